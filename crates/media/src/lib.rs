@@ -1,0 +1,25 @@
+//! Devices, codecs and media pipelines of Visavis.
+//!
+//! Threads, no network, no rooms, no async runtime. Capture flows
+//! `device → Latest<Frame> → one encoder per codec → Queue per peer`; what is
+//! received flows `RtpPacket → assembly or jitter buffer → decoder →
+//! Latest<Frame>` or the playout mix. Each frame and each sound is encoded
+//! once, however many subscribers there are.
+
+pub mod audio;
+pub mod codec;
+pub mod device;
+pub mod frame;
+pub mod latest;
+pub mod packet;
+pub mod queue;
+pub mod source;
+pub mod time;
+pub mod video;
+
+pub use device::{DeviceError, DeviceInfo, DeviceKind, Devices};
+pub use frame::Frame;
+pub use latest::Latest;
+pub use packet::{EncodedAudio, EncodedVideo, RtpPacket, VideoCodec};
+pub use queue::Queue;
+pub use source::{AudioSink, AudioSource, VideoFormat, VideoSource};

@@ -1,0 +1,178 @@
+//! Where pictures and sound come from and where sound goes, as a person
+//! writes it on the command line.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::frame::MAX_SIDE;
+
+/// A picture's size and rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VideoFormat {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Frames per second.
+    pub frames_per_second: u32,
+}
+
+impl Default for VideoFormat {
+    /// What a camera is asked for when nobody says otherwise.
+    fn default() -> Self {
+        Self { width: 1280, height: 720, frames_per_second: 30 }
+    }
+}
+
+impl fmt::Display for VideoFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}@{}", self.width, self.height, self.frames_per_second)
+    }
+}
+
+/// Where pictures come from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum VideoSource {
+    /// No pictures.
+    None,
+    /// A drawn, moving picture that carries its time.
+    Synthetic(VideoFormat),
+    /// The system's first camera.
+    #[default]
+    DefaultCamera,
+    /// The camera with this place in the device list, from 0.
+    CameraIndex(u32),
+    /// The camera with this id.
+    Camera(String),
+    /// A y4m file, over and over.
+    Y4m(PathBuf),
+}
+
+/// Where sound comes from.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum AudioSource {
+    /// No sound.
+    None,
+    /// A sine wave of this frequency in hertz, at −20 dBFS.
+    Tone(f32),
+    /// The system's default microphone.
+    #[default]
+    DefaultMicrophone,
+    /// The microphone with this id.
+    Microphone(String),
+    /// A WAV file, over and over.
+    Wav(PathBuf),
+}
+
+/// Where received sound goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum AudioSink {
+    /// It is decoded, measured and dropped.
+    None,
+    /// The system's default speaker.
+    #[default]
+    DefaultSpeaker,
+    /// The speaker with this id.
+    Speaker(String),
+    /// A WAV file: 48 kHz, mono, 16 bit.
+    Wav(PathBuf),
+}
+
+/// A source or sink that could not be read.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{given:?} is none of {expected}")]
+pub struct ParseSourceError {
+    given: String,
+    expected: &'static str,
+}
+
+const VIDEO: &str = "synthetic[:WxH@FPS], camera[:N], y4m:FILE, none";
+const AUDIO: &str = "tone[:HZ], mic, wav:FILE, none";
+const SINK: &str = "speaker, wav:FILE, none";
+const SYNTHETIC: VideoFormat = VideoFormat { width: 640, height: 360, frames_per_second: 30 };
+const TONE_HERTZ: f32 = 440.0;
+
+fn split(text: &str) -> (&str, Option<&str>) {
+    text.split_once(':').map_or((text, None), |(kind, rest)| (kind, Some(rest)))
+}
+
+fn format(text: &str) -> Option<VideoFormat> {
+    let (size, rate) = text.split_once('@')?;
+    let (width, height) = size.split_once('x')?;
+    let format = VideoFormat { width: width.parse().ok()?, height: height.parse().ok()?, frames_per_second: rate.parse().ok()? };
+    let side = |n: u32| (32..=MAX_SIDE).contains(&n) && n.is_multiple_of(2);
+    (side(format.width) && side(format.height) && (1..=120).contains(&format.frames_per_second)).then_some(format)
+}
+
+impl FromStr for VideoSource {
+    type Err = ParseSourceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let source = match split(text) {
+            ("none", None) => Some(Self::None),
+            ("synthetic", None) => Some(Self::Synthetic(SYNTHETIC)),
+            ("synthetic", Some(rest)) => format(rest).map(Self::Synthetic),
+            ("camera", None) => Some(Self::DefaultCamera),
+            ("camera", Some(rest)) => rest.parse().ok().map(Self::CameraIndex),
+            ("y4m", Some(file)) if !file.is_empty() => Some(Self::Y4m(file.into())),
+            _ => None,
+        };
+        source.ok_or_else(|| ParseSourceError { given: text.into(), expected: VIDEO })
+    }
+}
+
+impl FromStr for AudioSource {
+    type Err = ParseSourceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let source = match split(text) {
+            ("none", None) => Some(Self::None),
+            ("tone", None) => Some(Self::Tone(TONE_HERTZ)),
+            ("tone", Some(rest)) => rest.parse().ok().filter(|hertz| (20.0..=20_000.0).contains(hertz)).map(Self::Tone),
+            ("mic", None) => Some(Self::DefaultMicrophone),
+            ("wav", Some(file)) if !file.is_empty() => Some(Self::Wav(file.into())),
+            _ => None,
+        };
+        source.ok_or_else(|| ParseSourceError { given: text.into(), expected: AUDIO })
+    }
+}
+
+impl FromStr for AudioSink {
+    type Err = ParseSourceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let sink = match split(text) {
+            ("none", None) => Some(Self::None),
+            ("speaker", None) => Some(Self::DefaultSpeaker),
+            ("wav", Some(file)) if !file.is_empty() => Some(Self::Wav(file.into())),
+            _ => None,
+        };
+        sink.ok_or_else(|| ParseSourceError { given: text.into(), expected: SINK })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_read_as_written() {
+        let small = VideoFormat { width: 320, height: 180, frames_per_second: 15 };
+        assert_eq!("synthetic:320x180@15".parse(), Ok(VideoSource::Synthetic(small)));
+        assert_eq!("camera:1".parse(), Ok(VideoSource::CameraIndex(1)));
+        assert_eq!("y4m:C:\\a.y4m".parse(), Ok(VideoSource::Y4m("C:\\a.y4m".into())));
+        assert_eq!("tone:1000".parse(), Ok(AudioSource::Tone(1000.0)));
+        assert_eq!("wav:out.wav".parse(), Ok(AudioSink::Wav("out.wav".into())));
+    }
+
+    #[test]
+    fn what_is_not_a_source_says_what_is() {
+        for text in ["", "synthetic:0x0@0", "synthetic:321x180@15", "camera:x", "y4m:", "none:1"] {
+            let error = text.parse::<VideoSource>().unwrap_err();
+            assert!(error.to_string().contains("synthetic[:WxH@FPS]"), "{error}");
+        }
+        assert!("tone:1".parse::<AudioSource>().is_err() && "tone:NaN".parse::<AudioSource>().is_err());
+        assert!("headphones".parse::<AudioSink>().is_err());
+    }
+}
