@@ -1,0 +1,24 @@
+//! Sound: microphones, Opus, jitter buffers, mixing and speakers.
+//!
+//! Sending: a device's callback copies into a ring; one thread makes mono
+//! frames of 20 ms at 48 kHz of it, measures, encodes once and hands out
+//! ([`AudioSender`]). Receiving: packets wait in each person's jitter buffer
+//! ([`AudioReceiver`]); one thread pulls them all by the clock of the sound
+//! card, decodes and mixes ([`Playout`]).
+
+pub mod device;
+pub mod level;
+pub mod playout;
+pub mod receiver;
+pub mod sender;
+
+pub use level::Level;
+pub use playout::{Playout, PlayoutState};
+pub use receiver::{AudioReceiveStats, AudioReceiver};
+pub use sender::{AudioCaptureState, AudioSendStats, AudioSender};
+
+/// Samples per second everywhere between capture and playout.
+pub const SAMPLE_RATE: u32 = 48_000;
+
+/// Samples in what is encoded at a time: 20 ms.
+pub const FRAME_SAMPLES: usize = 960;
