@@ -1,1 +1,41 @@
-//! .
+//! The wire of Visavis: what clients and the room service say to each other,
+//! and what peers say over their data channel. Serialisation only: no network,
+//! no clock, no randomness.
+//!
+//! [`ClientMessage`] goes up, [`ServerMessage`] comes down, [`PeerMessage`]
+//! travels between peers. A receiver ignores fields it does not know; a client
+//! also ignores message types it does not know, a server answers them with
+//! [`ErrorCode::UnknownType`].
+
+mod chat;
+mod client;
+mod error;
+mod feature;
+pub mod limits;
+mod link;
+mod member;
+mod parse;
+mod peer;
+mod relay;
+mod room;
+mod server;
+
+pub use chat::{ChatBody, ChatEntry};
+pub use client::{
+    ChatUp, ClientMessage, CreateRoom, Envelope, GetRoom, JoinRoom, LeaveRoom, ListRooms, Rejected,
+    RelayUp, Request, Resume, UpdateMember,
+};
+pub use error::{CloseCode, ErrorCode, ErrorMessage};
+pub use feature::{Feature, Features};
+pub use link::{RoomLink, RoomLinkError};
+pub use member::{
+    Grants, Member, MemberConnection, MemberPatch, Role, Track, TrackSource, TrackState,
+};
+pub use parse::{ParseError, RequestId};
+pub use peer::{Hello, PEER_CHANNEL_LABEL, PEER_PROTOCOL, PeerChat, PeerMessage, PeerPayload};
+pub use relay::{Description, DescriptionKind, IceCandidate, RelayKind};
+pub use room::{CreatedRoom, IceServer, JoinedRoom, ListedRoom, Metadata, RoomInfo, RoomState};
+pub use server::{
+    ChatDown, MemberJoined, MemberLeft, MemberUpdated, PROTOCOL, RelayDown, RoomCreated,
+    RoomInfoMessage, RoomJoined, RoomsList, ServerMessage, Welcome,
+};

@@ -1,0 +1,59 @@
+//! What peers negotiate with, relayed by the server unread and unchanged.
+
+use serde::{Deserialize, Serialize};
+
+/// Which relayed message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RelayKind {
+    /// `offer`, with a [`Description`].
+    Offer,
+    /// `answer`, with a [`Description`].
+    Answer,
+    /// `ice-candidate`, with an [`IceCandidate`].
+    IceCandidate,
+    /// `ice`, the same under an older name.
+    Ice,
+}
+
+/// RTCSessionDescriptionInit (W3C WebRTC, section 4.6.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// Offer or answer.
+    #[serde(rename = "type")]
+    pub kind: DescriptionKind,
+    /// SDP (RFC 8866).
+    pub sdp: String,
+}
+
+/// Which side of offer/answer (RFC 3264) a description is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DescriptionKind {
+    /// The offer.
+    Offer,
+    /// The answer.
+    Answer,
+}
+
+/// RTCIceCandidateInit (W3C WebRTC, section 4.8.1). An empty candidate ends
+/// the candidates.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IceCandidate {
+    /// The candidate attribute (RFC 8839, section 5.1), without `a=`.
+    pub candidate: String,
+    /// The media description's identification tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sdp_mid: Option<String>,
+    /// The media description's place in the SDP, from 0.
+    #[serde(
+        default,
+        rename = "sdpMLineIndex",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub sdp_m_line_index: Option<u16>,
+    /// The ICE user name fragment it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username_fragment: Option<String>,
+}
