@@ -3,3 +3,98 @@
 pub mod h264;
 pub mod opus;
 pub mod vp8;
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::frame::Frame;
+use crate::packet::VideoCodec;
+
+/// The most pixels that are decoded, as in H.264 level 5.2 (36,864
+/// macroblocks): what is larger would only cost memory.
+pub const MAX_DECODED_PIXELS: u64 = 36_864 * 256;
+
+/// A codec library refused its input or its settings.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[error("{codec}: {reason}")]
+pub struct CodecError {
+    /// The codec.
+    pub codec: &'static str,
+    /// What the library said.
+    pub reason: String,
+}
+
+/// What a picture encoder is made for. Another size needs another encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EncoderSettings {
+    /// Width in pixels, even.
+    pub width: u32,
+    /// Height in pixels, even.
+    pub height: u32,
+    /// The rate at which pictures will come.
+    pub frames_per_second: u32,
+    /// The bit rate to keep on the average.
+    pub bits_per_second: u32,
+}
+
+/// One encoded picture.
+#[derive(Debug, Clone)]
+pub struct EncodedPicture {
+    /// The bit stream: an H.264 access unit in Annex B form, or a VP8 frame.
+    pub data: Bytes,
+    /// Whether a decoder can start here.
+    pub key_frame: bool,
+}
+
+/// Encodes pictures of one size for real-time use: no picture is skipped, none
+/// waits for a later one, and key frames come first and when asked for.
+pub trait VideoEncoder {
+    /// Encodes the next picture.
+    ///
+    /// # Errors
+    /// When the size is not the encoder's or the library fails.
+    fn encode(&mut self, frame: &Frame, key_frame: bool) -> Result<EncodedPicture, CodecError>;
+
+    /// Changes the bit rate, without a key frame.
+    ///
+    /// # Errors
+    /// When the library refuses it.
+    fn set_bits_per_second(&mut self, bits_per_second: u32) -> Result<(), CodecError>;
+}
+
+/// Decodes pictures, each from one whole frame of bit stream.
+pub trait VideoDecoder {
+    /// Decodes the next picture; `None` where the frame is not for showing.
+    /// Its time is `decoded_at`; a picture of odd size is cropped to even.
+    ///
+    /// # Errors
+    /// When the data is damaged, needs a picture that is missing, or is larger
+    /// than [`MAX_DECODED_PIXELS`]. A new key frame is needed then.
+    fn decode(&mut self, data: &[u8], decoded_at: Instant) -> Result<Option<Frame>, CodecError>;
+}
+
+/// A new encoder.
+///
+/// # Errors
+/// When the library refuses the settings.
+pub fn video_encoder(codec: VideoCodec, settings: EncoderSettings) -> Result<Box<dyn VideoEncoder>, CodecError> {
+    Ok(match codec {
+        VideoCodec::H264 => Box::new(h264::Encoder::new(settings)?),
+        VideoCodec::Vp8 => Box::new(vp8::Encoder::new(settings)?),
+    })
+}
+
+/// A new decoder.
+///
+/// # Errors
+/// When the library cannot start.
+pub fn video_decoder(codec: VideoCodec) -> Result<Box<dyn VideoDecoder>, CodecError> {
+    Ok(match codec {
+        VideoCodec::H264 => Box::new(h264::Decoder::new()?),
+        VideoCodec::Vp8 => Box::new(vp8::Decoder::new()?),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,13 @@
 
 pub mod camera;
 mod capture;
+pub mod convert;
 mod delay;
 mod receiver;
 mod sender;
+pub mod snapshot;
+pub mod synthetic;
+pub mod timecode;
 
 pub use capture::CaptureState;
 pub use delay::{DelayHistogram, MAX_DELAY_MS};

@@ -1,0 +1,298 @@
+//! Between camera formats, I420 and RGB, and from one size to another.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use yuv::{BufferStoreMut, YuvConversionMode, YuvPackedImage, YuvPlanarImage, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+use crate::frame::{Frame, FrameError, MAX_SIDE};
+
+/// Why a camera's buffer did not become a picture.
+#[derive(Debug, thiserror::Error)]
+pub enum ConvertError {
+    /// The size or the length is wrong.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// The compressed or packed data is damaged.
+    #[error("the picture is damaged: {0}")]
+    Damaged(String),
+}
+
+/// An even size that a picture of this size is cropped to, if there is any.
+pub(crate) fn even(width: u32, height: u32) -> Result<(u32, u32), FrameError> {
+    let side = |n: u32| (2..=MAX_SIDE + 1).contains(&n);
+    if side(width) && side(height) {
+        Ok((width & !1, height & !1))
+    } else {
+        Err(FrameError::Size(width, height))
+    }
+}
+
+fn planes(data: &mut [u8], width: u32, height: u32) -> YuvPlanarImageMut<'_, u8> {
+    let luma = width as usize * height as usize;
+    let (y, chroma) = data.split_at_mut(luma);
+    let (u, v) = chroma.split_at_mut(luma / 4);
+    YuvPlanarImageMut {
+        y_plane: BufferStoreMut::Borrowed(y),
+        y_stride: width,
+        u_plane: BufferStoreMut::Borrowed(u),
+        u_stride: width / 2,
+        v_plane: BufferStoreMut::Borrowed(v),
+        v_stride: width / 2,
+        width,
+        height,
+    }
+}
+
+fn needs(data: &[u8], wanted: usize) -> Result<(), FrameError> {
+    if data.len() < wanted {
+        return Err(FrameError::Length { wanted, got: data.len() });
+    }
+    Ok(())
+}
+
+/// YUYV (4:2:2 packed, two bytes a pixel, rows tightly packed) to I420.
+///
+/// # Errors
+/// When a side is odd or too large or the buffer is too short.
+pub fn yuyv(data: &[u8], width: u32, height: u32, captured_at: Instant) -> Result<Frame, ConvertError> {
+    if even(width, height)? != (width, height) {
+        return Err(FrameError::Size(width, height).into());
+    }
+    let stride = width * 2;
+    needs(data, stride as usize * height as usize)?;
+    let packed = YuvPackedImage { yuy: data, yuy_stride: stride, width, height };
+    let mut out = vec![0; Frame::len_of(width, height)];
+    yuv::yuyv422_to_yuv420(&mut planes(&mut out, width, height), &packed)
+        .map_err(|error| ConvertError::Damaged(error.to_string()))?;
+    Ok(Frame::new(width, height, out.into(), captured_at)?)
+}
+
+/// NV12 (Y plane, then U and V interleaved, rows tightly packed) to I420.
+///
+/// # Errors
+/// When a side is odd or too large or the buffer is too short.
+pub fn nv12(data: &[u8], width: u32, height: u32, captured_at: Instant) -> Result<Frame, ConvertError> {
+    if even(width, height)? != (width, height) {
+        return Err(FrameError::Size(width, height).into());
+    }
+    let wanted = Frame::len_of(width, height);
+    needs(data, wanted)?;
+    let luma = width as usize * height as usize;
+    let (y, chroma) = data[..wanted].split_at(luma);
+    let mut out = Vec::with_capacity(wanted);
+    out.extend_from_slice(y);
+    out.extend(chroma.iter().step_by(2));
+    out.extend(chroma.iter().skip(1).step_by(2));
+    Ok(Frame::new(width, height, out.into(), captured_at)?)
+}
+
+/// One JPEG picture, as an MJPEG camera sends it, to I420; an odd side is
+/// cropped by a pixel.
+///
+/// # Errors
+/// When it is too large or cannot be decoded.
+pub fn mjpeg(data: &[u8], captured_at: Instant) -> Result<Frame, ConvertError> {
+    // Through RGB: JPEG is full range and may be 4:2:2, 4:2:0 or 4:4:4.
+    let options = DecoderOptions::default()
+        .jpeg_set_out_colorspace(ColorSpace::RGB)
+        .set_max_width(MAX_SIDE as usize)
+        .set_max_height(MAX_SIDE as usize);
+    let damaged = |error: &dyn std::fmt::Display| ConvertError::Damaged(error.to_string());
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(data), options);
+    let rgb = decoder.decode().map_err(|error| damaged(&error))?;
+    let info = decoder.info().ok_or_else(|| damaged(&"no header"))?;
+    let stride = u32::from(info.width) * 3;
+    let (width, height) = even(info.width.into(), info.height.into())?;
+    needs(&rgb, stride as usize * height as usize)?;
+    let mut out = vec![0; Frame::len_of(width, height)];
+    yuv::rgb_to_yuv420(
+        &mut planes(&mut out, width, height),
+        &rgb,
+        stride,
+        YuvRange::Limited,
+        YuvStandardMatrix::Bt601,
+        YuvConversionMode::Balanced,
+    )
+    .map_err(|error| damaged(&error))?;
+    Ok(Frame::new(width, height, out.into(), captured_at)?)
+}
+
+/// The picture as RGB, three bytes a pixel.
+pub fn rgb(frame: &Frame) -> Vec<u8> {
+    let (width, height) = (frame.width(), frame.height());
+    let planar = YuvPlanarImage {
+        y_plane: frame.y(),
+        y_stride: width,
+        u_plane: frame.u(),
+        u_stride: width / 2,
+        v_plane: frame.v(),
+        v_stride: width / 2,
+        width,
+        height,
+    };
+    let mut out = vec![0; width as usize * height as usize * 3];
+    yuv::yuv420_to_rgb(&planar, &mut out, width * 3, YuvRange::Limited, YuvStandardMatrix::Bt601)
+        .expect("a frame's planes have the sizes of its width and height");
+    out
+}
+
+/// Copies the top left of three planes with strides into a picture.
+///
+/// # Errors
+/// When a side is below 2 or too large, or a plane is too short.
+pub(crate) fn crop(
+    planes: [&[u8]; 3],
+    strides: [usize; 3],
+    width: u32,
+    height: u32,
+    captured_at: Instant,
+) -> Result<Frame, FrameError> {
+    let (width, height) = even(width, height)?;
+    let mut out = Vec::with_capacity(Frame::len_of(width, height));
+    let half = (width / 2, height / 2);
+    for (n, (columns, rows)) in [(width, height), half, half].into_iter().enumerate() {
+        let (plane, stride, columns) = (planes[n], strides[n], columns as usize);
+        for row in 0..rows as usize {
+            let start = row * stride;
+            let line = plane.get(start..start + columns).ok_or(FrameError::Length {
+                wanted: start + columns,
+                got: plane.len(),
+            })?;
+            out.extend_from_slice(line);
+        }
+    }
+    Frame::new(width, height, out.into(), captured_at)
+}
+
+/// The picture at another size, smoothly; odd sides are rounded down and kept
+/// within 2 to [`MAX_SIDE`]. The same size costs nothing.
+pub fn scale(frame: &Frame, width: u32, height: u32) -> Frame {
+    let (width, height) = (width.clamp(2, MAX_SIDE) & !1, height.clamp(2, MAX_SIDE) & !1);
+    if (width, height) == (frame.width(), frame.height()) {
+        return frame.clone();
+    }
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    let mut resizer = Resizer::new();
+    let mut plane = |from: &[u8], from_size: (u32, u32), to: &mut [u8], to_size: (u32, u32)| {
+        let from = TypedImageRef::<U8>::from_buffer(from_size.0, from_size.1, from)?;
+        let mut to = TypedImage::<U8>::from_buffer(to_size.0, to_size.1, to)?;
+        resizer.resize_typed(&from, &mut to, &options).ok();
+        Ok::<_, fast_image_resize::ImageBufferError>(())
+    };
+    let mut out = vec![0; Frame::len_of(width, height)];
+    let luma = width as usize * height as usize;
+    let (y, chroma) = out.split_at_mut(luma);
+    let (u, v) = chroma.split_at_mut(luma / 4);
+    let from = (frame.width(), frame.height());
+    let half = |(width, height): (u32, u32)| (width / 2, height / 2);
+    plane(frame.y(), from, y, (width, height))
+        .and_then(|()| plane(frame.u(), half(from), u, half((width, height))))
+        .and_then(|()| plane(frame.v(), half(from), v, half((width, height))))
+        .expect("the planes have the sizes of their width and height");
+    Frame::new(width, height, Bytes::from(out), frame.captured_at()).expect("the sides are even and in range")
+}
+
+/// The picture made smaller, with its proportions kept, until it is neither
+/// wider nor higher than this; never made larger.
+pub fn fit_within(frame: &Frame, max_width: u32, max_height: u32) -> Frame {
+    let (width, height) = (u64::from(frame.width()), u64::from(frame.height()));
+    let (max_width, max_height) = (u64::from(max_width), u64::from(max_height));
+    if width <= max_width && height <= max_height {
+        return frame.clone();
+    }
+    let (width, height) = if width * max_height > height * max_width {
+        (max_width, height * max_width / width)
+    } else {
+        (width * max_height / height, max_height)
+    };
+    scale(frame, width as u32, height as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(width: u32, height: u32, yuv: [u8; 3]) -> Frame {
+        let luma = (width * height) as usize;
+        let mut data = vec![yuv[0]; luma];
+        data.extend(std::iter::repeat_n(yuv[1], luma / 4));
+        data.extend(std::iter::repeat_n(yuv[2], luma / 4));
+        Frame::new(width, height, data.into(), Instant::now()).unwrap()
+    }
+
+    fn samples(frame: &Frame) -> [u8; 3] {
+        let middle = |plane: &[u8]| plane[plane.len() / 2];
+        [middle(frame.y()), middle(frame.u()), middle(frame.v())]
+    }
+
+    #[test]
+    fn packed_camera_formats_keep_their_colours() {
+        let now = Instant::now();
+        let packed: Vec<u8> = [100, 90, 110, 160].repeat(32 * 16 / 2);
+        let frame = yuyv(&packed, 32, 16, now).unwrap();
+        assert_eq!((frame.y()[0], frame.y()[1], frame.u()[0], frame.v()[0]), (100, 110, 90, 160));
+        let mut planar = vec![100; 32 * 16];
+        planar.extend([90, 160].repeat(32 * 16 / 4));
+        let frame = nv12(&planar, 32, 16, now).unwrap();
+        assert_eq!((samples(&frame), frame.v().len()), ([100, 90, 160], 128));
+    }
+
+    #[test]
+    fn short_odd_and_damaged_buffers_are_errors() {
+        let now = Instant::now();
+        assert!(yuyv(&[0; 100], 32, 16, now).is_err());
+        assert!(nv12(&[0; 100], 32, 16, now).is_err());
+        assert!(yuyv(&[0; 10_000], 31, 16, now).is_err());
+        assert!(nv12(&[], 0, 0, now).is_err());
+        assert!(mjpeg(b"\xff\xd8 no picture", now).is_err());
+    }
+
+    #[test]
+    fn a_jpeg_becomes_limited_range_and_even() {
+        // 17x9, one grey of 200, quality 90.
+        let jpeg = include_bytes!("testdata/grey200-17x9.jpg");
+        let frame = mjpeg(jpeg, Instant::now()).unwrap();
+        assert_eq!((frame.width(), frame.height()), (16, 8));
+        let [y, u, v] = samples(&frame);
+        // 16 + 200 × 219 / 255 = 187.8
+        assert!(y.abs_diff(188) <= 1 && u.abs_diff(128) <= 1 && v.abs_diff(128) <= 1, "{y} {u} {v}");
+    }
+
+    #[test]
+    fn scaling_keeps_colours_and_fitting_keeps_proportions() {
+        let frame = plain(640, 360, [90, 100, 150]);
+        let small = scale(&frame, 161, 91);
+        assert_eq!((small.width(), small.height(), samples(&small)), (160, 90, [90, 100, 150]));
+        let size = |frame: &Frame| (frame.width(), frame.height());
+        assert_eq!(size(&fit_within(&frame, 320, 320)), (320, 180));
+        assert_eq!(size(&fit_within(&frame, 1000, 90)), (160, 90));
+        assert_eq!(size(&fit_within(&frame, 1280, 720)), (640, 360));
+        assert_eq!(size(&fit_within(&frame, 0, 0)), (2, 2));
+    }
+
+    #[test]
+    fn colours_become_rgb() {
+        let white = rgb(&plain(4, 2, [235, 128, 128]));
+        assert!(white.iter().all(|&value| value >= 254));
+        let red = rgb(&plain(4, 2, [81, 90, 240]));
+        assert!(red[0] > 250 && red[1] < 5 && red[2] < 5, "{:?}", &red[..3]);
+    }
+
+    #[test]
+    fn planes_with_strides_are_cropped_to_an_even_size() {
+        let y: Vec<u8> = (0..8 * 3).collect();
+        let chroma = [7; 4 * 2];
+        let frame = crop([&y, &chroma, &chroma], [8, 4, 4], 5, 3, Instant::now()).unwrap();
+        assert_eq!((frame.width(), frame.height()), (4, 2));
+        assert_eq!(frame.y(), [0, 1, 2, 3, 8, 9, 10, 11]);
+        assert!(crop([&y, &chroma, &[]], [8, 4, 4], 4, 2, Instant::now()).is_err());
+    }
+}
