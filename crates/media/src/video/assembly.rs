@@ -1,0 +1,284 @@
+//! Packets back to frames, in order. Pure: the time is an argument.
+
+use std::time::{Duration, Instant};
+
+use crate::packet::{RtpPacket, VideoCodec};
+use crate::video::depacketize;
+
+/// How long a gap may wait for its repair (NACK and RTX) before the frames
+/// behind it are given up: a round trip to another continent.
+pub const REPAIR_LIMIT: Duration = Duration::from_millis(200);
+
+/// Packets that are held at the most; a power of two. A key frame of 1080p has
+/// under 200.
+const CAPACITY: u64 = 1_024;
+/// So many packets outside the window one after the other mean that the
+/// sequence numbers start anew.
+const OUTSIDE_LIMIT: u32 = 8;
+
+/// One whole frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssembledFrame {
+    /// The bit stream.
+    pub data: Vec<u8>,
+    /// Whether a decoder can start here.
+    pub key_frame: bool,
+    /// Its RTP timestamp.
+    pub timestamp: u32,
+}
+
+/// What became of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is held.
+    New,
+    /// It was there already.
+    Duplicate,
+    /// It is too late, or far from all others.
+    Outside,
+}
+
+/// Counts since the beginning; all only grow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AssemblyCounts {
+    /// Packets that had not come when they were given up.
+    pub packets_lost: u64,
+    /// Frames given up: incomplete, malformed, or not decodable without one
+    /// that was. Of a frame without any packet nothing is known.
+    pub frames_dropped: u64,
+}
+
+/// Puts one stream's packets in order and joins them to frames.
+///
+/// A frame is given out when it is whole and every frame before it was: packets
+/// of one timestamp, from where the last frame ended up to the marker bit. A
+/// gap waits [`REPAIR_LIMIT`]; then everything up to the next key frame is
+/// given up, and [`key_frame_needed`](Self::key_frame_needed) says so.
+pub struct Assembler {
+    codec: VideoCodec,
+    /// A ring; the place of a packet is its extended number modulo its length.
+    slots: Vec<Option<RtpPacket>>,
+    window: Option<Window>,
+    /// Since when the front waits for a packet while later ones are here.
+    gap_since: Option<Instant>,
+    /// No frame but a key frame can be decoded.
+    awaits_key_frame: bool,
+    key_frame_needed: bool,
+    outside: u32,
+    /// The frame last given up, which may go in several parts.
+    last_dropped: Option<u32>,
+    counts: AssemblyCounts,
+}
+
+/// Extended sequence numbers: the low 16 bits are those of the packets.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    /// The first that was not given out or up.
+    front: u64,
+    /// One past the newest that came.
+    end: u64,
+}
+
+enum Front {
+    /// Whole, up to this number (exclusive).
+    Whole(u64),
+    /// This packet is missing, and later ones are here.
+    Gap(u64),
+    /// The rest has yet to come.
+    Unfinished,
+}
+
+impl Assembler {
+    /// An assembler that waits for the first key frame.
+    pub fn new(codec: VideoCodec) -> Self {
+        Self {
+            codec,
+            slots: vec![None; CAPACITY as usize],
+            window: None,
+            gap_since: None,
+            awaits_key_frame: true,
+            key_frame_needed: false,
+            outside: 0,
+            last_dropped: None,
+            counts: AssemblyCounts::default(),
+        }
+    }
+
+    /// What was given up so far.
+    pub fn counts(&self) -> AssemblyCounts {
+        self.counts
+    }
+
+    /// Whether nothing will be given out until a key frame comes that has to
+    /// be asked for.
+    pub fn key_frame_needed(&self) -> bool {
+        self.key_frame_needed
+    }
+
+    /// When [`pop`](Self::pop) has something to do though no packet comes.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.gap_since.map(|since| since + REPAIR_LIMIT)
+    }
+
+    /// The decoder lost its way: only a key frame helps.
+    pub fn require_key_frame(&mut self) {
+        self.awaits_key_frame = true;
+        self.key_frame_needed = true;
+    }
+
+    /// Forgets everything but the counts, without asking for a key frame.
+    pub fn reset(&mut self) {
+        *self = Self { counts: self.counts, ..Self::new(self.codec) };
+    }
+
+    /// Takes a packet.
+    pub fn push(&mut self, packet: RtpPacket) -> Inserted {
+        let sequence = u64::from(packet.sequence);
+        let window = *self.window.get_or_insert_with(|| {
+            // Room below, for packets that overtook the first.
+            let first = sequence + (1 << 32);
+            Window { front: first, end: first }
+        });
+        let offset = packet.sequence.wrapping_sub(window.front as u16);
+        let number = window.front + u64::from(offset);
+        if u64::from(offset) >= CAPACITY {
+            self.outside += 1;
+            if self.outside < OUTSIDE_LIMIT {
+                return Inserted::Outside;
+            }
+            self.reset();
+            self.require_key_frame();
+            return self.push(packet);
+        }
+        self.outside = 0;
+        let slot = &mut self.slots[(number % CAPACITY) as usize];
+        if slot.is_some() {
+            return Inserted::Duplicate;
+        }
+        *slot = Some(packet);
+        self.window = Some(Window { front: window.front, end: window.end.max(number + 1) });
+        Inserted::New
+    }
+
+    /// The next frame to decode, if there is one now.
+    pub fn pop(&mut self, now: Instant) -> Option<AssembledFrame> {
+        loop {
+            let window = self.window?;
+            if self.awaits_key_frame
+                && let Some(start) = (window.front..window.end).find(|&number| self.starts_key_frame(number))
+                && start > window.front
+            {
+                self.give_up(start);
+            }
+            match self.front()? {
+                Front::Unfinished => {
+                    self.gap_since = None;
+                    return None;
+                }
+                Front::Whole(end) => {
+                    let frame = self.take(end);
+                    if frame.is_some() {
+                        return frame;
+                    }
+                }
+                Front::Gap(missing) => {
+                    if now.saturating_duration_since(*self.gap_since.get_or_insert(now)) < REPAIR_LIMIT {
+                        return None;
+                    }
+                    // The packet behind the gap may be in the middle of a frame.
+                    let behind = (missing..window.end).find(|&number| self.slot(number).is_some());
+                    self.give_up(behind.unwrap_or(window.end));
+                    self.require_key_frame();
+                }
+            }
+        }
+    }
+
+    fn slot(&self, number: u64) -> Option<&RtpPacket> {
+        self.slots[(number % CAPACITY) as usize].as_ref()
+    }
+
+    fn starts_key_frame(&self, number: u64) -> bool {
+        self.slot(number).is_some_and(|packet| depacketize::starts_key_frame(self.codec, &packet.payload))
+    }
+
+    fn front(&self) -> Option<Front> {
+        let Window { front, end } = self.window?;
+        let mut timestamp = None;
+        for number in front..end {
+            let Some(packet) = self.slot(number) else {
+                return Some(Front::Gap(number));
+            };
+            // A new timestamp ends a frame too: not every sender marks the last.
+            if *timestamp.get_or_insert(packet.timestamp) != packet.timestamp {
+                return Some(Front::Whole(number));
+            }
+            if packet.marker {
+                return Some(Front::Whole(number + 1));
+            }
+        }
+        Some(Front::Unfinished)
+    }
+
+    /// Takes the whole frame at the front, if it can be decoded.
+    fn take(&mut self, end: u64) -> Option<AssembledFrame> {
+        let start = self.window?.front;
+        let key_frame_starts = self.starts_key_frame(start);
+        let packets = self.advance(end);
+        let timestamp = packets.first()?.timestamp;
+        if self.awaits_key_frame && !key_frame_starts {
+            self.count_dropped(timestamp);
+            self.key_frame_needed = true;
+            return None;
+        }
+        let payloads = packets.iter().map(|packet| &packet.payload[..]).filter(|payload| !payload.is_empty());
+        match depacketize::frame(self.codec, payloads) {
+            Ok(data) => {
+                let key_frame = depacketize::is_key_frame(self.codec, &data);
+                self.awaits_key_frame &= !key_frame;
+                self.key_frame_needed &= !key_frame;
+                Some(AssembledFrame { data, key_frame, timestamp })
+            }
+            // Packets without payload only probe the bandwidth.
+            Err(_) if packets.iter().all(|packet| packet.payload.is_empty()) => None,
+            Err(_) => {
+                self.count_dropped(timestamp);
+                self.require_key_frame();
+                None
+            }
+        }
+    }
+
+    /// Gives up everything before `to`.
+    fn give_up(&mut self, to: u64) {
+        let Some(Window { front, .. }) = self.window else {
+            return;
+        };
+        let packets = self.advance(to);
+        self.counts.packets_lost += (to - front) - packets.len() as u64;
+        for packet in packets {
+            self.count_dropped(packet.timestamp);
+        }
+    }
+
+    fn count_dropped(&mut self, timestamp: u32) {
+        if self.last_dropped.replace(timestamp) != Some(timestamp) {
+            self.counts.frames_dropped += 1;
+        }
+    }
+
+    /// Moves the front and gives back the packets before it.
+    fn advance(&mut self, to: u64) -> Vec<RtpPacket> {
+        let Some(window) = self.window.as_mut() else {
+            return Vec::new();
+        };
+        let passed = window.front..to;
+        window.front = to;
+        window.end = window.end.max(to);
+        self.gap_since = None;
+        passed.filter_map(|number| self.slots[(number % CAPACITY) as usize].take()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,233 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+
+/// VP8 packets of frames of `packets` packets each, every tenth a key frame.
+/// A frame's bytes are its number, so that it can be told.
+fn stream(first_sequence: u16, frames: u32, packets: usize) -> Vec<RtpPacket> {
+    let now = Instant::now();
+    let mut sequence = first_sequence;
+    let mut stream = Vec::new();
+    for number in 0..frames {
+        for place in 0..packets {
+            let tag = u8::from(!number.is_multiple_of(10));
+            let payload = if place == 0 { vec![0x10, tag, number as u8] } else { vec![0x00, place as u8] };
+            stream.push(RtpPacket {
+                sequence,
+                timestamp: number.wrapping_mul(3_000).wrapping_sub(30_000),
+                marker: place + 1 == packets,
+                payload: Bytes::from(payload),
+                arrived_at: now,
+            });
+            sequence = sequence.wrapping_add(1);
+        }
+    }
+    stream
+}
+
+fn number(frame: &AssembledFrame) -> u32 {
+    u32::from(frame.data[1])
+}
+
+fn pop_all(assembler: &mut Assembler, now: Instant) -> Vec<AssembledFrame> {
+    std::iter::from_fn(|| assembler.pop(now)).collect()
+}
+
+fn run(packets: impl IntoIterator<Item = RtpPacket>) -> (Assembler, Vec<u32>) {
+    let mut assembler = Assembler::new(VideoCodec::Vp8);
+    let now = Instant::now();
+    let mut numbers = Vec::new();
+    for packet in packets {
+        assembler.push(packet);
+        numbers.extend(pop_all(&mut assembler, now).iter().map(number));
+    }
+    (assembler, numbers)
+}
+
+#[test]
+fn frames_come_whole_and_in_order_past_the_wrap_of_sequence_numbers() {
+    let (assembler, numbers) = run(stream(65_500, 60, 3));
+    assert_eq!(numbers, (0..60).collect::<Vec<_>>());
+    assert_eq!(assembler.counts(), AssemblyCounts::default());
+    assert!(!assembler.key_frame_needed() && assembler.deadline().is_none());
+}
+
+#[test]
+fn a_gap_repaired_in_time_costs_nothing() {
+    let mut packets = stream(10, 20, 3);
+    let late = packets.remove(13);
+    packets.insert(40, late);
+    let (assembler, numbers) = run(packets);
+    assert_eq!(numbers, (0..20).collect::<Vec<_>>());
+    assert_eq!(assembler.counts(), AssemblyCounts::default());
+}
+
+#[test]
+fn a_gap_not_repaired_skips_to_the_next_key_frame_and_asks_for_one() {
+    let mut packets = stream(10, 20, 3);
+    packets.remove(13);
+    let mut assembler = Assembler::new(VideoCodec::Vp8);
+    let start = Instant::now();
+    packets.drain(..24).for_each(|packet| assert_eq!(assembler.push(packet), Inserted::New));
+    assert_eq!(pop_all(&mut assembler, start).len(), 4);
+    assert_eq!(assembler.deadline(), Some(start + REPAIR_LIMIT));
+    assert!(!assembler.key_frame_needed());
+    assert_eq!(assembler.pop(start + REPAIR_LIMIT), None);
+    assert!(assembler.key_frame_needed());
+    packets.into_iter().for_each(|packet| assert_eq!(assembler.push(packet), Inserted::New));
+    let numbers: Vec<u32> = pop_all(&mut assembler, start + REPAIR_LIMIT).iter().map(number).collect();
+    assert_eq!(numbers, (10..20).collect::<Vec<_>>());
+    assert!(!assembler.key_frame_needed());
+    assert_eq!(assembler.counts(), AssemblyCounts { packets_lost: 1, frames_dropped: 6 });
+}
+
+#[test]
+fn a_stream_joined_in_its_middle_starts_at_a_key_frame_that_is_asked_for() {
+    let packets = stream(0, 20, 2);
+    let (assembler, numbers) = run(packets[6..14].to_vec());
+    assert!(numbers.is_empty() && assembler.key_frame_needed());
+    let (assembler, numbers) = run(packets[7..].to_vec());
+    assert_eq!(numbers, (10..20).collect::<Vec<_>>());
+    assert!(!assembler.key_frame_needed());
+}
+
+#[test]
+fn a_missing_marker_is_made_good_by_the_next_timestamp() {
+    let mut packets = stream(0, 5, 2);
+    packets.iter_mut().for_each(|packet| packet.marker = false);
+    assert_eq!(run(packets).1, [0, 1, 2, 3]);
+}
+
+#[test]
+fn numbers_that_start_anew_are_followed_and_stray_ones_are_not() {
+    let mut packets = stream(100, 10, 2);
+    let mut stray = packets[0].clone();
+    stray.sequence = 30_000;
+    packets.insert(5, stray);
+    packets.extend(stream(20_000, 20, 2));
+    let (_, numbers) = run(packets);
+    assert_eq!(numbers[..10], (0..10).collect::<Vec<_>>());
+    assert_eq!(numbers[10..], (10..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn after_a_reset_a_key_frame_is_awaited_but_not_asked_for() {
+    let mut packets = stream(0, 20, 2);
+    let (mut assembler, _) = run(packets.drain(..6));
+    assembler.reset();
+    assert!(!assembler.key_frame_needed());
+    for packet in packets.drain(14..) {
+        assembler.push(packet);
+    }
+    assert_eq!(pop_all(&mut assembler, Instant::now()).len(), 10);
+}
+
+#[derive(Debug, Clone)]
+enum Fate {
+    Comes { after: usize },
+    ComesTwice,
+    Lost,
+}
+
+fn fates(count: usize) -> impl Strategy<Value = Vec<Fate>> {
+    let fate = prop_oneof![
+        20 => Just(Fate::Comes { after: 0 }),
+        3 => (1_usize..20).prop_map(|after| Fate::Comes { after }),
+        1 => Just(Fate::ComesTwice),
+        1 => Just(Fate::Lost),
+    ];
+    proptest::collection::vec(fate, count)
+}
+
+/// A network: what arrives, in its order, 10 ms apart.
+fn delivered(packets: Vec<RtpPacket>, fates: &[Fate]) -> Vec<RtpPacket> {
+    let mut arrivals = Vec::new();
+    for (place, (packet, fate)) in packets.into_iter().zip(fates).enumerate() {
+        match fate {
+            Fate::Comes { after } => arrivals.push((place + after, packet)),
+            Fate::ComesTwice => {
+                arrivals.push((place, packet.clone()));
+                arrivals.push((place + 3, packet));
+            }
+            Fate::Lost => {}
+        }
+    }
+    arrivals.sort_by_key(|(place, _)| *place);
+    arrivals.into_iter().map(|(_, packet)| packet).collect()
+}
+
+const FRAMES: u32 = 100;
+const PACKETS: usize = 3;
+
+proptest! {
+    #[test]
+    fn whatever_the_network_does_frames_are_whole_ordered_and_decodable(
+        first in any::<u16>(),
+        fates in fates(FRAMES as usize * PACKETS),
+    ) {
+        let mut assembler = Assembler::new(VideoCodec::Vp8);
+        let mut now = Instant::now();
+        let mut last: Option<u32> = None;
+        // A last, clean group of frames: decoding must have come back by then.
+        let mut packets = delivered(stream(first, FRAMES, PACKETS), &fates);
+        let tail = stream(first.wrapping_add((FRAMES as usize * PACKETS) as u16), 20, PACKETS);
+        let tail_begins = packets.len();
+        packets.extend(tail.into_iter().map(|packet| RtpPacket {
+            timestamp: packet.timestamp.wrapping_add(3_000 * FRAMES),
+            payload: if packet.payload[0] == 0x10 {
+                Bytes::from(vec![0x10, packet.payload[1], packet.payload[2] + FRAMES as u8])
+            } else {
+                packet.payload
+            },
+            ..packet
+        }));
+        let mut seen = Vec::new();
+        for (place, packet) in packets.into_iter().enumerate() {
+            now += if place == tail_begins { REPAIR_LIMIT } else { Duration::from_millis(10) };
+            assembler.push(packet);
+            for frame in pop_all(&mut assembler, now) {
+                prop_assert_eq!(frame.data.len(), 2 + PACKETS - 1);
+                let number = number(&frame);
+                prop_assert_eq!(frame.key_frame, number.is_multiple_of(10));
+                let follows = last.map_or(frame.key_frame, |last| number == last + 1 || (frame.key_frame && number > last));
+                prop_assert!(follows, "{} after {:?}", number, last);
+                last = Some(number);
+                seen.push(number);
+            }
+        }
+        prop_assert_eq!(last, Some(FRAMES + 19));
+        let given_out = seen.len() as u64;
+        prop_assert!(given_out + assembler.counts().frames_dropped <= u64::from(FRAMES + 20));
+    }
+
+    #[test]
+    fn garbage_never_panics_and_good_frames_are_found_after_it(
+        garbage in proptest::collection::vec((any::<u16>(), any::<u32>(), any::<bool>(), any::<Vec<u8>>()), 0..200),
+        near in any::<bool>(),
+        h264 in any::<bool>(),
+    ) {
+        let codec = if h264 { VideoCodec::H264 } else { VideoCodec::Vp8 };
+        let mut assembler = Assembler::new(codec);
+        let mut now = Instant::now();
+        for (sequence, timestamp, marker, payload) in garbage {
+            let sequence = if near { 900 + sequence % 200 } else { sequence };
+            assembler.push(RtpPacket { sequence, timestamp, marker, payload: payload.into(), arrived_at: now });
+            now += Duration::from_millis(10);
+            pop_all(&mut assembler, now);
+        }
+        // Good frames of one packet each, every second one a key frame.
+        let mut good = 0;
+        for number in 0..40_u16 {
+            now += REPAIR_LIMIT;
+            let key: &[u8] = if h264 { &[24, 0, 1, 0x67, 0, 1, 0x65] } else { &[0x10, 0x00, 7] };
+            let delta: &[u8] = if h264 { &[0x41, 7] } else { &[0x10, 0x01, 7] };
+            let payload = Bytes::copy_from_slice(if number % 2 == 0 { key } else { delta });
+            let timestamp = u32::from(number) * 3_000;
+            assembler.push(RtpPacket { sequence: 1_100 + number, timestamp, marker: true, payload, arrived_at: now });
+            let frames = pop_all(&mut assembler, now);
+            good += usize::from(number >= 30 && frames.iter().any(|frame| frame.timestamp == timestamp));
+        }
+        prop_assert_eq!(good, 10);
+    }
+}
