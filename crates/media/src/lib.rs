@@ -12,6 +12,7 @@ pub mod device;
 pub mod frame;
 pub mod latest;
 pub mod packet;
+mod platform;
 pub mod queue;
 pub mod source;
 pub mod time;

@@ -103,6 +103,11 @@ impl<T: Queued> QueueWriter<T> {
         pushed
     }
 
+    /// Whether the reader is gone.
+    pub fn is_closed(&self) -> bool {
+        lock(&self.shared).closed
+    }
+
     /// Whether a picture queue waits for a key frame.
     pub fn awaits_independent(&self) -> bool {
         lock(&self.shared).awaits_independent

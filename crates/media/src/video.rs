@@ -1,16 +1,22 @@
 //! Pictures: sources, conversion, sending and receiving.
 
+pub mod assembly;
 pub mod camera;
 mod capture;
 pub mod convert;
 mod delay;
+pub mod depacketize;
 mod receiver;
 mod sender;
 pub mod snapshot;
 pub mod synthetic;
 pub mod timecode;
+pub mod y4m;
 
 pub use capture::CaptureState;
 pub use delay::{DelayHistogram, MAX_DELAY_MS};
 pub use receiver::{VideoReceiveStats, VideoReceiver};
-pub use sender::{VideoSendStats, VideoSender};
+pub use sender::{VideoSendStats, VideoSender, bitrate_for};
+
+/// Ticks per second of the RTP clock of every picture codec.
+pub const CLOCK: u32 = 90_000;

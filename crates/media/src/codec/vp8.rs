@@ -31,10 +31,6 @@ fn error(reason: impl ToString) -> CodecError {
 /// library may keep its address.
 struct Context(Box<vpx_codec_ctx_t>);
 
-// SAFETY: a libvpx context has no ties to the thread that made it, and every
-// use goes through `&mut`.
-unsafe impl Send for Context {}
-
 impl Context {
     /// Takes a context that `init` initialises, given its address.
     fn new(init: impl FnOnce(*mut vpx_codec_ctx_t) -> vpx_codec_err_t) -> Result<Self, CodecError> {

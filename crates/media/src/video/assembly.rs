@@ -126,9 +126,10 @@ impl Assembler {
         self.key_frame_needed = true;
     }
 
-    /// Forgets everything but the counts, without asking for a key frame.
-    pub fn reset(&mut self) {
-        *self = Self { counts: self.counts, ..Self::new(self.codec) };
+    /// Forgets everything but the counts, without asking for a key frame; what
+    /// follows is of this codec.
+    pub fn reset(&mut self, codec: VideoCodec) {
+        *self = Self { counts: self.counts, ..Self::new(codec) };
     }
 
     /// Takes a packet.
@@ -146,7 +147,7 @@ impl Assembler {
             if self.outside < OUTSIDE_LIMIT {
                 return Inserted::Outside;
             }
-            self.reset();
+            self.reset(self.codec);
             self.require_key_frame();
             return self.push(packet);
         }

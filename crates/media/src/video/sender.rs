@@ -1,11 +1,29 @@
 //! From a picture source to encoded pictures for every subscriber.
 
+mod bitrate;
+mod key_frames;
+mod lane;
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::thread;
+use std::time::Instant;
+
+pub use self::bitrate::bitrate_for;
+use self::lane::Lane;
+use crate::codec::EncodedPicture;
+use crate::device::DeviceError;
 use crate::frame::Frame;
 use crate::latest::Latest;
 use crate::packet::{EncodedVideo, VideoCodec};
 use crate::queue::{Queue, queue};
 use crate::source::{VideoFormat, VideoSource};
-use crate::video::capture::CaptureState;
+use crate::video::CLOCK;
+use crate::video::capture::{Capture, CaptureState};
+
+/// The least share of a size's bit rate that can be asked for.
+const MIN_BITRATE_SCALE: f32 = 0.05;
 
 /// What a [`VideoSender`] has done since it was made. All values only grow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,56 +40,146 @@ pub struct VideoSendStats {
     pub bytes_encoded: u64,
 }
 
-/// Captures pictures and encodes each once per codec in use.
+/// Captures pictures and encodes each once per codec in use: a capture thread,
+/// and an encoder thread for each codec while it has subscribers. When an
+/// encoder is slower than the source, the newest picture wins.
+///
+/// Clones share everything; when the last is dropped, the source is released
+/// and every subscription ends.
 #[derive(Clone)]
 pub struct VideoSender {
-    state: Latest<CaptureState>,
-    preview: Latest<Frame>,
+    owner: Arc<Owner>,
+}
+
+/// Stops the threads, which share the pipeline, when the last sender goes.
+struct Owner {
+    pipeline: Arc<Pipeline>,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.pipeline.capture.change(|wish| wish.ended = true);
+        // Wakes the encoder threads.
+        self.pipeline.capture.preview.clear();
+        self.pipeline.lanes.iter().for_each(Lane::end);
+    }
+}
+
+/// What the threads share.
+struct Pipeline {
+    capture: Capture,
+    lanes: [Lane; 2],
+    /// An `f32` in its bits.
+    bitrate_scale: AtomicU32,
+    /// When the RTP clock stood at 0.
+    clock_start: Instant,
+    frames_captured: AtomicU64,
+    frames_encoded: AtomicU64,
+    key_frames: AtomicU64,
+    bytes_encoded: AtomicU64,
 }
 
 impl VideoSender {
     /// A sender without a source.
     pub fn new() -> Self {
-        let state = Latest::new();
-        state.set(CaptureState::Off);
-        Self { state, preview: Latest::new() }
+        let random = RandomState::new().hash_one(0);
+        let pipeline = Arc::new(Pipeline {
+            capture: Capture::new((random % 360) as f32),
+            lanes: [Lane::new(VideoCodec::H264), Lane::new(VideoCodec::Vp8)],
+            bitrate_scale: AtomicU32::new(1.0_f32.to_bits()),
+            clock_start: Instant::now(),
+            frames_captured: AtomicU64::new(0),
+            frames_encoded: AtomicU64::new(0),
+            key_frames: AtomicU64::new(0),
+            bytes_encoded: AtomicU64::new(0),
+        });
+        let shared = Arc::clone(&pipeline);
+        let capturing = move || shared.capture.run(|| shared.opened(), || shared.captured());
+        if let Err(error) = thread::Builder::new().name("video capture".into()).spawn(capturing) {
+            pipeline.capture.state.set(CaptureState::Failed(DeviceError::Failed(error.to_string())));
+        }
+        Self { owner: Arc::new(Owner { pipeline }) }
     }
 
-    /// Changes the source, keeping the subscribers.
-    pub fn set_source(&self, _source: VideoSource, _wanted: VideoFormat) {}
+    fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.owner.pipeline
+    }
 
-    /// Muted, nothing is sent and the device is released.
-    pub fn set_muted(&self, _muted: bool) {}
+    /// Changes the source and returns at once: what comes of it shows in
+    /// [`state`](Self::state). Subscribers stay and get a key frame. `wanted`
+    /// is what a camera is asked for; the synthetic picture and files have
+    /// their own format. Setting the same source again reopens it.
+    pub fn set_source(&self, source: VideoSource, wanted: VideoFormat) {
+        self.pipeline().capture.change(|wish| {
+            wish.source = source;
+            wish.wanted = wanted;
+        });
+    }
+
+    /// Muted, nothing is sent, the preview is empty and the device is
+    /// released; unmuting opens it again.
+    pub fn set_muted(&self, muted: bool) {
+        if self.pipeline().capture.is_muted() != muted {
+            self.pipeline().capture.change(|wish| wish.muted = muted);
+        }
+    }
 
     /// What the source is doing; never empty.
     pub fn state(&self) -> Latest<CaptureState> {
-        self.state.clone()
+        self.pipeline().capture.state.clone()
     }
 
     /// The newest captured picture; empty while nothing is captured.
     pub fn preview(&self) -> Latest<Frame> {
-        self.preview.clone()
+        self.pipeline().capture.preview.clone()
     }
 
-    /// Pictures per second that the source delivered lately.
+    /// Pictures per second that the source delivered over the last second or
+    /// so; 0 when none came.
     pub fn measured_rate(&self) -> f32 {
-        0.0
+        self.pipeline().capture.rate()
     }
 
-    /// Encoded pictures from the next key frame on.
-    pub fn subscribe(&self, _codec: VideoCodec) -> Queue<EncodedVideo> {
-        queue().1
+    /// Encoded pictures from the next key frame on, which is asked for.
+    /// Pictures are encoded once per codec however many subscribe; dropping
+    /// the queue unsubscribes.
+    pub fn subscribe(&self, codec: VideoCodec) -> Queue<EncodedVideo> {
+        let (writer, reader) = queue();
+        let lane = self.pipeline().lane(codec);
+        if lane.add(writer) {
+            let pipeline = Arc::clone(self.pipeline());
+            let encoding = move || pipeline.lane(codec).run(&pipeline);
+            if let Err(error) = thread::Builder::new().name(format!("{codec:?} encoder")).spawn(encoding) {
+                tracing::error!(%error, "no thread to encode pictures");
+                lane.end();
+            }
+        }
+        reader
     }
 
-    /// Asks for a key frame.
-    pub fn request_key_frame(&self, _codec: VideoCodec) {}
+    /// Asks for a key frame. At most one is made in 500 ms; a request within
+    /// that time is answered at its end.
+    pub fn request_key_frame(&self, codec: VideoCodec) {
+        self.pipeline().lane(codec).request_key_frame();
+    }
 
-    /// Sets the share of the size's bit rate that is used, 0.05 to 1.
-    pub fn set_bitrate_scale(&self, _scale: f32) {}
+    /// Sets the share of [`bitrate_for`] the picture's size that is used, from
+    /// 0.05 to 1; what lies outside is brought to the nearer end.
+    pub fn set_bitrate_scale(&self, scale: f32) {
+        // In this order NaN becomes the least.
+        let scale = scale.max(MIN_BITRATE_SCALE).min(1.0);
+        self.pipeline().bitrate_scale.store(scale.to_bits(), Ordering::Relaxed);
+    }
 
     /// What was done so far.
     pub fn stats(&self) -> VideoSendStats {
-        VideoSendStats::default()
+        let pipeline = self.pipeline();
+        VideoSendStats {
+            frames_captured: pipeline.frames_captured.load(Ordering::Relaxed),
+            frames_encoded: pipeline.frames_encoded.load(Ordering::Relaxed),
+            key_frames: pipeline.key_frames.load(Ordering::Relaxed),
+            bytes_encoded: pipeline.bytes_encoded.load(Ordering::Relaxed),
+        }
     }
 }
 
@@ -80,3 +188,49 @@ impl Default for VideoSender {
         Self::new()
     }
 }
+
+impl Pipeline {
+    fn lane(&self, codec: VideoCodec) -> &Lane {
+        match codec {
+            VideoCodec::H264 => &self.lanes[0],
+            VideoCodec::Vp8 => &self.lanes[1],
+        }
+    }
+
+    /// A source was opened: who forgot the last picture needs a key frame.
+    fn opened(&self) {
+        self.lanes.iter().for_each(Lane::request_key_frame);
+    }
+
+    fn captured(&self) {
+        if self.lanes.iter().any(Lane::has_subscribers) {
+            self.frames_captured.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn count_encoded(&self, picture: &EncodedPicture) {
+        self.frames_encoded.fetch_add(1, Ordering::Relaxed);
+        self.key_frames.fetch_add(picture.key_frame.into(), Ordering::Relaxed);
+        self.bytes_encoded.fetch_add(picture.data.len() as u64, Ordering::Relaxed);
+    }
+
+    fn bitrate_scale(&self) -> f32 {
+        f32::from_bits(self.bitrate_scale.load(Ordering::Relaxed))
+    }
+
+    fn frames_per_second(&self) -> u32 {
+        match self.capture.state.get() {
+            Some(CaptureState::Live(format)) => format.frames_per_second,
+            _ => VideoFormat::default().frames_per_second,
+        }
+    }
+
+    /// Ticks of 90 kHz at a time.
+    fn timestamp(&self, at: Instant) -> u32 {
+        let nanos = at.saturating_duration_since(self.clock_start).as_nanos();
+        (nanos * u128::from(CLOCK) / 1_000_000_000) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -115,7 +115,7 @@ fn numbers_that_start_anew_are_followed_and_stray_ones_are_not() {
 fn after_a_reset_a_key_frame_is_awaited_but_not_asked_for() {
     let mut packets = stream(0, 20, 2);
     let (mut assembler, _) = run(packets.drain(..6));
-    assembler.reset();
+    assembler.reset(VideoCodec::Vp8);
     assert!(!assembler.key_frame_needed());
     for packet in packets.drain(14..) {
         assembler.push(packet);

@@ -1,0 +1,3 @@
+//! What differs from system to system.
+
+pub(crate) mod camera;

@@ -1,0 +1,108 @@
+//! The sources behind one trait.
+
+use std::time::Instant;
+
+use super::Wish;
+use super::pace::Pace;
+use crate::device::DeviceError;
+use crate::frame::Frame;
+use crate::source::{VideoFormat, VideoSource};
+use crate::time::unix_ms;
+use crate::video::camera::{Camera, Choice};
+use crate::video::synthetic::Synthetic;
+use crate::video::y4m::Y4m;
+
+/// Gives one picture after another. Dropping it releases its device.
+pub(super) trait PictureSource {
+    /// What was really opened.
+    fn format(&self) -> VideoFormat;
+
+    /// When to call [`next`](Self::next); `None` where that waits by itself.
+    fn due(&self) -> Option<Instant>;
+
+    fn next(&mut self) -> Result<Frame, DeviceError>;
+}
+
+pub(super) fn open(wish: &Wish, hue_degrees: f32) -> Result<Box<dyn PictureSource>, DeviceError> {
+    let camera = |choice: Choice| Ok(Box::new(Camera::open(&choice, wish.wanted)?) as Box<dyn PictureSource>);
+    match &wish.source {
+        VideoSource::None => Err(DeviceError::Absent),
+        VideoSource::Synthetic(format) => Ok(Box::new(SyntheticSource::new(*format, hue_degrees)?)),
+        VideoSource::DefaultCamera => camera(Choice::Index(0)),
+        VideoSource::CameraIndex(index) => camera(Choice::Index(*index)),
+        VideoSource::Camera(id) => camera(Choice::Id(id.clone())),
+        VideoSource::Y4m(path) => {
+            let file = Y4m::open(path)?;
+            let (pictures, seconds) = file.rate();
+            Ok(Box::new(FileSource { file, pace: Pace::new(Instant::now(), pictures, seconds) }))
+        }
+    }
+}
+
+struct SyntheticSource {
+    scene: Synthetic,
+    format: VideoFormat,
+    pace: Pace,
+}
+
+impl SyntheticSource {
+    fn new(format: VideoFormat, hue_degrees: f32) -> Result<Self, DeviceError> {
+        let unsupported = |reason: String| DeviceError::Unsupported(reason);
+        if format.frames_per_second == 0 {
+            return Err(unsupported("no frames per second".into()));
+        }
+        let scene = Synthetic::new(format.width, format.height, hue_degrees).map_err(|error| unsupported(error.to_string()))?;
+        Ok(Self { scene, format, pace: Pace::new(Instant::now(), format.frames_per_second, 1) })
+    }
+}
+
+impl PictureSource for SyntheticSource {
+    fn format(&self) -> VideoFormat {
+        self.format
+    }
+
+    fn due(&self) -> Option<Instant> {
+        Some(self.pace.due())
+    }
+
+    fn next(&mut self) -> Result<Frame, DeviceError> {
+        let now = Instant::now();
+        let (_, at) = self.pace.take(now);
+        Ok(self.scene.draw(at.as_secs_f32(), unix_ms(), now))
+    }
+}
+
+struct FileSource {
+    file: Y4m,
+    pace: Pace,
+}
+
+impl PictureSource for FileSource {
+    fn format(&self) -> VideoFormat {
+        self.file.format()
+    }
+
+    fn due(&self) -> Option<Instant> {
+        Some(self.pace.due())
+    }
+
+    fn next(&mut self) -> Result<Frame, DeviceError> {
+        let now = Instant::now();
+        self.pace.take(now);
+        self.file.next_frame(now)
+    }
+}
+
+impl PictureSource for Camera {
+    fn format(&self) -> VideoFormat {
+        self.format()
+    }
+
+    fn due(&self) -> Option<Instant> {
+        None
+    }
+
+    fn next(&mut self) -> Result<Frame, DeviceError> {
+        self.next_frame()
+    }
+}
