@@ -1,0 +1,184 @@
+use std::io::Write;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::key_frames::KEY_FRAME_INTERVAL;
+use super::*;
+
+const SMALL: VideoFormat = VideoFormat { width: 320, height: 180, frames_per_second: 30 };
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within {LIMIT:?}: {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn synthetic(format: VideoFormat) -> VideoSender {
+    let sender = VideoSender::new();
+    sender.set_source(VideoSource::Synthetic(format), VideoFormat::default());
+    sender
+}
+
+fn wait_for_state(sender: &VideoSender, wanted: &CaptureState) {
+    wait_until(&format!("{wanted:?}"), || sender.state().get().as_ref() == Some(wanted));
+}
+
+fn next(queue: &mut Queue<EncodedVideo>) -> EncodedVideo {
+    let mut item = None;
+    wait_until("an encoded picture", || {
+        item = queue.try_next();
+        item.is_some()
+    });
+    item.unwrap()
+}
+
+fn has_ended(queue: &mut Queue<EncodedVideo>) -> bool {
+    let next = pin!(queue.next());
+    matches!(next.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(None))
+}
+
+#[test]
+fn each_picture_is_encoded_once_however_many_subscribe() {
+    for codec in [VideoCodec::H264, VideoCodec::Vp8] {
+        let sender = synthetic(SMALL);
+        let mut queues = vec![sender.subscribe(codec)];
+        for subscribers in [1, 3] {
+            queues.resize_with(subscribers, || sender.subscribe(codec));
+            let mut seen: Vec<Vec<u32>> = vec![Vec::new(); subscribers];
+            wait_until("40 pictures each", || {
+                for (queue, seen) in queues.iter_mut().zip(&mut seen) {
+                    seen.extend(std::iter::from_fn(|| queue.try_next()).map(|video| video.timestamp));
+                }
+                seen.iter().all(|seen| seen.len() >= 40)
+            });
+            let last = &seen[subscribers - 1][..40];
+            for other in &seen {
+                let from = other.iter().position(|timestamp| *timestamp == last[0]).unwrap();
+                assert_eq!(other[from..].iter().take(20).collect::<Vec<_>>(), last.iter().take(20).collect::<Vec<_>>());
+            }
+            let stats = sender.stats();
+            assert!(stats.frames_encoded <= stats.frames_captured, "{stats:?}");
+            assert!(stats.bytes_encoded > 0);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_encoded_while_nobody_subscribes() {
+    let sender = synthetic(SMALL);
+    let (preview, mut seen) = (sender.preview(), 0);
+    let mut watch = |pictures: u64| wait_until("captured pictures", || {
+        seen = preview.versioned().0;
+        seen >= pictures
+    });
+    watch(10);
+    assert_eq!(sender.stats(), VideoSendStats::default());
+    assert!(sender.measured_rate() > 0.0);
+    let mut queue = sender.subscribe(VideoCodec::Vp8);
+    next(&mut queue);
+    drop(queue);
+    wait_until("the encoder's end", || !sender.pipeline().lane(VideoCodec::Vp8).has_subscribers());
+    let before = sender.stats();
+    let now = sender.preview().versioned().0;
+    watch(now + 10);
+    let after = sender.stats();
+    assert!(after.frames_captured <= before.frames_captured + 1 && after.frames_encoded <= before.frames_encoded + 1);
+}
+
+#[test]
+fn a_subscriber_starts_with_a_key_frame_and_requests_are_rationed() {
+    let sender = synthetic(SMALL);
+    for codec in [VideoCodec::H264, VideoCodec::Vp8] {
+        let mut first = sender.subscribe(codec);
+        assert!(next(&mut first).key_frame);
+        let mut second = sender.subscribe(codec);
+        assert!(next(&mut second).key_frame);
+        // A request right after a key frame is answered, but not at once.
+        let mut captured = Vec::new();
+        wait_until("two more key frames", || {
+            sender.request_key_frame(codec);
+            let pictures = std::iter::from_fn(|| second.try_next());
+            captured.extend(pictures.filter(|video| video.key_frame).map(|video| video.captured_at));
+            while first.try_next().is_some() {}
+            captured.len() >= 2
+        });
+        // The interval runs between encodings, which come up to a picture after capture.
+        assert!(captured[1] - captured[0] > KEY_FRAME_INTERVAL - Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn muting_releases_the_source_and_unmuting_starts_with_a_key_frame() {
+    let sender = synthetic(SMALL);
+    let mut queue = sender.subscribe(VideoCodec::H264);
+    next(&mut queue);
+    wait_for_state(&sender, &CaptureState::Live(SMALL));
+    sender.set_muted(true);
+    wait_for_state(&sender, &CaptureState::Off);
+    assert!(sender.preview().get().is_none());
+    assert_eq!(sender.measured_rate(), 0.0);
+    let muted_at = Instant::now();
+    // A source set while muted is not opened.
+    sender.set_source(VideoSource::Synthetic(SMALL), SMALL);
+    let (version, _) = sender.state().versioned();
+    sender.state().wait_newer(version, Duration::from_millis(50));
+    assert_eq!(sender.state().get(), Some(CaptureState::Off));
+    sender.set_muted(false);
+    wait_for_state(&sender, &CaptureState::Live(SMALL));
+    wait_until("a key frame", || {
+        queue.try_next().is_some_and(|video| video.key_frame && video.captured_at > muted_at)
+    });
+}
+
+#[test]
+fn a_source_that_fails_shows_its_error_and_another_takes_over() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"YUV4MPEG2 W64 H64 F30:1\nFRAME\n").unwrap();
+    file.write_all(&[50; 64 * 64 * 3 / 2]).unwrap();
+    file.write_all(b"FRAME\ncut off").unwrap();
+    file.flush().unwrap();
+    let sender = VideoSender::new();
+    let mut queue = sender.subscribe(VideoCodec::Vp8);
+    assert_eq!(sender.state().get(), Some(CaptureState::Off));
+    let failed = || matches!(sender.state().get(), Some(CaptureState::Failed(DeviceError::File { .. })));
+    sender.set_source(VideoSource::Y4m("missing.y4m".into()), SMALL);
+    wait_until("a missing file", failed);
+    sender.set_source(VideoSource::Y4m(file.path().into()), SMALL);
+    let picture = next(&mut queue);
+    assert_eq!((picture.width, picture.height, picture.key_frame), (64, 64, true));
+    wait_until("a file that is cut off", failed);
+    assert!(sender.preview().get().is_none());
+    sender.set_source(VideoSource::Camera("nobody's".into()), SMALL);
+    wait_for_state(&sender, &CaptureState::Failed(DeviceError::Absent));
+    sender.set_source(VideoSource::Synthetic(SMALL), SMALL);
+    wait_until("another size", || queue.try_next().is_some_and(|video| video.width == 320 && video.key_frame));
+}
+
+#[test]
+fn dropping_the_last_clone_ends_everything() {
+    let sender = synthetic(SMALL);
+    let clone = sender.clone();
+    let (preview, state) = (sender.preview(), sender.state());
+    let mut queue = sender.subscribe(VideoCodec::H264);
+    drop(sender);
+    next(&mut queue);
+    let pipeline = Arc::downgrade(clone.pipeline());
+    drop(clone);
+    wait_until("the subscription's end", || has_ended(&mut queue));
+    // The threads hold the pipeline: when it is gone, they are.
+    wait_until("the threads' end", || pipeline.strong_count() == 0);
+    assert!(preview.get().is_none() && state.get().is_some());
+}
+
+#[test]
+fn the_bit_rate_scale_stays_within_its_bounds() {
+    let sender = VideoSender::new();
+    for (given, kept) in [(0.5, 0.5), (2.0, 1.0), (-1.0, 0.05), (f32::NAN, 0.05)] {
+        sender.set_bitrate_scale(given);
+        assert_eq!(sender.pipeline().bitrate_scale(), kept);
+    }
+}

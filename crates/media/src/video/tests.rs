@@ -1,0 +1,160 @@
+//! From a source over lossy packets to decoded pictures.
+
+mod packetize;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use self::packetize::Packetizer;
+use super::*;
+use crate::packet::{EncodedVideo, RtpPacket, VideoCodec};
+use crate::queue::Queue;
+use crate::source::{VideoFormat, VideoSource};
+
+const FORMAT: VideoFormat = VideoFormat { width: 320, height: 180, frames_per_second: 30 };
+const CODECS: [VideoCodec; 2] = [VideoCodec::H264, VideoCodec::Vp8];
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A sender and a receiver, and a network between them that `wait_until` drives.
+struct Link {
+    sender: VideoSender,
+    queue: Queue<EncodedVideo>,
+    packetizer: Packetizer,
+    receiver: VideoReceiver,
+    asked: Arc<AtomicU64>,
+    sent: u64,
+}
+
+impl Link {
+    fn new(codec: VideoCodec) -> Self {
+        let sender = VideoSender::new();
+        sender.set_source(VideoSource::Synthetic(FORMAT), FORMAT);
+        let asked = Arc::new(AtomicU64::new(0));
+        let (asks, count) = (sender.clone(), Arc::clone(&asked));
+        let receiver = VideoReceiver::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            asks.request_key_frame(codec);
+        });
+        let queue = sender.subscribe(codec);
+        Self { sender, queue, packetizer: Packetizer::new(codec, 65_000), receiver, asked, sent: 0 }
+    }
+
+    /// Carries packets until the condition holds; `arrives` says of each,
+    /// counted from 0, whether it does.
+    fn wait_until(&mut self, what: &str, arrives: impl Fn(u64) -> bool, condition: impl Fn(&VideoReceiveStats) -> bool) {
+        let deadline = Instant::now() + LIMIT;
+        while !condition(&self.receiver.stats()) {
+            assert!(Instant::now() < deadline, "not within {LIMIT:?}: {what}; {:?}", self.receiver.stats());
+            while let Some(video) = self.queue.try_next() {
+                for packet in self.packetizer.packets(&video) {
+                    if arrives(self.sent) {
+                        self.receiver.push(video.codec, packet);
+                    }
+                    self.sent += 1;
+                }
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+#[test]
+fn pictures_come_through_with_their_size_and_delay() {
+    for codec in CODECS {
+        let mut link = Link::new(codec);
+        link.wait_until("60 pictures", |_| true, |stats| stats.frames_decoded >= 60);
+        let stats = link.receiver.stats();
+        assert_eq!((stats.width, stats.height), (320, 180));
+        assert_eq!((stats.packets_lost, stats.frames_dropped, stats.key_frames_decoded), (0, 0, 1), "{stats:?}");
+        assert_eq!(stats.delay.count(), stats.frames_decoded);
+        assert!(stats.delay.percentile(0.5).is_some());
+        assert_eq!(link.asked.load(Ordering::Relaxed), 0);
+        assert!(stats.bytes_received > 10_000);
+        let frame = link.receiver.frames().get().unwrap();
+        assert!(timecode::read(&frame).is_some());
+    }
+}
+
+#[test]
+fn a_loss_without_repair_is_mended_by_a_key_frame_that_is_asked_for() {
+    for codec in CODECS {
+        let mut link = Link::new(codec);
+        link.wait_until("the first pictures", |_| true, |stats| stats.frames_decoded >= 5);
+        let gap = link.sent + 3;
+        link.wait_until("a key frame after the loss", |number| number != gap, |stats| stats.key_frames_decoded >= 2);
+        let stats = link.receiver.stats();
+        assert_eq!(stats.packets_lost, 1, "{stats:?}");
+        assert!(stats.frames_dropped > 0);
+        assert!(link.asked.load(Ordering::Relaxed) > 0);
+        let decoded = stats.frames_decoded;
+        link.wait_until("more pictures", |_| true, |stats| stats.frames_decoded >= decoded + 10);
+    }
+}
+
+#[test]
+fn a_lost_first_packet_is_asked_for_again() {
+    let mut link = Link::new(VideoCodec::Vp8);
+    link.wait_until("a picture", |number| number > 0, |stats| stats.frames_decoded > 0);
+    assert!(link.asked.load(Ordering::Relaxed) > 0);
+}
+
+#[test]
+fn after_a_mute_the_picture_is_gone_and_comes_back_without_a_freeze() {
+    for codec in CODECS {
+        let mut link = Link::new(codec);
+        link.wait_until("pictures", |_| true, |stats| stats.frames_decoded >= 20);
+        link.sender.set_muted(true);
+        let state = link.sender.state();
+        let deadline = Instant::now() + LIMIT;
+        while state.get() != Some(CaptureState::Off) {
+            assert!(Instant::now() < deadline, "the source is not released");
+            thread::sleep(Duration::from_millis(1));
+        }
+        while link.queue.try_next().is_some() {}
+        link.receiver.clear();
+        assert!(link.receiver.frames().get().is_none());
+        let before = link.receiver.stats();
+        let pause = Instant::now();
+        while pause.elapsed() < Duration::from_millis(400) {
+            thread::sleep(Duration::from_millis(10));
+            assert!(link.receiver.frames().get().is_none());
+        }
+        link.sender.set_muted(false);
+        link.wait_until("pictures again", |_| true, |stats| stats.frames_decoded >= before.frames_decoded + 10);
+        assert_eq!(link.receiver.stats().freezes, before.freezes);
+        assert!(link.receiver.frames().get().is_some());
+    }
+}
+
+#[test]
+fn garbage_from_a_peer_does_not_stop_its_later_pictures() {
+    for codec in CODECS {
+        let mut link = Link::new(codec);
+        let mut number = 0_u16;
+        for n in 0..500_u32 {
+            number = number.wrapping_mul(40_503).wrapping_add(n as u16);
+            let payload: Vec<u8> = (0..n % 50).map(|byte| (byte.wrapping_mul(n) >> 3) as u8).collect();
+            let packet = RtpPacket {
+                sequence: 64_990 + number % 20,
+                timestamp: n.wrapping_mul(0x9E37_79B9),
+                marker: n % 3 == 0,
+                payload: payload.into(),
+                arrived_at: Instant::now(),
+            };
+            link.receiver.push(codec, packet);
+        }
+        link.wait_until("pictures after garbage", |_| true, |stats| stats.frames_decoded >= 10);
+    }
+}
+
+#[test]
+fn the_codec_may_change_within_a_call() {
+    let mut link = Link::new(VideoCodec::Vp8);
+    link.wait_until("VP8", |_| true, |stats| stats.frames_decoded >= 5);
+    link.queue = link.sender.subscribe(VideoCodec::H264);
+    link.packetizer = Packetizer::new(VideoCodec::H264, 3);
+    let decoded = link.receiver.stats().frames_decoded;
+    link.wait_until("H.264", |_| true, |stats| stats.frames_decoded >= decoded + 5);
+}
