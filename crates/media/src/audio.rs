@@ -6,11 +6,24 @@
 //! ([`AudioReceiver`]); one thread pulls them all by the clock of the sound
 //! card, decodes and mixes ([`Playout`]).
 
+mod capture;
 pub mod device;
-pub mod level;
-pub mod playout;
-pub mod receiver;
-pub mod sender;
+#[cfg(test)]
+mod goertzel;
+mod jitter;
+mod keeper;
+mod level;
+mod limiter;
+mod output;
+mod pacer;
+mod playout;
+mod receiver;
+mod resample;
+mod sender;
+mod stream;
+mod synthetic;
+#[cfg(test)]
+mod tests;
 
 pub use level::Level;
 pub use playout::{Playout, PlayoutState};
@@ -22,3 +35,8 @@ pub const SAMPLE_RATE: u32 = 48_000;
 
 /// Samples in what is encoded at a time: 20 ms.
 pub const FRAME_SAMPLES: usize = 960;
+
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // What is behind these locks is whole at every moment, after a panic too.
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

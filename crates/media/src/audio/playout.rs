@@ -1,18 +1,29 @@
 //! The mix of everybody, and where it goes.
 
-use crate::audio::AudioReceiver;
+mod test_tone;
+
+use std::sync::{Arc, Mutex};
+use std::thread::{self, Thread};
+use std::time::Instant;
+
+use crate::audio::limiter::limit;
+use crate::audio::output::{BLOCK_FRAMES, Block, Output, Turn};
+use crate::audio::receiver::Voice;
+use crate::audio::{AudioReceiver, lock};
 use crate::device::DeviceError;
 use crate::latest::Latest;
 use crate::source::AudioSink;
+use test_tone::TestTone;
 
-/// What the speaker does.
+/// What the speaker does: `Off → Starting → Live`, and `Failed` from either of
+/// the last two, from where a device that comes back is `Live` again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlayoutState {
-    /// Sound is decoded, measured and dropped.
+    /// Nothing was chosen: sound is decoded, measured and dropped.
     Off,
-    /// The sink is being opened.
+    /// The device is being opened.
     Starting,
-    /// The sink plays.
+    /// It plays.
     Live,
     /// It does not, and why. A device is tried again every second; meanwhile
     /// sound is decoded, measured and dropped.
@@ -23,7 +34,23 @@ pub enum PlayoutState {
 /// thread's, and mixes them. Clones share it; dropping the last stops it.
 #[derive(Clone)]
 pub struct Playout {
+    owner: Arc<Owner>,
+}
+
+/// Stops the thread with the last clone.
+struct Owner {
+    wishes: Arc<Mutex<Wishes>>,
     state: Latest<PlayoutState>,
+    mixer: Thread,
+}
+
+/// What the mixer is to do; it takes what is new at each turn.
+#[derive(Default)]
+struct Wishes {
+    sink: Option<AudioSink>,
+    voices: Vec<Voice>,
+    test_tone: bool,
+    stopped: bool,
 }
 
 impl Default for Playout {
@@ -35,22 +62,119 @@ impl Default for Playout {
 impl Playout {
     /// A mixer without a sink.
     pub fn new() -> Self {
-        Self { state: Latest::new() }
+        let wishes = Arc::<Mutex<Wishes>>::default();
+        let state = Latest::new();
+        state.set(PlayoutState::Off);
+        let mixer = Mixer { wishes: Arc::clone(&wishes), state: state.clone(), output: Output::nothing(), voices: Vec::new(), test_tone: None };
+        let mixer = thread::spawn(move || mixer.run()).thread().clone();
+        Self { owner: Arc::new(Owner { wishes, state, mixer }) }
     }
 
     /// Chooses the sink. Returns at once; [`Playout::state`] tells what came of it.
-    pub fn set_sink(&self, _sink: AudioSink) {}
+    pub fn set_sink(&self, sink: AudioSink) {
+        self.owner.wish(|wishes| wishes.sink = Some(sink));
+    }
 
     /// What the sink does.
     pub fn state(&self) -> Latest<PlayoutState> {
-        self.state.clone()
+        self.owner.state.clone()
     }
 
     /// A new person in the mix.
     pub fn add(&self) -> AudioReceiver {
-        AudioReceiver {}
+        let (receiver, voice) = Voice::new();
+        self.owner.wish(|wishes| wishes.voices.push(voice));
+        receiver
     }
 
     /// Plays a short tone, first on the left, then on the right: 1.5 s.
-    pub fn play_test_tone(&self) {}
+    pub fn play_test_tone(&self) {
+        self.owner.wish(|wishes| wishes.test_tone = true);
+    }
+}
+
+impl Owner {
+    fn wish(&self, change: impl FnOnce(&mut Wishes)) {
+        change(&mut lock(&self.wishes));
+        self.mixer.unpark();
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.wish(|wishes| wishes.stopped = true);
+    }
+}
+
+struct Mixer {
+    wishes: Arc<Mutex<Wishes>>,
+    state: Latest<PlayoutState>,
+    output: Output,
+    voices: Vec<Voice>,
+    test_tone: Option<TestTone>,
+}
+
+impl Mixer {
+    fn run(mut self) {
+        loop {
+            let mut wishes = std::mem::take(&mut *lock(&self.wishes));
+            if wishes.stopped {
+                return;
+            }
+            self.voices.append(&mut wishes.voices);
+            if wishes.test_tone {
+                self.test_tone = Some(TestTone::default());
+            }
+            if let Some(sink) = wishes.sink {
+                self.open(sink);
+            }
+            let now = Instant::now();
+            match self.output.turn(now) {
+                Turn::Mix => {
+                    let block = self.mix(now);
+                    if let Err(error) = self.output.write(&block) {
+                        self.output = Output::nothing();
+                        self.fail(error);
+                    }
+                }
+                Turn::Wait(wait) => thread::park_timeout(wait),
+                Turn::Live => self.state.set(PlayoutState::Live),
+                Turn::Failed(error) => self.fail(error),
+            }
+        }
+    }
+
+    fn open(&mut self, sink: AudioSink) {
+        // The old sink goes first: some can be open only once.
+        self.output = Output::nothing();
+        let is_off = sink == AudioSink::None;
+        match Output::open(sink) {
+            Ok(output) => {
+                self.state.set(match output.is_device() {
+                    _ if is_off => PlayoutState::Off,
+                    true => PlayoutState::Starting,
+                    false => PlayoutState::Live,
+                });
+                self.output = output;
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn fail(&self, error: DeviceError) {
+        tracing::warn!(%error, "no sound is played");
+        self.state.set(PlayoutState::Failed(error));
+    }
+
+    fn mix(&mut self, now: Instant) -> Block {
+        let mut mono = [0.0; BLOCK_FRAMES];
+        self.voices.retain_mut(|voice| voice.mix_into(&mut mono, now));
+        let mut block = mono.map(|sample| [sample; 2]);
+        if let Some(tone) = &mut self.test_tone
+            && !tone.mix_into(&mut block)
+        {
+            self.test_tone = None;
+        }
+        block.map(|frame| frame.map(limit))
+    }
 }

@@ -1,6 +1,13 @@
 //! One person's sound: jitter buffer, decoder, volume, level.
 
-use crate::audio::Level;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use crate::audio::jitter::{JitterBuffer, Outcome};
+use crate::audio::{Level, SAMPLE_RATE, lock};
+use crate::codec::opus::Decoder;
 use crate::packet::RtpPacket;
 
 /// Counts of an [`AudioReceiver`] since it was made.
@@ -16,38 +23,197 @@ pub struct AudioReceiveStats {
     pub jitter_ms: f32,
     /// Samples invented by concealment (W3C `concealedSamples`).
     pub concealed_samples: u64,
-    /// Samples restored from the next packet's FEC data.
+    /// Samples of lost packets that were decoded from the packet after: its
+    /// FEC data, or where it has none, concealment that knows what follows.
     pub fec_samples: u64,
     /// Samples handed to the mix, silence too (W3C `totalSamplesReceived`).
     pub total_samples_played: u64,
     /// Sound that waits in the buffer now, in milliseconds.
     pub buffer_delay_ms: f32,
-    /// Sum of the squared level times duration in seconds (W3C `totalAudioEnergy`).
+    /// Sum of the squared level times duration in seconds, before the volume
+    /// (W3C `totalAudioEnergy`).
     pub total_energy: f64,
 }
 
 /// The network's end of one person's sound. Dropping it takes the person out
 /// of the mix.
-pub struct AudioReceiver {}
+pub struct AudioReceiver {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    inbox: Mutex<VecDeque<Incoming>>,
+    /// Bits of an `f32`.
+    volume: AtomicU32,
+    played: Mutex<(Level, AudioReceiveStats)>,
+}
+
+enum Incoming {
+    Packet(RtpPacket),
+    Pause,
+}
+
+/// Packets between the network and the mixer, which empties it every 10 ms;
+/// when it is full the oldest goes.
+const INBOX_CAPACITY: usize = 128;
 
 impl AudioReceiver {
     /// Takes a packet. Never waits; bounded.
-    pub fn push(&self, _packet: RtpPacket) {}
+    pub fn push(&self, packet: RtpPacket) {
+        self.put(Incoming::Packet(packet));
+    }
 
-    /// How loud was what was just played of this person.
+    /// How loud was what was just played of this person, before the volume.
     pub fn level(&self) -> Level {
-        Level::default()
+        lock(&self.shared.played).0
     }
 
     /// Factor on the samples, 0 to 2.
-    pub fn set_volume(&self, _volume: f32) {}
+    pub fn set_volume(&self, volume: f32) {
+        let volume = if volume.is_nan() { 1.0 } else { volume.clamp(0.0, 2.0) };
+        self.shared.volume.store(volume.to_bits(), Ordering::Relaxed);
+    }
 
     /// Nothing more is expected until the next packet (the other side muted):
-    /// what is missing is silence, not loss.
-    pub fn clear(&self) {}
+    /// what waits is played, and what is missing then is silence, not loss.
+    pub fn clear(&self) {
+        self.put(Incoming::Pause);
+    }
 
     /// Counts so far.
     pub fn stats(&self) -> AudioReceiveStats {
-        AudioReceiveStats::default()
+        lock(&self.shared.played).1
+    }
+
+    fn put(&self, incoming: Incoming) {
+        let mut inbox = lock(&self.shared.inbox);
+        if inbox.len() == INBOX_CAPACITY {
+            inbox.pop_front();
+        }
+        inbox.push_back(incoming);
+    }
+}
+
+/// The mixer's end of an [`AudioReceiver`].
+pub(crate) struct Voice {
+    shared: Weak<Shared>,
+    jitter: JitterBuffer,
+    decoder: Decoder,
+    /// Decoded and not yet played.
+    ready: VecDeque<f32>,
+    /// What the last call decoded.
+    sound: Vec<f32>,
+    /// The beginning of what was left out, to fade into what follows.
+    left_out: Vec<f32>,
+    /// Samples concealed in a row.
+    concealed_run: usize,
+    stats: AudioReceiveStats,
+}
+
+/// Concealment fades from here until nothing is left.
+const FADE: std::ops::Range<usize> = 1_920..4_800;
+
+/// What is left out fades into what follows over 5 ms.
+const CROSSFADE_SAMPLES: usize = 240;
+
+/// Below −50 dBFS nothing is missed.
+const QUIET_RMS: f32 = 0.003;
+
+impl Voice {
+    /// Both ends of a new person.
+    pub(crate) fn new() -> (AudioReceiver, Self) {
+        let shared = Arc::new(Shared { inbox: Mutex::default(), volume: AtomicU32::new(1.0_f32.to_bits()), played: Mutex::default() });
+        let voice = Self {
+            shared: Arc::downgrade(&shared),
+            jitter: JitterBuffer::new(),
+            decoder: Decoder::new(),
+            ready: VecDeque::new(),
+            sound: Vec::new(),
+            left_out: Vec::new(),
+            concealed_run: 0,
+            stats: AudioReceiveStats::default(),
+        };
+        (AudioReceiver { shared }, voice)
+    }
+
+    /// Adds this person's next samples to the mix; says whether the person is
+    /// still there.
+    pub(crate) fn mix_into(&mut self, mix: &mut [f32], now: Instant) -> bool {
+        let Some(shared) = self.shared.upgrade() else { return false };
+        let incoming = std::mem::take(&mut *lock(&shared.inbox));
+        for incoming in incoming {
+            match incoming {
+                Incoming::Packet(packet) => self.jitter.push(packet),
+                Incoming::Pause => self.jitter.pause(),
+            }
+        }
+        while self.ready.len() < mix.len() {
+            self.decode(now);
+        }
+        let block: Vec<f32> = self.ready.drain(..mix.len()).collect();
+        let volume = f32::from_bits(shared.volume.load(Ordering::Relaxed));
+        mix.iter_mut().zip(&block).for_each(|(sum, sample)| *sum += sample * volume);
+        let level = Level::of(&block);
+        self.count(level, block.len());
+        *lock(&shared.played) = (level, self.stats);
+        true
+    }
+
+    /// Makes some more samples ready.
+    fn decode(&mut self, now: Instant) {
+        self.sound.clear();
+        match self.jitter.pull(now) {
+            Outcome::Packet(packet) => match self.decoder.decode(&packet, &mut self.sound) {
+                Ok(_) => {
+                    self.concealed_run = 0;
+                    if self.jitter.leaves_out(now, Level::of(&self.sound).rms < QUIET_RMS) {
+                        self.sound.truncate(CROSSFADE_SAMPLES);
+                        self.left_out.clone_from(&self.sound);
+                        return;
+                    }
+                }
+                Err(_) => self.conceal(crate::audio::FRAME_SAMPLES),
+            },
+            Outcome::Recover { following, samples } => match self.decoder.recover(&following, samples, &mut self.sound) {
+                Ok(samples) => self.stats.fec_samples += samples as u64,
+                Err(_) => self.conceal(samples),
+            },
+            Outcome::Conceal(samples) => self.conceal(samples),
+            Outcome::Silence(samples) => self.sound.resize(samples, 0.0),
+        }
+        for (n, old) in self.left_out.drain(..).enumerate().take(self.sound.len()) {
+            let share = n as f32 / CROSSFADE_SAMPLES as f32;
+            self.sound[n] = old * (1.0 - share) + self.sound[n] * share;
+        }
+        self.ready.extend(&self.sound);
+    }
+
+    fn conceal(&mut self, samples: usize) {
+        self.sound.clear();
+        if self.decoder.conceal(samples, &mut self.sound).is_err() {
+            self.sound.resize(samples, 0.0);
+        }
+        for sample in &mut self.sound {
+            let faded = self.concealed_run.clamp(FADE.start, FADE.end) - FADE.start;
+            *sample *= 1.0 - faded as f32 / FADE.len() as f32;
+            self.concealed_run += 1;
+        }
+        self.stats.concealed_samples += samples as u64;
+    }
+
+    fn count(&mut self, level: Level, samples: usize) {
+        let jitter = self.jitter.stats();
+        let ready = Duration::from_secs_f64(self.ready.len() as f64 / f64::from(SAMPLE_RATE));
+        let seconds = samples as f64 / f64::from(SAMPLE_RATE);
+        self.stats = AudioReceiveStats {
+            packets_received: jitter.received,
+            packets_lost: jitter.lost,
+            bytes_received: jitter.bytes,
+            jitter_ms: self.jitter.jitter().as_secs_f32() * 1000.0,
+            total_samples_played: self.stats.total_samples_played + samples as u64,
+            buffer_delay_ms: (self.jitter.delay() + ready).as_secs_f32() * 1000.0,
+            total_energy: self.stats.total_energy + f64::from(level.rms).powi(2) * seconds,
+            ..self.stats
+        };
     }
 }

@@ -1,13 +1,20 @@
 //! Capture, mute, one encoding, and everybody who gets it.
 
-use crate::audio::Level;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, Thread};
+use std::time::Instant;
+
+use crate::audio::capture::{Capture, Frame, Step};
+use crate::audio::{FRAME_SAMPLES, Level, SAMPLE_RATE, lock};
+use crate::codec::opus::Encoder;
 use crate::device::DeviceError;
 use crate::latest::Latest;
 use crate::packet::EncodedAudio;
-use crate::queue::{Queue, queue};
+use crate::queue::{Queue, QueueWriter, queue};
 use crate::source::AudioSource;
 
-/// What the microphone does.
+/// What the microphone does: `Off → Starting → Live`, and `Failed` from either
+/// of the last two, from where a device that comes back is `Live` again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AudioCaptureState {
     /// Nothing was chosen.
@@ -37,8 +44,30 @@ pub struct AudioSendStats {
 /// stops everything.
 #[derive(Clone)]
 pub struct AudioSender {
+    owner: Arc<Owner>,
+}
+
+/// Stops the thread with the last clone.
+struct Owner {
+    shared: Arc<Shared>,
+    worker: Thread,
+}
+
+struct Shared {
+    wishes: Mutex<Wishes>,
+    subscribers: Mutex<Vec<QueueWriter<EncodedAudio>>>,
+    stats: Mutex<AudioSendStats>,
     state: Latest<AudioCaptureState>,
     level: Latest<Level>,
+}
+
+/// What the worker is to do; it takes what is new at each turn.
+#[derive(Default)]
+struct Wishes {
+    source: Option<AudioSource>,
+    expected_loss_percent: Option<u8>,
+    muted: bool,
+    stopped: bool,
 }
 
 impl Default for AudioSender {
@@ -50,38 +79,198 @@ impl Default for AudioSender {
 impl AudioSender {
     /// A sender without a source.
     pub fn new() -> Self {
-        Self { state: Latest::new(), level: Latest::new() }
+        let shared = Arc::new(Shared {
+            wishes: Mutex::default(),
+            subscribers: Mutex::default(),
+            stats: Mutex::default(),
+            state: Latest::new(),
+            level: Latest::new(),
+        });
+        shared.state.set(AudioCaptureState::Off);
+        let theirs = Arc::clone(&shared);
+        let worker = thread::spawn(move || match Encoder::new() {
+            Ok(encoder) => Worker::new(theirs, encoder).run(),
+            Err(error) => theirs.state.set(AudioCaptureState::Failed(DeviceError::Failed(error.to_string()))),
+        });
+        let worker = worker.thread().clone();
+        Self { owner: Arc::new(Owner { shared, worker }) }
     }
 
     /// Chooses the source. Returns at once; [`AudioSender::state`] tells what
     /// came of it. Subscribers stay.
-    pub fn set_source(&self, _source: AudioSource) {}
+    pub fn set_source(&self, source: AudioSource) {
+        self.owner.wish(|wishes| wishes.source = Some(source));
+    }
 
     /// Muted sends no packets at all. The device stays open, so that unmuting
     /// is instant and the level still shows who speaks into a muted microphone.
-    pub fn set_muted(&self, _muted: bool) {}
+    pub fn set_muted(&self, muted: bool) {
+        self.owner.wish(|wishes| wishes.muted = muted);
+    }
 
     /// What the source does.
     pub fn state(&self) -> Latest<AudioCaptureState> {
-        self.state.clone()
+        self.owner.shared.state.clone()
     }
 
     /// Loudness before mute, 25 times a second; empty without sound.
     pub fn level(&self) -> Latest<Level> {
-        self.level.clone()
+        self.owner.shared.level.clone()
     }
 
     /// Every packet from now on, for one peer. Nothing is encoded while there
     /// is no subscriber.
     pub fn subscribe(&self) -> Queue<EncodedAudio> {
-        queue().1
+        let (writer, reader) = queue();
+        lock(&self.owner.shared.subscribers).push(writer);
+        reader
     }
 
     /// How much loss the receivers see, in percent: decides what FEC may cost.
-    pub fn set_expected_loss(&self, _percent: u8) {}
+    pub fn set_expected_loss(&self, percent: u8) {
+        self.owner.wish(|wishes| wishes.expected_loss_percent = Some(percent));
+    }
 
     /// Counts so far.
     pub fn stats(&self) -> AudioSendStats {
-        AudioSendStats::default()
+        *lock(&self.owner.shared.stats)
+    }
+}
+
+impl Owner {
+    fn wish(&self, change: impl FnOnce(&mut Wishes)) {
+        change(&mut lock(&self.shared.wishes));
+        self.worker.unpark();
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.wish(|wishes| wishes.stopped = true);
+    }
+}
+
+struct Worker {
+    shared: Arc<Shared>,
+    capture: Capture,
+    encoder: Encoder,
+    /// Where timestamps count from.
+    epoch: Instant,
+    /// The next frame's; runs on through mute, so that silence takes its time.
+    timestamp: u32,
+    /// Sound begins anew: the timestamp catches up with the clock.
+    restarted: bool,
+    loudest: Level,
+}
+
+impl Worker {
+    fn new(shared: Arc<Shared>, encoder: Encoder) -> Self {
+        Self {
+            shared,
+            capture: Capture::Off,
+            encoder,
+            epoch: Instant::now(),
+            timestamp: 0,
+            restarted: true,
+            loudest: Level::default(),
+        }
+    }
+
+    fn run(mut self) {
+        let mut frame = [0.0; FRAME_SAMPLES];
+        loop {
+            let muted = {
+                let mut wishes = lock(&self.shared.wishes);
+                if wishes.stopped {
+                    return;
+                }
+                let (source, loss, muted) = (wishes.source.take(), wishes.expected_loss_percent.take(), wishes.muted);
+                drop(wishes);
+                if let Some(Err(error)) = loss.map(|percent| self.encoder.set_expected_loss(percent)) {
+                    tracing::error!(%error, "the encoder does not take the expected loss");
+                }
+                if let Some(source) = source {
+                    self.open(source);
+                }
+                muted
+            };
+            match self.capture.step(&mut frame) {
+                Step::Frame(captured_at) => self.take(&frame, captured_at, muted),
+                Step::Live => self.live(),
+                Step::Failed(error) => self.fail(error),
+                Step::Wait(None) => thread::park(),
+                Step::Wait(Some(wait)) => thread::park_timeout(wait),
+            }
+        }
+    }
+
+    fn open(&mut self, source: AudioSource) {
+        // The old device goes first: some can be open only once.
+        self.capture = Capture::Off;
+        self.shared.level.clear();
+        self.shared.state.set(if source == AudioSource::None { AudioCaptureState::Off } else { AudioCaptureState::Starting });
+        match Capture::open(source) {
+            Ok(capture) => self.capture = capture,
+            Err(error) => self.fail(error),
+        }
+        if matches!(self.capture, Capture::Paced(..)) {
+            self.live();
+        }
+    }
+
+    fn live(&mut self) {
+        self.restarted = true;
+        self.shared.state.set(AudioCaptureState::Live);
+    }
+
+    fn fail(&mut self, error: DeviceError) {
+        tracing::warn!(%error, "no sound to send");
+        self.shared.level.clear();
+        self.shared.state.set(AudioCaptureState::Failed(error));
+    }
+
+    fn take(&mut self, frame: &Frame, captured_at: Instant, muted: bool) {
+        if std::mem::take(&mut self.restarted) {
+            let since = captured_at.saturating_duration_since(self.epoch);
+            let wall = (since.as_micros() * u128::from(SAMPLE_RATE) / 1_000_000) as u32;
+            if wall.wrapping_sub(self.timestamp) < u32::MAX / 2 {
+                self.timestamp = wall;
+            }
+        }
+        let timestamp = self.timestamp;
+        self.timestamp = timestamp.wrapping_add(FRAME_SAMPLES as u32);
+        let frames_captured = {
+            let mut stats = lock(&self.shared.stats);
+            stats.frames_captured += 1;
+            stats.overrun_samples += self.capture.take_overruns();
+            stats.frames_captured
+        };
+        self.measure(frame, frames_captured);
+        let mut subscribers = lock(&self.shared.subscribers);
+        subscribers.retain(|subscriber| !subscriber.is_closed());
+        if muted || subscribers.is_empty() {
+            return;
+        }
+        match self.encoder.encode(frame) {
+            Ok(data) => {
+                let mut stats = lock(&self.shared.stats);
+                stats.frames_encoded += 1;
+                stats.bytes_encoded += data.len() as u64;
+                let packet = EncodedAudio { data: data.into(), timestamp, samples: FRAME_SAMPLES as u32, captured_at };
+                for subscriber in subscribers.iter() {
+                    subscriber.push(packet.clone());
+                }
+            }
+            Err(error) => tracing::error!(%error, "a frame could not be encoded"),
+        }
+    }
+
+    /// Publishes the louder of each two frames.
+    fn measure(&mut self, frame: &Frame, frames_captured: u64) {
+        let level = Level::of(frame);
+        self.loudest = if level.rms > self.loudest.rms { level } else { self.loudest };
+        if frames_captured.is_multiple_of(2) {
+            self.shared.level.set(std::mem::take(&mut self.loudest));
+        }
     }
 }

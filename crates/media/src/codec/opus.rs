@@ -35,7 +35,7 @@ impl Encoder {
     /// An encoder for speech with in-band FEC (RFC 6716, section 2.1.7).
     ///
     /// # Errors
-    /// When libopus has no memory.
+    /// When libopus does not take its settings.
     pub fn new() -> Result<Self, OpusError> {
         let mut encoder = opusic_c::Encoder::new(Channels::Mono, SampleRate::Hz48000, Application::Voip)?;
         encoder.set_bitrate(Bitrate::Value(BITS_PER_SECOND))?;
@@ -66,13 +66,17 @@ impl Encoder {
 /// Decodes packets of one sender, stereo ones too, to mono.
 pub struct Decoder(opusic_c::Decoder);
 
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Decoder {
     /// A decoder.
-    ///
-    /// # Errors
-    /// When libopus has no memory.
-    pub fn new() -> Result<Self, OpusError> {
-        Ok(Self(opusic_c::Decoder::new(Channels::Mono, SampleRate::Hz48000)?))
+    pub fn new() -> Self {
+        let decoder = opusic_c::Decoder::new(Channels::Mono, SampleRate::Hz48000);
+        Self(decoder.expect("48 kHz mono is a valid configuration, and memory does not run out"))
     }
 
     /// Appends a packet's sound; says how many samples.

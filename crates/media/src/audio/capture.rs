@@ -1,0 +1,142 @@
+//! Frames of 20 ms from whatever the source is.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::audio::device::Direction;
+use crate::audio::keeper::{Keeper, Kept};
+use crate::audio::pacer::Pacer;
+use crate::audio::resample::Resampler;
+use crate::audio::stream::{self, CaptureEnd};
+use crate::audio::synthetic::{Synthetic, downmix};
+use crate::audio::{FRAME_SAMPLES, SAMPLE_RATE};
+use crate::device::DeviceError;
+use crate::source::AudioSource;
+
+/// 20 ms of mono sound at 48 kHz.
+pub(crate) type Frame = [f32; FRAME_SAMPLES];
+
+/// The open source.
+pub(crate) enum Capture {
+    /// Gives nothing.
+    Off,
+    /// Gives frames by the clock.
+    Paced(Synthetic, Pacer),
+    /// Gives what the device gives.
+    Device(DeviceCapture),
+}
+
+/// What came of asking.
+pub(crate) enum Step {
+    /// The frame was filled; its first sample was taken then.
+    Frame(Instant),
+    /// Sound begins here, after none or another's.
+    Live,
+    /// There is no sound for now.
+    Failed(DeviceError),
+    /// Nothing before then, unless this thread is woken.
+    Wait(Option<Duration>),
+}
+
+impl Capture {
+    /// Opens a source; a device opens behind this, on a thread of its own.
+    ///
+    /// # Errors
+    /// When a file cannot be used.
+    pub(crate) fn open(source: AudioSource) -> Result<Self, DeviceError> {
+        let paced = |sound| Self::Paced(sound, Pacer::new(Instant::now(), Duration::from_millis(20)));
+        let device = |id| Self::Device(DeviceCapture::new(id));
+        Ok(match source {
+            AudioSource::None => Self::Off,
+            AudioSource::Tone(hertz) => paced(Synthetic::tone(hertz)),
+            AudioSource::Wav(path) => paced(Synthetic::wav(&path)?),
+            AudioSource::DefaultMicrophone => device(None),
+            AudioSource::Microphone(id) => device(Some(id)),
+        })
+    }
+
+    /// The next thing that is so.
+    pub(crate) fn step(&mut self, frame: &mut Frame) -> Step {
+        match self {
+            Self::Off => Step::Wait(None),
+            Self::Paced(sound, pacer) => match pacer.take(Instant::now()) {
+                Ok(due) => {
+                    sound.fill(frame);
+                    Step::Frame(due)
+                }
+                Err(wait) => Step::Wait(Some(wait)),
+            },
+            Self::Device(device) => device.step(frame),
+        }
+    }
+
+    /// Samples that a device gave since this was last asked and there was no room for.
+    pub(crate) fn take_overruns(&self) -> u64 {
+        match self {
+            Self::Device(DeviceCapture { running: Some(running), .. }) => running.end.overruns.swap(0, Ordering::Relaxed),
+            _ => 0,
+        }
+    }
+}
+
+/// A microphone.
+pub(crate) struct DeviceCapture {
+    keeper: Keeper<CaptureEnd>,
+    running: Option<Running>,
+}
+
+struct Running {
+    end: CaptureEnd,
+    resampler: Resampler,
+    mono: VecDeque<f32>,
+}
+
+impl DeviceCapture {
+    fn new(id: Option<String>) -> Self {
+        let keeper = Keeper::start(Direction::Capture, id, thread::current(), stream::capture);
+        Self { keeper, running: None }
+    }
+
+    fn step(&mut self, frame: &mut Frame) -> Step {
+        match self.keeper.poll() {
+            Some(Kept::Opened(end)) => {
+                return match Resampler::new(end.hertz, SAMPLE_RATE, 1) {
+                    Ok(resampler) => {
+                        self.running = Some(Running { end, resampler, mono: VecDeque::new() });
+                        Step::Live
+                    }
+                    Err(reason) => Step::Failed(DeviceError::Unsupported(reason)),
+                };
+            }
+            Some(Kept::Failed(error)) => {
+                self.running = None;
+                return Step::Failed(error);
+            }
+            None => {}
+        }
+        match &mut self.running {
+            Some(running) => running.step(frame),
+            None => Step::Wait(None),
+        }
+    }
+}
+
+impl Running {
+    fn step(&mut self, frame: &mut Frame) -> Step {
+        let channels = self.end.channels;
+        let whole = self.end.ring.slots() / channels * channels;
+        if let Ok(chunk) = self.end.ring.read_chunk(whole) {
+            let interleaved: Vec<f32> = chunk.into_iter().collect();
+            self.resampler.push(&downmix(&interleaved, channels), &mut self.mono);
+        }
+        if self.mono.len() < FRAME_SAMPLES {
+            return Step::Wait(None);
+        }
+        let age = Duration::from_secs_f64(self.mono.len() as f64 / f64::from(SAMPLE_RATE));
+        let now = Instant::now();
+        frame.iter_mut().zip(self.mono.drain(..FRAME_SAMPLES)).for_each(|(to, from)| *to = from);
+        Step::Frame(now.checked_sub(age).unwrap_or(now))
+    }
+}

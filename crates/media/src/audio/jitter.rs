@@ -1,0 +1,301 @@
+//! The jitter buffer: packets in as the network brings them, out as the
+//! playout clock asks for them. Pure: time is an argument.
+
+mod arrivals;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::audio::{FRAME_SAMPLES, SAMPLE_RATE};
+use crate::codec::opus::packet_samples;
+use crate::packet::RtpPacket;
+use arrivals::Arrivals;
+
+/// What to play next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Decode this packet.
+    Packet(Bytes),
+    /// A packet of so many samples is lost; the one after it may carry it too.
+    Recover {
+        /// The packet after the lost one. It comes again as [`Outcome::Packet`].
+        following: Bytes,
+        /// Samples that are missing.
+        samples: usize,
+    },
+    /// Go on as if the sound continued, for so many samples.
+    Conceal(usize),
+    /// Nothing is to be heard, for so many samples.
+    Silence(usize),
+}
+
+/// Counts since the buffer was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct JitterStats {
+    /// Packets that came, late ones and duplicates too.
+    pub(crate) received: u64,
+    /// Bytes of their payload.
+    pub(crate) bytes: u64,
+    /// Packets whose turn passed without them.
+    pub(crate) lost: u64,
+}
+
+/// Packets of one sender in order, and when to play them.
+///
+/// ```text
+///          push            held for the target delay
+/// Waiting ──────► Waiting ─────────────────────────► Playing
+///    ▲                                                 │
+///    └───── 100 ms concealed, or nothing expected ─────┘
+/// ```
+#[derive(Debug)]
+pub(crate) struct JitterBuffer {
+    packets: BTreeMap<i64, Held>,
+    /// Sum over `packets`.
+    held_samples: usize,
+    /// The extended sequence number whose turn it is; `None` before the first packet.
+    next: Option<i64>,
+    playing: bool,
+    /// The sender said that it pauses: what is missing is silence.
+    paused: bool,
+    /// Samples in the last packet: how much a lost one is taken to hold.
+    packet_samples: usize,
+    /// Concealed since the last packet. Lost packets found later were heard as this.
+    concealed_samples: usize,
+    /// Passed over since the last packet, in a gap whose end is known.
+    missing_samples: usize,
+    /// When there began to be more waiting than the target asks for.
+    surplus_since: Option<Instant>,
+    /// Where a sender that jumped would go on: believed the second time.
+    suspect: Option<u16>,
+    arrivals: Arrivals,
+    stats: JitterStats,
+}
+
+#[derive(Debug)]
+struct Held {
+    payload: Bytes,
+    samples: usize,
+    arrived_at: Instant,
+}
+
+/// Longest concealment before silence.
+const MAX_CONCEALED: usize = SAMPLE_RATE as usize / 10;
+
+/// Packets at the most, 2 s of 20 ms; beyond, the oldest go.
+const MAX_PACKETS: usize = 100;
+
+/// A step in sequence numbers beyond this, forward or back, is another stream
+/// (RFC 3550, appendix A.1), if the next packet follows it.
+const MAX_STEP: i64 = 100;
+
+/// Above the target by so much for [`PATIENCE`], a quiet packet is left out,
+const SURPLUS: Duration = Duration::from_millis(30);
+const PATIENCE: Duration = Duration::from_millis(500);
+/// for so long, any packet,
+const LONG_PATIENCE: Duration = Duration::from_secs(2);
+/// and above it by so much, all that is too much, at once.
+const MAX_SURPLUS: Duration = Duration::from_millis(300);
+
+impl JitterBuffer {
+    /// An empty buffer.
+    pub(crate) fn new() -> Self {
+        Self {
+            packets: BTreeMap::new(),
+            held_samples: 0,
+            next: None,
+            playing: false,
+            paused: false,
+            packet_samples: FRAME_SAMPLES,
+            concealed_samples: 0,
+            missing_samples: 0,
+            surplus_since: None,
+            suspect: None,
+            arrivals: Arrivals::default(),
+            stats: JitterStats::default(),
+        }
+    }
+
+    /// Takes a packet; what is no Opus, late, twice there or astray is counted and dropped.
+    pub(crate) fn push(&mut self, packet: RtpPacket) {
+        self.stats.received += 1;
+        self.stats.bytes += packet.payload.len() as u64;
+        let Some(samples) = packet_samples(&packet.payload) else { return };
+        let Some(sequence) = self.place(packet.sequence) else { return };
+        self.paused = false;
+        self.arrivals.note(packet.arrived_at, packet.timestamp);
+        if self.packets.contains_key(&sequence) || self.next.is_some_and(|next| sequence < next) {
+            return;
+        }
+        let samples = samples as usize;
+        self.held_samples += samples;
+        self.packets.insert(sequence, Held { payload: packet.payload, samples, arrived_at: packet.arrived_at });
+        if self.packets.len() > MAX_PACKETS {
+            self.skip_first();
+        }
+    }
+
+    /// The sender pauses: play what is there, then silence, without concealment.
+    pub(crate) fn pause(&mut self) {
+        self.paused = true;
+    }
+
+    /// What to play now.
+    pub(crate) fn pull(&mut self, now: Instant) -> Outcome {
+        if !self.playing {
+            if !self.is_ready(now) {
+                return Outcome::Silence(self.packet_samples);
+            }
+            self.begin();
+        }
+        if self.delay() > self.arrivals.target() + MAX_SURPLUS {
+            while self.delay() > self.arrivals.target() && self.packets.len() > 1 {
+                self.skip_first();
+            }
+        }
+        let Some((&first, _)) = self.packets.first_key_value() else { return self.underrun() };
+        let mut next = self.next.unwrap_or(first);
+        if next < first && self.waits_for_late(first - next) {
+            self.concealed_samples += self.packet_samples;
+            return Outcome::Conceal(self.packet_samples);
+        }
+        // What was concealed while nothing was there stood for what is now known to be lost.
+        while next < first && self.concealed_samples >= self.packet_samples {
+            self.concealed_samples -= self.packet_samples;
+            self.stats.lost += 1;
+            next += 1;
+        }
+        if next < first {
+            self.next = Some(next + 1);
+            self.stats.lost += 1;
+            return self.missing(next + 1 == first);
+        }
+        self.concealed_samples = 0;
+        self.missing_samples = 0;
+        let payload = self.take_first().unwrap_or_default();
+        Outcome::Packet(payload)
+    }
+
+    /// Whether the packet that was just pulled, `quiet` or not, is to be left
+    /// out so that the delay comes down.
+    pub(crate) fn leaves_out(&mut self, now: Instant, quiet: bool) -> bool {
+        if self.delay() <= self.arrivals.target() + SURPLUS {
+            self.surplus_since = None;
+            return false;
+        }
+        let lasted = now.saturating_duration_since(*self.surplus_since.get_or_insert(now));
+        let leave_out = lasted > if quiet { PATIENCE } else { LONG_PATIENCE };
+        if leave_out && !quiet {
+            self.surplus_since = None;
+        }
+        leave_out
+    }
+
+    /// How much sound waits.
+    pub(crate) fn delay(&self) -> Duration {
+        duration_of(self.held_samples)
+    }
+
+    /// Inter-arrival jitter (RFC 3550, section 6.4.1).
+    pub(crate) fn jitter(&self) -> Duration {
+        self.arrivals.jitter()
+    }
+
+    /// Counts so far.
+    pub(crate) fn stats(&self) -> JitterStats {
+        self.stats
+    }
+
+    /// The extended sequence number, or `None` for a packet that is not believed yet.
+    fn place(&mut self, sequence: u16) -> Option<i64> {
+        let Some(newest) = self.packets.last_key_value().map(|(&newest, _)| newest).or(self.next) else {
+            return Some(i64::from(sequence));
+        };
+        let step = i64::from(sequence.wrapping_sub(newest as u16) as i16);
+        if step.abs() <= MAX_STEP {
+            self.suspect = None;
+            return Some(newest + step);
+        }
+        if self.suspect == Some(sequence) {
+            self.restart();
+            return Some(i64::from(sequence));
+        }
+        self.suspect = Some(sequence.wrapping_add(1));
+        None
+    }
+
+    /// Another stream begins.
+    fn restart(&mut self) {
+        *self = Self { stats: self.stats, packet_samples: self.packet_samples, ..Self::new() };
+    }
+
+    /// Whether enough waits, or has waited long enough, to begin.
+    fn is_ready(&self, now: Instant) -> bool {
+        let target = self.arrivals.target();
+        self.packets.values().next().is_some_and(|first| self.delay() >= target || now.saturating_duration_since(first.arrived_at) >= target)
+    }
+
+    /// Whether the delay is so short of the target that a missing packet is
+    /// rather late than lost: waiting for it makes the delay longer.
+    fn waits_for_late(&self, missing: i64) -> bool {
+        let missing = usize::try_from(missing).unwrap_or(usize::MAX);
+        let span = self.held_samples + missing.saturating_add(1).saturating_mul(self.packet_samples);
+        duration_of(span) < self.arrivals.target() && self.concealed_samples + self.packet_samples <= MAX_CONCEALED
+    }
+
+    /// Begins with the first packet there is: what is missing before it had its
+    /// time while there was silence.
+    fn begin(&mut self) {
+        self.playing = true;
+        self.concealed_samples = 0;
+        let first = self.packets.first_key_value().map(|(&first, _)| first);
+        if let (Some(first), Some(next)) = (first, self.next) {
+            self.stats.lost += first.abs_diff(next);
+        }
+        self.next = first;
+    }
+
+    fn take_first(&mut self) -> Option<Bytes> {
+        let (sequence, held) = self.packets.pop_first()?;
+        self.held_samples -= held.samples;
+        self.packet_samples = held.samples;
+        self.next = Some(sequence + 1);
+        Some(held.payload)
+    }
+
+    /// Passes over the first packet and over what was missing before it.
+    fn skip_first(&mut self) {
+        let before = self.next;
+        self.take_first();
+        if let (Some(before), Some(after)) = (before, self.next) {
+            self.stats.lost += u64::try_from(after - before - 1).unwrap_or(0);
+        }
+    }
+
+    fn missing(&mut self, is_last: bool) -> Outcome {
+        let samples = self.packet_samples;
+        if is_last && let Some((_, first)) = self.packets.first_key_value() {
+            return Outcome::Recover { following: first.payload.clone(), samples };
+        }
+        self.missing_samples += samples;
+        if self.missing_samples > MAX_CONCEALED { Outcome::Silence(samples) } else { Outcome::Conceal(samples) }
+    }
+
+    fn underrun(&mut self) -> Outcome {
+        let samples = self.packet_samples;
+        if self.paused || self.concealed_samples + samples > MAX_CONCEALED {
+            self.playing = false;
+            return Outcome::Silence(samples);
+        }
+        self.concealed_samples += samples;
+        Outcome::Conceal(samples)
+    }
+}
+
+fn duration_of(samples: usize) -> Duration {
+    Duration::from_micros((samples as u64).saturating_mul(1_000_000) / u64::from(SAMPLE_RATE))
+}

@@ -1,0 +1,208 @@
+//! Where the mix goes, and whose clock asks for it.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hound::{SampleFormat, WavSpec, WavWriter};
+
+use crate::audio::SAMPLE_RATE;
+use crate::audio::device::Direction;
+use crate::audio::keeper::{Keeper, Kept};
+use crate::audio::pacer::Pacer;
+use crate::audio::resample::Resampler;
+use crate::audio::stream::{self, PlaybackEnd};
+use crate::device::DeviceError;
+use crate::source::AudioSink;
+
+/// Frames mixed at a time: 10 ms at 48 kHz.
+pub(crate) const BLOCK_FRAMES: usize = 480;
+
+/// 10 ms of stereo.
+pub(crate) type Block = [[f32; 2]; BLOCK_FRAMES];
+
+const BLOCK: Duration = Duration::from_millis(10);
+
+/// The open sink. Whatever becomes of it, blocks are asked for in real time.
+pub(crate) struct Output {
+    pacer: Pacer,
+    target: Target,
+}
+
+enum Target {
+    Nothing,
+    File(WavFile),
+    Device { keeper: Keeper<PlaybackEnd>, running: Option<Running> },
+}
+
+/// What is to be done now.
+pub(crate) enum Turn {
+    /// A block is wanted.
+    Mix,
+    /// Nothing for so long, unless this thread is woken.
+    Wait(Duration),
+    /// The device plays.
+    Live,
+    /// It does not; blocks are wanted all the same.
+    Failed(DeviceError),
+}
+
+impl Output {
+    /// Opens a sink; a device opens behind this, on a thread of its own.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub(crate) fn open(sink: AudioSink) -> Result<Self, DeviceError> {
+        let device = |id| Target::Device { keeper: Keeper::start(Direction::Playback, id, thread::current(), stream::playback), running: None };
+        let target = match sink {
+            AudioSink::None => Target::Nothing,
+            AudioSink::Wav(path) => Target::File(WavFile::create(&path)?),
+            AudioSink::DefaultSpeaker => device(None),
+            AudioSink::Speaker(id) => device(Some(id)),
+        };
+        Ok(Self { target, ..Self::nothing() })
+    }
+
+    /// Drops what it is given, in real time.
+    pub(crate) fn nothing() -> Self {
+        Self { pacer: Pacer::new(Instant::now(), BLOCK), target: Target::Nothing }
+    }
+
+    /// Whether it opens behind the caller's back.
+    pub(crate) fn is_device(&self) -> bool {
+        matches!(self.target, Target::Device { .. })
+    }
+
+    /// What to do now.
+    pub(crate) fn turn(&mut self, now: Instant) -> Turn {
+        if let Target::Device { keeper, running } = &mut self.target {
+            match keeper.poll() {
+                Some(Kept::Opened(end)) => {
+                    return match Running::new(end, now) {
+                        Ok(new) => {
+                            *running = Some(new);
+                            Turn::Live
+                        }
+                        Err(error) => Turn::Failed(error),
+                    };
+                }
+                Some(Kept::Failed(error)) => {
+                    *running = None;
+                    return Turn::Failed(error);
+                }
+                None => {}
+            }
+            match running {
+                Some(running) if running.has_room() => {
+                    running.asked_at = now;
+                    // The timer goes on from here should the device stop asking.
+                    self.pacer = Pacer::new(now + BLOCK, BLOCK);
+                    return Turn::Mix;
+                }
+                Some(running) if now.saturating_duration_since(running.asked_at) < STUCK => {
+                    return Turn::Wait(STUCK);
+                }
+                _ => {}
+            }
+        }
+        self.pacer.take(now).map_or_else(Turn::Wait, |_| Turn::Mix)
+    }
+
+    /// Plays a block, or drops it where nothing plays.
+    ///
+    /// # Errors
+    /// When a file cannot be written any more.
+    pub(crate) fn write(&mut self, block: &Block) -> Result<(), DeviceError> {
+        match &mut self.target {
+            Target::File(file) => file.write(block),
+            Target::Device { running: Some(running), .. } => {
+                running.write(block);
+                Ok(())
+            }
+            Target::Nothing | Target::Device { running: None, .. } => Ok(()),
+        }
+    }
+}
+
+/// A device that has not asked for so long has stopped without a word.
+const STUCK: Duration = Duration::from_millis(500);
+
+/// A speaker that plays.
+struct Running {
+    end: PlaybackEnd,
+    resampler: Resampler,
+    asked_at: Instant,
+}
+
+impl Running {
+    fn new(end: PlaybackEnd, now: Instant) -> Result<Self, DeviceError> {
+        let resampler = Resampler::new(SAMPLE_RATE, end.hertz, 2).map_err(DeviceError::Unsupported)?;
+        Ok(Self { end, resampler, asked_at: now })
+    }
+
+    /// Whether less waits than what the device takes at a time and one block.
+    fn has_room(&self) -> bool {
+        let block = self.end.hertz as usize / 100 * self.end.channels;
+        let wanted = self.end.largest_request.load(Ordering::Relaxed) as usize + block;
+        let capacity = self.end.ring.buffer().capacity();
+        let waiting = capacity - self.end.ring.slots();
+        waiting < wanted.min(capacity - 2 * block)
+    }
+
+    fn write(&mut self, block: &Block) {
+        let mut stereo = Vec::with_capacity(4 * BLOCK_FRAMES);
+        self.resampler.push(block.as_flattened(), &mut stereo);
+        let channels = self.end.channels;
+        let frames = (stereo.len() / 2).min(self.end.ring.slots() / channels);
+        // One commit of whole frames: the callback never sees half of one.
+        if let Ok(chunk) = self.end.ring.write_chunk_uninit(frames * channels) {
+            let frames = stereo.chunks_exact(2).take(frames);
+            chunk.fill_from_iter(frames.flat_map(|frame| (0..channels).map(move |channel| if channels == 1 { (frame[0] + frame[1]) / 2.0 } else { frame[channel % 2] })));
+        }
+    }
+}
+
+/// A recording of the mix, 48 kHz, mono, 16 bit.
+struct WavFile {
+    path: PathBuf,
+    writer: WavWriter<BufWriter<File>>,
+    blocks_since_flush: u32,
+}
+
+/// Half a second is lost at the most when the process is killed.
+const FLUSH_BLOCKS: u32 = 50;
+
+impl WavFile {
+    fn create(path: &Path) -> Result<Self, DeviceError> {
+        let spec = WavSpec { channels: 1, sample_rate: SAMPLE_RATE, bits_per_sample: 16, sample_format: SampleFormat::Int };
+        let writer = WavWriter::create(path, spec).map_err(|error| file_error(path, &error))?;
+        Ok(Self { path: path.to_owned(), writer, blocks_since_flush: 0 })
+    }
+
+    fn write(&mut self, block: &Block) -> Result<(), DeviceError> {
+        self.try_write(block).map_err(|error| file_error(&self.path, &error))
+    }
+
+    fn try_write(&mut self, block: &Block) -> Result<(), hound::Error> {
+        // The format counts its bytes in 32 bits.
+        if self.writer.duration() > u32::MAX / 2 - BLOCK_FRAMES as u32 * 2 {
+            return Err(hound::Error::TooWide);
+        }
+        for [left, right] in block {
+            self.writer.write_sample(((left + right) / 2.0 * f32::from(i16::MAX)) as i16)?;
+        }
+        self.blocks_since_flush += 1;
+        if self.blocks_since_flush == FLUSH_BLOCKS {
+            self.blocks_since_flush = 0;
+            self.writer.flush()?;
+        }
+        Ok(())
+    }
+}
+
+fn file_error(path: &Path, error: &hound::Error) -> DeviceError {
+    DeviceError::File { path: path.display().to_string(), reason: error.to_string() }
+}
