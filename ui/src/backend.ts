@@ -1,0 +1,51 @@
+// What the page asks of the shell (docs/desktop-contract.md). The page holds
+// no rules: it draws the view and sends commands.
+
+import type { AppView } from "./generated/AppView";
+import type { CommandError } from "./generated/CommandError";
+import type { DeviceKind } from "./generated/DeviceKind";
+import type { LevelView } from "./generated/LevelView";
+
+/** The part of a WebSocket that the pictures need. */
+export type VideoSocket = Pick<
+  WebSocket,
+  "binaryType" | "close" | "onclose" | "onmessage" | "onopen" | "send"
+>;
+
+/** What can be muted. */
+export type Mutable = Exclude<DeviceKind, "speaker">;
+
+/** Every command rejects with a {@link CommandError}. */
+export interface Backend {
+  getView(): Promise<AppView>;
+  onView(listener: (view: AppView) => void): Promise<void>;
+  onLevel(listener: (level: LevelView) => void): Promise<void>;
+  /** A socket that is being opened. */
+  openVideo(): Promise<VideoSocket>;
+
+  /** `null`: host it on this computer. */
+  setServer(url: string | null): Promise<void>;
+  shareOnNetwork(shared: boolean): Promise<void>;
+  refreshRooms(): Promise<void>;
+  openRoom(text: string): Promise<void>;
+  newRoom(name: string, isPrivate: boolean): Promise<void>;
+  tryDemo(): Promise<void>;
+  setName(name: string): Promise<void>;
+  /** `null`: the system's choice. */
+  chooseDevice(kind: DeviceKind, id: string | null): Promise<void>;
+  setMuted(kind: Mutable, muted: boolean): Promise<void>;
+  testSpeaker(): Promise<void>;
+  join(): Promise<void>;
+  backToLobby(): Promise<void>;
+  rejoin(): Promise<void>;
+  sendChat(text: string): Promise<void>;
+  leave(): Promise<void>;
+  /** The link to give to others. */
+  invitation(): Promise<string>;
+}
+
+/** Reads what a command was rejected with; anything unknown is the system's. */
+export function commandError(thrown: unknown): CommandError {
+  if (typeof thrown === "object" && thrown !== null && "kind" in thrown) return thrown as CommandError;
+  return { kind: "system", detail: thrown instanceof Error ? thrown.message : String(thrown) };
+}

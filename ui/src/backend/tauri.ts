@@ -1,0 +1,35 @@
+import { invoke } from "@tauri-apps/api/core";
+import { listen } from "@tauri-apps/api/event";
+import type { Backend } from "../backend";
+import type { AppView } from "../generated/AppView";
+import type { LevelView } from "../generated/LevelView";
+import type { VideoEndpoint } from "../generated/VideoEndpoint";
+
+async function onEvent<T>(event: string, listener: (payload: T) => void): Promise<void> {
+  await listen<T>(event, ({ payload }) => listener(payload));
+}
+
+/** The shell that this page runs in. */
+export const tauri: Backend = {
+  getView: () => invoke<AppView>("get_view"),
+  onView: (listener) => onEvent<AppView>("view", listener),
+  onLevel: (listener) => onEvent<LevelView>("level", listener),
+  openVideo: async () => new WebSocket((await invoke<VideoEndpoint>("video_endpoint")).url),
+
+  setServer: (url) => invoke("set_server", { url }),
+  shareOnNetwork: (shared) => invoke("share_on_network", { shared }),
+  refreshRooms: () => invoke("refresh_rooms"),
+  openRoom: (text) => invoke("open_room", { text }),
+  newRoom: (name, isPrivate) => invoke("new_room", { name, private: isPrivate }),
+  tryDemo: () => invoke("try_demo"),
+  setName: (name) => invoke("set_name", { name }),
+  chooseDevice: (kind, id) => invoke("choose_device", { kind, id }),
+  setMuted: (kind, muted) => invoke("set_muted", { kind, muted }),
+  testSpeaker: () => invoke("test_speaker"),
+  join: () => invoke("join"),
+  backToLobby: () => invoke("back_to_lobby"),
+  rejoin: () => invoke("rejoin"),
+  sendChat: (text) => invoke("send_chat", { text }),
+  leave: () => invoke("leave"),
+  invitation: () => invoke<string>("invitation"),
+};

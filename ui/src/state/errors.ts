@@ -1,0 +1,118 @@
+// Every reason why a call can be over or a command refused, in words: what
+// happened and what to do. The tables are complete by their types and by test.
+
+import type { CommandError } from "../generated/CommandError";
+import type { EndReason } from "../generated/EndReason";
+import type { ErrorCode } from "../generated/ErrorCode";
+
+/** What is offered first; the other is offered too where it can help. */
+export type Action = "rejoin" | "lobby";
+
+export interface Words {
+  title: string;
+  sentence: string;
+  action: Action;
+}
+
+const words = (title: string, sentence: string, action: Action): Words => ({ title, sentence, action });
+
+const updateApp = "Update Visavis here or on the server, then try again.";
+
+export const REFUSALS: Record<ErrorCode, Words> = {
+  "bad-message": words("The server did not understand", updateApp, "lobby"),
+  "message-too-large": words("That was too long", "Send less at once, then try again.", "rejoin"),
+  "unknown-type": words("The server is of another version", updateApp, "lobby"),
+  unauthorized: words(
+    "The server does not know you",
+    "It asks for proof of who you are. Ask for a new invitation and open its link.",
+    "lobby",
+  ),
+  forbidden: words("You may not do that here", "Ask the host of the room to allow it.", "lobby"),
+  "token-expired": words(
+    "Your invitation has run out",
+    "Ask for a new invitation and open its link.",
+    "lobby",
+  ),
+  "room-not-found": words(
+    "There is no such room",
+    "It may be over, or its id may be mistyped. Check the id and the server, or make a new room.",
+    "lobby",
+  ),
+  "room-not-open": words(
+    "The room is not open yet",
+    "It opens at its appointed time. Try again then.",
+    "rejoin",
+  ),
+  "room-ended": words("The room was closed", "Its host or its time ended it for everyone.", "lobby"),
+  "room-full": words(
+    "The room is full",
+    "As many people are inside as may be. Try again when someone has left.",
+    "rejoin",
+  ),
+  "room-locked": words("The room is locked", "Ask someone inside to unlock it, then try again.", "rejoin"),
+  "wrong-passcode": words(
+    "The passcode is missing or wrong",
+    "Ask for an invitation that carries it, and open its link.",
+    "lobby",
+  ),
+  "waiting-room": words(
+    "The host lets people in one by one",
+    "Visavis cannot wait at the door yet. Ask the host to open it, then try again.",
+    "rejoin",
+  ),
+  denied: words("The host did not let you in", "If you were expected, ask the host and try again.", "lobby"),
+  "not-in-room": words("You are no longer in the room", "Join again to go on.", "rejoin"),
+  "already-in-room": words(
+    "You are in this room already",
+    "Another window may hold your place. Close it, then join again.",
+    "rejoin",
+  ),
+  "member-not-found": words("That person has left", "Join again to see who is inside.", "rejoin"),
+  "rate-limited": words(
+    "Too much at once",
+    "The server asked for a pause. Wait a moment, then try again.",
+    "rejoin",
+  ),
+  "server-busy": words("The server is busy", "Wait a moment, then try again.", "rejoin"),
+  internal: words(
+    "The server failed",
+    "Nothing is wrong on your side. Try again; if it stays so, tell whoever runs the server.",
+    "rejoin",
+  ),
+};
+
+type PlainEnd = Exclude<EndReason["kind"], "refused">;
+
+export const ENDINGS: Record<PlainEnd, Words> = {
+  left: words("You left", "The others were told.", "rejoin"),
+  serverUnreachable: words(
+    "The server does not answer",
+    "Check its address and your network, then try again.",
+    "rejoin",
+  ),
+  connectionLost: words(
+    "The connection was lost",
+    "Neither the server nor anyone inside could be reached. Check your network, then join again.",
+    "rejoin",
+  ),
+};
+
+export function endingWords(reason: EndReason): Words {
+  return reason.kind === "refused" ? REFUSALS[reason.code] : ENDINGS[reason.kind];
+}
+
+/** A refused command as one or two sentences, to stand beside what was asked. */
+export function commandWords(error: CommandError): string {
+  switch (error.kind) {
+    case "notARoom":
+      return "That is neither a room's id nor a link to a room. An id looks like abc-defg-hij.";
+    case "notAServer":
+      return "That is no server's address. It looks like wss://rooms.example.org.";
+    case "serverUnreachable":
+      return "The server does not answer. Check its address and your network, then try again.";
+    case "refused":
+      return `${REFUSALS[error.code].title}. ${REFUSALS[error.code].sentence}`;
+    case "system":
+      return `That did not work: ${error.detail.trim().replace(/\.?$/, ".")}`;
+  }
+}

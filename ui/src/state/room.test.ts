@@ -1,0 +1,107 @@
+import { describe, expect, it } from "vitest";
+import type { CallView } from "../generated/CallView";
+import type { ChatView } from "../generated/ChatView";
+import type { ParticipantView } from "../generated/ParticipantView";
+import { announcements, calledName, connectionWords, groupChat, mutedWords, tileOrder } from "./room";
+
+const person = (id: string, rest: Partial<ParticipantView> = {}): ParticipantView => ({
+  id,
+  name: id,
+  isMe: false,
+  role: "participant",
+  connection: "connected",
+  microphone: "on",
+  camera: "on",
+  speaking: false,
+  hasPicture: true,
+  ...rest,
+});
+const message = (id: string, from: string, sentAt: number, rest: Partial<ChatView> = {}): ChatView => ({
+  id,
+  from,
+  name: from,
+  isMine: false,
+  text: `text ${id}`,
+  sentAt,
+  pending: false,
+  ...rest,
+});
+const call = (participants: ParticipantView[], rest: Partial<CallView> = {}): CallView => ({
+  phase: { kind: "inside" },
+  room: null,
+  participants,
+  chat: [],
+  serviceAway: false,
+  ...rest,
+});
+const me = person("Mira", { isMe: true });
+
+describe("the room", () => {
+  it("shows the own tile last and the others as they came", () => {
+    expect(tileOrder([me, person("Anna"), person("Ben")]).map((one) => one.id)).toEqual([
+      "Anna",
+      "Ben",
+      "Mira",
+    ]);
+  });
+
+  it("says what is wrong with a connection and is silent when all is well", () => {
+    expect(connectionWords(person("Anna"))).toBeNull();
+    expect(connectionWords(person("Anna", { connection: "connecting" }))).toBe("Connecting…");
+    expect(connectionWords(person("Anna", { connection: "failed" }))).toBe("Connection lost. Trying again…");
+  });
+
+  it("names everybody", () => {
+    expect(calledName(me)).toBe("Mira (you)");
+    expect(calledName(person("x", { name: "" }))).toBe("Guest");
+    expect(calledName(person("x", { name: " ", isMe: true }))).toBe("You");
+  });
+
+  it("says what is off", () => {
+    expect(mutedWords(person("Anna"))).toEqual([]);
+    expect(mutedWords(person("Anna", { microphone: "muted", camera: "absent" }))).toEqual([
+      "muted",
+      "camera off",
+    ]);
+  });
+});
+
+describe("the chat", () => {
+  it("puts what one person says in a row under one name", () => {
+    const groups = groupChat([
+      message("1", "Anna", 0),
+      message("2", "Anna", 60_000),
+      message("3", "Mira", 61_000, { isMine: true }),
+      message("4", "Anna", 62_000),
+      message("5", "Anna", 300_000),
+    ]);
+    expect(groups.map(({ name, messages }) => [name, messages.map(({ id }) => id)])).toEqual([
+      ["Anna", ["1", "2"]],
+      ["You", ["3"]],
+      ["Anna", ["4"]],
+      ["Anna", ["5"]],
+    ]);
+  });
+});
+
+describe("a screen reader", () => {
+  it("is told who came, left, is muted and spoke in the chat", () => {
+    const before = call([me, person("Anna"), person("Ben")]);
+    const after = call(
+      [{ ...me, microphone: "muted" }, person("Anna", { microphone: "muted" }), person("Chen")],
+      {
+        chat: [message("1", "Anna", 0), message("2", "Mira", 0, { isMine: true })],
+        serviceAway: true,
+      },
+    );
+    expect(announcements(before, after)).toEqual([
+      "Ben left",
+      "You are muted",
+      "Anna is muted",
+      "Chen joined",
+      "Room service away. The call goes on",
+      "Anna says: text 1",
+    ]);
+    expect(announcements(after, after)).toEqual([]);
+  });
+});

@@ -1,0 +1,101 @@
+// What the room shows, derived from the call. Pure.
+
+import type { CallView } from "../generated/CallView";
+import type { ChatView } from "../generated/ChatView";
+import type { ParticipantView } from "../generated/ParticipantView";
+import { personName } from "./text";
+
+/** The others in the order of joining, the own tile last. */
+export function tileOrder(participants: readonly ParticipantView[]): ParticipantView[] {
+  return [...participants.filter((one) => !one.isMe), ...participants.filter((one) => one.isMe)];
+}
+
+/** What is wrong with the way to someone; null while all is well. */
+export function connectionWords({ connection }: ParticipantView): string | null {
+  switch (connection) {
+    case "new":
+    case "connecting":
+      return "Connecting…";
+    case "disconnected":
+      return "Connection is weak…";
+    case "failed":
+      return "Connection lost. Trying again…";
+    case "connected":
+    case "closed":
+      return null;
+  }
+}
+
+/** A person's name as a tile and the list say it. */
+export function calledName({ name, isMe }: ParticipantView): string {
+  return isMe ? (name.trim() ? `${name.trim()} (you)` : "You") : personName(name);
+}
+
+/** What a person has off, in words. */
+export function mutedWords({ microphone, camera }: ParticipantView): string[] {
+  const words: string[] = [];
+  if (microphone === "muted") words.push("muted");
+  if (microphone === "absent") words.push("no microphone");
+  if (camera !== "on") words.push("camera off");
+  return words;
+}
+
+export interface ChatGroup {
+  id: string;
+  name: string;
+  isMine: boolean;
+  sentAt: number;
+  messages: ChatView[];
+}
+
+/** Messages of one sender within this time stand under one name. */
+const TOGETHER_MS = 3 * 60_000;
+
+export function groupChat(chat: readonly ChatView[]): ChatGroup[] {
+  const groups: ChatGroup[] = [];
+  for (const message of chat) {
+    const open = groups.at(-1);
+    const last = open?.messages.at(-1);
+    if (open && last?.from === message.from && message.sentAt - open.sentAt < TOGETHER_MS) {
+      open.messages.push(message);
+    } else {
+      const { id, isMine, sentAt } = message;
+      groups.push({
+        id,
+        isMine,
+        sentAt,
+        name: isMine ? "You" : personName(message.name),
+        messages: [message],
+      });
+    }
+  }
+  return groups;
+}
+
+/** What a screen reader is told of a change, in the order of its weight. */
+export function announcements(before: CallView, after: CallView): string[] {
+  const told: string[] = [];
+  const was = new Map(before.participants.map((one) => [one.id, one]));
+  const is = new Set(after.participants.map((one) => one.id));
+  for (const one of before.participants) {
+    if (!is.has(one.id)) told.push(`${personName(one.name)} left`);
+  }
+  for (const one of after.participants) {
+    const earlier = was.get(one.id);
+    const name = one.isMe ? "You are" : `${personName(one.name)} is`;
+    if (!earlier) {
+      if (!one.isMe) told.push(`${personName(one.name)} joined`);
+    } else if (earlier.microphone !== one.microphone && one.microphone !== "absent") {
+      told.push(`${name} ${one.microphone === "muted" ? "muted" : "no longer muted"}`);
+    }
+  }
+  if (before.serviceAway !== after.serviceAway) {
+    told.push(after.serviceAway ? "Room service away. The call goes on" : "Room service is back");
+  }
+  const seen = new Set(before.chat.map((message) => message.id));
+  for (const message of after.chat) {
+    if (!message.isMine && !seen.has(message.id))
+      told.push(`${personName(message.name)} says: ${message.text}`);
+  }
+  return told;
+}

@@ -1,0 +1,91 @@
+// Names, ids and times as people read them.
+
+/** The longest an id of three, four and three letters is with its dashes. */
+const FRIENDLY_LETTERS = 10;
+
+/** Dashes appear while a friendly id is typed; anything else stays as it is. */
+export function formatRoomId(typed: string): string {
+  if (!/^[a-z][a-z\s\u2010-\u2015-]*$/i.test(typed)) return typed;
+  const letters = typed.replace(/[^a-z]/gi, "").toLowerCase();
+  if (letters.length > FRIENDLY_LETTERS) return typed;
+  return [letters.slice(0, 3), letters.slice(3, 7), letters.slice(7)].filter(Boolean).join("-");
+}
+
+/** At most two letters for an avatar. */
+export function initials(name: string): string {
+  const words = name.trim().split(/\s+/).filter(Boolean);
+  const [first, last] = [words[0], words.length > 1 ? words.at(-1) : undefined];
+  const letters = [first, last].map((word) => (word ? ([...word][0] ?? "") : "")).join("");
+  return letters.toLocaleUpperCase() || "?";
+}
+
+/** One of `count` colours, always the same for the same text. */
+export function colourOf(text: string, count: number): number {
+  let hash = 0;
+  for (const character of text) hash = (Math.imul(hash, 31) + (character.codePointAt(0) ?? 0)) >>> 0;
+  return hash % count;
+}
+
+/** A name to show where nobody gave one. */
+export function personName(name: string): string {
+  return name.trim() || "Guest";
+}
+
+/** "12:48", "1:02:03". */
+export function clock(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (value: number) => String(value).padStart(2, "0");
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}
+
+const counted = (count: number, one: string) => `${count} ${one}${count === 1 ? "" : "s"}`;
+
+/** "12 minutes", "1 hour 2 minutes", "40 seconds". */
+export function duration(seconds: number): string {
+  if (seconds < 60) return counted(Math.floor(seconds), "second");
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return counted(minutes, "minute");
+  const rest = minutes % 60;
+  const hours = counted(Math.floor(minutes / 60), "hour");
+  return rest === 0 ? hours : `${hours} ${counted(rest, "minute")}`;
+}
+
+/** "14:05" today, "yesterday", a date before. Both in milliseconds since the epoch. */
+export function whenIn(at: number, now: number, locale?: string): string {
+  const midnight = new Date(now).setHours(0, 0, 0, 0);
+  if (at >= midnight) return timeOfDay(at, locale);
+  if (at >= new Date(midnight - 12 * 3_600_000).setHours(0, 0, 0, 0)) return "yesterday";
+  return new Date(at).toLocaleDateString(locale, { day: "numeric", month: "short" });
+}
+
+export function timeOfDay(at: number, locale?: string): string {
+  return new Date(at).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" });
+}
+
+/** "Anna, Ben and 3 others are inside". */
+export function whoIsInside(count: number, names: readonly string[]): string {
+  if (count === 0) return "Nobody is inside yet";
+  const shown = names.slice(0, names.length > 3 ? 2 : 3).map(personName);
+  const others = count - shown.length;
+  if (shown.length === 0) return count === 1 ? "1 person is inside" : `${count} people are inside`;
+  if (others > 0) shown.push(others === 1 ? "1 other" : `${others} others`);
+  const last = shown.pop() as string;
+  return shown.length === 0 ? `${last} is inside` : `${shown.join(", ")} and ${last} are inside`;
+}
+
+export type TextPart = { text: string; href: string | null };
+
+/** Splits a message at its web addresses; only https and http become links. */
+export function linkParts(text: string): TextPart[] {
+  const parts: TextPart[] = [];
+  let at = 0;
+  for (const match of text.matchAll(/https?:\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]}]/gi)) {
+    if (!URL.canParse(match[0])) continue;
+    if (match.index > at) parts.push({ text: text.slice(at, match.index), href: null });
+    parts.push({ text: match[0], href: match[0] });
+    at = match.index + match[0].length;
+  }
+  if (at < text.length) parts.push({ text: text.slice(at), href: null });
+  return parts;
+}
