@@ -1,9 +1,10 @@
 //! What a client says.
 
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use crate::parse::{body, kind, messages};
+use crate::parse::{body, messages};
 use crate::{ErrorCode, Features, MemberPatch, Metadata, ParseError, RequestId};
 
 messages! {
@@ -36,19 +37,27 @@ messages! {
     }
 }
 
-/// What stands around a message's body; echoed in errors about it.
+/// What stands around a message's body; echoed in errors about it. A field of
+/// the wrong kind counts as absent here: the body's own reading refuses it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Envelope {
     /// The room that the message names at its top level.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub room_id: Option<String>,
     /// The member that the message is aimed at.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub to: Option<String>,
     /// The request's own name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub request_id: Option<RequestId>,
+}
+
+fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    field: D,
+) -> Result<Option<T>, D::Error> {
+    let raw = Box::<RawValue>::deserialize(field)?;
+    Ok(serde_json::from_str(raw.get()).ok())
 }
 
 /// A message that the server cannot take, with what to answer.
@@ -69,22 +78,17 @@ impl ClientMessage {
     /// # Errors
     /// When the text is no message, or one of an unknown type.
     pub fn read(text: &str) -> Result<(Envelope, Self), Box<Rejected>> {
-        let reject = |error: ParseError, envelope| {
-            let code = match error {
-                ParseError::Malformed(_) => ErrorCode::BadMessage,
-                ParseError::UnknownType(_) => ErrorCode::UnknownType,
-            };
-            Box::new(Rejected {
-                code,
-                message: error.to_string(),
-                envelope,
-            })
-        };
-        kind(text).map_err(|error| reject(error, Envelope::default()))?;
-        let envelope: Envelope = body(text).map_err(|error| reject(error, Envelope::default()))?;
+        let envelope: Envelope = body(text).unwrap_or_default();
         match Self::parse(text) {
             Ok(message) => Ok((envelope, message)),
-            Err(error) => Err(reject(error, envelope)),
+            Err(error) => Err(Box::new(Rejected {
+                code: match error {
+                    ParseError::Malformed(_) => ErrorCode::BadMessage,
+                    ParseError::UnknownType(_) => ErrorCode::UnknownType,
+                },
+                message: error.to_string(),
+                envelope,
+            })),
         }
     }
 }

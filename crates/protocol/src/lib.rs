@@ -11,6 +11,7 @@ mod chat;
 mod client;
 mod error;
 mod feature;
+mod ice_server;
 pub mod limits;
 mod link;
 mod member;
@@ -27,6 +28,7 @@ pub use client::{
 };
 pub use error::{CloseCode, ErrorCode, ErrorMessage};
 pub use feature::{Feature, Features};
+pub use ice_server::{IceServer, ParseIceServerError};
 pub use link::{RoomLink, RoomLinkError};
 pub use member::{
     Grants, Member, MemberConnection, MemberPatch, Role, Track, TrackSource, TrackState,
@@ -34,7 +36,7 @@ pub use member::{
 pub use parse::{ParseError, RequestId};
 pub use peer::{Hello, PEER_CHANNEL_LABEL, PEER_PROTOCOL, PeerChat, PeerMessage, PeerPayload};
 pub use relay::{Description, DescriptionKind, IceCandidate, RelayKind};
-pub use room::{CreatedRoom, IceServer, JoinedRoom, ListedRoom, Metadata, RoomInfo, RoomState};
+pub use room::{CreatedRoom, JoinedRoom, ListedRoom, Metadata, RoomInfo, RoomState};
 pub use server::{
     ChatDown, MemberJoined, MemberLeft, MemberUpdated, PROTOCOL, RelayDown, RoomCreated,
     RoomInfoMessage, RoomJoined, RoomsList, ServerMessage, Welcome,

@@ -115,16 +115,3 @@ pub enum RoomState {
     /// At least two in a call with each other.
     InCall,
 }
-
-/// A STUN or TURN server: RTCIceServer (W3C WebRTC, section 4.2.2).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IceServer {
-    /// `stun:`, `turn:` or `turns:` URLs (RFC 7064, RFC 7065).
-    pub urls: Vec<String>,
-    /// For TURN.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
-    /// For TURN.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credential: Option<String>,
-}

@@ -1,15 +1,72 @@
 //! HTTP: the routes and the listener.
 
-use axum::Router;
-use axum::routing::get;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+mod layer;
+mod problem;
+mod rooms;
 
-/// Serves until cancelled.
-pub(crate) async fn serve(listener: TcpListener, cancel: CancellationToken) {
-    let router = Router::new().route("/healthz", get(async || "ok\n"));
-    let served = axum::serve(listener, router).with_graceful_shutdown(cancel.cancelled_owned());
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::routing::{get, post};
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+
+use crate::hub::Hub;
+use crate::ws::{self, ConnectionRate};
+
+/// What the routes work on.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub hub: Arc<Hub>,
+    connections: Arc<Mutex<ConnectionRate>>,
+}
+
+impl App {
+    /// Counts a connection of this address; where it is one too many, for how
+    /// long none will do.
+    pub fn admit(&self, now: Instant, address: IpAddr) -> Result<(), Duration> {
+        let mut connections = self
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        connections.admit(now, address)
+    }
+}
+
+/// Serves until the hub is cancelled.
+pub(crate) async fn serve(listener: TcpListener, hub: Arc<Hub>) {
+    let cancel = hub.cancel.clone();
+    let app = App {
+        hub,
+        connections: Arc::default(),
+    };
+    // Small messages are not to wait for each other's acknowledgement.
+    let listener = listener.tap_io(|socket| {
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "a socket that does not take TCP_NODELAY");
+        }
+    });
+    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service).with_graceful_shutdown(cancel.cancelled_owned());
     if let Err(error) = served.await {
         tracing::error!(%error, "the listener failed");
     }
+}
+
+fn router(app: App) -> Router {
+    let mut router = Router::new().route("/", get(ws::accept));
+    for slash in ["", "/"] {
+        router = router
+            .route(&format!("/ws{slash}"), get(ws::accept))
+            .route(&format!("/healthz{slash}"), get(async || "ok\n"))
+            .route(&format!("/rooms{slash}"), post(rooms::create))
+            .route(&format!("/rooms/{{id}}{slash}"), get(rooms::show));
+    }
+    router
+        .layer(from_fn(layer::cors))
+        .layer(from_fn(layer::log))
+        .with_state(app)
 }

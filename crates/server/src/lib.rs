@@ -2,10 +2,23 @@
 //!
 //! [`Server::bind`] listens and serves until the [`Server`] is shut down or
 //! dropped. The wire is `visavis-protocol`'s.
+//!
+//! A connection (`ws`) reads messages for its session, which finds the room
+//! through the hub; a room is a task that owns its state, which is pure, and
+//! answers into its members' outboxes, which never wait.
 
+mod clock;
 mod config;
 mod http;
+mod hub;
+mod ice;
+mod id;
+mod refusal;
+mod room;
 mod server;
+mod session;
+pub mod store;
+mod ws;
 
 pub use config::{Limits, ServerConfig};
 pub use server::{Server, ServerError};

@@ -1,11 +1,10 @@
 //! `visavis-server`: the room service as a program of its own.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use visavis_protocol::IceServer;
 use visavis_server::{Server, ServerConfig};
@@ -51,16 +50,38 @@ fn ice_server(text: &str) -> Result<IceServer, String> {
     })
 }
 
+/// Waits for SIGTERM or SIGINT. They are listened for from the call on.
+#[cfg(unix)]
+fn stop_asked() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Waits for Ctrl-C. It is listened for from the call on.
+#[cfg(windows)]
+fn stop_asked() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(io::stderr)
         .init();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = stop_asked()?;
 
     let server = Server::bind(ServerConfig {
         listen: args.listen,
@@ -71,15 +92,12 @@ async fn main() -> anyhow::Result<()> {
     })
     .await?;
     // Whoever waits for this line may have gone; the server serves all the same.
-    let mut stdout = std::io::stdout();
+    let mut stdout = io::stdout();
     writeln!(stdout, "listening on http://{}", server.local_addr())
         .and_then(|()| stdout.flush())
         .unwrap_or_else(|error| tracing::warn!(%error, "could not say where it listens"));
 
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    stop.await;
     tracing::info!("stopping");
     server.shutdown().await;
     Ok(())

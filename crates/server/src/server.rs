@@ -2,12 +2,15 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
+use crate::hub::Hub;
+use crate::store::{MemoryStore, Store};
 use crate::{ServerConfig, http};
 
 /// The longest that [`Server::shutdown`] waits for its connections.
@@ -43,6 +46,17 @@ impl Server {
     /// # Errors
     /// When the address cannot be listened on.
     pub async fn bind(config: ServerConfig) -> Result<Self, ServerError> {
+        Self::bind_with(config, Arc::<MemoryStore>::default()).await
+    }
+
+    /// The same with rooms and chat kept in a store of the caller's.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub async fn bind_with(
+        config: ServerConfig,
+        store: Arc<dyn Store>,
+    ) -> Result<Self, ServerError> {
         let listen = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => ServerError::AddressInUse(config.listen),
             _ => ServerError::Listen {
@@ -52,14 +66,14 @@ impl Server {
         };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let local_addr = listener.local_addr().map_err(listen)?;
-        let cancel = CancellationToken::new();
-        let tasks = TaskTracker::new();
-        tasks.spawn(http::serve(listener, cancel.clone()));
-        Ok(Self {
+        let hub = Arc::new(Hub::new(config, store));
+        let server = Self {
             local_addr,
-            cancel: cancel.drop_guard(),
-            tasks,
-        })
+            cancel: hub.cancel.clone().drop_guard(),
+            tasks: hub.tasks.clone(),
+        };
+        server.tasks.spawn(http::serve(listener, hub));
+        Ok(server)
     }
 
     /// Where it listens.

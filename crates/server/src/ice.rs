@@ -1,0 +1,100 @@
+//! The STUN and TURN servers that a client is told of.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
+use time::{Duration, OffsetDateTime};
+use visavis_protocol::IceServer;
+
+use crate::id::ClientId;
+
+/// How long TURN credentials are good for.
+const CREDENTIALS_LIFE: Duration = Duration::hours(4);
+
+/// The servers, and how credentials for them are made.
+#[derive(Debug, Clone)]
+pub(crate) struct IceServers {
+    pub servers: Vec<IceServer>,
+    pub turn_secret: Option<String>,
+}
+
+impl IceServers {
+    /// The servers for one client. TURN servers without credentials get some
+    /// by the TURN REST API (draft-uberti-behave-turn-rest-00): the username
+    /// is when it expires and whose it is, the credential its HMAC-SHA1.
+    pub fn for_client(&self, client: ClientId, now: OffsetDateTime) -> Vec<IceServer> {
+        let credentials = self.turn_secret.as_ref().map(|secret| {
+            let expiry = (now + CREDENTIALS_LIFE).unix_timestamp();
+            let username = format!("{expiry}:{client}");
+            let credential = sign(secret, &username);
+            (username, credential)
+        });
+        let dress = |server: &IceServer| match &credentials {
+            Some((username, credential)) if wants_credentials(server) => IceServer {
+                urls: server.urls.clone(),
+                username: Some(username.clone()),
+                credential: Some(credential.clone()),
+            },
+            _ => server.clone(),
+        };
+        self.servers.iter().map(dress).collect()
+    }
+}
+
+fn wants_credentials(server: &IceServer) -> bool {
+    let turn = |url: &String| url.starts_with("turn:") || url.starts_with("turns:");
+    server.username.is_none() && server.urls.iter().any(turn)
+}
+
+fn sign(secret: &str, text: &str) -> String {
+    let mut mac =
+        Hmac::<Sha1>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
+    mac.update(text.as_bytes());
+    STANDARD.encode(mac.finalize().into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn server(url: &str, username: Option<&str>) -> IceServer {
+        IceServer {
+            urls: vec![url.to_owned()],
+            username: username.map(str::to_owned),
+            credential: username.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn only_turn_servers_without_credentials_get_some_of_four_hours() {
+        let ice = IceServers {
+            servers: vec![
+                server("stun:192.0.2.1", None),
+                server("turn:192.0.2.2", None),
+                server("turn:192.0.2.3", Some("fixed")),
+            ],
+            turn_secret: Some("north".to_owned()),
+        };
+        let client = Uuid::from_u128(1);
+        let told = ice.for_client(client, OffsetDateTime::UNIX_EPOCH);
+        assert_eq!(told[0], ice.servers[0]);
+        assert_eq!(told[2], ice.servers[2]);
+        let username = "14400:00000000-0000-0000-0000-000000000001";
+        assert_eq!(told[1].username.as_deref(), Some(username));
+        assert_eq!(told[1].credential, Some(sign("north", username)));
+    }
+
+    #[test]
+    fn the_signature_is_rfc_2202s() {
+        // RFC 2202, section 3, test case 2.
+        let expected = [
+            0xef, 0xfc, 0xdf, 0x6a, 0xe5, 0xeb, 0x2f, 0xa2, 0xd2, 0x74, 0x16, 0xd5, 0xf1, 0x84,
+            0xdf, 0x9c, 0x25, 0x9a, 0x7c, 0x79,
+        ];
+        let signed = sign("Jefe", "what do ya want for nothing?");
+        assert_eq!(STANDARD.decode(signed).unwrap(), expected);
+    }
+}

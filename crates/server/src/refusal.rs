@@ -1,0 +1,112 @@
+//! How the server says no.
+
+use std::borrow::Cow;
+
+use visavis_protocol::limits::{MAX_DESCRIPTION_CHARS, MAX_NAME_CHARS};
+use visavis_protocol::{Envelope, ErrorCode, ErrorMessage, ServerMessage};
+
+/// A request that is not granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub code: ErrorCode,
+    pub text: Cow<'static, str>,
+}
+
+impl Refusal {
+    pub fn new(code: ErrorCode, text: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            text: text.into(),
+        }
+    }
+
+    /// The room is not, or not any more.
+    pub fn room_not_found() -> Self {
+        Self::new(ErrorCode::RoomNotFound, "there is no such room")
+    }
+
+    /// The speaker is in no room, or in another than the one it names.
+    pub fn not_in_room() -> Self {
+        Self::new(ErrorCode::NotInRoom, "you are not in this room")
+    }
+
+    /// The resume token is void.
+    pub fn void_token() -> Self {
+        Self::new(
+            ErrorCode::Unauthorized,
+            "the resume token is not valid any more; join again",
+        )
+    }
+
+    /// The store failed; its inside is logged where it happened.
+    pub fn server_busy() -> Self {
+        Self::new(
+            ErrorCode::ServerBusy,
+            "the server cannot serve now; try again",
+        )
+    }
+
+    /// The answer to the message with this envelope.
+    pub fn answer(self, envelope: Envelope) -> ServerMessage {
+        ServerMessage::Error(ErrorMessage {
+            code: self.code,
+            message: self.text.into_owned(),
+            request_id: envelope.request_id,
+            room_id: envelope.room_id,
+            to: envelope.to,
+            retry_after: None,
+        })
+    }
+}
+
+/// What a person called a room: never empty.
+pub(crate) fn room_name(text: &str) -> Result<String, Refusal> {
+    match one_line(text, MAX_NAME_CHARS)? {
+        name if name.is_empty() => Err(Refusal::new(ErrorCode::BadMessage, "a room needs a name")),
+        name => Ok(name),
+    }
+}
+
+/// What a person calls themselves; may be empty.
+pub(crate) fn person_name(text: &str) -> Result<String, Refusal> {
+    one_line(text, MAX_NAME_CHARS)
+}
+
+/// What a room is for.
+pub(crate) fn description(text: &str) -> Result<String, Refusal> {
+    let kept = |c: &char| *c == '\n' || !c.is_control();
+    bounded(text.chars().filter(kept).collect(), MAX_DESCRIPTION_CHARS)
+}
+
+fn one_line(text: &str, most: usize) -> Result<String, Refusal> {
+    bounded(text.chars().filter(|c| !c.is_control()).collect(), most)
+}
+
+fn bounded(text: String, most: usize) -> Result<String, Refusal> {
+    let text = text.trim();
+    if text.chars().count() > most {
+        let why = format!("a text of more than {most} characters where no more are allowed");
+        return Err(Refusal::new(ErrorCode::BadMessage, why));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_trimmed_and_lose_control_characters() {
+        assert_eq!(room_name("  Tea \u{7}time\n").unwrap(), "Tea time");
+        assert_eq!(person_name(" \u{0} ").unwrap(), "");
+        assert_eq!(description(" a\nb\u{1b} ").unwrap(), "a\nb");
+    }
+
+    #[test]
+    fn an_empty_room_name_and_a_text_too_long_are_refused() {
+        assert_eq!(room_name(" \t ").unwrap_err().text, "a room needs a name");
+        assert!(person_name(&"ü".repeat(MAX_NAME_CHARS)).is_ok());
+        assert!(person_name(&"ü".repeat(MAX_NAME_CHARS + 1)).is_err());
+        assert!(description(&"x".repeat(MAX_DESCRIPTION_CHARS + 1)).is_err());
+    }
+}

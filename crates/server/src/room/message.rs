@@ -1,0 +1,71 @@
+//! What a room says, written once for however many it goes to.
+
+use axum::extract::ws::Utf8Bytes;
+use visavis_protocol::{Feature, Features, ServerMessage};
+
+/// A message in writing; copies share the bytes.
+pub(crate) type Frame = Utf8Bytes;
+
+pub(crate) fn frame(message: &ServerMessage) -> Frame {
+    message.to_json().into()
+}
+
+/// A message to several: for those who asked for a feature in a form of its
+/// own, for the others in the plain one, where each has any.
+pub(super) struct Notice {
+    rich: Option<(Feature, Form)>,
+    plain: Option<Form>,
+}
+
+struct Form {
+    message: ServerMessage,
+    written: Option<Frame>,
+}
+
+impl Form {
+    fn new(message: ServerMessage) -> Self {
+        Self {
+            message,
+            written: None,
+        }
+    }
+
+    fn frame(&mut self) -> Frame {
+        let written = self.written.get_or_insert_with(|| frame(&self.message));
+        written.clone()
+    }
+}
+
+impl Notice {
+    /// The same for everyone.
+    pub fn plain(message: ServerMessage) -> Self {
+        Self {
+            rich: None,
+            plain: Some(Form::new(message)),
+        }
+    }
+
+    /// For those who asked for the feature alone.
+    pub fn extension(feature: Feature, message: ServerMessage) -> Self {
+        Self {
+            rich: Some((feature, Form::new(message))),
+            plain: None,
+        }
+    }
+
+    /// For those who asked for the feature, and in a plainer form for the others.
+    pub fn extended(feature: Feature, rich: ServerMessage, plain: ServerMessage) -> Self {
+        Self {
+            plain: Some(Form::new(plain)),
+            ..Self::extension(feature, rich)
+        }
+    }
+
+    /// What a member with these features gets.
+    pub fn frame_for(&mut self, features: Features) -> Option<Frame> {
+        match &mut self.rich {
+            Some((feature, form)) if features.has(*feature) => Some(form.frame()),
+            _ => self.plain.as_mut().map(Form::frame),
+        }
+    }
+}

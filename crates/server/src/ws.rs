@@ -1,0 +1,63 @@
+//! WebSocket: the handshake, and one task for each connection.
+
+mod connection;
+mod keepalive;
+mod outbox;
+mod rate;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use tracing::Instrument;
+
+use crate::http::App;
+
+pub(crate) use outbox::Outbox;
+pub(crate) use rate::ConnectionRate;
+
+/// Small, because there are many connections; larger messages grow their own.
+const BUFFER_BYTES: usize = 4 * 1024;
+/// Up to here an oversized message is still read to its end, so that the client
+/// is sure to see why it is closed; beyond it is cut off.
+const CUT_OFF_BYTES: usize = 4 * 1024 * 1024;
+
+/// Accepts a connection.
+pub(crate) async fn accept(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let address = peer.ip().to_canonical();
+    let limited = is_limited(&app, address);
+    if limited && let Err(wait) = app.admit(Instant::now(), address) {
+        let retry_after = [(header::RETRY_AFTER, wait.as_secs() + 1)]
+            .map(|(name, seconds)| (name, seconds.to_string()));
+        return (StatusCode::TOO_MANY_REQUESTS, retry_after).into_response();
+    }
+    let hub = Arc::clone(&app.hub);
+    // From here on a stopping server waits for it.
+    let tracked = hub.tasks.token();
+    upgrade
+        .read_buffer_size(BUFFER_BYTES)
+        .write_buffer_size(BUFFER_BYTES)
+        .max_message_size(CUT_OFF_BYTES)
+        .max_frame_size(CUT_OFF_BYTES)
+        .on_upgrade(move |socket| {
+            let socket_id = hub.next_socket();
+            let span = tracing::info_span!("session", socket = socket_id.0);
+            async move {
+                connection::run(socket, socket_id, hub, limited).await;
+                drop(tracked);
+            }
+            .instrument(span)
+        })
+}
+
+fn is_limited(app: &App, address: IpAddr) -> bool {
+    !address.is_loopback() || app.hub.config.limits.rates_on_loopback
+}

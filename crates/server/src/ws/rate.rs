@@ -1,0 +1,136 @@
+//! How much one client, and one address, may ask for.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use visavis_protocol::limits::{CONNECTIONS_PER_MINUTE, MESSAGE_BURST, MESSAGES_PER_SECOND};
+
+/// A client's messages: a bucket of [`MESSAGE_BURST`] that refills at
+/// [`MESSAGES_PER_SECOND`].
+pub(super) struct MessageRate {
+    tokens: f64,
+    counted: Instant,
+    /// Since when the client has been held back without a pause.
+    exceeded_since: Option<Instant>,
+    patience: Duration,
+}
+
+/// What to do after a message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Read on.
+    Go,
+    /// Read nothing for this long.
+    Wait(Duration),
+    /// It has been too much for too long.
+    TooMuch,
+}
+
+impl MessageRate {
+    pub fn new(now: Instant, patience: Duration) -> Self {
+        Self {
+            tokens: f64::from(MESSAGE_BURST),
+            counted: now,
+            exceeded_since: None,
+            patience,
+        }
+    }
+
+    /// Counts a message that was read.
+    pub fn count(&mut self, now: Instant) -> Verdict {
+        let elapsed = now.saturating_duration_since(self.counted).as_secs_f64();
+        let rate = f64::from(MESSAGES_PER_SECOND);
+        self.tokens = (self.tokens + elapsed * rate).min(f64::from(MESSAGE_BURST)) - 1.0;
+        self.counted = now;
+        if self.tokens >= 0.0 {
+            self.exceeded_since = None;
+            return Verdict::Go;
+        }
+        let since = *self.exceeded_since.get_or_insert(now);
+        if now.saturating_duration_since(since) >= self.patience {
+            return Verdict::TooMuch;
+        }
+        Verdict::Wait(Duration::from_secs_f64(-self.tokens / rate))
+    }
+}
+
+/// New connections of each address, at most [`CONNECTIONS_PER_MINUTE`].
+#[derive(Default)]
+pub(crate) struct ConnectionRate {
+    /// When the address' minute began, and how many came in it.
+    minutes: HashMap<IpAddr, (Instant, u32)>,
+    swept: Option<Instant>,
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+impl ConnectionRate {
+    /// Counts a connection; where it is one too many, for how long none will do.
+    pub fn admit(&mut self, now: Instant, address: IpAddr) -> Result<(), Duration> {
+        let since = |then: Instant| now.saturating_duration_since(then);
+        if self.swept.is_none_or(|swept| since(swept) >= MINUTE) {
+            self.minutes.retain(|_, (began, _)| since(*began) < MINUTE);
+            self.swept = Some(now);
+        }
+        let (began, count) = self.minutes.entry(address).or_insert((now, 0));
+        if since(*began) >= MINUTE {
+            (*began, *count) = (now, 0);
+        }
+        if *count == CONNECTIONS_PER_MINUTE {
+            return Err(MINUTE - since(*began));
+        }
+        *count += 1;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn a_burst_passes_and_then_two_hundred_a_second() {
+        let start = Instant::now();
+        let mut rate = MessageRate::new(start, PATIENCE);
+        for _ in 0..MESSAGE_BURST {
+            assert_eq!(rate.count(start), Verdict::Go);
+        }
+        assert_eq!(rate.count(start), Verdict::Wait(Duration::from_millis(5)));
+        assert_eq!(rate.count(start + Duration::from_secs(1)), Verdict::Go);
+    }
+
+    #[test]
+    fn one_who_does_not_stop_for_ten_seconds_is_given_up() {
+        let start = Instant::now();
+        let mut rate = MessageRate::new(start, PATIENCE);
+        let mut now = start;
+        let verdict = loop {
+            match rate.count(now) {
+                Verdict::Go => {}
+                // A hair less, so that the bucket is never full again.
+                Verdict::Wait(pause) => now += pause.mul_f64(0.99),
+                Verdict::TooMuch => break now - start,
+            }
+        };
+        assert!(verdict >= PATIENCE && verdict < PATIENCE * 2, "{verdict:?}");
+    }
+
+    #[test]
+    fn an_address_gets_its_connections_and_others_theirs() {
+        let [one, other] = [1, 2].map(|n| IpAddr::from(Ipv4Addr::new(192, 0, 2, n)));
+        let start = Instant::now();
+        let mut rate = ConnectionRate::default();
+        for _ in 0..CONNECTIONS_PER_MINUTE {
+            assert_eq!(rate.admit(start, one), Ok(()));
+        }
+        assert_eq!(rate.admit(start, one), Err(MINUTE));
+        assert_eq!(rate.admit(start, other), Ok(()));
+        assert_eq!(rate.admit(start + MINUTE, one), Ok(()));
+        assert_eq!(rate.minutes.len(), 1, "what is over is forgotten");
+    }
+}
