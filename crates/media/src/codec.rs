@@ -78,7 +78,10 @@ pub trait VideoDecoder {
 ///
 /// # Errors
 /// When the library refuses the settings.
-pub fn video_encoder(codec: VideoCodec, settings: EncoderSettings) -> Result<Box<dyn VideoEncoder>, CodecError> {
+pub fn video_encoder(
+    codec: VideoCodec,
+    settings: EncoderSettings,
+) -> Result<Box<dyn VideoEncoder>, CodecError> {
     Ok(match codec {
         VideoCodec::H264 => Box::new(h264::Encoder::new(settings)?),
         VideoCodec::Vp8 => Box::new(vp8::Encoder::new(settings)?),

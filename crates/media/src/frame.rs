@@ -45,16 +45,29 @@ impl Frame {
     ///
     /// # Errors
     /// When a side is zero, odd or too large, or the length does not fit.
-    pub fn new(width: u32, height: u32, data: Bytes, captured_at: Instant) -> Result<Self, FrameError> {
+    pub fn new(
+        width: u32,
+        height: u32,
+        data: Bytes,
+        captured_at: Instant,
+    ) -> Result<Self, FrameError> {
         let side = |n: u32| n > 0 && n.is_multiple_of(2) && n <= MAX_SIDE;
         if !side(width) || !side(height) {
             return Err(FrameError::Size(width, height));
         }
         let wanted = Self::len_of(width, height);
         if data.len() != wanted {
-            return Err(FrameError::Length { wanted, got: data.len() });
+            return Err(FrameError::Length {
+                wanted,
+                got: data.len(),
+            });
         }
-        Ok(Self { width, height, data, captured_at })
+        Ok(Self {
+            width,
+            height,
+            data,
+            captured_at,
+        })
     }
 
     /// Width in pixels, even.

@@ -28,7 +28,9 @@ struct State<T> {
 
 impl<T> Clone for Latest<T> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 
@@ -41,8 +43,17 @@ impl<T: Clone> Default for Latest<T> {
 impl<T: Clone> Latest<T> {
     /// An empty slot, at version 0.
     pub fn new() -> Self {
-        let state = State { version: 0, value: None, wakers: Vec::new() };
-        Self { shared: Arc::new(Shared { state: Mutex::new(state), newer: Condvar::new() }) }
+        let state = State {
+            version: 0,
+            value: None,
+            wakers: Vec::new(),
+        };
+        Self {
+            shared: Arc::new(Shared {
+                state: Mutex::new(state),
+                newer: Condvar::new(),
+            }),
+        }
     }
 
     /// Puts a value and wakes who waits.
@@ -83,7 +94,12 @@ impl<T: Clone> Latest<T> {
         let mut state = self.lock();
         while state.version <= seen {
             let left = deadline.checked_duration_since(Instant::now())?;
-            state = self.shared.newer.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .shared
+                .newer
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
         Some((state.version, state.value.clone()))
     }
@@ -95,7 +111,11 @@ impl<T: Clone> Latest<T> {
             if state.version > seen {
                 return Poll::Ready((state.version, state.value.clone()));
             }
-            if !state.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+            if !state
+                .wakers
+                .iter()
+                .any(|waker| waker.will_wake(context.waker()))
+            {
                 state.wakers.push(context.waker().clone());
             }
             Poll::Pending
@@ -105,7 +125,10 @@ impl<T: Clone> Latest<T> {
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         // A panic elsewhere leaves a whole value behind: every change is one assignment.
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

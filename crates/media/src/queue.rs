@@ -78,9 +78,19 @@ struct State<T> {
 
 /// A new queue, both ends.
 pub fn queue<T: Queued>() -> (QueueWriter<T>, Queue<T>) {
-    let state = State { items: VecDeque::with_capacity(T::CAPACITY), awaits_independent: !T::INDEPENDENT, closed: false, waker: None };
+    let state = State {
+        items: VecDeque::with_capacity(T::CAPACITY),
+        awaits_independent: !T::INDEPENDENT,
+        closed: false,
+        waker: None,
+    };
     let shared = Arc::new(Mutex::new(state));
-    (QueueWriter { shared: Arc::clone(&shared) }, Queue { shared })
+    (
+        QueueWriter {
+            shared: Arc::clone(&shared),
+        },
+        Queue { shared },
+    )
 }
 
 fn lock<T>(shared: &Mutex<State<T>>) -> MutexGuard<'_, State<T>> {
@@ -131,7 +141,11 @@ impl<T: Queued> State<T> {
             }
         }
         self.items.push_back(item);
-        if full { Pushed::Overflowed } else { Pushed::Queued }
+        if full {
+            Pushed::Overflowed
+        } else {
+            Pushed::Queued
+        }
     }
 }
 
@@ -188,7 +202,15 @@ mod tests {
     use crate::packet::VideoCodec;
 
     fn picture(timestamp: u32, key_frame: bool) -> EncodedVideo {
-        EncodedVideo { codec: VideoCodec::Vp8, data: Bytes::new(), timestamp, key_frame, width: 2, height: 2, captured_at: Instant::now() }
+        EncodedVideo {
+            codec: VideoCodec::Vp8,
+            data: Bytes::new(),
+            timestamp,
+            key_frame,
+            width: 2,
+            height: 2,
+            captured_at: Instant::now(),
+        }
     }
 
     #[test]
@@ -209,12 +231,22 @@ mod tests {
     fn a_sound_queue_drops_its_oldest() {
         let (writer, mut reader) = queue();
         for n in 0..=10 {
-            let sound = EncodedAudio { data: Bytes::new(), timestamp: n, samples: 960, captured_at: Instant::now() };
+            let sound = EncodedAudio {
+                data: Bytes::new(),
+                timestamp: n,
+                samples: 960,
+                captured_at: Instant::now(),
+            };
             writer.push(sound);
         }
         assert_eq!(reader.try_next().map(|s| s.timestamp), Some(1));
         drop(reader);
-        let sound = EncodedAudio { data: Bytes::new(), timestamp: 0, samples: 960, captured_at: Instant::now() };
+        let sound = EncodedAudio {
+            data: Bytes::new(),
+            timestamp: 0,
+            samples: 960,
+            captured_at: Instant::now(),
+        };
         assert_eq!(writer.push(sound), Pushed::Closed);
     }
 }

@@ -21,13 +21,21 @@ pub struct VideoFormat {
 impl Default for VideoFormat {
     /// What a camera is asked for when nobody says otherwise.
     fn default() -> Self {
-        Self { width: 1280, height: 720, frames_per_second: 30 }
+        Self {
+            width: 1280,
+            height: 720,
+            frames_per_second: 30,
+        }
     }
 }
 
 impl fmt::Display for VideoFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}@{}", self.width, self.height, self.frames_per_second)
+        write!(
+            f,
+            "{}x{}@{}",
+            self.width, self.height, self.frames_per_second
+        )
     }
 }
 
@@ -90,19 +98,29 @@ pub struct ParseSourceError {
 const VIDEO: &str = "synthetic[:WxH@FPS], camera[:N], y4m:FILE, none";
 const AUDIO: &str = "tone[:HZ], mic, wav:FILE, none";
 const SINK: &str = "speaker, wav:FILE, none";
-const SYNTHETIC: VideoFormat = VideoFormat { width: 640, height: 360, frames_per_second: 30 };
+const SYNTHETIC: VideoFormat = VideoFormat {
+    width: 640,
+    height: 360,
+    frames_per_second: 30,
+};
 const TONE_HERTZ: f32 = 440.0;
 
 fn split(text: &str) -> (&str, Option<&str>) {
-    text.split_once(':').map_or((text, None), |(kind, rest)| (kind, Some(rest)))
+    text.split_once(':')
+        .map_or((text, None), |(kind, rest)| (kind, Some(rest)))
 }
 
 fn format(text: &str) -> Option<VideoFormat> {
     let (size, rate) = text.split_once('@')?;
     let (width, height) = size.split_once('x')?;
-    let format = VideoFormat { width: width.parse().ok()?, height: height.parse().ok()?, frames_per_second: rate.parse().ok()? };
+    let format = VideoFormat {
+        width: width.parse().ok()?,
+        height: height.parse().ok()?,
+        frames_per_second: rate.parse().ok()?,
+    };
     let side = |n: u32| (32..=MAX_SIDE).contains(&n) && n.is_multiple_of(2);
-    (side(format.width) && side(format.height) && (1..=120).contains(&format.frames_per_second)).then_some(format)
+    (side(format.width) && side(format.height) && (1..=120).contains(&format.frames_per_second))
+        .then_some(format)
 }
 
 impl FromStr for VideoSource {
@@ -118,7 +136,10 @@ impl FromStr for VideoSource {
             ("y4m", Some(file)) if !file.is_empty() => Some(Self::Y4m(file.into())),
             _ => None,
         };
-        source.ok_or_else(|| ParseSourceError { given: text.into(), expected: VIDEO })
+        source.ok_or_else(|| ParseSourceError {
+            given: text.into(),
+            expected: VIDEO,
+        })
     }
 }
 
@@ -129,12 +150,19 @@ impl FromStr for AudioSource {
         let source = match split(text) {
             ("none", None) => Some(Self::None),
             ("tone", None) => Some(Self::Tone(TONE_HERTZ)),
-            ("tone", Some(rest)) => rest.parse().ok().filter(|hertz| (20.0..=20_000.0).contains(hertz)).map(Self::Tone),
+            ("tone", Some(rest)) => rest
+                .parse()
+                .ok()
+                .filter(|hertz| (20.0..=20_000.0).contains(hertz))
+                .map(Self::Tone),
             ("mic", None) => Some(Self::DefaultMicrophone),
             ("wav", Some(file)) if !file.is_empty() => Some(Self::Wav(file.into())),
             _ => None,
         };
-        source.ok_or_else(|| ParseSourceError { given: text.into(), expected: AUDIO })
+        source.ok_or_else(|| ParseSourceError {
+            given: text.into(),
+            expected: AUDIO,
+        })
     }
 }
 
@@ -148,7 +176,10 @@ impl FromStr for AudioSink {
             ("wav", Some(file)) if !file.is_empty() => Some(Self::Wav(file.into())),
             _ => None,
         };
-        sink.ok_or_else(|| ParseSourceError { given: text.into(), expected: SINK })
+        sink.ok_or_else(|| ParseSourceError {
+            given: text.into(),
+            expected: SINK,
+        })
     }
 }
 
@@ -158,21 +189,40 @@ mod tests {
 
     #[test]
     fn sources_read_as_written() {
-        let small = VideoFormat { width: 320, height: 180, frames_per_second: 15 };
-        assert_eq!("synthetic:320x180@15".parse(), Ok(VideoSource::Synthetic(small)));
+        let small = VideoFormat {
+            width: 320,
+            height: 180,
+            frames_per_second: 15,
+        };
+        assert_eq!(
+            "synthetic:320x180@15".parse(),
+            Ok(VideoSource::Synthetic(small))
+        );
         assert_eq!("camera:1".parse(), Ok(VideoSource::CameraIndex(1)));
-        assert_eq!("y4m:C:\\a.y4m".parse(), Ok(VideoSource::Y4m("C:\\a.y4m".into())));
+        assert_eq!(
+            "y4m:C:\\a.y4m".parse(),
+            Ok(VideoSource::Y4m("C:\\a.y4m".into()))
+        );
         assert_eq!("tone:1000".parse(), Ok(AudioSource::Tone(1000.0)));
         assert_eq!("wav:out.wav".parse(), Ok(AudioSink::Wav("out.wav".into())));
     }
 
     #[test]
     fn what_is_not_a_source_says_what_is() {
-        for text in ["", "synthetic:0x0@0", "synthetic:321x180@15", "camera:x", "y4m:", "none:1"] {
+        for text in [
+            "",
+            "synthetic:0x0@0",
+            "synthetic:321x180@15",
+            "camera:x",
+            "y4m:",
+            "none:1",
+        ] {
             let error = text.parse::<VideoSource>().unwrap_err();
             assert!(error.to_string().contains("synthetic[:WxH@FPS]"), "{error}");
         }
-        assert!("tone:1".parse::<AudioSource>().is_err() && "tone:NaN".parse::<AudioSource>().is_err());
+        assert!(
+            "tone:1".parse::<AudioSource>().is_err() && "tone:NaN".parse::<AudioSource>().is_err()
+        );
         assert!("headphones".parse::<AudioSink>().is_err());
     }
 }

@@ -20,3 +20,6 @@ pub use sender::{VideoSendStats, VideoSender, bitrate_for};
 
 /// Ticks per second of the RTP clock of every picture codec.
 pub const CLOCK: u32 = 90_000;
+
+#[cfg(test)]
+mod tests;

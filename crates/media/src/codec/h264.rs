@@ -3,13 +3,19 @@
 use std::time::Instant;
 
 use openh264::encoder::{
-    BitRate, Complexity, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, Profile, RateControlMode, SpsPpsStrategy, UsageType,
+    BitRate, Complexity, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, Profile,
+    RateControlMode, SpsPpsStrategy, UsageType,
 };
 use openh264::formats::YUVSource;
 use openh264::{OpenH264API, decoder, encoder};
-use openh264_sys2::{ENCODER_OPTION_BITRATE, SBitrateInfo, SPATIAL_LAYER_ALL};
+use openh264_sys2::{
+    ENCODER_OPTION_BITRATE, ENCODER_OPTION_TRACE_LEVEL, SBitrateInfo, SPATIAL_LAYER_ALL,
+    WELS_LOG_QUIET,
+};
 
-use super::{CodecError, EncodedPicture, EncoderSettings, MAX_DECODED_PIXELS, VideoDecoder, VideoEncoder};
+use super::{
+    CodecError, EncodedPicture, EncoderSettings, MAX_DECODED_PIXELS, VideoDecoder, VideoEncoder,
+};
 use crate::frame::Frame;
 use crate::video::convert;
 
@@ -17,7 +23,10 @@ use crate::video::convert;
 const MAX_RATE: u32 = 60;
 
 fn error(reason: impl ToString) -> CodecError {
-    CodecError { codec: "H.264", reason: reason.to_string() }
+    CodecError {
+        codec: "H.264",
+        reason: reason.to_string(),
+    }
 }
 
 /// An H.264 encoder. Every key frame carries its parameter sets.
@@ -41,6 +50,8 @@ impl Encoder {
             .num_threads(1)
             .max_frame_rate(FrameRate::from_hz(rate as f32))
             .bitrate(BitRate::from_bps(settings.bits_per_second))
+            // Keeps the rate without skipping, by the quantiser alone; the other
+            // modes exceed it when much moves.
             .rate_control_mode(RateControlMode::Bitrate)
             // A skipped frame would be a captured one that nobody sees.
             .skip_frames(false)
@@ -48,8 +59,22 @@ impl Encoder {
             .scene_change_detect(false)
             .intra_frame_period(IntraFramePeriod::from_num_frames(0))
             .sps_pps_strategy(SpsPpsStrategy::ConstantId);
-        let inner = encoder::Encoder::with_api_config(OpenH264API::from_source(), config).map_err(error)?;
-        Ok(Self { inner, settings, fresh: true })
+        let mut inner =
+            encoder::Encoder::with_api_config(OpenH264API::from_source(), config).map_err(error)?;
+        let mut quiet = WELS_LOG_QUIET;
+        // SAFETY: this option may be set before the encoder is started, and
+        // reads an `int`, during the call only. The wrapper sets it too, but
+        // only after the library has written its warnings to standard error.
+        unsafe {
+            inner
+                .raw_api()
+                .set_option(ENCODER_OPTION_TRACE_LEVEL, (&raw mut quiet).cast())
+        };
+        Ok(Self {
+            inner,
+            settings,
+            fresh: true,
+        })
     }
 }
 
@@ -69,12 +94,18 @@ impl VideoEncoder for Encoder {
         if data.is_empty() {
             return Err(error("the picture was skipped"));
         }
-        Ok(EncodedPicture { data: data.into(), key_frame })
+        Ok(EncodedPicture {
+            data: data.into(),
+            key_frame,
+        })
     }
 
     fn set_bits_per_second(&mut self, bits_per_second: u32) -> Result<(), CodecError> {
         if self.fresh {
-            let settings = EncoderSettings { bits_per_second, ..self.settings };
+            let settings = EncoderSettings {
+                bits_per_second,
+                ..self.settings
+            };
             *self = Self::new(settings)?;
             return Ok(());
         }
@@ -86,8 +117,16 @@ impl VideoEncoder for Encoder {
         // and this option reads an `SBitrateInfo`, during the call only. The
         // wrapper keeps no copy of the bit rate that it relies on, except for
         // a change of size, which this type refuses.
-        let result = unsafe { self.inner.raw_api().set_option(ENCODER_OPTION_BITRATE, (&raw mut rate).cast()) };
-        if result == 0 { Ok(()) } else { Err(error(format!("the bit rate was refused with {result}"))) }
+        let result = unsafe {
+            self.inner
+                .raw_api()
+                .set_option(ENCODER_OPTION_BITRATE, (&raw mut rate).cast())
+        };
+        if result == 0 {
+            Ok(())
+        } else {
+            Err(error(format!("the bit rate was refused with {result}")))
+        }
     }
 }
 

@@ -17,7 +17,11 @@ struct Scene {
 
 impl Scene {
     fn new(width: u32, height: u32) -> Self {
-        Self { scene: Synthetic::new(width, height, 20.0).unwrap(), start: Instant::now(), number: 0 }
+        Self {
+            scene: Synthetic::new(width, height, 20.0).unwrap(),
+            start: Instant::now(),
+            number: 0,
+        }
     }
 
     fn unix_ms(&self) -> u64 {
@@ -27,16 +31,27 @@ impl Scene {
     fn next(&mut self) -> Frame {
         self.number += 1;
         let elapsed = Duration::from_secs(1) * self.number / RATE;
-        self.scene.draw(elapsed.as_secs_f32(), self.unix_ms(), self.start + elapsed)
+        self.scene
+            .draw(elapsed.as_secs_f32(), self.unix_ms(), self.start + elapsed)
     }
 }
 
 fn settings(width: u32, height: u32, bits_per_second: u32) -> EncoderSettings {
-    EncoderSettings { width, height, frames_per_second: RATE, bits_per_second }
+    EncoderSettings {
+        width,
+        height,
+        frames_per_second: RATE,
+        bits_per_second,
+    }
 }
 
 fn psnr(a: &Frame, b: &Frame) -> f64 {
-    let squares: u64 = a.y().iter().zip(b.y()).map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum();
+    let squares: u64 = a
+        .y()
+        .iter()
+        .zip(b.y())
+        .map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2))
+        .sum();
     10.0 * (255.0 * 255.0 * a.y().len() as f64 / (squares as f64).max(1.0)).log10()
 }
 
@@ -58,14 +73,28 @@ fn a_call_at_its_usual_rates_looks_well_and_keeps_its_time_code() {
                 let picture = encoder.encode(&frame, false).unwrap();
                 assert_eq!(picture.key_frame, number == 0, "{codec:?} frame {number}");
                 bytes += picture.data.len();
-                let decoded = decoder.decode(&picture.data, Instant::now()).unwrap().unwrap();
-                assert_eq!(timecode::read(&decoded), Some((scene.unix_ms() & 0xFF_FFFF) as u32), "{codec:?} frame {number}");
+                let decoded = decoder
+                    .decode(&picture.data, Instant::now())
+                    .unwrap()
+                    .unwrap();
+                assert_eq!(
+                    timecode::read(&decoded),
+                    Some((scene.unix_ms() & 0xFF_FFFF) as u32),
+                    "{codec:?} frame {number}"
+                );
                 quality += psnr(&frame, &decoded);
             }
-            let (rate_kept, quality) = (bits_per_second(bytes, frames), quality / f64::from(frames));
+            let (rate_kept, quality) =
+                (bits_per_second(bytes, frames), quality / f64::from(frames));
             println!("{codec:?} {width}x{height}: {rate_kept} bit/s, {quality:.1} dB");
-            assert!(quality > 33.0, "{codec:?} {width}x{height}: {quality:.1} dB");
-            assert!(rate_kept < rate as usize * 5 / 4, "{codec:?} {width}x{height}: {rate_kept} bit/s");
+            assert!(
+                quality > 33.0,
+                "{codec:?} {width}x{height}: {quality:.1} dB"
+            );
+            assert!(
+                rate_kept < rate as usize * 5 / 4,
+                "{codec:?} {width}x{height}: {rate_kept} bit/s"
+            );
         }
     }
 }
@@ -77,10 +106,18 @@ fn a_key_frame_comes_when_asked_for_and_starts_a_new_decoder() {
         let mut scene = Scene::new(320, 180);
         for number in 0..20 {
             let picture = encoder.encode(&scene.next(), number == 10).unwrap();
-            assert_eq!(picture.key_frame, number % 10 == 0, "{codec:?} frame {number}");
+            assert_eq!(
+                picture.key_frame,
+                number % 10 == 0,
+                "{codec:?} frame {number}"
+            );
             let mut fresh = video_decoder(codec).unwrap();
             let decoded = fresh.decode(&picture.data, Instant::now());
-            assert_eq!(matches!(decoded, Ok(Some(_))), picture.key_frame, "{codec:?} frame {number}");
+            assert_eq!(
+                matches!(decoded, Ok(Some(_))),
+                picture.key_frame,
+                "{codec:?} frame {number}"
+            );
         }
     }
 }
@@ -112,8 +149,14 @@ fn another_size_is_refused_and_full_high_definition_works() {
     for codec in CODECS {
         let mut encoder = video_encoder(codec, settings(1920, 1080, 3_000_000)).unwrap();
         assert!(encoder.encode(&Scene::new(320, 180).next(), false).is_err());
-        let picture = encoder.encode(&Scene::new(1920, 1080).next(), false).unwrap();
-        let decoded = video_decoder(codec).unwrap().decode(&picture.data, Instant::now()).unwrap().unwrap();
+        let picture = encoder
+            .encode(&Scene::new(1920, 1080).next(), false)
+            .unwrap();
+        let decoded = video_decoder(codec)
+            .unwrap()
+            .decode(&picture.data, Instant::now())
+            .unwrap()
+            .unwrap();
         assert_eq!((decoded.width(), decoded.height()), (1920, 1080));
     }
 }
@@ -121,9 +164,16 @@ fn another_size_is_refused_and_full_high_definition_works() {
 #[test]
 fn a_vp8_picture_that_would_only_cost_memory_is_refused() {
     let mut encoder = video_encoder(VideoCodec::Vp8, settings(320, 180, 240_000)).unwrap();
-    let mut data = encoder.encode(&Scene::new(320, 180).next(), false).unwrap().data.to_vec();
+    let mut data = encoder
+        .encode(&Scene::new(320, 180).next(), false)
+        .unwrap()
+        .data
+        .to_vec();
     data[6..10].copy_from_slice(&[0xFF, 0x3F, 0xFF, 0x3F]);
-    let error = video_decoder(VideoCodec::Vp8).unwrap().decode(&data, Instant::now()).unwrap_err();
+    let error = video_decoder(VideoCodec::Vp8)
+        .unwrap()
+        .decode(&data, Instant::now())
+        .unwrap_err();
     assert!(error.reason.contains("16383x16383"), "{error}");
 }
 
@@ -139,7 +189,11 @@ fn garbage_is_an_error_or_nothing_and_never_a_panic() {
     runner
         .run(&garbage, |bytes| {
             for codec in CODECS {
-                let start: &[u8] = if codec == VideoCodec::H264 { &[0, 0, 0, 1, 0x65] } else { &[0x10, 2, 0, 0x9D, 1, 0x2A, 64, 0, 64, 0] };
+                let start: &[u8] = if codec == VideoCodec::H264 {
+                    &[0, 0, 0, 1, 0x65]
+                } else {
+                    &[0x10, 2, 0, 0x9D, 1, 0x2A, 64, 0, 64, 0]
+                };
                 let mut decoder = video_decoder(codec).unwrap();
                 let _ = decoder.decode(&bytes, Instant::now());
                 let _ = decoder.decode(&started(bytes.clone(), start), Instant::now());

@@ -8,15 +8,21 @@ use std::time::Instant;
 use bytes::Bytes;
 use vpx_sys::*;
 
-use super::{CodecError, EncodedPicture, EncoderSettings, MAX_DECODED_PIXELS, VideoDecoder, VideoEncoder};
+use super::{
+    CodecError, EncodedPicture, EncoderSettings, MAX_DECODED_PIXELS, VideoDecoder, VideoEncoder,
+};
 use crate::frame::{Frame, MAX_SIDE};
 use crate::video::convert;
 
-/// Speed of the encoder, from -1 (best) to -16 (fastest). At the heights below
-/// this the fast one loses too much when the picture moves, and costs little.
+/// Speed of the encoder, from -1 (best) to -16 (fastest). Small pictures lose
+/// too much at the fast one when they move, and cost little at the other.
 const FAST: c_int = -8;
 const CAREFUL: c_int = -4;
 const CAREFUL_UP_TO_HEIGHT: u32 = 180;
+/// Quantisers, of 0 to 63. Finer than the first (45 dB) nobody sees, and a
+/// picture as fine as that costs many times its share when it moves.
+const FINEST: c_uint = 10;
+const COARSEST: c_uint = 56;
 /// A key frame may take this share of the average frame's bits, in percent:
 /// it has to go through the same network in about the same time.
 const MAX_KEY_FRAME_PERCENT: c_uint = 900;
@@ -24,7 +30,10 @@ const MAX_KEY_FRAME_PERCENT: c_uint = 900;
 const CLOCK: i32 = 90_000;
 
 fn error(reason: impl ToString) -> CodecError {
-    CodecError { codec: "VP8", reason: reason.to_string() }
+    CodecError {
+        codec: "VP8",
+        reason: reason.to_string(),
+    }
 }
 
 /// A libvpx context, initialised, destroyed when dropped. Boxed, so that the
@@ -36,7 +45,8 @@ impl Context {
     fn new(init: impl FnOnce(*mut vpx_codec_ctx_t) -> vpx_codec_err_t) -> Result<Self, CodecError> {
         // SAFETY: all zero is a valid value of every field: null pointers,
         // integers, and an error code whose zero is `VPX_CODEC_OK`.
-        let mut context: Box<vpx_codec_ctx_t> = Box::new(unsafe { MaybeUninit::zeroed().assume_init() });
+        let mut context: Box<vpx_codec_ctx_t> =
+            Box::new(unsafe { MaybeUninit::zeroed().assume_init() });
         match init(&raw mut *context) {
             VPX_CODEC_OK => Ok(Self(context)),
             code => Err(error(format!("{code:?}"))),
@@ -51,7 +61,11 @@ impl Context {
         // context's own, and is copied before anything else touches it.
         let text = unsafe {
             let text = vpx_codec_error(&raw mut *self.0);
-            if text.is_null() { None } else { Some(CStr::from_ptr(text).to_string_lossy().into_owned()) }
+            if text.is_null() {
+                None
+            } else {
+                Some(CStr::from_ptr(text).to_string_lossy().into_owned())
+            }
         };
         Err(error(text.unwrap_or_else(|| format!("{code:?}"))))
     }
@@ -109,8 +123,8 @@ impl Encoder {
         config.rc_target_bitrate = kilobits(settings.bits_per_second);
         config.rc_dropframe_thresh = 0;
         config.rc_resize_allowed = 0;
-        config.rc_min_quantizer = 2;
-        config.rc_max_quantizer = 56;
+        config.rc_min_quantizer = FINEST;
+        config.rc_max_quantizer = COARSEST;
         config.rc_undershoot_pct = 100;
         config.rc_overshoot_pct = 15;
         config.rc_buf_initial_sz = 500;
@@ -118,13 +132,32 @@ impl Encoder {
         config.rc_buf_sz = 1_000;
         // SAFETY: the configuration is whole and outlives the call, which copies it.
         let mut context = Context::new(|context| unsafe {
-            vpx_codec_enc_init_ver(context, vpx_codec_vp8_cx(), &raw const config, 0, VPX_ENCODER_ABI_VERSION as c_int)
+            vpx_codec_enc_init_ver(
+                context,
+                vpx_codec_vp8_cx(),
+                &raw const config,
+                0,
+                VPX_ENCODER_ABI_VERSION as c_int,
+            )
         })?;
-        let speed = if settings.height <= CAREFUL_UP_TO_HEIGHT { CAREFUL } else { FAST };
+        let speed = if settings.height <= CAREFUL_UP_TO_HEIGHT {
+            CAREFUL
+        } else {
+            FAST
+        };
         context.control(vp8e_enc_control_id::VP8E_SET_CPUUSED, speed)?;
         context.control(vp8e_enc_control_id::VP8E_SET_STATIC_THRESHOLD, 1)?;
-        context.control(vp8e_enc_control_id::VP8E_SET_MAX_INTRA_BITRATE_PCT, MAX_KEY_FRAME_PERCENT as c_int)?;
-        Ok(Self { context, config, settings, started: None, last_tick: -1 })
+        context.control(
+            vp8e_enc_control_id::VP8E_SET_MAX_INTRA_BITRATE_PCT,
+            MAX_KEY_FRAME_PERCENT as c_int,
+        )?;
+        Ok(Self {
+            context,
+            config,
+            settings,
+            started: None,
+            last_tick: -1,
+        })
     }
 }
 
@@ -150,12 +183,25 @@ impl VideoEncoder for Encoder {
         let code = unsafe {
             let mut image = MaybeUninit::<vpx_image_t>::uninit();
             let buffer = frame.data().as_ptr().cast_mut();
-            let wrapped =
-                vpx_img_wrap(image.as_mut_ptr(), vpx_img_fmt::VPX_IMG_FMT_I420, frame.width(), frame.height(), 1, buffer);
+            let wrapped = vpx_img_wrap(
+                image.as_mut_ptr(),
+                vpx_img_fmt::VPX_IMG_FMT_I420,
+                frame.width(),
+                frame.height(),
+                1,
+                buffer,
+            );
             if wrapped.is_null() {
                 return Err(error("the picture cannot be wrapped"));
             }
-            vpx_codec_encode(context, wrapped, tick, duration as _, flags as _, VPX_DL_REALTIME as _)
+            vpx_codec_encode(
+                context,
+                wrapped,
+                tick,
+                duration as _,
+                flags as _,
+                VPX_DL_REALTIME as _,
+            )
         };
         self.context.check(code)?;
         let mut iterator = ptr::null();
@@ -173,16 +219,23 @@ impl VideoEncoder for Encoder {
             // SAFETY: as above.
             let (data, flags) = unsafe {
                 let frame = packet.data.frame;
-                (std::slice::from_raw_parts(frame.buf.cast::<u8>(), frame.sz as usize), frame.flags)
+                (
+                    std::slice::from_raw_parts(frame.buf.cast::<u8>(), frame.sz as usize),
+                    frame.flags,
+                )
             };
-            return Ok(EncodedPicture { data: Bytes::copy_from_slice(data), key_frame: flags & VPX_FRAME_IS_KEY != 0 });
+            return Ok(EncodedPicture {
+                data: Bytes::copy_from_slice(data),
+                key_frame: flags & VPX_FRAME_IS_KEY != 0,
+            });
         }
     }
 
     fn set_bits_per_second(&mut self, bits_per_second: u32) -> Result<(), CodecError> {
         self.config.rc_target_bitrate = kilobits(bits_per_second);
         // SAFETY: the context is an encoder's; the configuration is whole and copied.
-        let code = unsafe { vpx_codec_enc_config_set(&raw mut *self.context.0, &raw const self.config) };
+        let code =
+            unsafe { vpx_codec_enc_config_set(&raw mut *self.context.0, &raw const self.config) };
         self.context.check(code)
     }
 }
@@ -198,10 +251,20 @@ impl Decoder {
     /// # Errors
     /// When the library cannot start.
     pub fn new() -> Result<Self, CodecError> {
-        let config = vpx_codec_dec_cfg_t { threads: 1, w: 0, h: 0 };
+        let config = vpx_codec_dec_cfg_t {
+            threads: 1,
+            w: 0,
+            h: 0,
+        };
         // SAFETY: the configuration is whole and outlives the call, which copies it.
         let context = Context::new(|context| unsafe {
-            vpx_codec_dec_init_ver(context, vpx_codec_vp8_dx(), &raw const config, 0, VPX_DECODER_ABI_VERSION as c_int)
+            vpx_codec_dec_init_ver(
+                context,
+                vpx_codec_vp8_dx(),
+                &raw const config,
+                0,
+                VPX_DECODER_ABI_VERSION as c_int,
+            )
         })?;
         Ok(Self { context })
     }
@@ -209,7 +272,20 @@ impl Decoder {
 
 /// The size in a key frame's header (RFC 6386, section 9.1); `None` in others.
 fn key_frame_size(data: &[u8]) -> Option<(u32, u32)> {
-    let &[tag, _, _, 0x9D, 0x01, 0x2A, width_low, width_high, height_low, height_high, ..] = data else {
+    let &[
+        tag,
+        _,
+        _,
+        0x9D,
+        0x01,
+        0x2A,
+        width_low,
+        width_high,
+        height_low,
+        height_high,
+        ..,
+    ] = data
+    else {
         return None;
     };
     let side = |low, high| u32::from(u16::from_le_bytes([low, high]) & 0x3FFF);
@@ -224,7 +300,8 @@ impl VideoDecoder for Decoder {
             return Err(error("an empty frame"));
         }
         if let Some((width, height)) = key_frame_size(data)
-            && (width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_DECODED_PIXELS)
+            && (width.max(height) > MAX_SIDE
+                || u64::from(width) * u64::from(height) > MAX_DECODED_PIXELS)
         {
             return Err(error(format!("a picture of {width}x{height} is too large")));
         }
@@ -235,7 +312,8 @@ impl VideoDecoder for Decoder {
         let mut iterator = ptr::null();
         // SAFETY: the iterator starts at null; the image and its planes stay
         // valid until the next call to decode, which needs `&mut self`.
-        let Some(image) = (unsafe { vpx_codec_get_frame(context, &raw mut iterator).as_ref() }) else {
+        let Some(image) = (unsafe { vpx_codec_get_frame(context, &raw mut iterator).as_ref() })
+        else {
             return Ok(None);
         };
         let (width, height) = (image.d_w, image.d_h);
@@ -245,12 +323,23 @@ impl VideoDecoder for Decoder {
             let stride = usize::try_from(image.stride[n]).unwrap_or(0).max(columns);
             // SAFETY: a decoded I420 picture has this many rows of `stride`
             // bytes in each plane, of which the last has at least its columns.
-            let bytes = unsafe { std::slice::from_raw_parts(image.planes[n], stride * rows.saturating_sub(1) + columns) };
+            let bytes = unsafe {
+                std::slice::from_raw_parts(
+                    image.planes[n],
+                    stride * rows.saturating_sub(1) + columns,
+                )
+            };
             (bytes, stride)
         };
         let [(y, y_stride), (u, u_stride), (v, v_stride)] = [plane(0), plane(1), plane(2)];
-        convert::crop([y, u, v], [y_stride, u_stride, v_stride], width, height, decoded_at)
-            .map(Some)
-            .map_err(error)
+        convert::crop(
+            [y, u, v],
+            [y_stride, u_stride, v_stride],
+            width,
+            height,
+            decoded_at,
+        )
+        .map(Some)
+        .map_err(error)
     }
 }

@@ -129,7 +129,10 @@ impl Assembler {
     /// Forgets everything but the counts, without asking for a key frame; what
     /// follows is of this codec.
     pub fn reset(&mut self, codec: VideoCodec) {
-        *self = Self { counts: self.counts, ..Self::new(codec) };
+        *self = Self {
+            counts: self.counts,
+            ..Self::new(codec)
+        };
     }
 
     /// Takes a packet.
@@ -138,7 +141,10 @@ impl Assembler {
         let window = *self.window.get_or_insert_with(|| {
             // Room below, for packets that overtook the first.
             let first = sequence + (1 << 32);
-            Window { front: first, end: first }
+            Window {
+                front: first,
+                end: first,
+            }
         });
         let offset = packet.sequence.wrapping_sub(window.front as u16);
         let number = window.front + u64::from(offset);
@@ -157,7 +163,10 @@ impl Assembler {
             return Inserted::Duplicate;
         }
         *slot = Some(packet);
-        self.window = Some(Window { front: window.front, end: window.end.max(number + 1) });
+        self.window = Some(Window {
+            front: window.front,
+            end: window.end.max(number + 1),
+        });
         Inserted::New
     }
 
@@ -166,7 +175,8 @@ impl Assembler {
         loop {
             let window = self.window?;
             if self.awaits_key_frame
-                && let Some(start) = (window.front..window.end).find(|&number| self.starts_key_frame(number))
+                && let Some(start) =
+                    (window.front..window.end).find(|&number| self.starts_key_frame(number))
                 && start > window.front
             {
                 self.give_up(start);
@@ -183,7 +193,9 @@ impl Assembler {
                     }
                 }
                 Front::Gap(missing) => {
-                    if now.saturating_duration_since(*self.gap_since.get_or_insert(now)) < REPAIR_LIMIT {
+                    if now.saturating_duration_since(*self.gap_since.get_or_insert(now))
+                        < REPAIR_LIMIT
+                    {
                         return None;
                     }
                     // The packet behind the gap may be in the middle of a frame.
@@ -200,7 +212,8 @@ impl Assembler {
     }
 
     fn starts_key_frame(&self, number: u64) -> bool {
-        self.slot(number).is_some_and(|packet| depacketize::starts_key_frame(self.codec, &packet.payload))
+        self.slot(number)
+            .is_some_and(|packet| depacketize::starts_key_frame(self.codec, &packet.payload))
     }
 
     fn front(&self) -> Option<Front> {
@@ -232,13 +245,20 @@ impl Assembler {
             self.key_frame_needed = true;
             return None;
         }
-        let payloads = packets.iter().map(|packet| &packet.payload[..]).filter(|payload| !payload.is_empty());
+        let payloads = packets
+            .iter()
+            .map(|packet| &packet.payload[..])
+            .filter(|payload| !payload.is_empty());
         match depacketize::frame(self.codec, payloads) {
             Ok(data) => {
                 let key_frame = depacketize::is_key_frame(self.codec, &data);
                 self.awaits_key_frame &= !key_frame;
                 self.key_frame_needed &= !key_frame;
-                Some(AssembledFrame { data, key_frame, timestamp })
+                Some(AssembledFrame {
+                    data,
+                    key_frame,
+                    timestamp,
+                })
             }
             // Packets without payload only probe the bandwidth.
             Err(_) if packets.iter().all(|packet| packet.payload.is_empty()) => None,
@@ -277,7 +297,9 @@ impl Assembler {
         window.front = to;
         window.end = window.end.max(to);
         self.gap_since = None;
-        passed.filter_map(|number| self.slots[(number % CAPACITY) as usize].take()).collect()
+        passed
+            .filter_map(|number| self.slots[(number % CAPACITY) as usize].take())
+            .collect()
     }
 }
 

@@ -5,7 +5,9 @@ mod choice;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use nokhwa::utils::{ApiBackend, CameraFormat, CameraInfo, FrameFormat, RequestedFormat, RequestedFormatType};
+use nokhwa::utils::{
+    ApiBackend, CameraFormat, CameraInfo, FrameFormat, RequestedFormat, RequestedFormatType,
+};
 use nokhwa::{NokhwaError, nokhwa_check, nokhwa_initialize, query};
 
 use crate::device::{DeviceError, DeviceInfo, DeviceKind};
@@ -57,7 +59,10 @@ fn cameras() -> Vec<(String, CameraInfo)> {
         tracing::warn!(%error, "cameras cannot be listed");
         Vec::new()
     });
-    let mut found: Vec<_> = found.into_iter().filter_map(|info| Some((platform::camera::id(&info)?, info))).collect();
+    let mut found: Vec<_> = found
+        .into_iter()
+        .filter_map(|info| Some((platform::camera::id(&info)?, info)))
+        .collect();
     found.sort_by_key(|(_, info)| info.index().clone());
     found
 }
@@ -79,16 +84,26 @@ impl Camera {
         .ok_or(DeviceError::Absent)?;
         ask_permission()?;
         let any = RequestedFormat::with_formats(RequestedFormatType::None, &PIXELS);
-        let mut inner = nokhwa::Camera::new(info.index().clone(), any).map_err(|error| device_error(&error))?;
-        let offered = inner.compatible_camera_formats().map_err(|error| device_error(&error))?;
+        let mut inner =
+            nokhwa::Camera::new(info.index().clone(), any).map_err(|error| device_error(&error))?;
+        let offered = inner
+            .compatible_camera_formats()
+            .map_err(|error| device_error(&error))?;
         let ranked = choice::ranked(&offered, wanted);
         let mut last = DeviceError::Unsupported("none of YUYV, NV12 and MJPEG".into());
         for format in ranked.into_iter().take(TRIED_FORMATS) {
-            let exactly = RequestedFormat::with_formats(RequestedFormatType::Exact(format), &PIXELS);
-            match inner.set_camera_requset(exactly).and_then(|_| inner.open_stream()) {
+            let exactly =
+                RequestedFormat::with_formats(RequestedFormatType::Exact(format), &PIXELS);
+            match inner
+                .set_camera_requset(exactly)
+                .and_then(|_| inner.open_stream())
+            {
                 Ok(()) => {
                     tracing::debug!(%format, "camera opened");
-                    return Ok(Self { inner, opened: format });
+                    return Ok(Self {
+                        inner,
+                        opened: format,
+                    });
                 }
                 Err(error) => last = device_error(&error),
             }
@@ -113,10 +128,13 @@ impl Camera {
     pub fn next_frame(&mut self) -> Result<Frame, DeviceError> {
         let mut damaged = 0;
         loop {
-            let data = self.inner.frame_raw().map_err(|error| match device_error(&error) {
-                DeviceError::Absent => DeviceError::Lost,
-                other => other,
-            })?;
+            let data = self
+                .inner
+                .frame_raw()
+                .map_err(|error| match device_error(&error) {
+                    DeviceError::Absent => DeviceError::Lost,
+                    other => other,
+                })?;
             let now = Instant::now();
             let (width, height) = (self.opened.width(), self.opened.height());
             let converted = match self.opened.format() {
@@ -126,7 +144,9 @@ impl Camera {
             };
             match converted {
                 Ok(frame) => return Ok(frame),
-                Err(error) if damaged == DAMAGED_LIMIT => return Err(DeviceError::Failed(error.to_string())),
+                Err(error) if damaged == DAMAGED_LIMIT => {
+                    return Err(DeviceError::Failed(error.to_string()));
+                }
                 Err(_) => damaged += 1,
             }
         }
@@ -152,7 +172,12 @@ fn ask_permission() -> Result<(), DeviceError> {
 /// The library passes the system's error on as text only: POSIX numbers, and
 /// on Windows the `HRESULT`s of Media Foundation.
 fn device_error(error: &NokhwaError) -> DeviceError {
-    const ABSENT: [&str; 4] = ["(os error 2)", "(os error 6)", "(os error 19)", "0xC00D3EA2"];
+    const ABSENT: [&str; 4] = [
+        "(os error 2)",
+        "(os error 6)",
+        "(os error 19)",
+        "0xC00D3EA2",
+    ];
     const BUSY: [&str; 3] = ["(os error 16)", "0xC00D3704", "0xC00D3EA3"];
     const REFUSED: [&str; 3] = ["(os error 13)", "(os error 1)", "0x80070005"];
     let text = error.to_string();
@@ -175,20 +200,32 @@ mod tests {
     #[test]
     fn a_camera_that_is_not_there_is_absent() {
         for choice in [Choice::Index(10_000), Choice::Id("nobody's".into())] {
-            assert_eq!(Camera::open(&choice, VideoFormat::default()).err(), Some(DeviceError::Absent));
+            assert_eq!(
+                Camera::open(&choice, VideoFormat::default()).err(),
+                Some(DeviceError::Absent)
+            );
         }
     }
 
     #[test]
     fn the_list_names_each_camera_once_and_has_one_default() {
         let cameras = list();
-        assert!(cameras.iter().all(|camera| camera.kind == DeviceKind::Camera && !camera.name.is_empty()));
-        assert_eq!(cameras.iter().filter(|camera| camera.is_default).count(), cameras.len().min(1));
+        assert!(
+            cameras
+                .iter()
+                .all(|camera| camera.kind == DeviceKind::Camera && !camera.name.is_empty())
+        );
+        assert_eq!(
+            cameras.iter().filter(|camera| camera.is_default).count(),
+            cameras.len().min(1)
+        );
     }
 
     #[test]
     fn the_systems_errors_have_their_meaning() {
-        let error = |number| NokhwaError::OpenStreamError(std::io::Error::from_raw_os_error(number).to_string());
+        let error = |number| {
+            NokhwaError::OpenStreamError(std::io::Error::from_raw_os_error(number).to_string())
+        };
         for (number, meaning) in [
             (2, DeviceError::Absent),
             (19, DeviceError::Absent),
@@ -197,6 +234,8 @@ mod tests {
         ] {
             assert_eq!(device_error(&error(number)), meaning);
         }
-        assert!(matches!(device_error(&error(5)), DeviceError::Failed(text) if text.contains("os error 5")));
+        assert!(
+            matches!(device_error(&error(5)), DeviceError::Failed(text) if text.contains("os error 5"))
+        );
     }
 }

@@ -61,7 +61,12 @@ impl Capture {
     pub(super) fn new(hue_degrees: f32) -> Self {
         let state = Latest::new();
         state.set(CaptureState::Off);
-        let wish = Wish { source: VideoSource::None, wanted: VideoFormat::default(), muted: false, ended: false };
+        let wish = Wish {
+            source: VideoSource::None,
+            wanted: VideoFormat::default(),
+            muted: false,
+            ended: false,
+        };
         Self {
             wish: Mutex::new(wish),
             orders: Latest::new(),
@@ -80,15 +85,24 @@ impl Capture {
     }
 
     pub(super) fn is_muted(&self) -> bool {
-        self.wish.lock().unwrap_or_else(PoisonError::into_inner).muted
+        self.wish
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .muted
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        self.wish.lock().unwrap_or_else(PoisonError::into_inner).ended
+        self.wish
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .ended
     }
 
     pub(super) fn rate(&self) -> f32 {
-        self.meter.lock().unwrap_or_else(PoisonError::into_inner).rate(Instant::now())
+        self.meter
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .rate(Instant::now())
     }
 
     fn enter(&self, state: CaptureState) {
@@ -124,17 +138,28 @@ impl Capture {
     }
 
     /// Captures until there is a newer order.
-    fn stream(&self, wish: &Wish, order: u64, opened: &impl Fn(), captured: &impl Fn()) -> Result<(), DeviceError> {
+    fn stream(
+        &self,
+        wish: &Wish,
+        order: u64,
+        opened: &impl Fn(),
+        captured: &impl Fn(),
+    ) -> Result<(), DeviceError> {
         let mut source = source::open(wish, self.hue_degrees)?;
         opened();
         self.enter(CaptureState::Live(source.format()));
         loop {
-            let patience = source.due().map_or(Duration::ZERO, |due| due.saturating_duration_since(Instant::now()));
+            let patience = source.due().map_or(Duration::ZERO, |due| {
+                due.saturating_duration_since(Instant::now())
+            });
             if self.orders.wait_newer(order, patience).is_some() {
                 return Ok(());
             }
             let frame = source.next()?;
-            self.meter.lock().unwrap_or_else(PoisonError::into_inner).picture(frame.captured_at());
+            self.meter
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .picture(frame.captured_at());
             captured();
             self.preview.set(frame);
         }

@@ -6,7 +6,10 @@ use bytes::Bytes;
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
-use yuv::{BufferStoreMut, YuvConversionMode, YuvPackedImage, YuvPlanarImage, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
+use yuv::{
+    BufferStoreMut, YuvConversionMode, YuvPackedImage, YuvPlanarImage, YuvPlanarImageMut, YuvRange,
+    YuvStandardMatrix,
+};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
@@ -53,7 +56,10 @@ fn planes(data: &mut [u8], width: u32, height: u32) -> YuvPlanarImageMut<'_, u8>
 
 fn needs(data: &[u8], wanted: usize) -> Result<(), FrameError> {
     if data.len() < wanted {
-        return Err(FrameError::Length { wanted, got: data.len() });
+        return Err(FrameError::Length {
+            wanted,
+            got: data.len(),
+        });
     }
     Ok(())
 }
@@ -62,13 +68,23 @@ fn needs(data: &[u8], wanted: usize) -> Result<(), FrameError> {
 ///
 /// # Errors
 /// When a side is odd or too large or the buffer is too short.
-pub fn yuyv(data: &[u8], width: u32, height: u32, captured_at: Instant) -> Result<Frame, ConvertError> {
+pub fn yuyv(
+    data: &[u8],
+    width: u32,
+    height: u32,
+    captured_at: Instant,
+) -> Result<Frame, ConvertError> {
     if even(width, height)? != (width, height) {
         return Err(FrameError::Size(width, height).into());
     }
     let stride = width * 2;
     needs(data, stride as usize * height as usize)?;
-    let packed = YuvPackedImage { yuy: data, yuy_stride: stride, width, height };
+    let packed = YuvPackedImage {
+        yuy: data,
+        yuy_stride: stride,
+        width,
+        height,
+    };
     let mut out = vec![0; Frame::len_of(width, height)];
     yuv::yuyv422_to_yuv420(&mut planes(&mut out, width, height), &packed)
         .map_err(|error| ConvertError::Damaged(error.to_string()))?;
@@ -79,7 +95,12 @@ pub fn yuyv(data: &[u8], width: u32, height: u32, captured_at: Instant) -> Resul
 ///
 /// # Errors
 /// When a side is odd or too large or the buffer is too short.
-pub fn nv12(data: &[u8], width: u32, height: u32, captured_at: Instant) -> Result<Frame, ConvertError> {
+pub fn nv12(
+    data: &[u8],
+    width: u32,
+    height: u32,
+    captured_at: Instant,
+) -> Result<Frame, ConvertError> {
     if even(width, height)? != (width, height) {
         return Err(FrameError::Size(width, height).into());
     }
@@ -139,8 +160,14 @@ pub fn rgb(frame: &Frame) -> Vec<u8> {
         height,
     };
     let mut out = vec![0; width as usize * height as usize * 3];
-    yuv::yuv420_to_rgb(&planar, &mut out, width * 3, YuvRange::Limited, YuvStandardMatrix::Bt601)
-        .expect("a frame's planes have the sizes of its width and height");
+    yuv::yuv420_to_rgb(
+        &planar,
+        &mut out,
+        width * 3,
+        YuvRange::Limited,
+        YuvStandardMatrix::Bt601,
+    )
+    .expect("a frame's planes have the sizes of its width and height");
     out
 }
 
@@ -162,10 +189,12 @@ pub(crate) fn crop(
         let (plane, stride, columns) = (planes[n], strides[n], columns as usize);
         for row in 0..rows as usize {
             let start = row * stride;
-            let line = plane.get(start..start + columns).ok_or(FrameError::Length {
-                wanted: start + columns,
-                got: plane.len(),
-            })?;
+            let line = plane
+                .get(start..start + columns)
+                .ok_or(FrameError::Length {
+                    wanted: start + columns,
+                    got: plane.len(),
+                })?;
             out.extend_from_slice(line);
         }
     }
@@ -175,7 +204,10 @@ pub(crate) fn crop(
 /// The picture at another size, smoothly; odd sides are rounded down and kept
 /// within 2 to [`MAX_SIDE`]. The same size costs nothing.
 pub fn scale(frame: &Frame, width: u32, height: u32) -> Frame {
-    let (width, height) = (width.clamp(2, MAX_SIDE) & !1, height.clamp(2, MAX_SIDE) & !1);
+    let (width, height) = (
+        width.clamp(2, MAX_SIDE) & !1,
+        height.clamp(2, MAX_SIDE) & !1,
+    );
     if (width, height) == (frame.width(), frame.height()) {
         return frame.clone();
     }
@@ -197,7 +229,8 @@ pub fn scale(frame: &Frame, width: u32, height: u32) -> Frame {
         .and_then(|()| plane(frame.u(), half(from), u, half((width, height))))
         .and_then(|()| plane(frame.v(), half(from), v, half((width, height))))
         .expect("the planes have the sizes of their width and height");
-    Frame::new(width, height, Bytes::from(out), frame.captured_at()).expect("the sides are even and in range")
+    Frame::new(width, height, Bytes::from(out), frame.captured_at())
+        .expect("the sides are even and in range")
 }
 
 /// The picture made smaller, with its proportions kept, until it is neither
@@ -238,7 +271,10 @@ mod tests {
         let now = Instant::now();
         let packed: Vec<u8> = [100, 90, 110, 160].repeat(32 * 16 / 2);
         let frame = yuyv(&packed, 32, 16, now).unwrap();
-        assert_eq!((frame.y()[0], frame.y()[1], frame.u()[0], frame.v()[0]), (100, 110, 90, 160));
+        assert_eq!(
+            (frame.y()[0], frame.y()[1], frame.u()[0], frame.v()[0]),
+            (100, 110, 90, 160)
+        );
         let mut planar = vec![100; 32 * 16];
         planar.extend([90, 160].repeat(32 * 16 / 4));
         let frame = nv12(&planar, 32, 16, now).unwrap();
@@ -263,14 +299,20 @@ mod tests {
         assert_eq!((frame.width(), frame.height()), (16, 8));
         let [y, u, v] = samples(&frame);
         // 16 + 200 × 219 / 255 = 187.8
-        assert!(y.abs_diff(188) <= 1 && u.abs_diff(128) <= 1 && v.abs_diff(128) <= 1, "{y} {u} {v}");
+        assert!(
+            y.abs_diff(188) <= 1 && u.abs_diff(128) <= 1 && v.abs_diff(128) <= 1,
+            "{y} {u} {v}"
+        );
     }
 
     #[test]
     fn scaling_keeps_colours_and_fitting_keeps_proportions() {
         let frame = plain(640, 360, [90, 100, 150]);
         let small = scale(&frame, 161, 91);
-        assert_eq!((small.width(), small.height(), samples(&small)), (160, 90, [90, 100, 150]));
+        assert_eq!(
+            (small.width(), small.height(), samples(&small)),
+            (160, 90, [90, 100, 150])
+        );
         let size = |frame: &Frame| (frame.width(), frame.height());
         assert_eq!(size(&fit_within(&frame, 320, 320)), (320, 180));
         assert_eq!(size(&fit_within(&frame, 1000, 90)), (160, 90));

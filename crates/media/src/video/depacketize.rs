@@ -23,7 +23,8 @@ pub fn starts_key_frame(codec: VideoCodec, payload: &[u8]) -> bool {
         VideoCodec::Vp8 => matches!(vp8(payload), Ok((true, [tag, ..])) if tag & 1 == 0),
         VideoCodec::H264 => match payload.first().map(|header| header & NAL_TYPE) {
             Some(SPS) => true,
-            Some(STAP_A) => aggregated(payload).any(|unit| matches!(unit, Ok([header, ..]) if header & NAL_TYPE == SPS)),
+            Some(STAP_A) => aggregated(payload)
+                .any(|unit| matches!(unit, Ok([header, ..]) if header & NAL_TYPE == SPS)),
             _ => false,
         },
     }
@@ -33,7 +34,10 @@ pub fn starts_key_frame(codec: VideoCodec, payload: &[u8]) -> bool {
 ///
 /// # Errors
 /// When a payload is malformed, or the first is not the beginning of a frame.
-pub fn frame<'a>(codec: VideoCodec, payloads: impl Iterator<Item = &'a [u8]>) -> Result<Vec<u8>, Malformed> {
+pub fn frame<'a>(
+    codec: VideoCodec,
+    payloads: impl Iterator<Item = &'a [u8]>,
+) -> Result<Vec<u8>, Malformed> {
     let mut data = Vec::new();
     match codec {
         VideoCodec::Vp8 => {
@@ -56,14 +60,20 @@ pub fn frame<'a>(codec: VideoCodec, payloads: impl Iterator<Item = &'a [u8]>) ->
             }
         }
     }
-    if data.is_empty() { Err(Malformed) } else { Ok(data) }
+    if data.is_empty() {
+        Err(Malformed)
+    } else {
+        Ok(data)
+    }
 }
 
 /// Whether bit stream made by [`frame`] is a key frame.
 pub fn is_key_frame(codec: VideoCodec, data: &[u8]) -> bool {
     match codec {
         VideoCodec::Vp8 => data.first().is_some_and(|tag| tag & 1 == 0),
-        VideoCodec::H264 => data.windows(4).any(|bytes| bytes[..3] == START_CODE[1..] && bytes[3] & NAL_TYPE == IDR),
+        VideoCodec::H264 => data
+            .windows(4)
+            .any(|bytes| bytes[..3] == START_CODE[1..] && bytes[3] & NAL_TYPE == IDR),
     }
 }
 
@@ -119,7 +129,11 @@ fn h264(payload: &[u8], joining: Option<u8>, data: &mut Vec<u8>) -> Result<Optio
             let &[_, fragment, ref bytes @ ..] = payload else {
                 return Err(Malformed);
             };
-            let (starts, ends, kind) = (fragment & 0x80 != 0, fragment & 0x40 != 0, fragment & NAL_TYPE);
+            let (starts, ends, kind) = (
+                fragment & 0x80 != 0,
+                fragment & 0x40 != 0,
+                fragment & NAL_TYPE,
+            );
             match (starts, joining) {
                 (true, None) => {
                     data.extend(START_CODE);
@@ -143,7 +157,9 @@ fn aggregated(payload: &[u8]) -> impl Iterator<Item = Result<&[u8], Malformed>> 
             return None;
         }
         let unit = match *rest {
-            [high, low, ref after @ ..] => after.split_at_checked(u16::from_be_bytes([high, low]).into()),
+            [high, low, ref after @ ..] => {
+                after.split_at_checked(u16::from_be_bytes([high, low]).into())
+            }
             _ => None,
         };
         let unit = unit.filter(|(unit, _)| !unit.is_empty());
@@ -190,8 +206,17 @@ mod tests {
     fn h264_units_come_single_aggregated_and_in_fragments() {
         let parameters: &[u8] = &[24, 0, 2, 0x67, 1, 0, 2, 0x68, 2];
         let fragments: [&[u8]; 3] = [&[0x7C, 0x85, 1], &[0x7C, 0x05, 2], &[0x7C, 0x45, 3]];
-        let data = joined(H264, &[parameters, fragments[0], fragments[1], fragments[2]]).unwrap();
-        assert_eq!(data, [0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2, 0, 0, 0, 1, 0x65, 1, 2, 3]);
+        let data = joined(
+            H264,
+            &[parameters, fragments[0], fragments[1], fragments[2]],
+        )
+        .unwrap();
+        assert_eq!(
+            data,
+            [
+                0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2, 0, 0, 0, 1, 0x65, 1, 2, 3
+            ]
+        );
         assert!(is_key_frame(H264, &data) && starts_key_frame(H264, parameters));
         assert!(starts_key_frame(H264, &[0x67, 1]) && !starts_key_frame(H264, fragments[0]));
         assert_eq!(joined(H264, &[&[0x41, 9]]), Ok(vec![0, 0, 0, 1, 0x41, 9]));

@@ -91,10 +91,16 @@ impl VideoReceiver {
     /// must not block.
     pub fn new(on_key_frame_needed: impl Fn() + Send + Sync + 'static) -> Self {
         let (packets, inbox) = sync_channel(PACKET_CAPACITY);
-        let shared = Arc::new(Shared { frames: Latest::new(), state: Mutex::default() });
+        let shared = Arc::new(Shared {
+            frames: Latest::new(),
+            state: Mutex::default(),
+        });
         let shared_too = Arc::clone(&shared);
         let decoding = move || Decoding::new(shared_too, Box::new(on_key_frame_needed)).run(&inbox);
-        if let Err(error) = thread::Builder::new().name("video decoder".into()).spawn(decoding) {
+        if let Err(error) = thread::Builder::new()
+            .name("video decoder".into())
+            .spawn(decoding)
+        {
             tracing::error!(%error, "no thread to decode pictures");
         }
         Self { packets, shared }
@@ -184,7 +190,10 @@ impl Decoding {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let ask_again = self.asked_at.filter(|_| self.wants_to_ask()).map(|at| at + ASK_INTERVAL);
+        let ask_again = self
+            .asked_at
+            .filter(|_| self.wants_to_ask())
+            .map(|at| at + ASK_INTERVAL);
         self.assembler.deadline().into_iter().chain(ask_again).min()
     }
 
@@ -199,7 +208,8 @@ impl Decoding {
             self.start_anew(codec);
             self.decoder = None;
         }
-        let (arrived_at, timestamp, bytes) = (packet.arrived_at, packet.timestamp, packet.payload.len());
+        let (arrived_at, timestamp, bytes) =
+            (packet.arrived_at, packet.timestamp, packet.payload.len());
         if self.assembler.push(packet) == Inserted::New {
             self.packet_since_asking = true;
             self.jitter.packet(arrived_at, timestamp);
@@ -254,7 +264,9 @@ impl Decoding {
     }
 
     fn ask_for_key_frame(&mut self, now: Instant) {
-        let may_ask = self.asked_at.is_none_or(|at| now.saturating_duration_since(at) >= ASK_INTERVAL);
+        let may_ask = self
+            .asked_at
+            .is_none_or(|at| now.saturating_duration_since(at) >= ASK_INTERVAL);
         if self.wants_to_ask() && may_ask {
             self.asked_at = Some(now);
             self.packet_since_asking = false;

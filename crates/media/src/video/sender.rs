@@ -95,10 +95,18 @@ impl VideoSender {
         });
         let shared = Arc::clone(&pipeline);
         let capturing = move || shared.capture.run(|| shared.opened(), || shared.captured());
-        if let Err(error) = thread::Builder::new().name("video capture".into()).spawn(capturing) {
-            pipeline.capture.state.set(CaptureState::Failed(DeviceError::Failed(error.to_string())));
+        if let Err(error) = thread::Builder::new()
+            .name("video capture".into())
+            .spawn(capturing)
+        {
+            pipeline
+                .capture
+                .state
+                .set(CaptureState::Failed(DeviceError::Failed(error.to_string())));
         }
-        Self { owner: Arc::new(Owner { pipeline }) }
+        Self {
+            owner: Arc::new(Owner { pipeline }),
+        }
     }
 
     fn pipeline(&self) -> &Arc<Pipeline> {
@@ -149,7 +157,10 @@ impl VideoSender {
         if lane.add(writer) {
             let pipeline = Arc::clone(self.pipeline());
             let encoding = move || pipeline.lane(codec).run(&pipeline);
-            if let Err(error) = thread::Builder::new().name(format!("{codec:?} encoder")).spawn(encoding) {
+            if let Err(error) = thread::Builder::new()
+                .name(format!("{codec:?} encoder"))
+                .spawn(encoding)
+            {
                 tracing::error!(%error, "no thread to encode pictures");
                 lane.end();
             }
@@ -166,9 +177,14 @@ impl VideoSender {
     /// Sets the share of [`bitrate_for`] the picture's size that is used, from
     /// 0.05 to 1; what lies outside is brought to the nearer end.
     pub fn set_bitrate_scale(&self, scale: f32) {
-        // In this order NaN becomes the least.
-        let scale = scale.max(MIN_BITRATE_SCALE).min(1.0);
-        self.pipeline().bitrate_scale.store(scale.to_bits(), Ordering::Relaxed);
+        let scale = if scale.is_nan() {
+            MIN_BITRATE_SCALE
+        } else {
+            scale.clamp(MIN_BITRATE_SCALE, 1.0)
+        };
+        self.pipeline()
+            .bitrate_scale
+            .store(scale.to_bits(), Ordering::Relaxed);
     }
 
     /// What was done so far.
@@ -210,8 +226,10 @@ impl Pipeline {
 
     fn count_encoded(&self, picture: &EncodedPicture) {
         self.frames_encoded.fetch_add(1, Ordering::Relaxed);
-        self.key_frames.fetch_add(picture.key_frame.into(), Ordering::Relaxed);
-        self.bytes_encoded.fetch_add(picture.data.len() as u64, Ordering::Relaxed);
+        self.key_frames
+            .fetch_add(picture.key_frame.into(), Ordering::Relaxed);
+        self.bytes_encoded
+            .fetch_add(picture.data.len() as u64, Ordering::Relaxed);
     }
 
     fn bitrate_scale(&self) -> f32 {

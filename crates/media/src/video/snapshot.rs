@@ -17,7 +17,9 @@ pub fn save_png(frame: &Frame, path: &Path) -> io::Result<()> {
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_compression(png::Compression::Fast);
     let mut writer = encoder.write_header().map_err(io::Error::other)?;
-    writer.write_image_data(&convert::rgb(frame)).map_err(io::Error::other)?;
+    writer
+        .write_image_data(&convert::rgb(frame))
+        .map_err(io::Error::other)?;
     writer.finish().map_err(io::Error::other)?;
     let unfinished = path.with_extension("png.part");
     let mut file = std::fs::File::create(&unfinished)?;

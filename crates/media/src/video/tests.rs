@@ -13,7 +13,11 @@ use crate::packet::{EncodedVideo, RtpPacket, VideoCodec};
 use crate::queue::Queue;
 use crate::source::{VideoFormat, VideoSource};
 
-const FORMAT: VideoFormat = VideoFormat { width: 320, height: 180, frames_per_second: 30 };
+const FORMAT: VideoFormat = VideoFormat {
+    width: 320,
+    height: 180,
+    frames_per_second: 30,
+};
 const CODECS: [VideoCodec; 2] = [VideoCodec::H264, VideoCodec::Vp8];
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -38,15 +42,31 @@ impl Link {
             asks.request_key_frame(codec);
         });
         let queue = sender.subscribe(codec);
-        Self { sender, queue, packetizer: Packetizer::new(codec, 65_000), receiver, asked, sent: 0 }
+        Self {
+            sender,
+            queue,
+            packetizer: Packetizer::new(codec, 65_000),
+            receiver,
+            asked,
+            sent: 0,
+        }
     }
 
     /// Carries packets until the condition holds; `arrives` says of each,
     /// counted from 0, whether it does.
-    fn wait_until(&mut self, what: &str, arrives: impl Fn(u64) -> bool, condition: impl Fn(&VideoReceiveStats) -> bool) {
+    fn wait_until(
+        &mut self,
+        what: &str,
+        arrives: impl Fn(u64) -> bool,
+        condition: impl Fn(&VideoReceiveStats) -> bool,
+    ) {
         let deadline = Instant::now() + LIMIT;
         while !condition(&self.receiver.stats()) {
-            assert!(Instant::now() < deadline, "not within {LIMIT:?}: {what}; {:?}", self.receiver.stats());
+            assert!(
+                Instant::now() < deadline,
+                "not within {LIMIT:?}: {what}; {:?}",
+                self.receiver.stats()
+            );
             while let Some(video) = self.queue.try_next() {
                 for packet in self.packetizer.packets(&video) {
                     if arrives(self.sent) {
@@ -67,7 +87,15 @@ fn pictures_come_through_with_their_size_and_delay() {
         link.wait_until("60 pictures", |_| true, |stats| stats.frames_decoded >= 60);
         let stats = link.receiver.stats();
         assert_eq!((stats.width, stats.height), (320, 180));
-        assert_eq!((stats.packets_lost, stats.frames_dropped, stats.key_frames_decoded), (0, 0, 1), "{stats:?}");
+        assert_eq!(
+            (
+                stats.packets_lost,
+                stats.frames_dropped,
+                stats.key_frames_decoded
+            ),
+            (0, 0, 1),
+            "{stats:?}"
+        );
         assert_eq!(stats.delay.count(), stats.frames_decoded);
         assert!(stats.delay.percentile(0.5).is_some());
         assert_eq!(link.asked.load(Ordering::Relaxed), 0);
@@ -81,22 +109,38 @@ fn pictures_come_through_with_their_size_and_delay() {
 fn a_loss_without_repair_is_mended_by_a_key_frame_that_is_asked_for() {
     for codec in CODECS {
         let mut link = Link::new(codec);
-        link.wait_until("the first pictures", |_| true, |stats| stats.frames_decoded >= 5);
+        link.wait_until(
+            "the first pictures",
+            |_| true,
+            |stats| stats.frames_decoded >= 5,
+        );
         let gap = link.sent + 3;
-        link.wait_until("a key frame after the loss", |number| number != gap, |stats| stats.key_frames_decoded >= 2);
+        link.wait_until(
+            "a key frame after the loss",
+            |number| number != gap,
+            |stats| stats.key_frames_decoded >= 2,
+        );
         let stats = link.receiver.stats();
         assert_eq!(stats.packets_lost, 1, "{stats:?}");
         assert!(stats.frames_dropped > 0);
         assert!(link.asked.load(Ordering::Relaxed) > 0);
         let decoded = stats.frames_decoded;
-        link.wait_until("more pictures", |_| true, |stats| stats.frames_decoded >= decoded + 10);
+        link.wait_until(
+            "more pictures",
+            |_| true,
+            |stats| stats.frames_decoded >= decoded + 10,
+        );
     }
 }
 
 #[test]
 fn a_lost_first_packet_is_asked_for_again() {
     let mut link = Link::new(VideoCodec::Vp8);
-    link.wait_until("a picture", |number| number > 0, |stats| stats.frames_decoded > 0);
+    link.wait_until(
+        "a picture",
+        |number| number > 0,
+        |stats| stats.frames_decoded > 0,
+    );
     assert!(link.asked.load(Ordering::Relaxed) > 0);
 }
 
@@ -122,7 +166,11 @@ fn after_a_mute_the_picture_is_gone_and_comes_back_without_a_freeze() {
             assert!(link.receiver.frames().get().is_none());
         }
         link.sender.set_muted(false);
-        link.wait_until("pictures again", |_| true, |stats| stats.frames_decoded >= before.frames_decoded + 10);
+        link.wait_until(
+            "pictures again",
+            |_| true,
+            |stats| stats.frames_decoded >= before.frames_decoded + 10,
+        );
         assert_eq!(link.receiver.stats().freezes, before.freezes);
         assert!(link.receiver.frames().get().is_some());
     }
@@ -135,7 +183,9 @@ fn garbage_from_a_peer_does_not_stop_its_later_pictures() {
         let mut number = 0_u16;
         for n in 0..500_u32 {
             number = number.wrapping_mul(40_503).wrapping_add(n as u16);
-            let payload: Vec<u8> = (0..n % 50).map(|byte| (byte.wrapping_mul(n) >> 3) as u8).collect();
+            let payload: Vec<u8> = (0..n % 50)
+                .map(|byte| (byte.wrapping_mul(n) >> 3) as u8)
+                .collect();
             let packet = RtpPacket {
                 sequence: 64_990 + number % 20,
                 timestamp: n.wrapping_mul(0x9E37_79B9),
@@ -145,7 +195,11 @@ fn garbage_from_a_peer_does_not_stop_its_later_pictures() {
             };
             link.receiver.push(codec, packet);
         }
-        link.wait_until("pictures after garbage", |_| true, |stats| stats.frames_decoded >= 10);
+        link.wait_until(
+            "pictures after garbage",
+            |_| true,
+            |stats| stats.frames_decoded >= 10,
+        );
     }
 }
 
@@ -156,5 +210,9 @@ fn the_codec_may_change_within_a_call() {
     link.queue = link.sender.subscribe(VideoCodec::H264);
     link.packetizer = Packetizer::new(VideoCodec::H264, 3);
     let decoded = link.receiver.stats().frames_decoded;
-    link.wait_until("H.264", |_| true, |stats| stats.frames_decoded >= decoded + 5);
+    link.wait_until(
+        "H.264",
+        |_| true,
+        |stats| stats.frames_decoded >= decoded + 5,
+    );
 }

@@ -114,7 +114,14 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back_at_any_size() {
-        for (width, height) in [(128, 72), (320, 180), (640, 360), (854, 480), (1280, 720), (1918, 1080)] {
+        for (width, height) in [
+            (128, 72),
+            (320, 180),
+            (640, 360),
+            (854, 480),
+            (1280, 720),
+            (1918, 1080),
+        ] {
             for unix_ms in [1, 0xAA_AAAA, 0xFF_FFFF, 1_795_000_000_123] {
                 let read = read(&frame(width, height, unix_ms));
                 assert_eq!(read, Some((unix_ms & 0xFF_FFFF) as u32), "{width}x{height}");

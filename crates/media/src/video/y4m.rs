@@ -49,7 +49,10 @@ impl Header {
             match kind {
                 "W" => width = side()?,
                 "H" => height = side()?,
-                "F" => rate = Self::rate(value).ok_or_else(|| format!("{word:?} is not a frame rate"))?,
+                "F" => {
+                    rate =
+                        Self::rate(value).ok_or_else(|| format!("{word:?} is not a frame rate"))?
+                }
                 "C" => colour = value,
                 _ => {}
             }
@@ -57,13 +60,24 @@ impl Header {
         let grey = match colour {
             "420" | "420jpeg" | "420mpeg2" | "420paldv" => false,
             "mono" => true,
-            other => return Err(format!("the colour format {other:?} is none of 420 and mono with 8 bit")),
+            other => {
+                return Err(format!(
+                    "the colour format {other:?} is none of 420 and mono with 8 bit"
+                ));
+            }
         };
         let fits = |n: u32| (2..=MAX_SIDE).contains(&n);
         if !fits(width) || !fits(height) {
-            return Err(format!("{width}x{height} is not a size from 2 to {MAX_SIDE}"));
+            return Err(format!(
+                "{width}x{height} is not a size from 2 to {MAX_SIDE}"
+            ));
         }
-        Ok(Self { width, height, rate, grey })
+        Ok(Self {
+            width,
+            height,
+            rate,
+            grey,
+        })
     }
 
     /// A rate from 1 frame a minute to 240 a second.
@@ -75,7 +89,10 @@ impl Header {
     }
 
     fn chroma(&self) -> (usize, usize) {
-        (self.width.div_ceil(2) as usize, self.height.div_ceil(2) as usize)
+        (
+            self.width.div_ceil(2) as usize,
+            self.height.div_ceil(2) as usize,
+        )
     }
 
     fn frame_len(&self) -> usize {
@@ -91,19 +108,37 @@ impl Y4m {
     /// # Errors
     /// [`DeviceError::File`] when it cannot be read or is of another format.
     pub fn open(path: &Path) -> Result<Self, DeviceError> {
-        let wrong = |reason: String| DeviceError::File { path: path.display().to_string(), reason };
+        let wrong = |reason: String| DeviceError::File {
+            path: path.display().to_string(),
+            reason,
+        };
         let mut file = BufReader::new(File::open(path).map_err(|error| wrong(error.to_string()))?);
         let line = line(&mut file).map_err(|error| wrong(error.to_string()))?;
         let header = Header::parse(&line).map_err(wrong)?;
         let frame = vec![0; header.frame_len()];
-        Ok(Self { path: path.into(), file, header, frames_at: line.len() as u64 + 1, frame })
+        Ok(Self {
+            path: path.into(),
+            file,
+            header,
+            frames_at: line.len() as u64 + 1,
+            frame,
+        })
     }
 
     /// Size, and rate rounded to whole frames per second.
     pub fn format(&self) -> VideoFormat {
-        let Header { width, height, rate: (frames, seconds), .. } = self.header;
+        let Header {
+            width,
+            height,
+            rate: (frames, seconds),
+            ..
+        } = self.header;
         let frames_per_second = (f64::from(frames) / f64::from(seconds)).round().max(1.0) as u32;
-        VideoFormat { width: width & !1, height: height & !1, frames_per_second }
+        VideoFormat {
+            width: width & !1,
+            height: height & !1,
+            frames_per_second,
+        }
     }
 
     /// The exact rate: frames, and in how many seconds.
@@ -134,7 +169,12 @@ impl Y4m {
             return Err(io::Error::other("a frame does not begin where it should"));
         }
         self.file.read_exact(&mut self.frame)?;
-        let Header { width, height, grey, .. } = self.header;
+        let Header {
+            width,
+            height,
+            grey,
+            ..
+        } = self.header;
         let (chroma_width, chroma_height) = self.header.chroma();
         let (luma, chroma) = self.frame.split_at(width as usize * height as usize);
         let neutral;
@@ -178,35 +218,58 @@ mod tests {
     }
 
     fn reason(error: DeviceError) -> String {
-        let DeviceError::File { reason, .. } = error else { panic!("{error:?}") };
+        let DeviceError::File { reason, .. } = error else {
+            panic!("{error:?}")
+        };
         reason
     }
 
     #[test]
     fn a_file_plays_over_and_over() {
         let frames = [[10; 24], [20; 24], [30; 24]];
-        let file = file("YUV4MPEG2 W4 H4 F30000:1001 Ip A1:1 C420jpeg XNOTE", &frames.each_ref().map(|frame| &frame[..]));
+        let file = file(
+            "YUV4MPEG2 W4 H4 F30000:1001 Ip A1:1 C420jpeg XNOTE",
+            &frames.each_ref().map(|frame| &frame[..]),
+        );
         let mut y4m = Y4m::open(file.path()).unwrap();
-        assert_eq!(y4m.format(), VideoFormat { width: 4, height: 4, frames_per_second: 30 });
+        assert_eq!(
+            y4m.format(),
+            VideoFormat {
+                width: 4,
+                height: 4,
+                frames_per_second: 30
+            }
+        );
         assert_eq!(y4m.rate(), (30_000, 1_001));
-        let lumas: Vec<u8> = (0..7).map(|_| y4m.next_frame(Instant::now()).unwrap().y()[0]).collect();
+        let lumas: Vec<u8> = (0..7)
+            .map(|_| y4m.next_frame(Instant::now()).unwrap().y()[0])
+            .collect();
         assert_eq!(lumas, [10, 20, 30, 10, 20, 30, 10]);
     }
 
     #[test]
     fn odd_and_grey_files_play_too() {
         let odd = file("YUV4MPEG2 W5 H3 F25:1", &[&[9; 15 + 2 * 6]]);
-        let frame = Y4m::open(odd.path()).unwrap().next_frame(Instant::now()).unwrap();
+        let frame = Y4m::open(odd.path())
+            .unwrap()
+            .next_frame(Instant::now())
+            .unwrap();
         assert_eq!((frame.width(), frame.height()), (4, 2));
         let grey = file("YUV4MPEG2 W4 H2 F25:1 Cmono", &[&[9; 8]]);
-        let frame = Y4m::open(grey.path()).unwrap().next_frame(Instant::now()).unwrap();
+        let frame = Y4m::open(grey.path())
+            .unwrap()
+            .next_frame(Instant::now())
+            .unwrap();
         assert_eq!((frame.y()[0], frame.u()[0], frame.v()[0]), (9, 128, 128));
     }
 
     #[test]
     fn what_cannot_be_played_says_why() {
         let missing = Y4m::open(Path::new("missing.y4m")).unwrap_err();
-        assert!(matches!(missing, DeviceError::File { ref path, .. } if path == "missing.y4m"), "{missing:?}");
+        assert!(
+            matches!(missing, DeviceError::File { ref path, .. } if path == "missing.y4m"),
+            "{missing:?}"
+        );
         for (header, why) in [
             ("RIFF", "not a Y4M"),
             ("YUV4MPEG2 W4 H4 F30:1 C444", "\"444\""),
@@ -219,7 +282,15 @@ mod tests {
             assert!(reason.contains(why), "{header}: {reason}");
         }
         let empty = file("YUV4MPEG2 W4 H4 F30:1", &[]);
-        assert!(reason(Y4m::open(empty.path()).unwrap().next_frame(Instant::now()).unwrap_err()).contains("none"));
+        assert!(
+            reason(
+                Y4m::open(empty.path())
+                    .unwrap()
+                    .next_frame(Instant::now())
+                    .unwrap_err()
+            )
+            .contains("none")
+        );
         let cut = file("YUV4MPEG2 W4 H4 F30:1", &[&[1; 24], &[2; 20]]);
         let mut y4m = Y4m::open(cut.path()).unwrap();
         y4m.next_frame(Instant::now()).unwrap();

@@ -12,7 +12,11 @@ fn stream(first_sequence: u16, frames: u32, packets: usize) -> Vec<RtpPacket> {
     for number in 0..frames {
         for place in 0..packets {
             let tag = u8::from(!number.is_multiple_of(10));
-            let payload = if place == 0 { vec![0x10, tag, number as u8] } else { vec![0x00, place as u8] };
+            let payload = if place == 0 {
+                vec![0x10, tag, number as u8]
+            } else {
+                vec![0x00, place as u8]
+            };
             stream.push(RtpPacket {
                 sequence,
                 timestamp: number.wrapping_mul(3_000).wrapping_sub(30_000),
@@ -69,17 +73,30 @@ fn a_gap_not_repaired_skips_to_the_next_key_frame_and_asks_for_one() {
     packets.remove(13);
     let mut assembler = Assembler::new(VideoCodec::Vp8);
     let start = Instant::now();
-    packets.drain(..24).for_each(|packet| assert_eq!(assembler.push(packet), Inserted::New));
+    packets
+        .drain(..24)
+        .for_each(|packet| assert_eq!(assembler.push(packet), Inserted::New));
     assert_eq!(pop_all(&mut assembler, start).len(), 4);
     assert_eq!(assembler.deadline(), Some(start + REPAIR_LIMIT));
     assert!(!assembler.key_frame_needed());
     assert_eq!(assembler.pop(start + REPAIR_LIMIT), None);
     assert!(assembler.key_frame_needed());
-    packets.into_iter().for_each(|packet| assert_eq!(assembler.push(packet), Inserted::New));
-    let numbers: Vec<u32> = pop_all(&mut assembler, start + REPAIR_LIMIT).iter().map(number).collect();
+    packets
+        .into_iter()
+        .for_each(|packet| assert_eq!(assembler.push(packet), Inserted::New));
+    let numbers: Vec<u32> = pop_all(&mut assembler, start + REPAIR_LIMIT)
+        .iter()
+        .map(number)
+        .collect();
     assert_eq!(numbers, (10..20).collect::<Vec<_>>());
     assert!(!assembler.key_frame_needed());
-    assert_eq!(assembler.counts(), AssemblyCounts { packets_lost: 1, frames_dropped: 6 });
+    assert_eq!(
+        assembler.counts(),
+        AssemblyCounts {
+            packets_lost: 1,
+            frames_dropped: 6
+        }
+    );
 }
 
 #[test]

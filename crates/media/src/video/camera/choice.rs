@@ -31,7 +31,13 @@ fn rank(format: &CameraFormat, wanted: VideoFormat) -> impl Ord + use<> {
     let distance = if below { u32::MAX - pixels } else { pixels };
     let rate = format.frame_rate();
     let compressed = format.format() == FrameFormat::MJPEG;
-    (below, distance, Reverse(rate.min(wanted.frames_per_second)), compressed, rate)
+    (
+        below,
+        distance,
+        Reverse(rate.min(wanted.frames_per_second)),
+        compressed,
+        rate,
+    )
 }
 
 #[cfg(test)]
@@ -41,11 +47,25 @@ mod tests {
     use super::*;
 
     fn best(offered: &[(u32, u32, FrameFormat, u32)], wanted: (u32, u32, u32)) -> Option<String> {
-        let offered: Vec<_> =
-            offered.iter().map(|&(width, height, pixels, rate)| CameraFormat::new_from(width, height, pixels, rate)).collect();
-        let wanted = VideoFormat { width: wanted.0, height: wanted.1, frames_per_second: wanted.2 };
+        let offered: Vec<_> = offered
+            .iter()
+            .map(|&(width, height, pixels, rate)| {
+                CameraFormat::new_from(width, height, pixels, rate)
+            })
+            .collect();
+        let wanted = VideoFormat {
+            width: wanted.0,
+            height: wanted.1,
+            frames_per_second: wanted.2,
+        };
         let first = ranked(&offered, wanted).first().copied()?;
-        Some(format!("{}x{} {} {}", first.width(), first.height(), first.format(), first.frame_rate()))
+        Some(format!(
+            "{}x{} {} {}",
+            first.width(),
+            first.height(),
+            first.format(),
+            first.frame_rate()
+        ))
     }
 
     #[test]
@@ -68,13 +88,27 @@ mod tests {
             ((320, 180, 15), "640x480 YUYV 30"),
             ((3840, 2160, 30), "1920x1080 MJPEG 30"),
         ] {
-            assert_eq!(best(&webcam, wanted).as_deref(), Some(expected), "{wanted:?}");
+            assert_eq!(
+                best(&webcam, wanted).as_deref(),
+                Some(expected),
+                "{wanted:?}"
+            );
         }
     }
 
     #[test]
     fn what_is_not_understood_is_not_chosen() {
-        assert_eq!(best(&[(1280, 720, GRAY, 30), (1281, 720, YUYV, 30), (0, 0, NV12, 30)], (1280, 720, 30)), None);
+        assert_eq!(
+            best(
+                &[
+                    (1280, 720, GRAY, 30),
+                    (1281, 720, YUYV, 30),
+                    (0, 0, NV12, 30)
+                ],
+                (1280, 720, 30)
+            ),
+            None
+        );
         assert_eq!(best(&[], (1280, 720, 30)), None);
     }
 }

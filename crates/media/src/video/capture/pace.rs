@@ -18,11 +18,17 @@ impl Pace {
     /// A rate of `pictures` in `seconds`, neither of them 0; the first is due
     /// at `start`.
     pub(super) fn new(start: Instant, pictures: u32, seconds: u32) -> Self {
-        Self { start, number: 0, pictures, seconds }
+        Self {
+            start,
+            number: 0,
+            pictures,
+            seconds,
+        }
     }
 
     fn offset(&self, number: u64) -> Duration {
-        let nanos = u128::from(number) * u128::from(self.seconds) * 1_000_000_000 / u128::from(self.pictures);
+        let nanos = u128::from(number) * u128::from(self.seconds) * 1_000_000_000
+            / u128::from(self.pictures);
         Duration::from_nanos(nanos as u64)
     }
 
@@ -35,7 +41,8 @@ impl Pace {
     /// time since the start.
     pub(super) fn take(&mut self, now: Instant) -> (u64, Duration) {
         let passed = now.saturating_duration_since(self.start).as_nanos();
-        let current = passed * u128::from(self.pictures) / (u128::from(self.seconds) * 1_000_000_000);
+        let current =
+            passed * u128::from(self.pictures) / (u128::from(self.seconds) * 1_000_000_000);
         let number = self.number.max(current as u64);
         self.number = number + 1;
         (number, self.offset(number))
@@ -52,7 +59,11 @@ impl RateMeter {
     const SPAN: Duration = Duration::from_secs(1);
 
     pub(in crate::video) fn picture(&mut self, now: Instant) {
-        while self.times.front().is_some_and(|&time| now.saturating_duration_since(time) > Self::SPAN) {
+        while self
+            .times
+            .front()
+            .is_some_and(|&time| now.saturating_duration_since(time) > Self::SPAN)
+        {
             self.times.pop_front();
         }
         self.times.push_back(now);

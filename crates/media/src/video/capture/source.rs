@@ -24,7 +24,9 @@ pub(super) trait PictureSource {
 }
 
 pub(super) fn open(wish: &Wish, hue_degrees: f32) -> Result<Box<dyn PictureSource>, DeviceError> {
-    let camera = |choice: Choice| Ok(Box::new(Camera::open(&choice, wish.wanted)?) as Box<dyn PictureSource>);
+    let camera = |choice: Choice| {
+        Ok(Box::new(Camera::open(&choice, wish.wanted)?) as Box<dyn PictureSource>)
+    };
     match &wish.source {
         VideoSource::None => Err(DeviceError::Absent),
         VideoSource::Synthetic(format) => Ok(Box::new(SyntheticSource::new(*format, hue_degrees)?)),
@@ -34,7 +36,10 @@ pub(super) fn open(wish: &Wish, hue_degrees: f32) -> Result<Box<dyn PictureSourc
         VideoSource::Y4m(path) => {
             let file = Y4m::open(path)?;
             let (pictures, seconds) = file.rate();
-            Ok(Box::new(FileSource { file, pace: Pace::new(Instant::now(), pictures, seconds) }))
+            Ok(Box::new(FileSource {
+                file,
+                pace: Pace::new(Instant::now(), pictures, seconds),
+            }))
         }
     }
 }
@@ -51,8 +56,13 @@ impl SyntheticSource {
         if format.frames_per_second == 0 {
             return Err(unsupported("no frames per second".into()));
         }
-        let scene = Synthetic::new(format.width, format.height, hue_degrees).map_err(|error| unsupported(error.to_string()))?;
-        Ok(Self { scene, format, pace: Pace::new(Instant::now(), format.frames_per_second, 1) })
+        let scene = Synthetic::new(format.width, format.height, hue_degrees)
+            .map_err(|error| unsupported(error.to_string()))?;
+        Ok(Self {
+            scene,
+            format,
+            pace: Pace::new(Instant::now(), format.frames_per_second, 1),
+        })
     }
 }
 

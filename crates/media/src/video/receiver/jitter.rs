@@ -26,7 +26,10 @@ impl Jitter {
             return;
         }
         self.last = Some((arrived_at, timestamp));
-        let arrived = arrived_at.saturating_duration_since(last_arrived).as_secs_f64() * f64::from(CLOCK);
+        let arrived = arrived_at
+            .saturating_duration_since(last_arrived)
+            .as_secs_f64()
+            * f64::from(CLOCK);
         let difference = (arrived - f64::from(sent)).abs();
         if difference < DISCONTINUITY_TICKS {
             self.ticks += (difference - self.ticks) / 16.0;
@@ -52,7 +55,10 @@ mod tests {
             let sent = Duration::from_millis(40) * n;
             let timestamp = (n * 3_600).wrapping_sub(7_200);
             even.packet(start + sent, timestamp);
-            uneven.packet(start + sent + Duration::from_millis(u64::from(n % 2) * 10), timestamp);
+            uneven.packet(
+                start + sent + Duration::from_millis(u64::from(n % 2) * 10),
+                timestamp,
+            );
         }
         assert!(even.ms() < 0.1, "{}", even.ms());
         assert!((uneven.ms() - 10.0).abs() < 0.5, "{}", uneven.ms());

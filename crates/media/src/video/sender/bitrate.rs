@@ -20,6 +20,9 @@ mod tests {
     #[test]
     fn the_rate_follows_the_size() {
         let sizes = [(320, 180), (640, 360), (1280, 720), (1920, 1080)];
-        assert_eq!(sizes.map(|(width, height)| bitrate_for(width, height)), [240_000, 600_000, 1_500_000, 2_563_724]);
+        assert_eq!(
+            sizes.map(|(width, height)| bitrate_for(width, height)),
+            [240_000, 600_000, 1_500_000, 2_563_724]
+        );
     }
 }

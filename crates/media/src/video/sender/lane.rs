@@ -28,7 +28,10 @@ struct State {
 
 impl Lane {
     pub(super) fn new(codec: VideoCodec) -> Self {
-        Self { codec, state: Mutex::default() }
+        Self {
+            codec,
+            state: Mutex::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -81,24 +84,35 @@ impl Lane {
     /// Lets go of subscribers that left; false when that was the last.
     fn goes_on(&self, ended: bool) -> bool {
         let mut state = self.lock();
-        state.subscribers.retain(|subscriber| !ended && !subscriber.is_closed());
+        state
+            .subscribers
+            .retain(|subscriber| !ended && !subscriber.is_closed());
         state.running = !state.subscribers.is_empty();
         state.running
     }
 
-    fn encode(&self, pipeline: &Pipeline, encoding: &mut Option<Encoding>, frame: &Frame) -> Result<(), CodecError> {
+    fn encode(
+        &self,
+        pipeline: &Pipeline,
+        encoding: &mut Option<Encoding>,
+        frame: &Frame,
+    ) -> Result<(), CodecError> {
         let wanted = EncoderSettings {
             width: frame.width(),
             height: frame.height(),
             frames_per_second: pipeline.frames_per_second(),
-            bits_per_second: (bitrate_for(frame.width(), frame.height()) as f32 * pipeline.bitrate_scale()) as u32,
+            bits_per_second: (bitrate_for(frame.width(), frame.height()) as f32
+                * pipeline.bitrate_scale()) as u32,
         };
         let encoding = match encoding {
             Some(encoding) if encoding.fits(wanted) => {
                 encoding.set_bits_per_second(wanted.bits_per_second)?;
                 encoding
             }
-            other => other.insert(Encoding { encoder: video_encoder(self.codec, wanted)?, settings: wanted }),
+            other => other.insert(Encoding {
+                encoder: video_encoder(self.codec, wanted)?,
+                settings: wanted,
+            }),
         };
         let key_frame = self.lock().key_frames.due(Instant::now());
         let picture = encoding.encoder.encode(frame, key_frame)?;
@@ -141,7 +155,10 @@ struct Encoding {
 impl Encoding {
     /// Whether only the bit rate differs.
     fn fits(&self, wanted: EncoderSettings) -> bool {
-        EncoderSettings { bits_per_second: self.settings.bits_per_second, ..wanted } == self.settings
+        EncoderSettings {
+            bits_per_second: self.settings.bits_per_second,
+            ..wanted
+        } == self.settings
     }
 
     fn set_bits_per_second(&mut self, bits_per_second: u32) -> Result<(), CodecError> {

@@ -6,7 +6,11 @@ use std::time::Duration;
 use super::key_frames::KEY_FRAME_INTERVAL;
 use super::*;
 
-const SMALL: VideoFormat = VideoFormat { width: 320, height: 180, frames_per_second: 30 };
+const SMALL: VideoFormat = VideoFormat {
+    width: 320,
+    height: 180,
+    frames_per_second: 30,
+};
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
@@ -24,7 +28,9 @@ fn synthetic(format: VideoFormat) -> VideoSender {
 }
 
 fn wait_for_state(sender: &VideoSender, wanted: &CaptureState) {
-    wait_until(&format!("{wanted:?}"), || sender.state().get().as_ref() == Some(wanted));
+    wait_until(&format!("{wanted:?}"), || {
+        sender.state().get().as_ref() == Some(wanted)
+    });
 }
 
 fn next(queue: &mut Queue<EncodedVideo>) -> EncodedVideo {
@@ -38,7 +44,10 @@ fn next(queue: &mut Queue<EncodedVideo>) -> EncodedVideo {
 
 fn has_ended(queue: &mut Queue<EncodedVideo>) -> bool {
     let next = pin!(queue.next());
-    matches!(next.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(None))
+    matches!(
+        next.poll(&mut Context::from_waker(Waker::noop())),
+        Poll::Ready(None)
+    )
 }
 
 #[test]
@@ -51,14 +60,22 @@ fn each_picture_is_encoded_once_however_many_subscribe() {
             let mut seen: Vec<Vec<u32>> = vec![Vec::new(); subscribers];
             wait_until("40 pictures each", || {
                 for (queue, seen) in queues.iter_mut().zip(&mut seen) {
-                    seen.extend(std::iter::from_fn(|| queue.try_next()).map(|video| video.timestamp));
+                    seen.extend(
+                        std::iter::from_fn(|| queue.try_next()).map(|video| video.timestamp),
+                    );
                 }
                 seen.iter().all(|seen| seen.len() >= 40)
             });
             let last = &seen[subscribers - 1][..40];
             for other in &seen {
-                let from = other.iter().position(|timestamp| *timestamp == last[0]).unwrap();
-                assert_eq!(other[from..].iter().take(20).collect::<Vec<_>>(), last.iter().take(20).collect::<Vec<_>>());
+                let from = other
+                    .iter()
+                    .position(|timestamp| *timestamp == last[0])
+                    .unwrap();
+                assert_eq!(
+                    other[from..].iter().take(20).collect::<Vec<_>>(),
+                    last.iter().take(20).collect::<Vec<_>>()
+                );
             }
             let stats = sender.stats();
             assert!(stats.frames_encoded <= stats.frames_captured, "{stats:?}");
@@ -71,22 +88,29 @@ fn each_picture_is_encoded_once_however_many_subscribe() {
 fn nothing_is_encoded_while_nobody_subscribes() {
     let sender = synthetic(SMALL);
     let (preview, mut seen) = (sender.preview(), 0);
-    let mut watch = |pictures: u64| wait_until("captured pictures", || {
-        seen = preview.versioned().0;
-        seen >= pictures
-    });
+    let mut watch = |pictures: u64| {
+        wait_until("captured pictures", || {
+            seen = preview.versioned().0;
+            seen >= pictures
+        })
+    };
     watch(10);
     assert_eq!(sender.stats(), VideoSendStats::default());
     assert!(sender.measured_rate() > 0.0);
     let mut queue = sender.subscribe(VideoCodec::Vp8);
     next(&mut queue);
     drop(queue);
-    wait_until("the encoder's end", || !sender.pipeline().lane(VideoCodec::Vp8).has_subscribers());
+    wait_until("the encoder's end", || {
+        !sender.pipeline().lane(VideoCodec::Vp8).has_subscribers()
+    });
     let before = sender.stats();
     let now = sender.preview().versioned().0;
     watch(now + 10);
     let after = sender.stats();
-    assert!(after.frames_captured <= before.frames_captured + 1 && after.frames_encoded <= before.frames_encoded + 1);
+    assert!(
+        after.frames_captured <= before.frames_captured + 1
+            && after.frames_encoded <= before.frames_encoded + 1
+    );
 }
 
 #[test]
@@ -102,7 +126,11 @@ fn a_subscriber_starts_with_a_key_frame_and_requests_are_rationed() {
         wait_until("two more key frames", || {
             sender.request_key_frame(codec);
             let pictures = std::iter::from_fn(|| second.try_next());
-            captured.extend(pictures.filter(|video| video.key_frame).map(|video| video.captured_at));
+            captured.extend(
+                pictures
+                    .filter(|video| video.key_frame)
+                    .map(|video| video.captured_at),
+            );
             while first.try_next().is_some() {}
             captured.len() >= 2
         });
@@ -125,12 +153,16 @@ fn muting_releases_the_source_and_unmuting_starts_with_a_key_frame() {
     // A source set while muted is not opened.
     sender.set_source(VideoSource::Synthetic(SMALL), SMALL);
     let (version, _) = sender.state().versioned();
-    sender.state().wait_newer(version, Duration::from_millis(50));
+    sender
+        .state()
+        .wait_newer(version, Duration::from_millis(50));
     assert_eq!(sender.state().get(), Some(CaptureState::Off));
     sender.set_muted(false);
     wait_for_state(&sender, &CaptureState::Live(SMALL));
     wait_until("a key frame", || {
-        queue.try_next().is_some_and(|video| video.key_frame && video.captured_at > muted_at)
+        queue
+            .try_next()
+            .is_some_and(|video| video.key_frame && video.captured_at > muted_at)
     });
 }
 
@@ -144,18 +176,30 @@ fn a_source_that_fails_shows_its_error_and_another_takes_over() {
     let sender = VideoSender::new();
     let mut queue = sender.subscribe(VideoCodec::Vp8);
     assert_eq!(sender.state().get(), Some(CaptureState::Off));
-    let failed = || matches!(sender.state().get(), Some(CaptureState::Failed(DeviceError::File { .. })));
+    let failed = || {
+        matches!(
+            sender.state().get(),
+            Some(CaptureState::Failed(DeviceError::File { .. }))
+        )
+    };
     sender.set_source(VideoSource::Y4m("missing.y4m".into()), SMALL);
     wait_until("a missing file", failed);
     sender.set_source(VideoSource::Y4m(file.path().into()), SMALL);
     let picture = next(&mut queue);
-    assert_eq!((picture.width, picture.height, picture.key_frame), (64, 64, true));
+    assert_eq!(
+        (picture.width, picture.height, picture.key_frame),
+        (64, 64, true)
+    );
     wait_until("a file that is cut off", failed);
     assert!(sender.preview().get().is_none());
     sender.set_source(VideoSource::Camera("nobody's".into()), SMALL);
     wait_for_state(&sender, &CaptureState::Failed(DeviceError::Absent));
     sender.set_source(VideoSource::Synthetic(SMALL), SMALL);
-    wait_until("another size", || queue.try_next().is_some_and(|video| video.width == 320 && video.key_frame));
+    wait_until("another size", || {
+        queue
+            .try_next()
+            .is_some_and(|video| video.width == 320 && video.key_frame)
+    });
 }
 
 #[test]

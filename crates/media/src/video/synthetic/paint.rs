@@ -31,7 +31,8 @@ fn yuv([r, g, b]: Rgb) -> [u8; 3] {
 
 /// 1 inside an ellipse, 0 outside, with an edge `soft` wide (of its radius).
 fn ellipse(x: f32, y: f32, centre: (f32, f32), radius: (f32, f32), soft: f32) -> f32 {
-    let distance = (((x - centre.0) / radius.0).powi(2) + ((y - centre.1) / radius.1).powi(2)).sqrt();
+    let distance =
+        (((x - centre.0) / radius.0).powi(2) + ((y - centre.1) / radius.1).powi(2)).sqrt();
     ((1.0 - distance) / soft + 0.5).clamp(0.0, 1.0)
 }
 
@@ -82,7 +83,11 @@ pub(super) fn wall(width: u32, height: u32, degrees: f32) -> Vec<u8> {
             colour = match (frame, hill) {
                 (true, _) => [0.35, 0.21, 0.13],
                 (false, true) => mix(accent, [0.20, 0.24, 0.16], 0.5),
-                (false, false) => mix(sky, [1.0, 0.95, 0.8], ellipse(px, py, (0.7, 0.35), (0.12, 0.18), 0.2)),
+                (false, false) => mix(
+                    sky,
+                    [1.0, 0.95, 0.8],
+                    ellipse(px, py, (0.7, 0.35), (0.12, 0.18), 0.2),
+                ),
             };
         }
         // A shelf with books.
@@ -94,7 +99,11 @@ pub(super) fn wall(width: u32, height: u32, degrees: f32) -> Vec<u8> {
                 colour = [0.33, 0.20, 0.13];
             } else if sy > tall && (sx * 12.0).fract() > 0.08 {
                 let title = (sy - tall) * 8.0 % 3.0 < 0.35;
-                let cover = hue(degrees + grain(book, 3) * 160.0, 0.55, 0.45 + 0.4 * (grain(book, 5) + 0.5));
+                let cover = hue(
+                    degrees + grain(book, 3) * 160.0,
+                    0.55,
+                    0.45 + 0.4 * (grain(book, 5) + 0.5),
+                );
                 colour = mix(cover, [0.95, 0.9, 0.8], if title { 0.6 } else { 0.0 });
             }
         }
@@ -116,23 +125,41 @@ pub(super) fn person(picture_height: u32, degrees: f32) -> Sprite {
         let mut alpha = ellipse(x, y, (0.0, 1.05), (0.47, 0.42), edge);
         colour = colour.map(|value| value * (shade + knit));
         let mut over = |cover: f32, paint: Rgb| {
-            colour = mix(colour, paint, cover);
-            alpha = alpha.max(cover);
+            let under = alpha * (1.0 - cover);
+            alpha = cover + under;
+            colour = mix(colour, paint, cover / alpha.max(f32::EPSILON));
         };
         over(ellipse(x, y, (0.0, 0.33), (0.235, 0.29), edge), HAIR);
-        over(ellipse(x, y, (0.0, 0.62), (0.085, 0.13), 0.08), SKIN.map(|value| value * 0.86 * shade));
-        over(ellipse(x, y, (0.0, 0.40), (0.185, 0.235), edge), SKIN.map(|value| value * (shade + 0.04)));
-        let parting = ellipse(x, y, (-0.06, 0.19), (0.19, 0.10), 0.12) * ellipse(x, y, (0.0, 0.36), (0.22, 0.27), edge);
+        over(
+            ellipse(x, y, (0.0, 0.62), (0.085, 0.13), 0.08),
+            SKIN.map(|value| value * 0.86 * shade),
+        );
+        over(
+            ellipse(x, y, (0.0, 0.40), (0.185, 0.235), edge),
+            SKIN.map(|value| value * (shade + 0.04)),
+        );
+        let parting = ellipse(x, y, (-0.06, 0.19), (0.19, 0.10), 0.12)
+            * ellipse(x, y, (0.0, 0.36), (0.22, 0.27), edge);
         let strands = 1.0 + 0.25 * (x * 130.0 + y * 30.0).sin();
         over(parting, HAIR.map(|value| value * strands));
         for side in [-0.075, 0.075] {
-            over(ellipse(x, y, (side, 0.385), (0.036, 0.021), 0.2), [0.97, 0.95, 0.92]);
+            over(
+                ellipse(x, y, (side, 0.385), (0.036, 0.021), 0.2),
+                [0.97, 0.95, 0.92],
+            );
             over(ellipse(x, y, (side, 0.385), (0.017, 0.019), 0.2), EYE);
             over(ellipse(x, y, (side, 0.335), (0.045, 0.009), 0.5), HAIR);
-            over(ellipse(x, y, (side * 1.35, 0.47), (0.04, 0.03), 1.2) * 0.25, [0.95, 0.45, 0.40]);
+            over(
+                ellipse(x, y, (side * 1.35, 0.47), (0.04, 0.03), 1.2) * 0.25,
+                [0.95, 0.45, 0.40],
+            );
         }
-        over(ellipse(x, y, (0.0, 0.45), (0.016, 0.03), 0.9) * 0.35, SKIN.map(|value| value * 0.7));
-        let smile = ellipse(x, y, (0.0, 0.505), (0.07, 0.045), 0.2) * (1.0 - ellipse(x, y, (0.0, 0.485), (0.085, 0.045), 0.2));
+        over(
+            ellipse(x, y, (0.0, 0.45), (0.016, 0.03), 0.9) * 0.35,
+            SKIN.map(|value| value * 0.7),
+        );
+        let smile = ellipse(x, y, (0.0, 0.505), (0.07, 0.045), 0.2)
+            * (1.0 - ellipse(x, y, (0.0, 0.485), (0.085, 0.045), 0.2));
         over(smile, MOUTH);
         (colour, alpha)
     })
@@ -160,11 +187,20 @@ impl Sprite {
                 let y = ((place / width) as f32 + 0.5) / height as f32;
                 let (colour, alpha) = paint(x, y);
                 let alpha = (alpha * 255.0 + 0.5) as u16;
-                (u16::from(yuv(colour.map(|value| value.clamp(0.0, 1.0)))[n]) * alpha, 255 - alpha)
+                (
+                    u16::from(yuv(colour.map(|value| value.clamp(0.0, 1.0)))[n]) * alpha,
+                    255 - alpha,
+                )
             };
-            Plane { width: width as usize, height: height as usize, values: (0..width * height).map(sample).collect() }
+            Plane {
+                width: width as usize,
+                height: height as usize,
+                values: (0..width * height).map(sample).collect(),
+            }
         };
-        Self { planes: [plane(0, 1), plane(1, 2), plane(2, 2)] }
+        Self {
+            planes: [plane(0, 1), plane(1, 2), plane(2, 2)],
+        }
     }
 
     pub(super) fn width(&self) -> u32 {
@@ -186,19 +222,25 @@ impl<'a> Canvas<'a> {
         let (width, luma) = (width as usize, width as usize * height as usize);
         let (y, chroma) = data.split_at_mut(luma);
         let (u, v) = chroma.split_at_mut(luma / 4);
-        Self { planes: [(y, width), (u, width / 2), (v, width / 2)] }
+        Self {
+            planes: [(y, width), (u, width / 2), (v, width / 2)],
+        }
     }
 
     /// Blends a sprite with its top left at an even place near this one; what
     /// lies outside is cut off.
     pub(super) fn blend(&mut self, sprite: &Sprite, left: i32, top: i32) {
         let (left, top) = (left & !1, top & !1);
-        for (n, ((canvas, stride), plane)) in self.planes.iter_mut().zip(&sprite.planes).enumerate() {
+        for (n, ((canvas, stride), plane)) in self.planes.iter_mut().zip(&sprite.planes).enumerate()
+        {
             let halving = if n == 0 { 1 } else { 2 };
             let (left, top) = (left / halving, top / halving);
             let skip = (-left).max(0) as usize;
             let start = left.max(0) as usize;
-            let columns = plane.width.saturating_sub(skip).min(stride.saturating_sub(start));
+            let columns = plane
+                .width
+                .saturating_sub(skip)
+                .min(stride.saturating_sub(start));
             if columns == 0 {
                 continue;
             }

@@ -41,7 +41,9 @@ impl Packetizer {
 
 fn vp8(data: &[u8]) -> Vec<Vec<u8>> {
     let chunks = data.chunks(MAX_PAYLOAD).enumerate();
-    chunks.map(|(place, chunk)| [&[if place == 0 { 0x10 } else { 0 }], chunk].concat()).collect()
+    chunks
+        .map(|(place, chunk)| [&[if place == 0 { 0x10 } else { 0 }], chunk].concat())
+        .collect()
 }
 
 fn h264(data: &[u8]) -> Vec<Vec<u8>> {
@@ -63,7 +65,9 @@ fn h264(data: &[u8]) -> Vec<Vec<u8>> {
 
 /// The NAL units of an Annex B stream.
 fn units(data: &[u8]) -> Vec<&[u8]> {
-    let starts: Vec<usize> = (0..data.len().saturating_sub(3)).filter(|&at| data[at..at + 3] == [0, 0, 1]).collect();
+    let starts: Vec<usize> = (0..data.len().saturating_sub(3))
+        .filter(|&at| data[at..at + 3] == [0, 0, 1])
+        .collect();
     let ends = starts.iter().skip(1).copied().chain([data.len() + 1]);
     let unit = |(start, end): (&usize, usize)| {
         let unit = &data[start + 3..end.min(data.len())];
