@@ -37,13 +37,14 @@ pub fn check() -> Result<()> {
     npm(&["run", "check"])
 }
 
-/// The page's own tests, in Chromium and without.
+/// The page's own tests, without a browser and in Chromium.
 ///
 /// # Errors
 /// When one of them fails.
 pub fn test() -> Result<()> {
     heading("Testing the page");
-    npm(&["test"])
+    npm(&["test"])?;
+    npm(&["run", "test:page"])
 }
 
 /// Installs the packages of the lock file, where they are not there as it says:

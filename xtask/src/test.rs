@@ -77,7 +77,7 @@ pub fn camera() -> Result<ExitCode> {
     build_programs()?;
     heading("Testing the camera");
     run(nextest()?
-        .args(["--ignore-default-filter", "-E", "binary(camera)"])
+        .args(["--features=visavis-tests/camera", "-E", "binary(camera)"])
         .env(KERNEL, kernel))?;
     Ok(ExitCode::SUCCESS)
 }
