@@ -1,0 +1,3 @@
+//! Calls between participants, each a process of its own.
+
+mod chromium;

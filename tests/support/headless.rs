@@ -1,0 +1,272 @@
+//! Our participant without a window, as a process, and what it reports.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
+use serde::Deserialize;
+use tokio::process::Command;
+
+use crate::process::Process;
+use crate::programs;
+use crate::wait::wait_until;
+
+/// From the start of the process to the room.
+pub const JOIN_LIMIT: Duration = Duration::from_secs(30);
+/// From the room to media, on a loaded machine.
+pub const MEDIA_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(15);
+
+/// The small scene that two loaded cores carry.
+pub const SMALL: &str = "synthetic:320x180@15";
+
+/// One JSON line.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// Inside.
+    Joined {
+        /// The wire's room id.
+        room: String,
+        /// Our client id.
+        member: String,
+    },
+    /// A peer connection changed.
+    Peer {
+        /// Client id.
+        member: String,
+        /// W3C's RTCPeerConnectionState.
+        state: String,
+    },
+    /// The first picture of someone.
+    FirstFrame {
+        /// Client id.
+        member: String,
+        /// Since our join was sent, or theirs.
+        ms: u64,
+    },
+    /// A second's figures of one peer.
+    Stats(Stats),
+    /// Someone said something.
+    Chat {
+        /// Client id.
+        member: String,
+        /// What.
+        text: String,
+    },
+    /// Something was refused.
+    Error {
+        /// The wire's error code.
+        code: String,
+    },
+    /// The last line.
+    Summary(Summary),
+}
+
+/// The figures of one peer; counts are totals since its beginning.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[expect(missing_docs, reason = "named as on the command's page")]
+pub struct Stats {
+    pub member: String,
+    pub sent_kbps: f64,
+    pub received_kbps: f64,
+    pub frames_encoded: u64,
+    pub frames_decoded: u64,
+    pub frames_dropped: u64,
+    pub width: u32,
+    pub height: u32,
+    pub lost: i64,
+    pub jitter_ms: Option<f64>,
+    pub round_trip_ms: Option<f64>,
+    pub freezes: u64,
+    pub freeze_ms: f64,
+    pub concealed_samples: u64,
+    pub delay_ms_p50: Option<f64>,
+    pub delay_ms_p95: Option<f64>,
+}
+
+/// The process's totals.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[expect(missing_docs, reason = "named as on the command's page")]
+pub struct Summary {
+    pub frames_captured: u64,
+    pub frames_encoded: u64,
+    pub cpu_seconds: f64,
+    pub peak_rss_bytes: u64,
+}
+
+/// A running `visavis-headless`.
+pub struct Headless {
+    process: Process,
+    room: String,
+    member: String,
+}
+
+impl Headless {
+    /// Starts it and waits until it is in its room.
+    ///
+    /// # Errors
+    /// When it does not get there.
+    pub async fn join(name: &str, server: &str, arguments: &[&str]) -> Result<Self> {
+        Self::join_with(name, server, arguments, &[]).await
+    }
+
+    /// The same, with environment variables of its own.
+    ///
+    /// # Errors
+    /// When it does not get there.
+    pub async fn join_with(
+        name: &str,
+        server: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
+        let mut process = start(name, server, arguments, environment)?;
+        let (room, member) = process
+            .wait_for_line("joined", JOIN_LIMIT, |line| match parse(line) {
+                Some(Event::Joined { room, member }) => Some((room, member)),
+                _ => None,
+            })
+            .await?;
+        Ok(Self {
+            process,
+            room,
+            member,
+        })
+    }
+
+    /// The wire's id of its room.
+    pub fn room(&self) -> &str {
+        &self.room
+    }
+
+    /// Its client id.
+    pub fn member(&self) -> &str {
+        &self.member
+    }
+
+    /// Everything that it reported so far.
+    pub fn events(&self) -> Vec<Event> {
+        let lines = self.process.stdout();
+        lines.iter().filter_map(|line| parse(line)).collect()
+    }
+
+    /// The newest figures of a peer.
+    pub fn stats(&self, member: &str) -> Option<Stats> {
+        self.events()
+            .into_iter()
+            .rev()
+            .find_map(|event| match event {
+                Event::Stats(stats) if stats.member == member => Some(stats),
+                _ => None,
+            })
+    }
+
+    /// The newest state of the connection to a peer.
+    pub fn peer_state(&self, member: &str) -> Option<String> {
+        self.events()
+            .into_iter()
+            .rev()
+            .find_map(|event| match event {
+                Event::Peer { member: of, state } if of == member => Some(state),
+                _ => None,
+            })
+    }
+
+    /// Waits until `frames` more pictures of a peer were decoded than now.
+    ///
+    /// # Errors
+    /// When they do not come.
+    pub async fn sees(&self, member: &str, frames: u64) -> Result<Stats> {
+        let decoded = self.stats(member).map_or(0, |stats| stats.frames_decoded);
+        let what = format!("{} sees {frames} pictures of {member}", self.member);
+        wait_until(&what, MEDIA_LIMIT, async || {
+            let stats = self.stats(member);
+            Ok(stats.filter(|stats| stats.frames_decoded >= decoded + frames))
+        })
+        .await
+    }
+
+    /// Waits for an event.
+    ///
+    /// # Errors
+    /// When it does not come in time.
+    pub async fn reports<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        find: impl Fn(Event) -> Option<T>,
+    ) -> Result<T> {
+        wait_until(
+            &format!("{} reports {what}", self.member),
+            limit,
+            async || Ok(self.events().into_iter().find_map(&find)),
+        )
+        .await
+    }
+
+    /// Whether it still runs.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn is_running(&mut self) -> Result<bool> {
+        self.process.is_running()
+    }
+
+    /// Ends it with SIGKILL, as a crash would.
+    ///
+    /// # Errors
+    /// When it had ended before.
+    pub async fn kill(mut self) -> Result<()> {
+        self.process.signal(Signal::SIGKILL)?;
+        self.process.wait(STOP_LIMIT).await?;
+        Ok(())
+    }
+
+    /// Lets it leave with SIGTERM; gives its summary.
+    ///
+    /// # Errors
+    /// When it does not end well, or logged an error in its life.
+    pub async fn leave(mut self) -> Result<Summary> {
+        self.process.signal(Signal::SIGTERM)?;
+        let status = self.process.wait(STOP_LIMIT).await?;
+        ensure!(status.success(), "{} ended with {status}", self.member);
+        self.process.check_log()?;
+        match self.events().pop() {
+            Some(Event::Summary(summary)) => Some(summary),
+            _ => None,
+        }
+        .with_context(|| format!("the last line of {} is no summary", self.member))
+    }
+}
+
+/// Starts one that is not to get into a room; gives its exit status and events.
+///
+/// # Errors
+/// When it does not end by itself.
+pub async fn refused(server: &str, arguments: &[&str]) -> Result<(Option<i32>, Vec<Event>)> {
+    let mut process = start("refused", server, arguments, &[])?;
+    let status = process.wait(JOIN_LIMIT).await?;
+    process.check_log()?;
+    let lines = process.stdout();
+    let events = lines.iter().filter_map(|line| parse(line)).collect();
+    Ok((status.code(), events))
+}
+
+fn start(
+    name: &str,
+    server: &str,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Result<Process> {
+    let mut command = Command::new(programs::built("visavis-headless")?);
+    command
+        .args(["--server", server, "--name", name, "--stats", "-"])
+        .args(arguments)
+        .envs(environment.iter().copied());
+    Process::start(name, &mut command)
+}
+
+fn parse(line: &str) -> Option<Event> {
+    serde_json::from_str(line).ok()
+}

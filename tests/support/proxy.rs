@@ -1,0 +1,79 @@
+//! A TCP connection that a test can cut.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Result;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+type Connections = Arc<Mutex<JoinSet<()>>>;
+
+/// Passes connections on. Dropping it ends them all.
+pub struct TcpProxy {
+    address: SocketAddr,
+    connections: Connections,
+    task: JoinHandle<()>,
+}
+
+impl TcpProxy {
+    /// Listens on a free port of 127.0.0.1, and passes on to `target`, `HOST:PORT`.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub async fn start(target: &str) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let connections = Connections::default();
+        let task = tokio::spawn(accept(
+            listener,
+            target.to_owned(),
+            Arc::clone(&connections),
+        ));
+        Ok(Self {
+            address,
+            connections,
+            task,
+        })
+    }
+
+    /// `HOST:PORT`.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Drops every connection; new ones are taken as before. Gives how many
+    /// there were.
+    pub fn cut(&self) -> usize {
+        let mut connections = self
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        while connections.try_join_next().is_some() {}
+        let cut = connections.len();
+        connections.abort_all();
+        cut
+    }
+}
+
+impl Drop for TcpProxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, target: String, connections: Connections) {
+    while let Ok((mut near, _)) = listener.accept().await {
+        let target = target.clone();
+        connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .spawn(async move {
+                if let Ok(mut far) = TcpStream::connect(&target).await {
+                    // However it ends, it is over.
+                    let _ = copy_bidirectional(&mut near, &mut far).await;
+                }
+            });
+    }
+}
