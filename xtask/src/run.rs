@@ -28,6 +28,9 @@ pub fn run(arguments: &[OsString]) -> Result<ExitCode> {
             "There is no display (neither DISPLAY nor WAYLAND_DISPLAY is set), so no window is built.\n\
              Instead three participants call each other here for {DEMONSTRATION_SECONDS} seconds."
         );
+        if !arguments.is_empty() {
+            eprintln!("The arguments are the window's; they are left out.");
+        }
         packages::ensure(&[packages::BUILD])?;
         let [headless] = programs(["visavis-headless"], Profile::Dev)?;
         hand_over(

@@ -11,7 +11,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::build::cargo;
-use crate::process::{find, heading, run};
+use crate::process::{heading, output, run};
 use crate::{kernel, packages, page, rules, types};
 
 /// The feature that derives the page's types.
@@ -95,9 +95,9 @@ pub fn nextest() -> Result<Command> {
 
 fn prepare() -> Result<()> {
     packages::ensure(&[packages::BUILD, packages::WINDOW, packages::TESTS])?;
-    if find("cargo-nextest").is_none() {
+    if output(&mut cargo(&["nextest", "--version"])?).is_err() {
         heading("Installing the test runner (takes a few minutes, once)");
-        run(Command::new("cargo").args(["install", "--locked", NEXTEST]))?;
+        run(cargo(&["install", "--locked", NEXTEST])?.env_remove("CARGO_TARGET_DIR"))?;
     }
     Ok(())
 }
