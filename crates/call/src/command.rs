@@ -1,8 +1,8 @@
 //! What the engine is given and told.
 
+use visavis_media::VideoCodec;
 use visavis_media::audio::{AudioSender, Playout};
 use visavis_media::video::VideoSender;
-use visavis_media::VideoCodec;
 use visavis_protocol::IceServer;
 
 /// Commands waiting for the engine: 64; when full the sender waits.

@@ -8,13 +8,22 @@
 //! Inside: `state` is pure and decides, `task` waits and performs, `signal`
 //! talks to the server, `peer` is the only module that names webrtc-rs.
 
+mod call;
 mod command;
 mod event;
+mod lobby;
 mod peer;
+mod signal;
+mod state;
+mod task;
+mod time;
 mod view;
 
+pub use call::{Call, CallHandle};
 pub use command::{CallCommand, CallConfig, Media, RoomChoice};
 pub use event::{CallEvent, PeerStatistics, Statistics};
+pub use lobby::{Lobby, LobbyError};
+pub use signal::NotAServer;
 pub use view::{
     CallPhase, CallView, ChatView, EndReason, ParticipantView, PeerConnectionState, RoomView,
     TrackView,

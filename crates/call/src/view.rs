@@ -4,7 +4,7 @@ use serde::Serialize;
 use visavis_protocol::{ErrorCode, Role};
 
 /// A call as its user sees it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub struct CallView {
@@ -21,11 +21,12 @@ pub struct CallView {
 }
 
 /// How far a call is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub enum CallPhase {
     /// Reaching the server and entering the room.
+    #[default]
     Joining,
     /// Inside.
     Inside,

@@ -1,1 +1,33 @@
-fn main(){}
+//! A participant without a window: for bots, measurements and tests.
+
+mod arguments;
+mod demo;
+mod participant;
+mod process;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::arguments::{Arguments, Task};
+
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = tokio::runtime::Runtime::new()?;
+    let code = runtime.block_on(async {
+        match arguments.task {
+            Some(Task::Demo(demo)) => demo::run(&demo).await,
+            None => participant::run(arguments.participant).await,
+        }
+    });
+    // What still runs is a blocked device thread at worst; it need not be waited for.
+    runtime.shutdown_background();
+    code
+}

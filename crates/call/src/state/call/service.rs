@@ -1,0 +1,464 @@
+//! What the server says, and what we say to it.
+
+use std::time::{Duration, Instant};
+
+use serde_json::value::{RawValue, to_raw_value};
+use visavis_protocol::{
+    ChatBody, ChatDown, ChatEntry, ChatUp, ClientMessage, CreateRoom, CreatedRoom, ErrorCode,
+    ErrorMessage, Feature, Features, JoinRoom, JoinedRoom, LeaveRoom, Member, Metadata, PeerChat,
+    PeerMessage, Request, Resume, Role, RoomCreated, RoomJoined, ServerMessage, Welcome, limits,
+};
+
+use super::{CallState, WANTED, spread};
+use crate::command::RoomChoice;
+use crate::event::CallEvent;
+use crate::state::session::Session;
+use crate::state::{Effect, Now};
+use crate::time::unix_ms_of;
+use crate::view::{ChatView, EndReason, RoomView};
+
+/// Pause before we ask again for a room that the server does not know (any more).
+const ROOM_GONE_PAUSE: Duration = Duration::from_secs(10);
+
+impl CallState {
+    pub(super) fn signal(&mut self, now: Now, message: ServerMessage) {
+        match message {
+            ServerMessage::ClientId(welcome) => self.welcomed(now, welcome),
+            ServerMessage::RoomCreated(created) => self.created(now, created),
+            ServerMessage::RoomJoined(joined) => self.joined(now, joined),
+            ServerMessage::Resumed(joined) => self.resumed(now, joined),
+            ServerMessage::MemberJoined(joined) => {
+                self.member_joined(now, joined.member_id, joined.member.as_ref());
+            }
+            ServerMessage::MemberLeft(left) => self.member_left(&left.member_id),
+            ServerMessage::MemberUpdated(updated) => self.member_updated(&updated.member),
+            ServerMessage::Offer(relay) => {
+                self.relayed_description(now, &relay.from, &relay.payload)
+            }
+            ServerMessage::Answer(relay) => {
+                self.relayed_description(now, &relay.from, &relay.payload)
+            }
+            ServerMessage::IceCandidate(relay) | ServerMessage::Ice(relay) => {
+                self.relayed_candidate(&relay.from, &relay.payload);
+            }
+            ServerMessage::Chat(chat) => self.chat_from_server(now, chat),
+            ServerMessage::Error(error) => self.refused(now, &error),
+            // Answers to questions that a call does not ask.
+            ServerMessage::RoomsList(_) | ServerMessage::RoomInfo(_) => {}
+        }
+    }
+
+    pub(super) fn signal_closed(&mut self, now: Now) {
+        match &self.session {
+            Session::Opening { .. } | Session::Entering { .. } => {
+                self.end(EndReason::ServerUnreachable)
+            }
+            Session::Inside | Session::Away(..) | Session::Returning { .. } => {
+                self.session = self.session.away(now.instant, spread(&self.me.id));
+            }
+            Session::Ended(_) => {}
+        }
+    }
+
+    pub(super) fn session_due(&mut self, now: Now) {
+        if self
+            .session
+            .next_deadline()
+            .is_none_or(|deadline| now.instant < deadline)
+        {
+            return;
+        }
+        match &self.session {
+            Session::Opening { .. } | Session::Entering { .. } => {
+                self.end(EndReason::ServerUnreachable)
+            }
+            Session::Returning { .. } => {
+                self.session = self.session.away(now.instant, spread(&self.me.id));
+            }
+            Session::Away(absence, _) => {
+                self.session = Session::returning(*absence, now.instant);
+                self.effects.push(Effect::Connect);
+            }
+            Session::Inside | Session::Ended(_) => {}
+        }
+    }
+
+    fn welcomed(&mut self, now: Now, welcome: Welcome) {
+        self.features = welcome.features;
+        match &mut self.session {
+            Session::Opening { .. } => {
+                self.me.id = welcome.id;
+                self.asked_at = Some(now.instant);
+                self.session = Session::Entering {
+                    until: now.instant + super::ENTER_LIMIT,
+                };
+                let message = self.enter();
+                self.effects.push(Effect::Send(message));
+            }
+            Session::Returning { resuming, .. } => {
+                let token = self
+                    .resume_token
+                    .clone()
+                    .filter(|_| welcome.features.has(Feature::Resume));
+                *resuming = token.is_some();
+                if let Some(resume_token) = token {
+                    let request = Request {
+                        request_id: None,
+                        payload: Resume { resume_token },
+                    };
+                    self.effects
+                        .push(Effect::Send(ClientMessage::Resume(request)));
+                } else {
+                    self.me.id = welcome.id;
+                    let message = self.enter();
+                    self.effects.push(Effect::Send(message));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The request to enter: the chosen room, or the one that we were in.
+    fn enter(&self) -> ClientMessage {
+        // A server without extensions is spoken to without them.
+        let extended = !self.features.is_empty();
+        let features = if extended {
+            Features::of(&WANTED)
+        } else {
+            Features::default()
+        };
+        let display_name = extended
+            .then(|| self.display_name.clone())
+            .filter(|name| !name.is_empty());
+        match (&self.choice, &self.room) {
+            (RoomChoice::Create { name, private }, None) => {
+                let metadata = private.then(|| Metadata {
+                    description: None,
+                    private: Some(true),
+                });
+                let payload = CreateRoom {
+                    name: name.clone(),
+                    max_participants: None,
+                    metadata,
+                    display_name,
+                    features,
+                };
+                ClientMessage::CreateRoom(Request {
+                    request_id: None,
+                    payload,
+                })
+            }
+            (RoomChoice::Join(id), None) => join(id.clone(), display_name, features),
+            (_, Some(room)) => join(room.id.clone(), display_name, features),
+        }
+    }
+
+    fn created(&mut self, now: Now, message: RoomCreated) {
+        let CreatedRoom {
+            id,
+            name,
+            host,
+            participants,
+            members,
+            chat,
+            ..
+        } = message.room;
+        if host == self.me.id {
+            self.me.role = Role::Host;
+        }
+        let room = JoinedRoom {
+            id,
+            participants,
+            name: Some(name),
+            members,
+            chat,
+        };
+        let RoomCreated {
+            request_id,
+            resume_token,
+            ice_servers,
+            ..
+        } = message;
+        self.entered(
+            now,
+            RoomJoined {
+                request_id,
+                room,
+                resume_token,
+                ice_servers,
+            },
+        );
+    }
+
+    fn joined(&mut self, now: Now, message: RoomJoined) {
+        // Entering anew under a new id: to the others we are someone new.
+        let known: Vec<_> = self.remotes.drain(..).map(|remote| remote.key).collect();
+        self.effects.extend(known.into_iter().map(Effect::Close));
+        self.entered(now, message);
+    }
+
+    fn entered(&mut self, now: Now, message: RoomJoined) {
+        let first = matches!(self.session, Session::Entering { .. });
+        if !first && !matches!(self.session, Session::Returning { .. }) {
+            return;
+        }
+        self.session = Session::Inside;
+        let asked_at = self.asked_at.unwrap_or(now.instant);
+        self.take_room(now, if first { asked_at } else { now.instant }, message);
+        if first {
+            let ms = now.instant.duration_since(asked_at).as_millis() as u64;
+            let room = self
+                .room
+                .as_ref()
+                .map(|room| room.id.clone())
+                .unwrap_or_default();
+            self.emit(CallEvent::Joined {
+                room,
+                member: self.me.id.clone(),
+                ms,
+            });
+        }
+        self.announce();
+    }
+
+    fn resumed(&mut self, now: Now, message: RoomJoined) {
+        if !matches!(self.session, Session::Returning { resuming: true, .. }) {
+            return;
+        }
+        self.session = Session::Inside;
+        let inside = message.room.participants.clone();
+        let gone: Vec<_> = self
+            .remotes
+            .iter()
+            .map(|remote| remote.key.member.clone())
+            .filter(|id| !inside.contains(id))
+            .collect();
+        gone.iter().for_each(|id| self.member_left(id));
+        self.take_room(now, now.instant, message);
+        self.reopen_negotiations(now.instant);
+        self.announce();
+    }
+
+    /// Takes over what the server says of the room; we offer to those who are new to us.
+    fn take_room(&mut self, now: Now, since: Instant, message: RoomJoined) {
+        self.resume_token = message.resume_token;
+        if let Some(ice_servers) = message.ice_servers {
+            self.ice_servers = ice_servers;
+        }
+        let JoinedRoom {
+            id,
+            participants,
+            name,
+            members,
+            chat,
+        } = message.room;
+        let known = self.room.take().map(|room| room.name);
+        let name = name
+            .filter(|name| !name.is_empty())
+            .or(known)
+            .unwrap_or_else(|| id.clone());
+        self.room = Some(RoomView { id, name });
+        let members = members.unwrap_or_default();
+        for participant in participants {
+            if participant != self.me.id {
+                self.meet(now.instant, &participant, since, true);
+            }
+        }
+        members
+            .iter()
+            .for_each(|member| self.member_updated(member));
+        for entry in chat.unwrap_or_default() {
+            self.chat_from_history(entry);
+        }
+    }
+
+    pub(super) fn member_updated(&mut self, member: &Member) {
+        if member.id == self.me.id {
+            self.me.role = member.role;
+            return;
+        }
+        let Some(remote) = self.remote_mut(&member.id) else {
+            return;
+        };
+        let muted = remote.update(member);
+        self.forget(&member.id, &muted);
+    }
+
+    fn refused(&mut self, now: Now, error: &ErrorMessage) {
+        tracing::info!(code = ?error.code, "the server refused");
+        match &mut self.session {
+            Session::Entering { .. } => {
+                self.emit(CallEvent::Error { code: error.code });
+                self.end(EndReason::Refused { code: error.code });
+            }
+            // The place was not kept: come in anew. Our id is void then, and the
+            // one that the server gave this socket is ours; it is told again in
+            // no message, so the socket is made anew.
+            Session::Returning { resuming: true, .. } if error.code == ErrorCode::Unauthorized => {
+                self.resume_token = None;
+                self.session = self.session.away(now.instant, spread(&self.me.id));
+            }
+            // The service forgot the room; those inside still have each other.
+            Session::Returning { absence, .. } => {
+                self.session = Session::Away(*absence, now.instant + ROOM_GONE_PAUSE);
+            }
+            _ => self.emit(CallEvent::Error { code: error.code }),
+        }
+    }
+
+    pub(super) fn leave(&mut self) {
+        if let (Session::Inside, Some(room)) = (&self.session, &self.room) {
+            let message = LeaveRoom {
+                room_id: Some(room.id.clone()),
+            };
+            self.effects
+                .push(Effect::Send(ClientMessage::LeaveRoom(message)));
+        }
+        self.end(EndReason::Left);
+    }
+
+    pub(super) fn send_chat(&mut self, now: Now, text: String) {
+        let text = text.trim();
+        if text.is_empty() || text.len() > limits::MAX_MESSAGE_BYTES / 8 || self.room.is_none() {
+            return;
+        }
+        self.chats_sent += 1;
+        let id = format!("{}-{}", self.me.id, self.chats_sent);
+        let message = self.chat_view(now, id.clone(), text.to_owned());
+        if self.session == Session::Inside {
+            self.chat.sent(now.instant, message);
+            let room_id = self.room.as_ref().map(|room| room.id.clone());
+            let id = self.features.has(Feature::Chat).then_some(id);
+            let chat = ChatUp {
+                room_id,
+                to: None,
+                id,
+                payload: chat_payload(text),
+            };
+            self.effects.push(Effect::Send(ClientMessage::Chat(chat)));
+        } else {
+            self.chat.add(message.clone());
+            self.chat_to_peers(&message);
+        }
+    }
+
+    /// Over the data channels, for want of the server; to us it counts as said.
+    pub(super) fn chat_to_peers(&mut self, message: &ChatView) {
+        let chat = PeerChat {
+            id: message.id.clone(),
+            payload: chat_payload(&message.text),
+        };
+        self.to_peers(&PeerMessage::Chat(chat));
+        self.emit(CallEvent::Chat {
+            member: message.from.clone(),
+            text: message.text.clone(),
+        });
+    }
+
+    fn chat_from_server(&mut self, now: Now, chat: ChatDown) {
+        let text = ChatBody::read(&chat.payload).text;
+        let is_mine = chat.from == self.me.id;
+        if is_mine && self.chat.echoed(chat.id.as_deref(), &text) {
+            self.emit(CallEvent::Chat {
+                member: chat.from,
+                text,
+            });
+            return;
+        }
+        self.chats_sent += 1;
+        let id = chat
+            .id
+            .unwrap_or_else(|| format!("{}-{}-{}", chat.from, now.unix_ms, self.chats_sent));
+        let sent_at = chat
+            .sent_at
+            .as_deref()
+            .and_then(unix_ms_of)
+            .unwrap_or(now.unix_ms);
+        let name = chat.name.unwrap_or_else(|| self.name_of(&chat.from));
+        let view = ChatView {
+            id,
+            from: chat.from.clone(),
+            name,
+            is_mine,
+            text: text.clone(),
+            sent_at,
+            pending: false,
+        };
+        if self.chat.add(view) {
+            self.emit(CallEvent::Chat {
+                member: chat.from,
+                text,
+            });
+        }
+    }
+
+    pub(super) fn chat_from_peer(&mut self, now: Now, from: &str, chat: &PeerChat) {
+        let text = ChatBody::read(&chat.payload).text;
+        let view = ChatView {
+            id: chat.id.clone(),
+            from: from.to_owned(),
+            name: self.name_of(from),
+            is_mine: false,
+            text: text.clone(),
+            sent_at: now.unix_ms,
+            pending: false,
+        };
+        if self.chat.add(view) {
+            self.emit(CallEvent::Chat {
+                member: from.to_owned(),
+                text,
+            });
+        }
+    }
+
+    fn chat_from_history(&mut self, entry: ChatEntry) {
+        let is_mine = entry.from == self.me.id;
+        let text = ChatBody::read(&entry.payload).text;
+        if is_mine && self.chat.echoed(Some(&entry.id), &text) {
+            self.emit(CallEvent::Chat {
+                member: entry.from,
+                text,
+            });
+            return;
+        }
+        let sent_at = unix_ms_of(&entry.sent_at).unwrap_or_default();
+        let ChatEntry { id, from, name, .. } = entry;
+        self.chat.add(ChatView {
+            id,
+            from,
+            name,
+            is_mine,
+            text,
+            sent_at,
+            pending: false,
+        });
+    }
+
+    fn name_of(&self, id: &str) -> String {
+        self.remotes
+            .iter()
+            .find(|remote| remote.key.member == id)
+            .map(|remote| remote.name.clone())
+            .unwrap_or_default()
+    }
+}
+
+fn join(room_id: String, display_name: Option<String>, features: Features) -> ClientMessage {
+    let payload = JoinRoom {
+        room_id,
+        display_name,
+        features,
+    };
+    ClientMessage::JoinRoom(Request {
+        request_id: None,
+        payload,
+    })
+}
+
+fn chat_payload(text: &str) -> Box<RawValue> {
+    // A struct of one string always has a JSON text.
+    to_raw_value(&ChatBody {
+        text: text.to_owned(),
+    })
+    .unwrap_or_else(|_| RawValue::NULL.to_owned())
+}

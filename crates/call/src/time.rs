@@ -1,0 +1,21 @@
+//! Wall-clock time, for people.
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Milliseconds since the Unix epoch, of an RFC 3339 time.
+pub(crate) fn unix_ms_of(text: &str) -> Option<u64> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_read_and_nonsense_is_not() {
+        assert_eq!(unix_ms_of("1970-01-01T00:00:01.5Z"), Some(1_500));
+        assert_eq!(unix_ms_of("yesterday"), None);
+    }
+}

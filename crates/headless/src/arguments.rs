@@ -1,0 +1,109 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use visavis_media::{AudioSink, AudioSource, VideoCodec, VideoSource};
+use visavis_protocol::IceServer;
+
+/// A participant without a window. Writes JSON lines, one for each event.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub task: Option<Task>,
+    #[command(flatten)]
+    pub participant: Participant,
+}
+
+/// Besides taking part in a room.
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Shows a call in the terminal: a server and three participants, all here.
+    Demo(Demo),
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// How long the call lasts.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    pub seconds: u64,
+    /// Where received pictures are saved as PNG files.
+    #[arg(long, default_value = "visavis-demo")]
+    pub snapshots: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Participant {
+    /// The room service: a ws, wss, http or https URL.
+    #[arg(long, required = true, value_name = "URL", default_value = "")]
+    pub server: String,
+    #[command(flatten)]
+    pub room: Room,
+    /// The name that others see.
+    #[arg(long, default_value = "")]
+    pub name: String,
+    /// Where pictures come from: synthetic[:WxH@FPS], camera[:N], y4m:FILE, none.
+    #[arg(long, default_value = "synthetic", value_name = "SOURCE")]
+    pub video: VideoSource,
+    /// Where sound comes from: tone[:HZ], mic, wav:FILE, none.
+    #[arg(long, default_value = "tone", value_name = "SOURCE")]
+    pub audio: AudioSource,
+    /// Where received sound goes: speaker, wav:FILE, none.
+    #[arg(long, default_value = "none", value_name = "SINK")]
+    pub play: AudioSink,
+    /// The codec to prefer for pictures.
+    #[arg(long, value_enum, default_value_t = Codec::Vp8)]
+    pub codec: Codec,
+    /// Use relayed candidates only.
+    #[arg(long)]
+    pub relay_only: bool,
+    /// A STUN or TURN server; may be repeated.
+    #[arg(long, value_name = "URL[,USER,CREDENTIAL]")]
+    pub ice_server: Vec<IceServer>,
+    /// Leave after so many seconds; otherwise on SIGINT or SIGTERM.
+    #[arg(long, value_parser = seconds)]
+    pub seconds: Option<Duration>,
+    /// Where the JSON lines go; - is standard output.
+    #[arg(long, default_value = "-", value_name = "FILE|-")]
+    pub stats: PathBuf,
+    /// Save a received picture of each member there, as PNG files.
+    #[arg(long, value_name = "DIR")]
+    pub snapshots: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Room {
+    /// Join the room with this id.
+    #[arg(long, value_name = "ID")]
+    pub room: Option<String>,
+    /// Make a room with this name.
+    #[arg(long, value_name = "NAME")]
+    pub create: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Codec {
+    H264,
+    Vp8,
+}
+
+impl From<Codec> for VideoCodec {
+    fn from(codec: Codec) -> Self {
+        match codec {
+            Codec::H264 => Self::H264,
+            Codec::Vp8 => Self::Vp8,
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
