@@ -25,7 +25,7 @@ pub(crate) enum Capture {
     /// Gives frames by the clock.
     Paced(Synthetic, Pacer),
     /// Gives what the device gives.
-    Device(DeviceCapture),
+    Device(Box<DeviceCapture>),
 }
 
 /// What came of asking.
@@ -46,8 +46,9 @@ impl Capture {
     /// # Errors
     /// When a file cannot be used.
     pub(crate) fn open(source: AudioSource) -> Result<Self, DeviceError> {
-        let paced = |sound| Self::Paced(sound, Pacer::new(Instant::now(), Duration::from_millis(20)));
-        let device = |id| Self::Device(DeviceCapture::new(id));
+        let paced =
+            |sound| Self::Paced(sound, Pacer::new(Instant::now(), Duration::from_millis(20)));
+        let device = |id| Self::Device(Box::new(DeviceCapture::new(id)));
         Ok(match source {
             AudioSource::None => Self::Off,
             AudioSource::Tone(hertz) => paced(Synthetic::tone(hertz)),
@@ -75,8 +76,8 @@ impl Capture {
     /// Samples that a device gave since this was last asked and there was no room for.
     pub(crate) fn take_overruns(&self) -> u64 {
         match self {
-            Self::Device(DeviceCapture { running: Some(running), .. }) => running.end.overruns.swap(0, Ordering::Relaxed),
-            _ => 0,
+            Self::Device(device) => device.take_overruns(),
+            Self::Off | Self::Paced(..) => 0,
         }
     }
 }
@@ -96,7 +97,16 @@ struct Running {
 impl DeviceCapture {
     fn new(id: Option<String>) -> Self {
         let keeper = Keeper::start(Direction::Capture, id, thread::current(), stream::capture);
-        Self { keeper, running: None }
+        Self {
+            keeper,
+            running: None,
+        }
+    }
+
+    fn take_overruns(&self) -> u64 {
+        self.running
+            .as_ref()
+            .map_or(0, |running| running.end.overruns.swap(0, Ordering::Relaxed))
     }
 
     fn step(&mut self, frame: &mut Frame) -> Step {
@@ -104,7 +114,11 @@ impl DeviceCapture {
             Some(Kept::Opened(end)) => {
                 return match Resampler::new(end.hertz, SAMPLE_RATE, 1) {
                     Ok(resampler) => {
-                        self.running = Some(Running { end, resampler, mono: VecDeque::new() });
+                        self.running = Some(Running {
+                            end,
+                            resampler,
+                            mono: VecDeque::new(),
+                        });
                         Step::Live
                     }
                     Err(reason) => Step::Failed(DeviceError::Unsupported(reason)),
@@ -129,14 +143,18 @@ impl Running {
         let whole = self.end.ring.slots() / channels * channels;
         if let Ok(chunk) = self.end.ring.read_chunk(whole) {
             let interleaved: Vec<f32> = chunk.into_iter().collect();
-            self.resampler.push(&downmix(&interleaved, channels), &mut self.mono);
+            self.resampler
+                .push(&downmix(&interleaved, channels), &mut self.mono);
         }
         if self.mono.len() < FRAME_SAMPLES {
             return Step::Wait(None);
         }
         let age = Duration::from_secs_f64(self.mono.len() as f64 / f64::from(SAMPLE_RATE));
         let now = Instant::now();
-        frame.iter_mut().zip(self.mono.drain(..FRAME_SAMPLES)).for_each(|(to, from)| *to = from);
+        frame
+            .iter_mut()
+            .zip(self.mono.drain(..FRAME_SAMPLES))
+            .for_each(|(to, from)| *to = from);
         Step::Frame(now.checked_sub(age).unwrap_or(now))
     }
 }

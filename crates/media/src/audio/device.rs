@@ -1,14 +1,17 @@
 //! Microphones and speakers of this computer.
 
 use cpal::traits::{DeviceTrait, HostTrait};
-use cpal::{ErrorKind, Host, HostId};
+use cpal::{ErrorKind, Host};
 
 use crate::device::{DeviceError, DeviceInfo, DeviceKind};
 
 /// Microphones, then speakers.
 pub fn list() -> (Vec<DeviceInfo>, Vec<DeviceInfo>) {
     let host = host();
-    (Direction::Capture.list(&host), Direction::Playback.list(&host))
+    (
+        Direction::Capture.list(&host),
+        Direction::Playback.list(&host),
+    )
 }
 
 /// Which way sound goes.
@@ -31,7 +34,12 @@ impl Direction {
             let id = id_of(&device)?;
             let name = device.description().ok()?.name().to_owned();
             let is_default = default_id.as_ref() == Some(&id);
-            Some(DeviceInfo { kind, id, name, is_default })
+            Some(DeviceInfo {
+                kind,
+                id,
+                name,
+                is_default,
+            })
         };
         devices.map_or_else(|_| Vec::new(), |devices| devices.filter_map(info).collect())
     }
@@ -57,7 +65,9 @@ impl Direction {
             None => self.default(host).filter(|device| id_of(device).is_some()),
             Some(id) => {
                 let devices = host.devices().map_err(open_error)?;
-                devices.into_iter().find(|device| id_of(device).as_deref() == Some(id) && self.suits(device))
+                devices
+                    .into_iter()
+                    .find(|device| id_of(device).as_deref() == Some(id) && self.suits(device))
             }
         };
         device.ok_or(DeviceError::Absent)
@@ -79,7 +89,7 @@ pub(crate) fn host() -> Host {
         // ALSA writes to standard error about every card that is not there;
         // this thread's messages go to a buffer instead, new with each call.
         let _ = alsa::Output::local_error_handler();
-        if let Ok(host) = cpal::host_from_id(HostId::PulseAudio) {
+        if let Ok(host) = cpal::host_from_id(cpal::HostId::PulseAudio) {
             return host;
         }
     }
@@ -92,8 +102,12 @@ fn id_of(device: &cpal::Device) -> Option<String> {
     let id = device.id().ok()?;
     #[cfg(target_os = "linux")]
     let is_device = match id.host() {
-        HostId::PulseAudio => !id.id().ends_with(".monitor"),
-        _ => id.id() == "default" || id.id().starts_with("sysdefault:") || id.id().starts_with("hdmi:"),
+        cpal::HostId::PulseAudio => !id.id().ends_with(".monitor"),
+        _ => {
+            id.id() == "default"
+                || id.id().starts_with("sysdefault:")
+                || id.id().starts_with("hdmi:")
+        }
     };
     #[cfg(not(target_os = "linux"))]
     let is_device = true;
@@ -106,7 +120,9 @@ pub(crate) fn open_error(error: cpal::Error) -> DeviceError {
         ErrorKind::DeviceNotAvailable | ErrorKind::HostUnavailable => DeviceError::Absent,
         ErrorKind::DeviceBusy => DeviceError::Busy,
         ErrorKind::PermissionDenied => DeviceError::Refused,
-        ErrorKind::UnsupportedConfig | ErrorKind::UnsupportedOperation => DeviceError::Unsupported(error.to_string()),
+        ErrorKind::UnsupportedConfig | ErrorKind::UnsupportedOperation => {
+            DeviceError::Unsupported(error.to_string())
+        }
         _ => DeviceError::Failed(error.to_string()),
     }
 }
@@ -115,7 +131,9 @@ pub(crate) fn open_error(error: cpal::Error) -> DeviceError {
 pub(crate) fn stream_error(error: cpal::Error) -> Option<DeviceError> {
     match error.kind() {
         ErrorKind::Xrun | ErrorKind::RealtimeDenied | ErrorKind::DeviceChanged => None,
-        ErrorKind::DeviceNotAvailable | ErrorKind::HostUnavailable | ErrorKind::StreamInvalidated => Some(DeviceError::Lost),
+        ErrorKind::DeviceNotAvailable
+        | ErrorKind::HostUnavailable
+        | ErrorKind::StreamInvalidated => Some(DeviceError::Lost),
         _ => Some(open_error(error)),
     }
 }

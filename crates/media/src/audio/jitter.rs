@@ -124,8 +124,12 @@ impl JitterBuffer {
     pub(crate) fn push(&mut self, packet: RtpPacket) {
         self.stats.received += 1;
         self.stats.bytes += packet.payload.len() as u64;
-        let Some(samples) = packet_samples(&packet.payload) else { return };
-        let Some(sequence) = self.place(packet.sequence) else { return };
+        let Some(samples) = packet_samples(&packet.payload) else {
+            return;
+        };
+        let Some(sequence) = self.place(packet.sequence) else {
+            return;
+        };
         self.paused = false;
         self.arrivals.note(packet.arrived_at, packet.timestamp);
         if self.packets.contains_key(&sequence) || self.next.is_some_and(|next| sequence < next) {
@@ -133,7 +137,14 @@ impl JitterBuffer {
         }
         let samples = samples as usize;
         self.held_samples += samples;
-        self.packets.insert(sequence, Held { payload: packet.payload, samples, arrived_at: packet.arrived_at });
+        self.packets.insert(
+            sequence,
+            Held {
+                payload: packet.payload,
+                samples,
+                arrived_at: packet.arrived_at,
+            },
+        );
         if self.packets.len() > MAX_PACKETS {
             self.skip_first();
         }
@@ -157,7 +168,9 @@ impl JitterBuffer {
                 self.skip_first();
             }
         }
-        let Some((&first, _)) = self.packets.first_key_value() else { return self.underrun() };
+        let Some((&first, _)) = self.packets.first_key_value() else {
+            return self.underrun();
+        };
         let mut next = self.next.unwrap_or(first);
         if next < first && self.waits_for_late(first - next) {
             self.concealed_samples += self.packet_samples;
@@ -212,7 +225,12 @@ impl JitterBuffer {
 
     /// The extended sequence number, or `None` for a packet that is not believed yet.
     fn place(&mut self, sequence: u16) -> Option<i64> {
-        let Some(newest) = self.packets.last_key_value().map(|(&newest, _)| newest).or(self.next) else {
+        let Some(newest) = self
+            .packets
+            .last_key_value()
+            .map(|(&newest, _)| newest)
+            .or(self.next)
+        else {
             return Some(i64::from(sequence));
         };
         let step = i64::from(sequence.wrapping_sub(newest as u16) as i16);
@@ -230,21 +248,31 @@ impl JitterBuffer {
 
     /// Another stream begins.
     fn restart(&mut self) {
-        *self = Self { stats: self.stats, packet_samples: self.packet_samples, ..Self::new() };
+        *self = Self {
+            stats: self.stats,
+            packet_samples: self.packet_samples,
+            ..Self::new()
+        };
     }
 
     /// Whether enough waits, or has waited long enough, to begin.
     fn is_ready(&self, now: Instant) -> bool {
         let target = self.arrivals.target();
-        self.packets.values().next().is_some_and(|first| self.delay() >= target || now.saturating_duration_since(first.arrived_at) >= target)
+        self.packets.values().next().is_some_and(|first| {
+            self.delay() >= target || now.saturating_duration_since(first.arrived_at) >= target
+        })
     }
 
     /// Whether the delay is so short of the target that a missing packet is
     /// rather late than lost: waiting for it makes the delay longer.
     fn waits_for_late(&self, missing: i64) -> bool {
         let missing = usize::try_from(missing).unwrap_or(usize::MAX);
-        let span = self.held_samples + missing.saturating_add(1).saturating_mul(self.packet_samples);
-        duration_of(span) < self.arrivals.target() && self.concealed_samples + self.packet_samples <= MAX_CONCEALED
+        let span = self.held_samples
+            + missing
+                .saturating_add(1)
+                .saturating_mul(self.packet_samples);
+        duration_of(span) < self.arrivals.target()
+            && self.concealed_samples + self.packet_samples <= MAX_CONCEALED
     }
 
     /// Begins with the first packet there is: what is missing before it had its
@@ -279,10 +307,17 @@ impl JitterBuffer {
     fn missing(&mut self, is_last: bool) -> Outcome {
         let samples = self.packet_samples;
         if is_last && let Some((_, first)) = self.packets.first_key_value() {
-            return Outcome::Recover { following: first.payload.clone(), samples };
+            return Outcome::Recover {
+                following: first.payload.clone(),
+                samples,
+            };
         }
         self.missing_samples += samples;
-        if self.missing_samples > MAX_CONCEALED { Outcome::Silence(samples) } else { Outcome::Conceal(samples) }
+        if self.missing_samples > MAX_CONCEALED {
+            Outcome::Silence(samples)
+        } else {
+            Outcome::Conceal(samples)
+        }
     }
 
     fn underrun(&mut self) -> Outcome {

@@ -65,12 +65,29 @@ impl Alarm {
 impl<End: Send + 'static> Keeper<End> {
     /// Keeps the device with this id open, or the default one. `worker` is
     /// woken for each event.
-    pub(crate) fn start(direction: Direction, id: Option<String>, worker: Thread, open: Open<End>) -> Self {
+    pub(crate) fn start(
+        direction: Direction,
+        id: Option<String>,
+        worker: Thread,
+        open: Open<End>,
+    ) -> Self {
         let (sender, events) = sync_channel(4);
         let stopped = Arc::new(AtomicBool::new(false));
-        let keeping = Keeping { direction, id, open, worker, sender, stopped: Arc::clone(&stopped), lost: false };
+        let keeping = Keeping {
+            direction,
+            id,
+            open,
+            worker,
+            sender,
+            stopped: Arc::clone(&stopped),
+            lost: false,
+        };
         let thread = thread::spawn(move || keeping.run()).thread().clone();
-        Self { events, stopped, thread }
+        Self {
+            events,
+            stopped,
+            thread,
+        }
     }
 
     /// The newest event, if there is one.
@@ -115,7 +132,11 @@ impl<End> Keeping<End> {
         let device = self.direction.find(&host, self.id.as_deref())?;
         let default = self.direction.default_id(&host);
         let failure = Arc::new(OnceLock::new());
-        let alarm = Alarm { worker: self.worker.clone(), keeper: thread::current(), failure: Arc::clone(&failure) };
+        let alarm = Alarm {
+            worker: self.worker.clone(),
+            keeper: thread::current(),
+            failure: Arc::clone(&failure),
+        };
         let (_stream, end) = (self.open)(&device, alarm)?;
         tracing::info!(direction = ?self.direction, "sound device open");
         self.tell(Kept::Opened(end));
@@ -125,7 +146,11 @@ impl<End> Keeping<End> {
             if let Some(error) = failure.get() {
                 return Err(error.clone());
             }
-            let moved = || self.direction.default_id(&host).is_some_and(|id| Some(id) != default);
+            let moved = || {
+                self.direction
+                    .default_id(&host)
+                    .is_some_and(|id| Some(id) != default)
+            };
             if self.id.is_none() && moved() {
                 return Ok(());
             }

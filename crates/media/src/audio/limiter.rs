@@ -23,7 +23,10 @@ mod tests {
     #[test]
     fn loud_samples_rise_towards_full_scale_and_quiet_ones_pass() {
         let steps: Vec<f32> = (-300..=300).map(|n| limit(n as f32 / 100.0)).collect();
-        assert!(steps.windows(2).all(|pair| pair[0] <= pair[1]) && steps.iter().all(|sample| sample.abs() <= 1.0));
+        assert!(
+            steps.windows(2).all(|pair| pair[0] <= pair[1])
+                && steps.iter().all(|sample| sample.abs() <= 1.0)
+        );
         assert_eq!(limit(-0.5), -0.5);
         assert_eq!((limit(f32::INFINITY), limit(f32::NAN)), (1.0, 0.0));
     }

@@ -35,7 +35,12 @@ pub(crate) struct Output {
 enum Target {
     Nothing,
     File(WavFile),
-    Device { keeper: Keeper<PlaybackEnd>, running: Option<Running> },
+    Device(Box<Device>),
+}
+
+struct Device {
+    keeper: Keeper<PlaybackEnd>,
+    running: Option<Running>,
 }
 
 /// What is to be done now.
@@ -56,29 +61,43 @@ impl Output {
     /// # Errors
     /// When a file cannot be written.
     pub(crate) fn open(sink: AudioSink) -> Result<Self, DeviceError> {
-        let device = |id| Target::Device { keeper: Keeper::start(Direction::Playback, id, thread::current(), stream::playback), running: None };
+        let device = |id| {
+            let keeper =
+                Keeper::start(Direction::Playback, id, thread::current(), stream::playback);
+            Target::Device(Box::new(Device {
+                keeper,
+                running: None,
+            }))
+        };
         let target = match sink {
             AudioSink::None => Target::Nothing,
             AudioSink::Wav(path) => Target::File(WavFile::create(&path)?),
             AudioSink::DefaultSpeaker => device(None),
             AudioSink::Speaker(id) => device(Some(id)),
         };
-        Ok(Self { target, ..Self::nothing() })
+        Ok(Self {
+            target,
+            ..Self::nothing()
+        })
     }
 
     /// Drops what it is given, in real time.
     pub(crate) fn nothing() -> Self {
-        Self { pacer: Pacer::new(Instant::now(), BLOCK), target: Target::Nothing }
+        Self {
+            pacer: Pacer::new(Instant::now(), BLOCK),
+            target: Target::Nothing,
+        }
     }
 
     /// Whether it opens behind the caller's back.
     pub(crate) fn is_device(&self) -> bool {
-        matches!(self.target, Target::Device { .. })
+        matches!(self.target, Target::Device(_))
     }
 
     /// What to do now.
     pub(crate) fn turn(&mut self, now: Instant) -> Turn {
-        if let Target::Device { keeper, running } = &mut self.target {
+        if let Target::Device(device) = &mut self.target {
+            let Device { keeper, running } = &mut **device;
             match keeper.poll() {
                 Some(Kept::Opened(end)) => {
                     return match Running::new(end, now) {
@@ -118,11 +137,13 @@ impl Output {
     pub(crate) fn write(&mut self, block: &Block) -> Result<(), DeviceError> {
         match &mut self.target {
             Target::File(file) => file.write(block),
-            Target::Device { running: Some(running), .. } => {
-                running.write(block);
+            Target::Device(device) => {
+                if let Some(running) = &mut device.running {
+                    running.write(block);
+                }
                 Ok(())
             }
-            Target::Nothing | Target::Device { running: None, .. } => Ok(()),
+            Target::Nothing => Ok(()),
         }
     }
 }
@@ -139,14 +160,19 @@ struct Running {
 
 impl Running {
     fn new(end: PlaybackEnd, now: Instant) -> Result<Self, DeviceError> {
-        let resampler = Resampler::new(SAMPLE_RATE, end.hertz, 2).map_err(DeviceError::Unsupported)?;
-        Ok(Self { end, resampler, asked_at: now })
+        let resampler =
+            Resampler::new(SAMPLE_RATE, end.hertz, 2).map_err(DeviceError::Unsupported)?;
+        Ok(Self {
+            end,
+            resampler,
+            asked_at: now,
+        })
     }
 
     /// Whether less waits than what the device takes at a time and one block.
     fn has_room(&self) -> bool {
         let block = self.end.hertz as usize / 100 * self.end.channels;
-        let wanted = self.end.largest_request.load(Ordering::Relaxed) as usize + block;
+        let wanted = self.end.recent_request.load(Ordering::Relaxed) as usize + block;
         let capacity = self.end.ring.buffer().capacity();
         let waiting = capacity - self.end.ring.slots();
         waiting < wanted.min(capacity - 2 * block)
@@ -160,7 +186,15 @@ impl Running {
         // One commit of whole frames: the callback never sees half of one.
         if let Ok(chunk) = self.end.ring.write_chunk_uninit(frames * channels) {
             let frames = stereo.chunks_exact(2).take(frames);
-            chunk.fill_from_iter(frames.flat_map(|frame| (0..channels).map(move |channel| if channels == 1 { (frame[0] + frame[1]) / 2.0 } else { frame[channel % 2] })));
+            chunk.fill_from_iter(frames.flat_map(|frame| {
+                (0..channels).map(move |channel| {
+                    if channels == 1 {
+                        (frame[0] + frame[1]) / 2.0
+                    } else {
+                        frame[channel % 2]
+                    }
+                })
+            }));
         }
     }
 }
@@ -177,13 +211,23 @@ const FLUSH_BLOCKS: u32 = 50;
 
 impl WavFile {
     fn create(path: &Path) -> Result<Self, DeviceError> {
-        let spec = WavSpec { channels: 1, sample_rate: SAMPLE_RATE, bits_per_sample: 16, sample_format: SampleFormat::Int };
+        let spec = WavSpec {
+            channels: 1,
+            sample_rate: SAMPLE_RATE,
+            bits_per_sample: 16,
+            sample_format: SampleFormat::Int,
+        };
         let writer = WavWriter::create(path, spec).map_err(|error| file_error(path, &error))?;
-        Ok(Self { path: path.to_owned(), writer, blocks_since_flush: 0 })
+        Ok(Self {
+            path: path.to_owned(),
+            writer,
+            blocks_since_flush: 0,
+        })
     }
 
     fn write(&mut self, block: &Block) -> Result<(), DeviceError> {
-        self.try_write(block).map_err(|error| file_error(&self.path, &error))
+        self.try_write(block)
+            .map_err(|error| file_error(&self.path, &error))
     }
 
     fn try_write(&mut self, block: &Block) -> Result<(), hound::Error> {
@@ -192,7 +236,8 @@ impl WavFile {
             return Err(hound::Error::TooWide);
         }
         for [left, right] in block {
-            self.writer.write_sample(((left + right) / 2.0 * f32::from(i16::MAX)) as i16)?;
+            self.writer
+                .write_sample(((left + right) / 2.0 * f32::from(i16::MAX)) as i16)?;
         }
         self.blocks_since_flush += 1;
         if self.blocks_since_flush == FLUSH_BLOCKS {
@@ -204,5 +249,8 @@ impl WavFile {
 }
 
 fn file_error(path: &Path, error: &hound::Error) -> DeviceError {
-    DeviceError::File { path: path.display().to_string(), reason: error.to_string() }
+    DeviceError::File {
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    }
 }

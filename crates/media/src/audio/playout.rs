@@ -3,7 +3,7 @@
 mod test_tone;
 
 use std::sync::{Arc, Mutex};
-use std::thread::{self, Thread};
+use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use crate::audio::limiter::limit;
@@ -37,11 +37,12 @@ pub struct Playout {
     owner: Arc<Owner>,
 }
 
-/// Stops the thread with the last clone.
+/// Stops the thread with the last clone and waits for it, a block's time at
+/// the most: a file is whole then.
 struct Owner {
     wishes: Arc<Mutex<Wishes>>,
     state: Latest<PlayoutState>,
-    mixer: Thread,
+    mixer: Option<JoinHandle<()>>,
 }
 
 /// What the mixer is to do; it takes what is new at each turn.
@@ -65,9 +66,21 @@ impl Playout {
         let wishes = Arc::<Mutex<Wishes>>::default();
         let state = Latest::new();
         state.set(PlayoutState::Off);
-        let mixer = Mixer { wishes: Arc::clone(&wishes), state: state.clone(), output: Output::nothing(), voices: Vec::new(), test_tone: None };
-        let mixer = thread::spawn(move || mixer.run()).thread().clone();
-        Self { owner: Arc::new(Owner { wishes, state, mixer }) }
+        let mixer = Mixer {
+            wishes: Arc::clone(&wishes),
+            state: state.clone(),
+            output: Output::nothing(),
+            voices: Vec::new(),
+            test_tone: None,
+        };
+        let mixer = Some(thread::spawn(move || mixer.run()));
+        Self {
+            owner: Arc::new(Owner {
+                wishes,
+                state,
+                mixer,
+            }),
+        }
     }
 
     /// Chooses the sink. Returns at once; [`Playout::state`] tells what came of it.
@@ -96,13 +109,17 @@ impl Playout {
 impl Owner {
     fn wish(&self, change: impl FnOnce(&mut Wishes)) {
         change(&mut lock(&self.wishes));
-        self.mixer.unpark();
+        if let Some(mixer) = &self.mixer {
+            mixer.thread().unpark();
+        }
     }
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
         self.wish(|wishes| wishes.stopped = true);
+        // It ended by a panic or by itself: the same to us.
+        let _ = self.mixer.take().map(JoinHandle::join);
     }
 }
 
@@ -162,13 +179,18 @@ impl Mixer {
     }
 
     fn fail(&self, error: DeviceError) {
-        tracing::warn!(%error, "no sound is played");
-        self.state.set(PlayoutState::Failed(error));
+        let state = PlayoutState::Failed(error);
+        // A device that is not there is reported at each attempt.
+        if self.state.get().as_ref() != Some(&state) {
+            tracing::warn!(?state, "no sound is played");
+            self.state.set(state);
+        }
     }
 
     fn mix(&mut self, now: Instant) -> Block {
         let mut mono = [0.0; BLOCK_FRAMES];
-        self.voices.retain_mut(|voice| voice.mix_into(&mut mono, now));
+        self.voices
+            .retain_mut(|voice| voice.mix_into(&mut mono, now));
         let mut block = mono.map(|sample| [sample; 2]);
         if let Some(tone) = &mut self.test_tone
             && !tone.mix_into(&mut block)

@@ -70,8 +70,14 @@ impl AudioReceiver {
 
     /// Factor on the samples, 0 to 2.
     pub fn set_volume(&self, volume: f32) {
-        let volume = if volume.is_nan() { 1.0 } else { volume.clamp(0.0, 2.0) };
-        self.shared.volume.store(volume.to_bits(), Ordering::Relaxed);
+        let volume = if volume.is_nan() {
+            1.0
+        } else {
+            volume.clamp(0.0, 2.0)
+        };
+        self.shared
+            .volume
+            .store(volume.to_bits(), Ordering::Relaxed);
     }
 
     /// Nothing more is expected until the next packet (the other side muted):
@@ -122,7 +128,11 @@ const QUIET_RMS: f32 = 0.003;
 impl Voice {
     /// Both ends of a new person.
     pub(crate) fn new() -> (AudioReceiver, Self) {
-        let shared = Arc::new(Shared { inbox: Mutex::default(), volume: AtomicU32::new(1.0_f32.to_bits()), played: Mutex::default() });
+        let shared = Arc::new(Shared {
+            inbox: Mutex::default(),
+            volume: AtomicU32::new(1.0_f32.to_bits()),
+            played: Mutex::default(),
+        });
         let voice = Self {
             shared: Arc::downgrade(&shared),
             jitter: JitterBuffer::new(),
@@ -139,7 +149,9 @@ impl Voice {
     /// Adds this person's next samples to the mix; says whether the person is
     /// still there.
     pub(crate) fn mix_into(&mut self, mix: &mut [f32], now: Instant) -> bool {
-        let Some(shared) = self.shared.upgrade() else { return false };
+        let Some(shared) = self.shared.upgrade() else {
+            return false;
+        };
         let incoming = std::mem::take(&mut *lock(&shared.inbox));
         for incoming in incoming {
             match incoming {
@@ -152,7 +164,9 @@ impl Voice {
         }
         let block: Vec<f32> = self.ready.drain(..mix.len()).collect();
         let volume = f32::from_bits(shared.volume.load(Ordering::Relaxed));
-        mix.iter_mut().zip(&block).for_each(|(sum, sample)| *sum += sample * volume);
+        mix.iter_mut()
+            .zip(&block)
+            .for_each(|(sum, sample)| *sum += sample * volume);
         let level = Level::of(&block);
         self.count(level, block.len());
         *lock(&shared.played) = (level, self.stats);
@@ -166,7 +180,10 @@ impl Voice {
             Outcome::Packet(packet) => match self.decoder.decode(&packet, &mut self.sound) {
                 Ok(_) => {
                     self.concealed_run = 0;
-                    if self.jitter.leaves_out(now, Level::of(&self.sound).rms < QUIET_RMS) {
+                    if self
+                        .jitter
+                        .leaves_out(now, Level::of(&self.sound).rms < QUIET_RMS)
+                    {
                         self.sound.truncate(CROSSFADE_SAMPLES);
                         self.left_out.clone_from(&self.sound);
                         return;
@@ -174,10 +191,12 @@ impl Voice {
                 }
                 Err(_) => self.conceal(crate::audio::FRAME_SAMPLES),
             },
-            Outcome::Recover { following, samples } => match self.decoder.recover(&following, samples, &mut self.sound) {
-                Ok(samples) => self.stats.fec_samples += samples as u64,
-                Err(_) => self.conceal(samples),
-            },
+            Outcome::Recover { following, samples } => {
+                match self.decoder.recover(&following, samples, &mut self.sound) {
+                    Ok(samples) => self.stats.fec_samples += samples as u64,
+                    Err(_) => self.conceal(samples),
+                }
+            }
             Outcome::Conceal(samples) => self.conceal(samples),
             Outcome::Silence(samples) => self.sound.resize(samples, 0.0),
         }

@@ -21,11 +21,22 @@ impl Resampler {
         let fft = if from_hertz == to_hertz {
             None
         } else {
-            let fft = Fft::new(from_hertz as usize, to_hertz as usize, (from_hertz / CHUNKS).max(1) as usize, channels, FixedSync::Both);
+            let fft = Fft::new(
+                from_hertz as usize,
+                to_hertz as usize,
+                (from_hertz / CHUNKS).max(1) as usize,
+                channels,
+                FixedSync::Both,
+            );
             Some(fft.map_err(|error| error.to_string())?)
         };
         let chunk = vec![0.0; fft.as_ref().map_or(0, Fft::output_frames_max) * channels];
-        Ok(Self { channels, fft, waiting: Vec::new(), chunk })
+        Ok(Self {
+            channels,
+            fft,
+            waiting: Vec::new(),
+            chunk,
+        })
     }
 
     /// Appends to `output` what has become ready with `input`.
@@ -60,13 +71,24 @@ mod tests {
     #[test]
     fn a_tone_keeps_its_frequency_and_length_between_rates() {
         for rate in [8_000_u32, 16_000, 44_100, 96_000] {
-            let tone: Vec<f32> = (0..rate).map(|n| (n as f32 * 440.0 * std::f32::consts::TAU / rate as f32).sin()).collect();
+            let tone: Vec<f32> = (0..rate)
+                .map(|n| (n as f32 * 440.0 * std::f32::consts::TAU / rate as f32).sin())
+                .collect();
             let mut sound = Vec::new();
             let mut resampler = Resampler::new(rate, 48_000, 1).unwrap();
-            tone.chunks(37).for_each(|some| resampler.push(some, &mut sound));
-            assert!((47_000..=48_000).contains(&sound.len()), "{rate}: {}", sound.len());
+            tone.chunks(37)
+                .for_each(|some| resampler.push(some, &mut sound));
+            assert!(
+                (47_000..=48_000).contains(&sound.len()),
+                "{rate}: {}",
+                sound.len()
+            );
             let middle = &sound[4_800..43_200];
-            assert!(power(middle, 440.0) > 0.49 && power(middle, 880.0) < 0.001, "{rate}: {}", power(middle, 440.0));
+            assert!(
+                power(middle, 440.0) > 0.49 && power(middle, 880.0) < 0.001,
+                "{rate}: {}",
+                power(middle, 440.0)
+            );
         }
     }
 
@@ -74,8 +96,13 @@ mod tests {
     fn both_channels_come_through_apart() {
         let stereo: Vec<f32> = (0..44_100).flat_map(|_| [0.5, -0.25]).collect();
         let mut sound = Vec::new();
-        Resampler::new(44_100, 48_000, 2).unwrap().push(&stereo, &mut sound);
+        Resampler::new(44_100, 48_000, 2)
+            .unwrap()
+            .push(&stereo, &mut sound);
         let frame = &sound[sound.len() / 4 * 2..][..2];
-        assert!((frame[0] - 0.5).abs() < 0.01 && (frame[1] + 0.25).abs() < 0.01, "{frame:?}");
+        assert!(
+            (frame[0] - 0.5).abs() < 0.01 && (frame[1] + 0.25).abs() < 0.01,
+            "{frame:?}"
+        );
     }
 }

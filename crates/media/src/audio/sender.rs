@@ -90,10 +90,16 @@ impl AudioSender {
         let theirs = Arc::clone(&shared);
         let worker = thread::spawn(move || match Encoder::new() {
             Ok(encoder) => Worker::new(theirs, encoder).run(),
-            Err(error) => theirs.state.set(AudioCaptureState::Failed(DeviceError::Failed(error.to_string()))),
+            Err(error) => theirs
+                .state
+                .set(AudioCaptureState::Failed(DeviceError::Failed(
+                    error.to_string(),
+                ))),
         });
         let worker = worker.thread().clone();
-        Self { owner: Arc::new(Owner { shared, worker }) }
+        Self {
+            owner: Arc::new(Owner { shared, worker }),
+        }
     }
 
     /// Chooses the source. Returns at once; [`AudioSender::state`] tells what
@@ -128,7 +134,8 @@ impl AudioSender {
 
     /// How much loss the receivers see, in percent: decides what FEC may cost.
     pub fn set_expected_loss(&self, percent: u8) {
-        self.owner.wish(|wishes| wishes.expected_loss_percent = Some(percent));
+        self.owner
+            .wish(|wishes| wishes.expected_loss_percent = Some(percent));
     }
 
     /// Counts so far.
@@ -184,9 +191,15 @@ impl Worker {
                 if wishes.stopped {
                     return;
                 }
-                let (source, loss, muted) = (wishes.source.take(), wishes.expected_loss_percent.take(), wishes.muted);
+                let (source, loss, muted) = (
+                    wishes.source.take(),
+                    wishes.expected_loss_percent.take(),
+                    wishes.muted,
+                );
                 drop(wishes);
-                if let Some(Err(error)) = loss.map(|percent| self.encoder.set_expected_loss(percent)) {
+                if let Some(Err(error)) =
+                    loss.map(|percent| self.encoder.set_expected_loss(percent))
+                {
                     tracing::error!(%error, "the encoder does not take the expected loss");
                 }
                 if let Some(source) = source {
@@ -208,7 +221,11 @@ impl Worker {
         // The old device goes first: some can be open only once.
         self.capture = Capture::Off;
         self.shared.level.clear();
-        self.shared.state.set(if source == AudioSource::None { AudioCaptureState::Off } else { AudioCaptureState::Starting });
+        self.shared.state.set(if source == AudioSource::None {
+            AudioCaptureState::Off
+        } else {
+            AudioCaptureState::Starting
+        });
         match Capture::open(source) {
             Ok(capture) => self.capture = capture,
             Err(error) => self.fail(error),
@@ -224,9 +241,13 @@ impl Worker {
     }
 
     fn fail(&mut self, error: DeviceError) {
-        tracing::warn!(%error, "no sound to send");
-        self.shared.level.clear();
-        self.shared.state.set(AudioCaptureState::Failed(error));
+        let state = AudioCaptureState::Failed(error);
+        // A device that is not there is reported at each attempt.
+        if self.shared.state.get().as_ref() != Some(&state) {
+            tracing::warn!(?state, "no sound to send");
+            self.shared.level.clear();
+            self.shared.state.set(state);
+        }
     }
 
     fn take(&mut self, frame: &Frame, captured_at: Instant, muted: bool) {
@@ -256,7 +277,12 @@ impl Worker {
                 let mut stats = lock(&self.shared.stats);
                 stats.frames_encoded += 1;
                 stats.bytes_encoded += data.len() as u64;
-                let packet = EncodedAudio { data: data.into(), timestamp, samples: FRAME_SAMPLES as u32, captured_at };
+                let packet = EncodedAudio {
+                    data: data.into(),
+                    timestamp,
+                    samples: FRAME_SAMPLES as u32,
+                    captured_at,
+                };
                 for subscriber in subscribers.iter() {
                     subscriber.push(packet.clone());
                 }
@@ -268,7 +294,11 @@ impl Worker {
     /// Publishes the louder of each two frames.
     fn measure(&mut self, frame: &Frame, frames_captured: u64) {
         let level = Level::of(frame);
-        self.loudest = if level.rms > self.loudest.rms { level } else { self.loudest };
+        self.loudest = if level.rms > self.loudest.rms {
+            level
+        } else {
+            self.loudest
+        };
         if frames_captured.is_multiple_of(2) {
             self.shared.level.set(std::mem::take(&mut self.loudest));
         }

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cpal::traits::{DeviceTrait, StreamTrait};
-use cpal::{BufferSize, ErrorKind, FromSample, Sample, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize, SupportedStreamConfig, SupportedStreamConfigRange};
+use cpal::{
+    BufferSize, ErrorKind, FromSample, Sample, SampleFormat, SizedSample, StreamConfig,
+    SupportedBufferSize, SupportedStreamConfig, SupportedStreamConfigRange,
+};
 use rtrb::{Consumer, Producer, RingBuffer};
 
+use crate::audio::SAMPLE_RATE;
 use crate::audio::device::open_error;
 use crate::audio::keeper::Alarm;
-use crate::audio::SAMPLE_RATE;
 use crate::device::DeviceError;
 
 /// A microphone's ring: 500 ms; when it is full what comes is counted and dropped.
@@ -43,15 +46,18 @@ pub(crate) struct PlaybackEnd {
     pub(crate) hertz: u32,
     /// Channels in a frame.
     pub(crate) channels: usize,
-    /// Most samples that the device asked for at a time.
-    pub(crate) largest_request: Arc<AtomicU64>,
+    /// Most samples that the device asked for at a time of late.
+    pub(crate) recent_request: Arc<AtomicU64>,
 }
 
 /// Opens a microphone.
 ///
 /// # Errors
 /// Whatever the system says, or [`DeviceError::Unsupported`].
-pub(crate) fn capture(device: &cpal::Device, alarm: Alarm) -> Result<(cpal::Stream, CaptureEnd), DeviceError> {
+pub(crate) fn capture(
+    device: &cpal::Device,
+    alarm: Alarm,
+) -> Result<(cpal::Stream, CaptureEnd), DeviceError> {
     let ranges = device.supported_input_configs().map_err(open_error)?;
     let config = choose(device.default_input_config().map_err(open_error)?, ranges)?;
     let overruns = Arc::new(AtomicU64::new(0));
@@ -59,20 +65,44 @@ pub(crate) fn capture(device: &cpal::Device, alarm: Alarm) -> Result<(cpal::Stre
         let (producer, consumer) = ring(&config, CAPTURE_MILLISECONDS);
         let (alarm, overruns) = (alarm.clone(), Arc::clone(&overruns));
         let stream = match config.sample_format() {
-            SampleFormat::F32 => capture_as::<f32>(device, stream_config, producer, alarm, overruns),
-            SampleFormat::I16 => capture_as::<i16>(device, stream_config, producer, alarm, overruns),
-            SampleFormat::U16 => capture_as::<u16>(device, stream_config, producer, alarm, overruns),
-            SampleFormat::I24 => capture_as::<cpal::I24>(device, stream_config, producer, alarm, overruns),
-            SampleFormat::I32 => capture_as::<i32>(device, stream_config, producer, alarm, overruns),
+            SampleFormat::F32 => {
+                capture_as::<f32>(device, stream_config, producer, alarm, overruns)
+            }
+            SampleFormat::I16 => {
+                capture_as::<i16>(device, stream_config, producer, alarm, overruns)
+            }
+            SampleFormat::U16 => {
+                capture_as::<u16>(device, stream_config, producer, alarm, overruns)
+            }
+            SampleFormat::I24 => {
+                capture_as::<cpal::I24>(device, stream_config, producer, alarm, overruns)
+            }
+            SampleFormat::I32 => {
+                capture_as::<i32>(device, stream_config, producer, alarm, overruns)
+            }
             SampleFormat::U8 => capture_as::<u8>(device, stream_config, producer, alarm, overruns),
             _ => Err(ErrorKind::UnsupportedConfig.into()),
         };
         Ok((stream?, consumer))
     })?;
-    Ok((stream, CaptureEnd { ring, hertz: config.sample_rate(), channels: config.channels().into(), overruns }))
+    Ok((
+        stream,
+        CaptureEnd {
+            ring,
+            hertz: config.sample_rate(),
+            channels: config.channels().into(),
+            overruns,
+        },
+    ))
 }
 
-fn capture_as<T>(device: &cpal::Device, config: StreamConfig, mut ring: Producer<f32>, alarm: Alarm, overruns: Arc<AtomicU64>) -> Result<cpal::Stream, cpal::Error>
+fn capture_as<T>(
+    device: &cpal::Device,
+    config: StreamConfig,
+    mut ring: Producer<f32>,
+    alarm: Alarm,
+    overruns: Arc<AtomicU64>,
+) -> Result<cpal::Stream, cpal::Error>
 where
     T: SizedSample,
     f32: FromSample<T>,
@@ -95,38 +125,65 @@ where
 ///
 /// # Errors
 /// Whatever the system says, or [`DeviceError::Unsupported`].
-pub(crate) fn playback(device: &cpal::Device, alarm: Alarm) -> Result<(cpal::Stream, PlaybackEnd), DeviceError> {
+pub(crate) fn playback(
+    device: &cpal::Device,
+    alarm: Alarm,
+) -> Result<(cpal::Stream, PlaybackEnd), DeviceError> {
     let ranges = device.supported_output_configs().map_err(open_error)?;
     let config = choose(device.default_output_config().map_err(open_error)?, ranges)?;
-    let largest_request = Arc::new(AtomicU64::new(0));
+    let recent_request = Arc::new(AtomicU64::new(0));
     let (stream, ring) = play(&config, |stream_config| {
         let (producer, consumer) = ring(&config, PLAYBACK_MILLISECONDS);
-        let (alarm, largest) = (alarm.clone(), Arc::clone(&largest_request));
+        let (alarm, recent) = (alarm.clone(), Arc::clone(&recent_request));
         let stream = match config.sample_format() {
-            SampleFormat::F32 => playback_as::<f32>(device, stream_config, consumer, alarm, largest),
-            SampleFormat::I16 => playback_as::<i16>(device, stream_config, consumer, alarm, largest),
-            SampleFormat::U16 => playback_as::<u16>(device, stream_config, consumer, alarm, largest),
-            SampleFormat::I24 => playback_as::<cpal::I24>(device, stream_config, consumer, alarm, largest),
-            SampleFormat::I32 => playback_as::<i32>(device, stream_config, consumer, alarm, largest),
-            SampleFormat::U8 => playback_as::<u8>(device, stream_config, consumer, alarm, largest),
+            SampleFormat::F32 => playback_as::<f32>(device, stream_config, consumer, alarm, recent),
+            SampleFormat::I16 => playback_as::<i16>(device, stream_config, consumer, alarm, recent),
+            SampleFormat::U16 => playback_as::<u16>(device, stream_config, consumer, alarm, recent),
+            SampleFormat::I24 => {
+                playback_as::<cpal::I24>(device, stream_config, consumer, alarm, recent)
+            }
+            SampleFormat::I32 => playback_as::<i32>(device, stream_config, consumer, alarm, recent),
+            SampleFormat::U8 => playback_as::<u8>(device, stream_config, consumer, alarm, recent),
             _ => Err(ErrorKind::UnsupportedConfig.into()),
         };
         Ok((stream?, producer))
     })?;
-    Ok((stream, PlaybackEnd { ring, hertz: config.sample_rate(), channels: config.channels().into(), largest_request }))
+    Ok((
+        stream,
+        PlaybackEnd {
+            ring,
+            hertz: config.sample_rate(),
+            channels: config.channels().into(),
+            recent_request,
+        },
+    ))
 }
 
-fn playback_as<T>(device: &cpal::Device, config: StreamConfig, mut ring: Consumer<f32>, alarm: Alarm, largest: Arc<AtomicU64>) -> Result<cpal::Stream, cpal::Error>
+fn playback_as<T>(
+    device: &cpal::Device,
+    config: StreamConfig,
+    mut ring: Consumer<f32>,
+    alarm: Alarm,
+    recent: Arc<AtomicU64>,
+) -> Result<cpal::Stream, cpal::Error>
 where
     T: SizedSample + FromSample<f32>,
 {
     let reporter = alarm.clone();
     let callback = move |samples: &mut [T], _: &_| {
-        largest.fetch_max(samples.len() as u64, Ordering::Relaxed);
+        // The first request fills the device's whole buffer: it is forgotten over a second or so.
+        let before = recent.load(Ordering::Relaxed);
+        recent.store(
+            (before - before / 32).max(samples.len() as u64),
+            Ordering::Relaxed,
+        );
         let ready = samples.len().min(ring.slots());
         let (filled, missing) = samples.split_at_mut(ready);
         if let Ok(chunk) = ring.read_chunk(ready) {
-            filled.iter_mut().zip(chunk).for_each(|(to, from)| *to = T::from_sample(from));
+            filled
+                .iter_mut()
+                .zip(chunk)
+                .for_each(|(to, from)| *to = T::from_sample(from));
         }
         missing.fill(T::EQUILIBRIUM);
         alarm.wake();
@@ -135,18 +192,29 @@ where
 }
 
 fn ring(config: &SupportedStreamConfig, milliseconds: usize) -> (Producer<f32>, Consumer<f32>) {
-    RingBuffer::new(config.sample_rate() as usize * milliseconds / 1000 * usize::from(config.channels()))
+    RingBuffer::new(
+        config.sample_rate() as usize * milliseconds / 1000 * usize::from(config.channels()),
+    )
 }
 
 /// Builds a stream with short callbacks, or if the device will not have them
 /// with its own, and starts it.
-fn play<Ring>(config: &SupportedStreamConfig, build: impl Fn(StreamConfig) -> Result<(cpal::Stream, Ring), cpal::Error>) -> Result<(cpal::Stream, Ring), DeviceError> {
+fn play<Ring>(
+    config: &SupportedStreamConfig,
+    build: impl Fn(StreamConfig) -> Result<(cpal::Stream, Ring), cpal::Error>,
+) -> Result<(cpal::Stream, Ring), DeviceError> {
     let short = config.sample_rate() * CALLBACK_MILLISECONDS / 1000;
     let buffer_size = match *config.buffer_size() {
-        SupportedBufferSize::Range { min, max } if min <= max => BufferSize::Fixed(short.clamp(min, max)),
+        SupportedBufferSize::Range { min, max } if min <= max => {
+            BufferSize::Fixed(short.clamp(min, max))
+        }
         _ => BufferSize::Default,
     };
-    let built = build(StreamConfig { buffer_size, ..config.config() }).or_else(|error| match error.kind() {
+    let built = build(StreamConfig {
+        buffer_size,
+        ..config.config()
+    })
+    .or_else(|error| match error.kind() {
         ErrorKind::UnsupportedConfig | ErrorKind::InvalidInput => build(config.config()),
         _ => Err(error),
     });
@@ -157,37 +225,96 @@ fn play<Ring>(config: &SupportedStreamConfig, build: impl Fn(StreamConfig) -> Re
 
 /// The device's own configuration, but at 48 kHz if it can, and in the best
 /// format that is understood.
-fn choose(own: SupportedStreamConfig, ranges: impl Iterator<Item = SupportedStreamConfigRange>) -> Result<SupportedStreamConfig, DeviceError> {
-    let rank = |format| [SampleFormat::F32, SampleFormat::I32, SampleFormat::I24, SampleFormat::I16, SampleFormat::U16, SampleFormat::U8].iter().position(|&known| known == format);
+fn choose(
+    own: SupportedStreamConfig,
+    ranges: impl Iterator<Item = SupportedStreamConfigRange>,
+) -> Result<SupportedStreamConfig, DeviceError> {
+    let rank = |format| {
+        [
+            SampleFormat::F32,
+            SampleFormat::I32,
+            SampleFormat::I24,
+            SampleFormat::I16,
+            SampleFormat::U16,
+            SampleFormat::U8,
+        ]
+        .iter()
+        .position(|&known| known == format)
+    };
     let at_our_rate = ranges
         .filter(|range| range.channels() == own.channels() && rank(range.sample_format()).is_some())
         .filter_map(|range| range.try_with_sample_rate(SAMPLE_RATE))
         .min_by_key(|config| rank(config.sample_format()));
-    let is_usable = own.channels() > 0 && own.sample_rate() > 0 && rank(own.sample_format()).is_some();
-    at_our_rate.or(is_usable.then_some(own)).ok_or_else(|| DeviceError::Unsupported(format!("{} at {} Hz", own.sample_format(), own.sample_rate())))
+    let is_usable =
+        own.channels() > 0 && own.sample_rate() > 0 && rank(own.sample_format()).is_some();
+    at_our_rate.or(is_usable.then_some(own)).ok_or_else(|| {
+        DeviceError::Unsupported(format!(
+            "{} at {} Hz",
+            own.sample_format(),
+            own.sample_rate()
+        ))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn range(channels: u16, format: SampleFormat, hertz: std::ops::RangeInclusive<u32>) -> SupportedStreamConfigRange {
-        SupportedStreamConfigRange::new(channels, *hertz.start(), *hertz.end(), SupportedBufferSize::Unknown, format)
+    fn range(
+        channels: u16,
+        format: SampleFormat,
+        hertz: std::ops::RangeInclusive<u32>,
+    ) -> SupportedStreamConfigRange {
+        SupportedStreamConfigRange::new(
+            channels,
+            *hertz.start(),
+            *hertz.end(),
+            SupportedBufferSize::Unknown,
+            format,
+        )
     }
 
     #[test]
     fn a_device_is_asked_for_48_khz_in_its_own_channels_and_the_best_format() {
-        let own = SupportedStreamConfig::new(2, 44_100, SupportedBufferSize::Unknown, SampleFormat::I16);
-        let ranges = [range(2, SampleFormat::I16, 8_000..=96_000), range(2, SampleFormat::F32, 44_100..=48_000), range(1, SampleFormat::F32, 1..=48_000)];
+        let own =
+            SupportedStreamConfig::new(2, 44_100, SupportedBufferSize::Unknown, SampleFormat::I16);
+        let ranges = [
+            range(2, SampleFormat::I16, 8_000..=96_000),
+            range(2, SampleFormat::F32, 44_100..=48_000),
+            range(1, SampleFormat::F32, 1..=48_000),
+        ];
         let chosen = choose(own, ranges.into_iter()).unwrap();
-        assert_eq!((chosen.channels(), chosen.sample_rate(), chosen.sample_format()), (2, 48_000, SampleFormat::F32));
+        assert_eq!(
+            (
+                chosen.channels(),
+                chosen.sample_rate(),
+                chosen.sample_format()
+            ),
+            (2, 48_000, SampleFormat::F32)
+        );
     }
 
     #[test]
     fn a_device_without_48_khz_keeps_its_rate_and_one_without_a_known_format_is_refused() {
-        let own = SupportedStreamConfig::new(2, 44_100, SupportedBufferSize::Unknown, SampleFormat::I16);
-        assert_eq!(choose(own, [range(2, SampleFormat::I16, 44_100..=44_100)].into_iter()).unwrap(), own);
-        let own = SupportedStreamConfig::new(2, 44_100, SupportedBufferSize::Unknown, SampleFormat::DsdU8);
-        assert!(matches!(choose(own, [].into_iter()), Err(DeviceError::Unsupported(_))));
+        let own =
+            SupportedStreamConfig::new(2, 44_100, SupportedBufferSize::Unknown, SampleFormat::I16);
+        assert_eq!(
+            choose(
+                own,
+                [range(2, SampleFormat::I16, 44_100..=44_100)].into_iter()
+            )
+            .unwrap(),
+            own
+        );
+        let own = SupportedStreamConfig::new(
+            2,
+            44_100,
+            SupportedBufferSize::Unknown,
+            SampleFormat::DsdU8,
+        );
+        assert!(matches!(
+            choose(own, [].into_iter()),
+            Err(DeviceError::Unsupported(_))
+        ));
     }
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::audio::goertzel::power;
-use crate::audio::{AudioCaptureState, AudioReceiver, AudioSender, FRAME_SAMPLES, Playout, PlayoutState};
+use crate::audio::{
+    AudioCaptureState, AudioReceiver, AudioSender, FRAME_SAMPLES, Playout, PlayoutState,
+};
 use crate::codec::opus::{Decoder, Encoder, MAX_PACKET_BYTES, packet_samples};
 use crate::device::DeviceError;
 use crate::packet::{EncodedAudio, RtpPacket};
@@ -29,18 +31,33 @@ fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
 fn encode(sound: &[f32], expected_loss_percent: u8) -> Vec<Vec<u8>> {
     let mut encoder = Encoder::new().unwrap();
     encoder.set_expected_loss(expected_loss_percent).unwrap();
-    sound.as_chunks::<FRAME_SAMPLES>().0.iter().map(|frame| encoder.encode(frame).unwrap()).collect()
+    sound
+        .as_chunks::<FRAME_SAMPLES>()
+        .0
+        .iter()
+        .map(|frame| encoder.encode(frame).unwrap())
+        .collect()
 }
 
 fn read(path: &Path) -> Vec<f32> {
-    hound::WavReader::open(path).unwrap().samples::<i16>().map(|sample| f32::from(sample.unwrap()) / 32_768.0).collect()
+    hound::WavReader::open(path)
+        .unwrap()
+        .samples::<i16>()
+        .map(|sample| f32::from(sample.unwrap()) / 32_768.0)
+        .collect()
 }
 
 #[test]
 fn a_tone_comes_through_opus_at_its_frequency_and_loudness() {
-    let tone: Vec<f32> = (0..96_000).map(|n| 0.5 * (n as f32 * 440.0 * TAU / 48_000.0).sin()).collect();
+    let tone: Vec<f32> = (0..96_000)
+        .map(|n| 0.5 * (n as f32 * 440.0 * TAU / 48_000.0).sin())
+        .collect();
     let packets = encode(&tone, 0);
-    assert!(packets.iter().all(|packet| packet_samples(packet) == Some(960)));
+    assert!(
+        packets
+            .iter()
+            .all(|packet| packet_samples(packet) == Some(960))
+    );
     let (mut decoder, mut sound) = (Decoder::new(), Vec::new());
     for packet in &packets {
         assert_eq!(decoder.decode(packet, &mut sound).unwrap(), 960);
@@ -53,10 +70,17 @@ fn a_tone_comes_through_opus_at_its_frequency_and_loudness() {
 
 #[test]
 fn a_stereo_packet_from_elsewhere_is_decoded_to_mono() {
-    let mut encoder = opusic_c::Encoder::new(opusic_c::Channels::Stereo, opusic_c::SampleRate::Hz48000, opusic_c::Application::Audio).unwrap();
+    let mut encoder = opusic_c::Encoder::new(
+        opusic_c::Channels::Stereo,
+        opusic_c::SampleRate::Hz48000,
+        opusic_c::Application::Audio,
+    )
+    .unwrap();
     let (mut decoder, mut sound) = (Decoder::new(), Vec::new());
     for frame in 0..50 {
-        let stereo: Vec<f32> = (0..960).flat_map(|n| [0.4 * ((frame * 960 + n) as f32 * 440.0 * TAU / 48_000.0).sin(); 2]).collect();
+        let stereo: Vec<f32> = (0..960)
+            .flat_map(|n| [0.4 * ((frame * 960 + n) as f32 * 440.0 * TAU / 48_000.0).sin(); 2])
+            .collect();
         let mut packet = Vec::with_capacity(1_275);
         encoder.encode_float_to_vec(&stereo, &mut packet).unwrap();
         assert_eq!(decoder.decode(&packet, &mut sound).unwrap(), 960);
@@ -66,12 +90,21 @@ fn a_stereo_packet_from_elsewhere_is_decoded_to_mono() {
 
 /// Correlation of the loudness of two sounds, in steps of 10 ms.
 fn envelope_correlation(a: &[f32], b: &[f32]) -> f32 {
-    let envelope = |sound: &[f32]| -> Vec<f32> { sound.chunks_exact(480).map(|step| crate::audio::Level::of(step).rms).collect() };
+    let envelope = |sound: &[f32]| -> Vec<f32> {
+        sound
+            .chunks_exact(480)
+            .map(|step| crate::audio::Level::of(step).rms)
+            .collect()
+    };
     let (a, b) = (envelope(a), envelope(b));
     let count = a.len().min(b.len());
     let mean = |values: &[f32]| values[..count].iter().sum::<f32>() / count as f32;
     let (mean_a, mean_b) = (mean(&a), mean(&b));
-    let sum = |x: &[f32], mean_x: f32, y: &[f32], mean_y: f32| (0..count).map(|n| (x[n] - mean_x) * (y[n] - mean_y)).sum::<f32>();
+    let sum = |x: &[f32], mean_x: f32, y: &[f32], mean_y: f32| {
+        (0..count)
+            .map(|n| (x[n] - mean_x) * (y[n] - mean_y))
+            .sum::<f32>()
+    };
     sum(&a, mean_a, &b, mean_b) / (sum(&a, mean_a, &a, mean_a) * sum(&b, mean_b, &b, mean_b)).sqrt()
 }
 
@@ -90,7 +123,11 @@ fn fec_mends_ten_percent_loss_better_than_concealment() {
                 loudness = 0.5 * random().powi(2);
             }
             let turn = n as f32 * 140.0 * TAU / 48_000.0;
-            loudness * (1..12).map(|harmonic| (turn * harmonic as f32).sin() / harmonic as f32).sum::<f32>() / 2.0
+            loudness
+                * (1..12)
+                    .map(|harmonic| (turn * harmonic as f32).sin() / harmonic as f32)
+                    .sum::<f32>()
+                / 2.0
         })
         .collect();
     let packets = encode(&speech, 10);
@@ -98,7 +135,12 @@ fn fec_mends_ten_percent_loss_better_than_concealment() {
     let hear = |fec: bool| {
         let (mut decoder, mut sound) = (Decoder::new(), Vec::new());
         for (n, packet) in packets.iter().enumerate() {
-            match (lost[n], packets.get(n + 1).filter(|_| fec && lost.get(n + 1) == Some(&false))) {
+            match (
+                lost[n],
+                packets
+                    .get(n + 1)
+                    .filter(|_| fec && lost.get(n + 1) == Some(&false)),
+            ) {
                 (false, _) => decoder.decode(packet, &mut sound),
                 (true, Some(following)) => decoder.recover(following, 960, &mut sound),
                 (true, None) => decoder.conceal(960, &mut sound),
@@ -110,7 +152,10 @@ fn fec_mends_ten_percent_loss_better_than_concealment() {
     };
     let (with, without) = (hear(true), hear(false));
     println!("envelope correlation at 10 % loss: {with:.3} with FEC, {without:.3} without");
-    assert!(with > without + 0.01 && with > 0.9, "{with} against {without}");
+    assert!(
+        with > without + 0.01 && with > 0.9,
+        "{with} against {without}"
+    );
 }
 
 proptest::proptest! {
@@ -129,7 +174,10 @@ proptest::proptest! {
 fn an_empty_and_an_endless_packet_are_errors() {
     let (mut decoder, mut sound) = (Decoder::new(), Vec::new());
     for bytes in [vec![], vec![0x78; MAX_PACKET_BYTES + 1]] {
-        assert!(decoder.decode(&bytes, &mut sound).is_err() && decoder.recover(&bytes, 960, &mut sound).is_err());
+        assert!(
+            decoder.decode(&bytes, &mut sound).is_err()
+                && decoder.recover(&bytes, 960, &mut sound).is_err()
+        );
         assert_eq!(packet_samples(&bytes), None);
     }
 }
@@ -142,12 +190,21 @@ struct Wire {
 
 impl Wire {
     fn new(sender: &AudioSender) -> Self {
-        Self { queue: sender.subscribe(), sequence: 65_500 }
+        Self {
+            queue: sender.subscribe(),
+            sequence: 65_500,
+        }
     }
 
     fn carry(&mut self, receiver: &AudioReceiver) {
         while let Some(sound) = self.queue.try_next() {
-            receiver.push(RtpPacket { sequence: self.sequence, timestamp: sound.timestamp, marker: false, payload: sound.data, arrived_at: Instant::now() });
+            receiver.push(RtpPacket {
+                sequence: self.sequence,
+                timestamp: sound.timestamp,
+                marker: false,
+                payload: sound.data,
+                arrived_at: Instant::now(),
+            });
             self.sequence = self.sequence.wrapping_add(1);
         }
     }
@@ -168,21 +225,44 @@ fn two_people_are_mixed_into_a_file_that_can_be_read_while_it_is_written() {
         })
         .into();
     wait_for("two seconds of sound from both", || {
-        people.iter_mut().for_each(|(_, wire, receiver)| wire.carry(receiver));
-        people.iter().all(|(_, _, receiver)| receiver.stats().packets_received > 120).then_some(())
+        people
+            .iter_mut()
+            .for_each(|(_, wire, receiver)| wire.carry(receiver));
+        people
+            .iter()
+            .all(|(_, _, receiver)| receiver.stats().packets_received > 120)
+            .then_some(())
     });
     for (sender, _, receiver) in &people {
         let (sent, stats) = (sender.stats(), receiver.stats());
-        assert!(sent.frames_encoded >= 120 && sent.bytes_encoded > 0, "{sent:?}");
-        assert!(stats.packets_lost == 0 && stats.total_energy > 0.0 && stats.total_samples_played > 48_000, "{stats:?}");
-        assert!((receiver.level().rms - 0.07).abs() < 0.03, "{:?}", receiver.level());
+        assert!(
+            sent.frames_encoded >= 120 && sent.bytes_encoded > 0,
+            "{sent:?}"
+        );
+        assert!(
+            stats.packets_lost == 0
+                && stats.total_energy > 0.0
+                && stats.total_samples_played > 48_000,
+            "{stats:?}"
+        );
+        assert!(
+            (receiver.level().rms - 0.07).abs() < 0.03,
+            "{:?}",
+            receiver.level()
+        );
     }
     assert_eq!(playout.state().get(), Some(PlayoutState::Live));
     // Read as it would be after the process was killed.
     let sound = read(&path);
     let last = &sound[sound.len() - 24_000..];
-    println!("440 Hz {:.5}, 1000 Hz {:.5}", power(last, 440.0), power(last, 1_000.0));
-    assert!(power(last, 440.0) > 0.002 && power(last, 1_000.0) > 0.002 && power(last, 700.0) < 0.0001);
+    println!(
+        "440 Hz {:.5}, 1000 Hz {:.5}",
+        power(last, 440.0),
+        power(last, 1_000.0)
+    );
+    assert!(
+        power(last, 440.0) > 0.002 && power(last, 1_000.0) > 0.002 && power(last, 700.0) < 0.0001
+    );
     // Who leaves is heard no more.
     people.pop();
     let (_, wire, receiver) = &mut people[0];
@@ -191,7 +271,12 @@ fn two_people_are_mixed_into_a_file_that_can_be_read_while_it_is_written() {
         wire.carry(receiver);
         (receiver.stats().total_samples_played > before + 72_000).then_some(())
     });
+    drop(playout);
     let sound = read(&path);
+    assert!(
+        sound.len() as u64 >= before + 72_000,
+        "the file is whole when the playout is gone"
+    );
     let last = &sound[sound.len() - 12_000..];
     assert!(power(last, 440.0) > 0.002 && power(last, 1_000.0) < 0.0001);
 }
@@ -202,7 +287,9 @@ fn one_encoding_serves_all_and_none_is_made_for_nobody_or_when_muted() {
     sender.set_source(AudioSource::Tone(440.0));
     let captured = |more: u64| {
         let until = sender.stats().frames_captured + more;
-        wait_for("frames", || (sender.stats().frames_captured >= until).then_some(()));
+        wait_for("frames", || {
+            (sender.stats().frames_captured >= until).then_some(())
+        });
     };
     captured(5);
     assert_eq!(sender.stats().frames_encoded, 0);
@@ -211,12 +298,21 @@ fn one_encoding_serves_all_and_none_is_made_for_nobody_or_when_muted() {
     sender.set_muted(true);
     captured(2);
     while let Some(sound) = first.try_next() {
-        assert_eq!(second.try_next().map(|other| other.timestamp), Some(sound.timestamp));
+        assert_eq!(
+            second.try_next().map(|other| other.timestamp),
+            Some(sound.timestamp)
+        );
     }
     let encoded = sender.stats().frames_encoded;
     captured(10);
-    assert_eq!((sender.stats().frames_encoded, first.try_next().is_none()), (encoded, true));
-    assert!(sender.level().get().is_some_and(|level| level.rms > 0.05), "the level is measured before mute");
+    assert_eq!(
+        (sender.stats().frames_encoded, first.try_next().is_none()),
+        (encoded, true)
+    );
+    assert!(
+        sender.level().get().is_some_and(|level| level.rms > 0.05),
+        "the level is measured before mute"
+    );
     sender.set_muted(false);
     wait_for("sound after mute", || first.try_next());
     drop((first, second));
@@ -232,12 +328,20 @@ fn a_source_that_cannot_be_used_says_why_and_another_takes_its_place() {
     let mut queue = sender.subscribe();
     assert_eq!(sender.state().get(), Some(AudioCaptureState::Off));
     sender.set_source(AudioSource::Wav("no such file.wav".into()));
-    wait_for("the reason", || matches!(sender.state().get(), Some(AudioCaptureState::Failed(DeviceError::File { .. }))).then_some(()));
+    wait_for("the reason", || {
+        matches!(
+            sender.state().get(),
+            Some(AudioCaptureState::Failed(DeviceError::File { .. }))
+        )
+        .then_some(())
+    });
     sender.set_source(AudioSource::Tone(440.0));
     wait_for("sound", || queue.try_next());
     assert_eq!(sender.state().get(), Some(AudioCaptureState::Live));
     sender.set_source(AudioSource::None);
-    wait_for("the end", || (sender.state().get() == Some(AudioCaptureState::Off)).then_some(()));
+    wait_for("the end", || {
+        (sender.state().get() == Some(AudioCaptureState::Off)).then_some(())
+    });
     drop(sender);
     while queue.try_next().is_some() {}
 }
@@ -247,9 +351,17 @@ fn a_sink_that_cannot_be_written_says_why_and_people_are_heard_out_all_the_same(
     let playout = Playout::new();
     let receiver = playout.add();
     playout.set_sink(AudioSink::Wav("/no such folder/a.wav".into()));
-    wait_for("the reason", || matches!(playout.state().get(), Some(PlayoutState::Failed(DeviceError::File { .. }))).then_some(()));
+    wait_for("the reason", || {
+        matches!(
+            playout.state().get(),
+            Some(PlayoutState::Failed(DeviceError::File { .. }))
+        )
+        .then_some(())
+    });
     let before = receiver.stats().total_samples_played;
-    wait_for("the clock to go on", || (receiver.stats().total_samples_played > before + 4_800).then_some(()));
+    wait_for("the clock to go on", || {
+        (receiver.stats().total_samples_played > before + 4_800).then_some(())
+    });
 }
 
 #[test]
@@ -260,19 +372,38 @@ fn loss_and_garbage_from_the_network_leave_the_sound_going() {
     sender.set_expected_loss(20);
     sender.set_source(AudioSource::Tone(440.0));
     let mut queue = sender.subscribe();
-    let mut sequence = 0_u16;
+    let mut sequence = 1_u16;
     wait_for("two seconds", || {
         while let Some(sound) = queue.try_next() {
-            let packet = RtpPacket { sequence, timestamp: sound.timestamp, marker: false, payload: sound.data, arrived_at: Instant::now() };
+            let packet = RtpPacket {
+                sequence,
+                timestamp: sound.timestamp,
+                marker: false,
+                payload: sound.data,
+                arrived_at: Instant::now(),
+            };
             if !sequence.is_multiple_of(5) {
                 receiver.push(packet.clone());
             }
-            receiver.push(RtpPacket { payload: bytes::Bytes::from_static(b"\x00"), sequence: sequence.wrapping_mul(7_919).wrapping_add(20_000), ..packet.clone() });
-            receiver.push(RtpPacket { payload: bytes::Bytes::new(), ..packet });
+            receiver.push(RtpPacket {
+                payload: bytes::Bytes::from_static(b"\x00"),
+                sequence: sequence.wrapping_mul(7_919).wrapping_add(20_000),
+                ..packet.clone()
+            });
+            receiver.push(RtpPacket {
+                payload: bytes::Bytes::new(),
+                ..packet
+            });
             sequence += 1;
         }
         (sequence > 100).then_some(())
     });
-    let stats = wait_for("recovery", || Some(receiver.stats()).filter(|stats| stats.packets_lost > 5));
-    assert!(stats.fec_samples > 0 && receiver.level().rms > 0.03, "{stats:?} {:?}", receiver.level());
+    let stats = wait_for("recovery", || {
+        Some(receiver.stats()).filter(|stats| stats.packets_lost > 5)
+    });
+    assert!(
+        stats.fec_samples > 0 && receiver.level().rms > 0.03,
+        "{stats:?} {:?}",
+        receiver.level()
+    );
 }

@@ -37,7 +37,8 @@ impl Encoder {
     /// # Errors
     /// When libopus does not take its settings.
     pub fn new() -> Result<Self, OpusError> {
-        let mut encoder = opusic_c::Encoder::new(Channels::Mono, SampleRate::Hz48000, Application::Voip)?;
+        let mut encoder =
+            opusic_c::Encoder::new(Channels::Mono, SampleRate::Hz48000, Application::Voip)?;
         encoder.set_bitrate(Bitrate::Value(BITS_PER_SECOND))?;
         encoder.set_complexity(COMPLEXITY)?;
         encoder.set_inband_fec(InbandFec::Mode1)?;
@@ -87,7 +88,9 @@ impl Decoder {
         if packet.is_empty() || packet.len() > MAX_PACKET_BYTES {
             return Err(ErrorCode::InvalidPacket.into());
         }
-        Ok(self.0.decode_float_to_vec(packet, sound, MAX_PACKET_SAMPLES, false)?)
+        Ok(self
+            .0
+            .decode_float_to_vec(packet, sound, MAX_PACKET_SAMPLES, false)?)
     }
 
     /// Appends the `samples` before `following`, out of its FEC data where it
@@ -95,11 +98,18 @@ impl Decoder {
     ///
     /// # Errors
     /// When `following` is not an Opus packet, or `samples` no multiple of 2.5 ms.
-    pub fn recover(&mut self, following: &[u8], samples: usize, sound: &mut Vec<f32>) -> Result<usize, OpusError> {
+    pub fn recover(
+        &mut self,
+        following: &[u8],
+        samples: usize,
+        sound: &mut Vec<f32>,
+    ) -> Result<usize, OpusError> {
         if following.is_empty() || following.len() > MAX_PACKET_BYTES {
             return Err(ErrorCode::InvalidPacket.into());
         }
-        Ok(self.0.decode_float_to_vec(following, sound, samples, true)?)
+        Ok(self
+            .0
+            .decode_float_to_vec(following, sound, samples, true)?)
     }
 
     /// Appends `samples` that continue what was heard last.
@@ -114,7 +124,9 @@ impl Decoder {
 /// How many samples a packet holds at 48 kHz, by its first two bytes (RFC 6716,
 /// section 3.1); `None` when it cannot be one.
 pub fn packet_samples(packet: &[u8]) -> Option<u32> {
-    let &toc = packet.first().filter(|_| packet.len() <= MAX_PACKET_BYTES)?;
+    let &toc = packet
+        .first()
+        .filter(|_| packet.len() <= MAX_PACKET_BYTES)?;
     let config = u32::from(toc >> 3);
     let frame = match config {
         0..12 => [480, 960, 1_920, 2_880][config as usize % 4],

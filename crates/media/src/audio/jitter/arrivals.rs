@@ -41,7 +41,8 @@ impl Arrivals {
     pub(crate) fn note(&mut self, arrived_at: Instant, timestamp: u32) {
         if let Some((last_arrival, last_timestamp)) = self.last.replace((arrived_at, timestamp)) {
             let arrival_ms = milliseconds_between(last_arrival, arrived_at);
-            let capture_ms = f64::from(timestamp.wrapping_sub(last_timestamp) as i32) * 1000.0 / f64::from(SAMPLE_RATE);
+            let capture_ms = f64::from(timestamp.wrapping_sub(last_timestamp) as i32) * 1000.0
+                / f64::from(SAMPLE_RATE);
             let step_ms = arrival_ms - capture_ms;
             if step_ms.abs() > MAX_STEP_MS {
                 self.window.clear();

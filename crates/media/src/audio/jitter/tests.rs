@@ -8,7 +8,13 @@ const FRAME: Duration = Duration::from_millis(20);
 fn packet(n: u32, sequence: u16, arrived_at: Instant) -> RtpPacket {
     let mut payload = vec![0x78];
     payload.extend(n.to_be_bytes());
-    RtpPacket { sequence, timestamp: n.wrapping_mul(960), marker: false, payload: payload.into(), arrived_at }
+    RtpPacket {
+        sequence,
+        timestamp: n.wrapping_mul(960),
+        marker: false,
+        payload: payload.into(),
+        arrived_at,
+    }
 }
 
 /// The packet that an outcome plays.
@@ -24,7 +30,11 @@ fn played(outcome: &Outcome) -> Option<u32> {
 fn run(buffer: &mut JitterBuffer, first_sequence: u16, late: &[Option<u64>]) -> Vec<Outcome> {
     let start = Instant::now();
     let sent = |n: usize| start + FRAME * n as u32;
-    let mut coming: Vec<(Instant, usize)> = late.iter().enumerate().filter_map(|(n, late)| Some((sent(n) + Duration::from_millis((*late)?), n))).collect();
+    let mut coming: Vec<(Instant, usize)> = late
+        .iter()
+        .enumerate()
+        .filter_map(|(n, late)| Some((sent(n) + Duration::from_millis((*late)?), n)))
+        .collect();
     coming.sort();
     let mut coming = coming.into_iter().peekable();
     (0..late.len() + 50)
@@ -43,33 +53,73 @@ fn an_even_stream_is_played_whole_and_in_order_across_the_wraparound() {
     let mut buffer = JitterBuffer::new();
     let outcomes = run(&mut buffer, u16::MAX - 50, &[Some(0); 200]);
     assert!(outcomes.iter().filter_map(played).eq(0..200));
-    let wait = outcomes.iter().position(|outcome| played(outcome).is_some()).unwrap();
+    let wait = outcomes
+        .iter()
+        .position(|outcome| played(outcome).is_some())
+        .unwrap();
     assert!((2..=3).contains(&wait), "{wait}");
     assert_eq!(buffer.stats().lost, 0);
 }
 
 #[test]
 fn a_lost_packet_is_recovered_from_the_next_and_of_two_the_first_is_concealed() {
-    let late: Vec<_> = (0..100).map(|n| if [30, 60, 61].contains(&n) { None } else { Some(0) }).collect();
+    let late: Vec<_> = (0..100)
+        .map(|n| {
+            if [30, 60, 61].contains(&n) {
+                None
+            } else {
+                Some(0)
+            }
+        })
+        .collect();
     let mut buffer = JitterBuffer::new();
     let outcomes = run(&mut buffer, 0, &late);
-    let after = |n| outcomes.iter().position(|outcome| played(outcome) == Some(n)).unwrap() + 1;
-    assert!(matches!(&outcomes[after(29)], Outcome::Recover { samples: 960, .. }) && played(&outcomes[after(29) + 1]) == Some(31));
+    let after = |n| {
+        outcomes
+            .iter()
+            .position(|outcome| played(outcome) == Some(n))
+            .unwrap()
+            + 1
+    };
+    assert!(
+        matches!(&outcomes[after(29)], Outcome::Recover { samples: 960, .. })
+            && played(&outcomes[after(29) + 1]) == Some(31)
+    );
     assert_eq!(outcomes[after(59)], Outcome::Conceal(960));
-    assert!(matches!(&outcomes[after(59) + 1], Outcome::Recover { .. }) && played(&outcomes[after(59) + 2]) == Some(62));
+    assert!(
+        matches!(&outcomes[after(59) + 1], Outcome::Recover { .. })
+            && played(&outcomes[after(59) + 2]) == Some(62)
+    );
     assert_eq!(buffer.stats().lost, 3);
 }
 
 #[test]
 fn when_nothing_comes_100_ms_are_concealed_and_silence_follows_until_enough_waits_again() {
-    let late: Vec<_> = (0..100).map(|n| if (30..70).contains(&n) { None } else { Some(0) }).collect();
+    let late: Vec<_> = (0..100)
+        .map(|n| if (30..70).contains(&n) { None } else { Some(0) })
+        .collect();
     let mut buffer = JitterBuffer::new();
     let outcomes = run(&mut buffer, 0, &late);
-    let end = outcomes.iter().position(|outcome| played(outcome) == Some(29)).unwrap() + 1;
-    assert!(outcomes[end..end + 5].iter().all(|outcome| *outcome == Outcome::Conceal(960)));
+    let end = outcomes
+        .iter()
+        .position(|outcome| played(outcome) == Some(29))
+        .unwrap()
+        + 1;
+    assert!(
+        outcomes[end..end + 5]
+            .iter()
+            .all(|outcome| *outcome == Outcome::Conceal(960))
+    );
     assert_eq!(outcomes[end + 5], Outcome::Silence(960));
-    let again = outcomes.iter().position(|outcome| played(outcome) == Some(70)).unwrap();
-    assert!((72..=73).contains(&again) && buffer.stats().lost == 40, "{again}, {:?}", buffer.stats());
+    let again = outcomes
+        .iter()
+        .position(|outcome| played(outcome) == Some(70))
+        .unwrap();
+    assert!(
+        (72..=73).contains(&again) && buffer.stats().lost == 40,
+        "{again}, {:?}",
+        buffer.stats()
+    );
 }
 
 #[test]
@@ -79,17 +129,30 @@ fn a_sender_that_paused_is_followed_by_silence_at_once() {
     buffer.pause();
     let outcomes: Vec<_> = (0..7).map(|n| buffer.pull(now + FRAME * n)).collect();
     assert!(outcomes.iter().filter_map(played).eq(0..5));
-    assert!(outcomes[5..].iter().all(|outcome| *outcome == Outcome::Silence(960)));
+    assert!(
+        outcomes[5..]
+            .iter()
+            .all(|outcome| *outcome == Outcome::Silence(960))
+    );
 }
 
 #[test]
 fn jitter_lengthens_the_delay_until_packets_are_in_time_and_calm_shortens_it() {
-    let late: Vec<_> = (0..1000).map(|n| Some(if n < 500 { [0, 90, 30, 60][n % 4] } else { 0 })).collect();
+    let late: Vec<_> = (0..1000)
+        .map(|n| Some(if n < 500 { [0, 90, 30, 60][n % 4] } else { 0 }))
+        .collect();
     let mut buffer = JitterBuffer::new();
     let outcomes = run(&mut buffer, 0, &late);
     let settled = &outcomes[300..480];
-    assert!(settled.iter().all(|outcome| played(outcome).is_some()), "{settled:?}");
-    assert!(buffer.arrivals.target() <= Duration::from_millis(40), "{:?}", buffer.arrivals.target());
+    assert!(
+        settled.iter().all(|outcome| played(outcome).is_some()),
+        "{settled:?}"
+    );
+    assert!(
+        buffer.arrivals.target() <= Duration::from_millis(40),
+        "{:?}",
+        buffer.arrivals.target()
+    );
 }
 
 #[test]
@@ -103,7 +166,10 @@ fn too_much_is_left_out_when_quiet_soon_and_otherwise_later() {
             n >= 10 && played(&buffer.pull(now)).is_some() && buffer.leaves_out(now, quiet)
         });
         let after = FRAME * (left_out.unwrap() - 10);
-        assert!(after > PATIENCE && after < Duration::from_millis(within_ms), "{after:?}");
+        assert!(
+            after > PATIENCE && after < Duration::from_millis(within_ms),
+            "{after:?}"
+        );
     }
 }
 
@@ -111,7 +177,10 @@ fn too_much_is_left_out_when_quiet_soon_and_otherwise_later() {
 fn a_burst_far_beyond_the_target_is_cut_at_once() {
     let (mut buffer, now) = (JitterBuffer::new(), Instant::now());
     (0..90).for_each(|n| buffer.push(packet(n, n as u16, now)));
-    assert!(played(&buffer.pull(now)).is_some_and(|n| n >= 69) && buffer.delay() <= Duration::from_millis(400));
+    assert!(
+        played(&buffer.pull(now)).is_some_and(|n| n >= 69)
+            && buffer.delay() <= Duration::from_millis(400)
+    );
 }
 
 #[test]
@@ -123,7 +192,11 @@ fn a_sender_that_starts_anew_elsewhere_is_followed_and_one_stray_packet_is_not()
         if n == 20 {
             buffer.push(packet(999_999, 40_000, now));
         }
-        let (number, sequence) = if n < 50 { (n, n as u16) } else { (n + 1_000_000, 30_000 + n as u16) };
+        let (number, sequence) = if n < 50 {
+            (n, n as u16)
+        } else {
+            (n + 1_000_000, 30_000 + n as u16)
+        };
         buffer.push(packet(number, sequence, now));
         heard.extend(played(&buffer.pull(now)));
     }
@@ -135,7 +208,10 @@ fn a_sender_that_starts_anew_elsewhere_is_followed_and_one_stray_packet_is_not()
 fn packets_that_are_no_opus_and_duplicates_change_nothing() {
     let (mut buffer, now) = (JitterBuffer::new(), Instant::now());
     for payload in [vec![], vec![0x7b], vec![0x7b, 0x00], vec![0xff; 9_000]] {
-        buffer.push(RtpPacket { payload: payload.into(), ..packet(0, 0, now) });
+        buffer.push(RtpPacket {
+            payload: payload.into(),
+            ..packet(0, 0, now)
+        });
     }
     assert_eq!((buffer.delay(), buffer.next), (Duration::ZERO, None));
     (0..3).for_each(|_| buffer.push(packet(0, 0, now)));

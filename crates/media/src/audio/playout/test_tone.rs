@@ -30,8 +30,10 @@ impl TestTone {
                 Some(into) => (1, into),
                 None => (0, self.position),
             };
-            let ramp = into.min(TONE_FRAMES.saturating_sub(into)).min(RAMP_FRAMES) as f32 / RAMP_FRAMES as f32;
-            frame[side] += AMPLITUDE * ramp * (into as f32 * HERTZ * TAU / SAMPLE_RATE as f32).sin();
+            let ramp = into.min(TONE_FRAMES.saturating_sub(into)).min(RAMP_FRAMES) as f32
+                / RAMP_FRAMES as f32;
+            frame[side] +=
+                AMPLITUDE * ramp * (into as f32 * HERTZ * TAU / SAMPLE_RATE as f32).sin();
             self.position += 1;
         }
         self.position < 2 * TONE_FRAMES + PAUSE_FRAMES
