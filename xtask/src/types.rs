@@ -30,9 +30,7 @@ pub fn scratch() -> Result<PathBuf> {
 /// Names the files.
 pub fn check() -> Result<()> {
     heading("Checking that the page's types are current");
-    let scratch = scratch()?;
-    export(&scratch)?;
-    let different = differences(&files(&committed())?, &files(&scratch)?);
+    let different = differences(&files(&committed())?, &files(&export()?)?);
     if !different.is_empty() {
         bail!(
             "the page's types are not current; `cargo xtask types` renews them:\n  {}",
@@ -42,12 +40,16 @@ pub fn check() -> Result<()> {
     Ok(())
 }
 
-/// Writes the page's types anew.
+/// Writes the page's types anew, once all of them are there.
 ///
 /// # Errors
-/// When the build fails.
+/// When the build fails; the page's types are then as they were.
 pub fn renew() -> Result<ExitCode> {
-    export(&committed())?;
+    let current = files(&export()?)?;
+    if current.is_empty() {
+        bail!("no type was exported; the page's types stay as they are");
+    }
+    replace(&committed(), &current)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -55,14 +57,32 @@ fn committed() -> PathBuf {
     root().join("ui").join("src").join("generated")
 }
 
-fn export(folder: &Path) -> Result<()> {
+/// Exports into the scratch folder, and says where that is.
+fn export() -> Result<PathBuf> {
+    let folder = scratch()?;
     if folder.exists() {
-        std::fs::remove_dir_all(folder)?;
+        std::fs::remove_dir_all(&folder)?;
     }
+    std::fs::create_dir_all(&folder)?;
     // One at a time: several tests write the same file.
-    let mut command = nextest()?;
-    command.args(["--test-threads=1", "--status-level=fail", "-E", EXPORTS]);
-    run(command.env(EXPORT_FOLDER, folder))
+    run(nextest()?.args(["--test-threads=1", "--status-level=fail", "-E", EXPORTS]))?;
+    Ok(folder)
+}
+
+/// Makes a folder hold these files and no others.
+fn replace(folder: &Path, wanted: &BTreeMap<PathBuf, String>) -> Result<()> {
+    for (path, text) in wanted {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
+        std::fs::write(path, text)?;
+    }
+    for path in files(folder)?
+        .keys()
+        .filter(|path| !wanted.contains_key(*path))
+    {
+        std::fs::remove_file(folder.join(path))?;
+    }
+    Ok(())
 }
 
 /// The text of each file below a folder.
@@ -109,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_that_is_new_changed_or_gone_is_named() {
+    fn a_type_that_is_new_changed_or_gone_is_named_and_then_renewed() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let path = folder.path().join(name);
@@ -131,6 +151,7 @@ mod tests {
                 "Gone.ts has no Rust type any more",
             ]
         );
-        assert!(differences(&read("current"), &read("current")).is_empty());
+        replace(&folder.path().join("committed"), &read("current")).unwrap();
+        assert!(differences(&read("committed"), &read("current")).is_empty());
     }
 }
