@@ -77,18 +77,13 @@ impl Capture {
         }
     }
 
-    /// Changes what is wanted; the thread reopens the source.
-    pub(super) fn change(&self, change: impl FnOnce(&mut Wish)) {
+    /// Changes what is wanted; when `change` says that it did, the thread
+    /// reopens the source.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Wish) -> bool) {
         let mut wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut wish);
-        self.orders.set(wish.clone());
-    }
-
-    pub(super) fn is_muted(&self) -> bool {
-        self.wish
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .muted
+        if change(&mut wish) {
+            self.orders.set(wish.clone());
+        }
     }
 
     pub(super) fn has_ended(&self) -> bool {

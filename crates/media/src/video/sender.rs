@@ -58,7 +58,9 @@ struct Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.pipeline.capture.change(|wish| wish.ended = true);
+        self.pipeline
+            .capture
+            .change(|wish| !std::mem::replace(&mut wish.ended, true));
         // Wakes the encoder threads.
         self.pipeline.capture.preview.clear();
         self.pipeline.lanes.iter().for_each(Lane::end);
@@ -121,15 +123,16 @@ impl VideoSender {
         self.pipeline().capture.change(|wish| {
             wish.source = source;
             wish.wanted = wanted;
+            true
         });
     }
 
     /// Muted, nothing is sent, the preview is empty and the device is
     /// released; unmuting opens it again.
     pub fn set_muted(&self, muted: bool) {
-        if self.pipeline().capture.is_muted() != muted {
-            self.pipeline().capture.change(|wish| wish.muted = muted);
-        }
+        self.pipeline()
+            .capture
+            .change(|wish| std::mem::replace(&mut wish.muted, muted) != muted);
     }
 
     /// What the source is doing; never empty.
@@ -191,8 +194,9 @@ impl VideoSender {
     pub fn stats(&self) -> VideoSendStats {
         let pipeline = self.pipeline();
         VideoSendStats {
-            frames_captured: pipeline.frames_captured.load(Ordering::Relaxed),
-            frames_encoded: pipeline.frames_encoded.load(Ordering::Relaxed),
+            // Before the captured ones, so as not to exceed them.
+            frames_encoded: pipeline.frames_encoded.load(Ordering::SeqCst),
+            frames_captured: pipeline.frames_captured.load(Ordering::SeqCst),
             key_frames: pipeline.key_frames.load(Ordering::Relaxed),
             bytes_encoded: pipeline.bytes_encoded.load(Ordering::Relaxed),
         }
@@ -220,12 +224,12 @@ impl Pipeline {
 
     fn captured(&self) {
         if self.lanes.iter().any(Lane::has_subscribers) {
-            self.frames_captured.fetch_add(1, Ordering::Relaxed);
+            self.frames_captured.fetch_add(1, Ordering::SeqCst);
         }
     }
 
     fn count_encoded(&self, picture: &EncodedPicture) {
-        self.frames_encoded.fetch_add(1, Ordering::Relaxed);
+        self.frames_encoded.fetch_add(1, Ordering::SeqCst);
         self.key_frames
             .fetch_add(picture.key_frame.into(), Ordering::Relaxed);
         self.bytes_encoded

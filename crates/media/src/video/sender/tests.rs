@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::io::Write;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -57,26 +58,23 @@ fn each_picture_is_encoded_once_however_many_subscribe() {
         let mut queues = vec![sender.subscribe(codec)];
         for subscribers in [1, 3] {
             queues.resize_with(subscribers, || sender.subscribe(codec));
-            let mut seen: Vec<Vec<u32>> = vec![Vec::new(); subscribers];
+            let mut seen: Vec<HashMap<u32, EncodedVideo>> = vec![HashMap::new(); subscribers];
             wait_until("40 pictures each", || {
                 for (queue, seen) in queues.iter_mut().zip(&mut seen) {
-                    seen.extend(
-                        std::iter::from_fn(|| queue.try_next()).map(|video| video.timestamp),
-                    );
+                    let new = std::iter::from_fn(|| queue.try_next());
+                    seen.extend(new.map(|video| (video.timestamp, video)));
                 }
                 seen.iter().all(|seen| seen.len() >= 40)
             });
-            let last = &seen[subscribers - 1][..40];
-            for other in &seen {
-                let from = other
+            let same_bytes = |other: &HashMap<u32, EncodedVideo>| {
+                let pairs = other
                     .iter()
-                    .position(|timestamp| *timestamp == last[0])
-                    .unwrap();
-                assert_eq!(
-                    other[from..].iter().take(20).collect::<Vec<_>>(),
-                    last.iter().take(20).collect::<Vec<_>>()
-                );
-            }
+                    .filter_map(|(timestamp, video)| Some((video, seen[0].get(timestamp)?)));
+                pairs
+                    .map(|(a, b)| assert_eq!(a.data.as_ptr(), b.data.as_ptr()))
+                    .count()
+            };
+            assert!(seen.iter().all(|other| same_bytes(other) > 0));
             let stats = sender.stats();
             assert!(stats.frames_encoded <= stats.frames_captured, "{stats:?}");
             assert!(stats.bytes_encoded > 0);
@@ -134,8 +132,9 @@ fn a_subscriber_starts_with_a_key_frame_and_requests_are_rationed() {
             while first.try_next().is_some() {}
             captured.len() >= 2
         });
-        // The interval runs between encodings, which come up to a picture after capture.
-        assert!(captured[1] - captured[0] > KEY_FRAME_INTERVAL - Duration::from_millis(100));
+        // The interval runs between encodings; loaded cores delay each after
+        // its capture by more or less.
+        assert!(captured[1] - captured[0] > KEY_FRAME_INTERVAL / 2);
     }
 }
 
