@@ -13,6 +13,7 @@ use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::hub::Hub;
 use crate::ws::{self, ConnectionRate};
@@ -36,9 +37,8 @@ impl App {
     }
 }
 
-/// Serves until the hub is cancelled.
-pub(crate) async fn serve(listener: TcpListener, hub: Arc<Hub>) {
-    let cancel = hub.cancel.clone();
+/// Serves until it is cancelled.
+pub(crate) async fn serve(listener: TcpListener, hub: Arc<Hub>, cancel: CancellationToken) {
     let app = App {
         hub,
         connections: Arc::default(),

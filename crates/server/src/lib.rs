@@ -21,4 +21,4 @@ pub mod store;
 mod ws;
 
 pub use config::{Limits, ServerConfig};
-pub use server::{Server, ServerError};
+pub use server::{Listener, Server, ServerError};

@@ -1,5 +1,6 @@
 //! The running server.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,7 +8,6 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
-use tokio_util::task::TaskTracker;
 
 use crate::hub::Hub;
 use crate::store::{MemoryStore, Store};
@@ -33,11 +33,33 @@ pub enum ServerError {
 }
 
 /// A running server. Dropping it stops it too, without waiting.
-#[derive(Debug)]
 pub struct Server {
     local_addr: SocketAddr,
+    hub: Arc<Hub>,
     cancel: DropGuard,
-    tasks: TaskTracker,
+}
+
+/// One more address of a running [`Server`]. Dropping it takes no new
+/// connections there; those that came by it stay.
+#[derive(Debug)]
+pub struct Listener {
+    local_addr: SocketAddr,
+    _open: DropGuard,
+}
+
+impl Listener {
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("local_addr", &self.local_addr)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Server {
@@ -57,23 +79,31 @@ impl Server {
         config: ServerConfig,
         store: Arc<dyn Store>,
     ) -> Result<Self, ServerError> {
-        let listen = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => ServerError::AddressInUse(config.listen),
-            _ => ServerError::Listen {
-                address: config.listen,
-                source,
-            },
-        };
-        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
-        let local_addr = listener.local_addr().map_err(listen)?;
+        let (listener, local_addr) = listen(config.listen).await?;
         let hub = Arc::new(Hub::new(config, store));
-        let server = Self {
+        let cancel = hub.cancel.clone();
+        hub.tasks
+            .spawn(http::serve(listener, Arc::clone(&hub), cancel.clone()));
+        Ok(Self {
             local_addr,
-            cancel: hub.cancel.clone().drop_guard(),
-            tasks: hub.tasks.clone(),
-        };
-        server.tasks.spawn(http::serve(listener, hub));
-        Ok(server)
+            hub,
+            cancel: cancel.drop_guard(),
+        })
+    }
+
+    /// Listens at another address too, for the same rooms.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub async fn listen(&self, address: SocketAddr) -> Result<Listener, ServerError> {
+        let (listener, local_addr) = listen(address).await?;
+        let open = self.hub.cancel.child_token();
+        let serving = http::serve(listener, Arc::clone(&self.hub), open.clone());
+        self.hub.tasks.spawn(serving);
+        Ok(Listener {
+            local_addr,
+            _open: open.drop_guard(),
+        })
     }
 
     /// Where it listens.
@@ -84,12 +114,25 @@ impl Server {
     /// Stops: every socket is closed with 1001. Takes at most three seconds.
     pub async fn shutdown(self) {
         drop(self.cancel);
-        self.tasks.close();
-        if tokio::time::timeout(SHUTDOWN_LIMIT, self.tasks.wait())
+        self.hub.tasks.close();
+        if tokio::time::timeout(SHUTDOWN_LIMIT, self.hub.tasks.wait())
             .await
             .is_err()
         {
-            tracing::warn!(left = self.tasks.len(), "connections did not end in time");
+            tracing::warn!(
+                left = self.hub.tasks.len(),
+                "connections did not end in time"
+            );
         }
     }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let refused = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => ServerError::AddressInUse(address),
+        _ => ServerError::Listen { address, source },
+    };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let local_addr = listener.local_addr().map_err(refused)?;
+    Ok((listener, local_addr))
 }
