@@ -28,8 +28,16 @@ pub struct AppView {
 
 /// Which screen.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export, rename_all_fields = "camelCase"))]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+#[cfg_attr(
+    feature = "ts",
+    derive(ts_rs::TS),
+    ts(export, rename_all_fields = "camelCase")
+)]
 pub enum Screen {
     /// Ways in.
     Lobby,

@@ -1,0 +1,5 @@
+//! Embeds the page and the window's description.
+
+fn main() {
+    tauri_build::build();
+}

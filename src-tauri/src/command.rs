@@ -1,0 +1,70 @@
+//! What the page asks for.
+
+use tokio::sync::oneshot;
+
+use crate::view::{CommandError, DeviceKind};
+
+/// Something to do. A command that does not fit the screen does nothing: the
+/// page was a moment behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Use the room service with this URL; none: host one here.
+    SetServer(Option<String>),
+    /// Let others on this network in, or no longer.
+    ShareOnNetwork(bool),
+    /// Ask the room service for its rooms now.
+    RefreshRooms,
+    /// Open the device test for a room, by its id in any form or a link.
+    OpenRoom(String),
+    /// Open the device test for a room that joining makes.
+    NewRoom {
+        /// What a person calls it.
+        name: String,
+        /// Not listed.
+        private: bool,
+    },
+    /// Open the device test for the demonstration.
+    TryDemo,
+    /// The local user's name from now on.
+    SetName(String),
+    /// Use this device; none: the system's choice.
+    ChooseDevice {
+        /// Which.
+        kind: DeviceKind,
+        /// As the view lists it.
+        id: Option<String>,
+    },
+    /// Send nothing, or send again.
+    SetMuted {
+        /// Camera or microphone.
+        kind: DeviceKind,
+        /// Send nothing.
+        muted: bool,
+    },
+    /// Play the test tone.
+    TestSpeaker,
+    /// From the device test into the room.
+    Join,
+    /// From the device test or the ended screen.
+    BackToLobby,
+    /// From the ended screen to the device test of the same room.
+    Rejoin,
+    /// Say something to everyone.
+    SendChat(String),
+    /// End the call.
+    Leave,
+}
+
+/// Where the answer to a request goes.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, CommandError>>;
+
+/// What reaches the controller.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Do it.
+    Do(Command, Reply<()>),
+    /// The link to copy.
+    Invitation(Reply<String>),
+    /// Leave, put everything away and end.
+    Quit(oneshot::Sender<()>),
+}

@@ -1,0 +1,112 @@
+//! What the page calls. Each command forwards and waits for the answer.
+
+use tauri::{State, command};
+
+use crate::command::Command;
+use crate::controller::Controller;
+use crate::video_out::VideoOut;
+use crate::view::{AppView, CommandError, DeviceKind, VideoEndpoint};
+
+type Answer<T = ()> = Result<T, CommandError>;
+
+#[command]
+pub(crate) fn get_view(controller: State<'_, Controller>) -> AppView {
+    controller.view().borrow().clone()
+}
+
+#[command]
+pub(crate) fn video_endpoint(video: State<'_, VideoOut>) -> VideoEndpoint {
+    video.endpoint().clone()
+}
+
+#[command]
+pub(crate) async fn set_server(controller: State<'_, Controller>, url: Option<String>) -> Answer {
+    controller.perform(Command::SetServer(url)).await
+}
+
+#[command]
+pub(crate) async fn share_on_network(controller: State<'_, Controller>, shared: bool) -> Answer {
+    controller.perform(Command::ShareOnNetwork(shared)).await
+}
+
+#[command]
+pub(crate) async fn refresh_rooms(controller: State<'_, Controller>) -> Answer {
+    controller.perform(Command::RefreshRooms).await
+}
+
+#[command]
+pub(crate) async fn open_room(controller: State<'_, Controller>, text: String) -> Answer {
+    controller.perform(Command::OpenRoom(text)).await
+}
+
+#[command]
+pub(crate) async fn new_room(
+    controller: State<'_, Controller>,
+    name: String,
+    private: bool,
+) -> Answer {
+    controller.perform(Command::NewRoom { name, private }).await
+}
+
+#[command]
+pub(crate) async fn try_demo(controller: State<'_, Controller>) -> Answer {
+    controller.perform(Command::TryDemo).await
+}
+
+#[command]
+pub(crate) async fn set_name(controller: State<'_, Controller>, name: String) -> Answer {
+    controller.perform(Command::SetName(name)).await
+}
+
+#[command]
+pub(crate) async fn choose_device(
+    controller: State<'_, Controller>,
+    kind: DeviceKind,
+    id: Option<String>,
+) -> Answer {
+    controller.perform(Command::ChooseDevice { kind, id }).await
+}
+
+#[command]
+pub(crate) async fn set_muted(
+    controller: State<'_, Controller>,
+    kind: DeviceKind,
+    muted: bool,
+) -> Answer {
+    controller.perform(Command::SetMuted { kind, muted }).await
+}
+
+#[command]
+pub(crate) async fn test_speaker(controller: State<'_, Controller>) -> Answer {
+    controller.perform(Command::TestSpeaker).await
+}
+
+#[command]
+pub(crate) async fn join(controller: State<'_, Controller>) -> Answer {
+    controller.perform(Command::Join).await
+}
+
+#[command]
+pub(crate) async fn back_to_lobby(controller: State<'_, Controller>) -> Answer {
+    controller.perform(Command::BackToLobby).await
+}
+
+#[command]
+pub(crate) async fn rejoin(controller: State<'_, Controller>) -> Answer {
+    controller.perform(Command::Rejoin).await
+}
+
+#[command]
+pub(crate) async fn send_chat(controller: State<'_, Controller>, text: String) -> Answer {
+    controller.perform(Command::SendChat(text)).await
+}
+
+#[command]
+pub(crate) async fn leave(controller: State<'_, Controller>) -> Answer {
+    controller.perform(Command::Leave).await
+}
+
+#[command]
+pub(crate) async fn invitation(controller: State<'_, Controller>) -> Answer<String> {
+    controller.invitation().await
+}

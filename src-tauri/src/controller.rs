@@ -1,0 +1,262 @@
+//! The one owner of the application's state: commands in, a view out. It knows
+//! no window.
+
+mod answer;
+mod call;
+mod lobby;
+mod service;
+mod show;
+mod stage;
+
+use std::future::pending;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use visavis_call::{CallHandle, CallView};
+use visavis_media::Latest;
+use visavis_media::audio::Level;
+use visavis_protocol::limits::MAX_NAME_CHARS;
+use visavis_protocol::{ListedRoom, RoomLink};
+
+use self::answer::Answer;
+use self::service::RoomService;
+use self::stage::{PreJoin, Stage, Target};
+use crate::arguments::Arguments;
+use crate::command::{Command, Reply, Request};
+use crate::devices::{Change, LocalMedia, Overrides};
+use crate::pictures::Pictures;
+use crate::settings::{Settings, SettingsWriter};
+use crate::view::{AppView, CommandError, DeviceKind};
+
+/// Requests of the page: 64; when full the page waits.
+const REQUESTS_CAPACITY: usize = 64;
+/// How often what is measured is shown anew.
+const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the room service is asked for its rooms, or who is in one.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(4);
+
+/// Talks to the controller.
+#[derive(Clone)]
+pub struct Controller {
+    requests: mpsc::Sender<Request>,
+    view: watch::Receiver<AppView>,
+    level: Latest<Level>,
+    pictures: Pictures,
+}
+
+impl Controller {
+    /// Starts the controller with the settings of a profile. Needs a tokio runtime.
+    pub async fn start(arguments: Arguments, profile: PathBuf) -> Self {
+        let settings = Settings::load(&profile);
+        let overrides = Overrides {
+            video: arguments.video,
+            audio: arguments.audio,
+            play: arguments.play,
+        };
+        let local = LocalMedia::new(overrides);
+        let from_link = arguments.room.as_ref().and_then(|link| link.server.clone());
+        let foreign = arguments
+            .server
+            .or(from_link)
+            .or_else(|| settings.server.clone());
+        let service = RoomService::start(foreign).await;
+        let (calls, call) = watch::channel(None);
+        let pictures = Pictures::new(local.media().video.preview(), call);
+        let level = local.media().audio.level();
+        let mut task = ControllerTask {
+            settings: SettingsWriter::start(profile, settings),
+            service,
+            rooms: Vec::new(),
+            local,
+            stage: Stage::Lobby,
+            answers: JoinSet::new(),
+            calls,
+        };
+        if let Some(RoomLink { room, .. }) = arguments.room {
+            task.enter_pre_join(PreJoin::new(Target::Known(room)));
+        }
+        let (view, shown) = watch::channel(task.view());
+        let (requests, inbox) = mpsc::channel(REQUESTS_CAPACITY);
+        tokio::spawn(task.run(inbox, view));
+        Self {
+            requests,
+            view: shown,
+            level,
+            pictures,
+        }
+    }
+
+    /// Does something.
+    ///
+    /// # Errors
+    /// When it cannot be done; nothing has changed then.
+    pub async fn perform(&self, command: Command) -> Result<(), CommandError> {
+        self.ask(|reply| Request::Do(command, reply)).await
+    }
+
+    /// The link by which others come into the room on the screen.
+    ///
+    /// # Errors
+    /// When there is no room yet.
+    pub async fn invitation(&self) -> Result<String, CommandError> {
+        self.ask(Request::Invitation).await
+    }
+
+    /// Leaves the call, puts everything away and ends the controller. Takes
+    /// some seconds at the most.
+    pub async fn quit(&self) {
+        let (reply, done) = oneshot::channel();
+        if self.requests.send(Request::Quit(reply)).await.is_ok() {
+            done.await.ok();
+        }
+    }
+
+    /// What the page shows; the newest wins.
+    pub fn view(&self) -> watch::Receiver<AppView> {
+        self.view.clone()
+    }
+
+    /// How loud the microphone is.
+    pub fn level(&self) -> Level {
+        self.level.get().unwrap_or_default()
+    }
+
+    /// The pictures to draw.
+    pub fn pictures(&self) -> Pictures {
+        self.pictures.clone()
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, CommandError> {
+        let closing = || CommandError::System {
+            detail: "the application is closing".into(),
+        };
+        let (reply, answer) = oneshot::channel();
+        self.requests
+            .send(request(reply))
+            .await
+            .map_err(|_| closing())?;
+        answer.await.unwrap_or_else(|_| Err(closing()))
+    }
+}
+
+struct ControllerTask {
+    settings: SettingsWriter,
+    service: RoomService,
+    rooms: Vec<ListedRoom>,
+    local: LocalMedia,
+    stage: Stage,
+    /// Questions to room services that are not answered yet.
+    answers: JoinSet<Answer>,
+    /// The running call, for who draws its pictures.
+    calls: watch::Sender<Option<CallHandle>>,
+}
+
+impl ControllerTask {
+    async fn run(mut self, mut requests: mpsc::Receiver<Request>, view: watch::Sender<AppView>) {
+        let [mut measure, mut refresh] = [MEASURE_INTERVAL, REFRESH_INTERVAL].map(interval);
+        measure.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let quit = loop {
+            tokio::select! {
+                request = requests.recv() => match request {
+                    Some(Request::Do(command, reply)) => self.perform(command, reply).await,
+                    Some(Request::Invitation(reply)) => { reply.send(self.invitation()).ok(); }
+                    Some(Request::Quit(reply)) => break Some(reply),
+                    None => break None,
+                },
+                Some(Ok(answer)) = self.answers.join_next() => self.take_answer(answer),
+                change = self.local.changed() => if change == Change::List {
+                    self.local.follow_list(&self.settings.get());
+                },
+                changed = call_changed(&mut self.stage) => self.follow_call(changed),
+                _ = refresh.tick() => if self.answers.is_empty() {
+                    self.refresh();
+                },
+                _ = measure.tick() => {}
+            }
+            let now = self.view();
+            view.send_if_modified(|shown| {
+                let is_new = *shown != now;
+                *shown = now;
+                is_new
+            });
+        };
+        self.put_away().await;
+        if let Some(reply) = quit {
+            reply.send(()).ok();
+        }
+    }
+
+    async fn perform(&mut self, command: Command, reply: Reply<()>) {
+        let done = match command {
+            Command::OpenRoom(text) => return self.open_room(&text, reply),
+            Command::SetServer(url) => self.set_server(url).await,
+            Command::ShareOnNetwork(shared) => self.service.share(shared).await,
+            Command::Join => self.join().await,
+            Command::RefreshRooms => done(self.refresh()),
+            Command::NewRoom { name, private } => {
+                let name = short_name(&name);
+                done(self.open_pre_join(Target::New { name, private }))
+            }
+            Command::TryDemo => done(self.open_pre_join(Target::Demo)),
+            Command::SetName(name) => done(
+                self.settings
+                    .change(|settings| settings.name = short_name(&name)),
+            ),
+            Command::ChooseDevice { kind, id } => done(self.choose_device(kind, id.as_deref())),
+            Command::SetMuted { kind, muted } => done(self.set_muted(kind, muted).await),
+            Command::TestSpeaker => done(self.local.media().playout.play_test_tone()),
+            Command::BackToLobby => done(self.back_to_lobby()),
+            Command::Rejoin => done(self.rejoin()),
+            Command::SendChat(text) => done(self.send_chat(text).await),
+            Command::Leave => done(self.leave().await),
+        };
+        reply.send(done).ok();
+    }
+
+    fn choose_device(&mut self, kind: DeviceKind, id: Option<&str>) {
+        let device = id.and_then(|id| self.local.find(kind, id));
+        self.settings.change(|settings| match kind {
+            DeviceKind::Camera => settings.camera = device,
+            DeviceKind::Microphone => settings.microphone = device,
+            DeviceKind::Speaker => settings.speaker = device,
+        });
+        self.local.choose_anew(kind);
+        if matches!(self.stage, Stage::PreJoin(_) | Stage::Room(_)) {
+            self.local.open(&self.settings.get());
+        }
+    }
+
+    async fn put_away(mut self) {
+        self.end_call().await;
+        self.local.release();
+        self.answers.shutdown().await;
+        tokio::join!(self.service.shutdown(), self.settings.finish());
+    }
+}
+
+/// For commands that cannot fail.
+fn done((): ()) -> Result<(), CommandError> {
+    Ok(())
+}
+
+/// A name as the wire takes it.
+fn short_name(name: &str) -> String {
+    name.trim().chars().take(MAX_NAME_CHARS).collect()
+}
+
+/// Waits until the running call changed; its view, or none when it broke off.
+async fn call_changed(stage: &mut Stage) -> Option<CallView> {
+    match stage {
+        Stage::Room(call) => {
+            let changed = call.changes.changed().await;
+            changed
+                .ok()
+                .map(|()| call.changes.borrow_and_update().clone())
+        }
+        _ => pending().await,
+    }
+}

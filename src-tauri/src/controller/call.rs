@@ -1,0 +1,194 @@
+//! The call: joining, following it, leaving.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
+use visavis_call::{Call, CallCommand, CallConfig, CallPhase, CallView, EndReason, RoomChoice};
+use visavis_media::{VideoCodec, time};
+use visavis_protocol::RoomLink;
+
+use super::ControllerTask;
+use super::stage::{Ended, Running, Stage, Target};
+use crate::demo::{self, Guests};
+use crate::settings::Visit;
+use crate::view::{CommandError, DeviceKind, RecentRoom};
+
+/// How long leaving may take when the window closes.
+const LEAVE_LIMIT: Duration = Duration::from_secs(3);
+
+impl ControllerTask {
+    pub(super) async fn join(&mut self) -> Result<(), CommandError> {
+        let Stage::PreJoin(pre_join) = &self.stage else {
+            return Ok(());
+        };
+        let target = pre_join.target.clone();
+        let is_demo = target == Target::Demo;
+        let server = if is_demo {
+            Some(self.service.host().await?)
+        } else {
+            self.service.url()
+        };
+        let server = server.ok_or(CommandError::ServerUnreachable)?;
+        let (camera_muted, microphone_muted) = self.local.muted();
+        let config = CallConfig {
+            server: server.clone(),
+            room: match target.clone() {
+                Target::Known(room) => RoomChoice::Join(room),
+                Target::New { name, private } => RoomChoice::Create { name, private },
+                Target::Demo => RoomChoice::Create {
+                    name: demo::ROOM_NAME.into(),
+                    private: true,
+                },
+            },
+            display_name: self.settings.get().name.clone(),
+            preferred_codec: VideoCodec::Vp8,
+            ice_servers: Vec::new(),
+            relay_only: false,
+            microphone_muted,
+            camera_muted,
+        };
+        let handle = Call::start(config, self.local.media().clone());
+        let handle = handle.map_err(|_| CommandError::NotAServer)?;
+        let mut changes = handle.view();
+        let view = changes.borrow_and_update().clone();
+        tracing::info!(is_demo, "joining");
+        self.calls.send_replace(Some(handle.clone()));
+        let hosted = is_demo || self.service.is_hosted();
+        let running = Running {
+            target,
+            server,
+            hosted,
+            handle,
+            changes,
+            view: view.clone(),
+            entered_at: None,
+            guests: None,
+        };
+        self.stage = Stage::Room(Box::new(running));
+        self.follow_call(Some(view));
+        Ok(())
+    }
+
+    /// Takes the call's newest view; none when it broke off.
+    pub(super) fn follow_call(&mut self, view: Option<CallView>) {
+        let Stage::Room(call) = &mut self.stage else {
+            return;
+        };
+        let is_broken = view.is_none();
+        call.view = view.unwrap_or_else(|| call.view.clone());
+        if is_broken {
+            call.view.phase = CallPhase::Ended {
+                reason: EndReason::ConnectionLost,
+            };
+        }
+        match (&call.view.phase, &call.view.room, call.entered_at) {
+            (CallPhase::Inside, Some(room), None) => {
+                tracing::info!("in the room");
+                call.entered_at = Some(Instant::now());
+                if call.target == Target::Demo {
+                    call.guests = Guests::enter(&call.server, &room.id).ok();
+                } else {
+                    let room = RecentRoom {
+                        id: room.id.clone(),
+                        name: room.name.clone(),
+                        at: time::unix_ms(),
+                    };
+                    let visit = Visit {
+                        server: call.server.clone(),
+                        hosted: call.hosted,
+                        room,
+                    };
+                    self.settings.change(|settings| settings.remember(visit));
+                }
+            }
+            (CallPhase::Ended { .. }, ..) => self.show_ended(),
+            _ => {}
+        }
+    }
+
+    fn show_ended(&mut self) {
+        let Stage::Room(call) = std::mem::replace(&mut self.stage, Stage::Lobby) else {
+            return;
+        };
+        let call = *call;
+        let known = match &call.target {
+            Target::Known(room) => Some(room.clone()),
+            Target::New { .. } | Target::Demo => None,
+        };
+        let seconds = call
+            .entered_at
+            .map_or(0, |entered| entered.elapsed().as_secs());
+        tracing::info!(seconds, phase = ?call.view.phase, "the call is over");
+        self.stage = Stage::Ended(Box::new(Ended {
+            target: call.target,
+            room_id: call
+                .view
+                .room
+                .as_ref()
+                .map(|room| room.id.clone())
+                .or(known),
+            view: call.view,
+            seconds,
+        }));
+        self.calls.send_replace(None);
+        self.local.release();
+    }
+
+    /// The devices stop at once; the screen follows when the others were told.
+    pub(super) async fn leave(&mut self) {
+        if let Stage::Room(call) = &mut self.stage {
+            self.local.release();
+            call.guests = None;
+            call.handle.send(CallCommand::Leave).await;
+        }
+    }
+
+    /// Leaves and waits for it, for a window that closes.
+    pub(super) async fn end_call(&mut self) {
+        self.leave().await;
+        if let Stage::Room(call) = &self.stage
+            && timeout(LEAVE_LIMIT, call.handle.ended()).await.is_err()
+        {
+            tracing::warn!("the call did not end in time");
+        }
+    }
+
+    pub(super) async fn set_muted(&mut self, kind: DeviceKind, muted: bool) {
+        self.local.set_muted(kind, muted);
+        if let Stage::Room(call) = &self.stage {
+            match kind {
+                DeviceKind::Camera => call.handle.send(CallCommand::SetCameraMuted(muted)).await,
+                DeviceKind::Microphone => {
+                    call.handle
+                        .send(CallCommand::SetMicrophoneMuted(muted))
+                        .await
+                }
+                DeviceKind::Speaker => {}
+            }
+        }
+    }
+
+    pub(super) async fn send_chat(&mut self, text: String) {
+        if let Stage::Room(call) = &self.stage
+            && !text.trim().is_empty()
+        {
+            call.handle.send(CallCommand::SendChat(text)).await;
+        }
+    }
+
+    pub(super) fn invitation(&self) -> Result<String, CommandError> {
+        let room = match &self.stage {
+            Stage::PreJoin(pre_join) => match &pre_join.target {
+                Target::Known(room) => Some(room),
+                Target::New { .. } | Target::Demo => None,
+            },
+            Stage::Room(call) => call.view.room.as_ref().map(|room| &room.id),
+            Stage::Ended(ended) => ended.room_id.as_ref(),
+            Stage::Lobby => None,
+        };
+        let server = self.service.public_url();
+        room.zip(server)
+            .map(|(room, server)| RoomLink::invitation(room, &server))
+            .ok_or(CommandError::NotARoom)
+    }
+}

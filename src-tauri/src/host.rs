@@ -1,0 +1,89 @@
+//! The room service that this application hosts, for itself or for its network.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use visavis_server::{Listener, Server, ServerConfig, ServerError};
+
+/// Where others on this network come in, when that port is free.
+const SHARED_PORT: u16 = 7420;
+
+/// A running room service. Dropping it stops it.
+#[derive(Debug)]
+pub struct Host {
+    server: Server,
+    /// Open while others on this network may come in.
+    shared: Option<Listener>,
+}
+
+impl Host {
+    /// Starts a room service for this machine alone.
+    ///
+    /// # Errors
+    /// When no port can be opened.
+    pub async fn start() -> Result<Self, ServerError> {
+        let server = Server::bind(ServerConfig::default()).await?;
+        tracing::info!("hosting a room service");
+        Ok(Self {
+            server,
+            shared: None,
+        })
+    }
+
+    /// Lets others on this network in, or nobody more. Who is inside stays.
+    ///
+    /// # Errors
+    /// When no port can be opened.
+    pub async fn share(&mut self, shared: bool) -> Result<(), ServerError> {
+        if shared == self.is_shared() {
+            return Ok(());
+        }
+        self.shared = if shared {
+            Some(self.open().await?)
+        } else {
+            None
+        };
+        tracing::info!(shared, "the hosted room service");
+        Ok(())
+    }
+
+    async fn open(&self) -> Result<Listener, ServerError> {
+        let at = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        match self.server.listen(at(SHARED_PORT)).await {
+            Err(ServerError::AddressInUse(_)) => self.server.listen(at(0)).await,
+            other => other,
+        }
+    }
+
+    /// Under which URL this application reaches it.
+    pub fn url(&self) -> String {
+        url(Ipv4Addr::LOCALHOST, self.server.local_addr().port())
+    }
+
+    /// Whether others on this network may come in.
+    pub fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// Under which URLs others on this network reach it; empty unless shared.
+    pub fn addresses(&self) -> Vec<String> {
+        let Some(listener) = &self.shared else {
+            return Vec::new();
+        };
+        let port = listener.local_addr().port();
+        let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+        let addresses = interfaces.iter().filter_map(|interface| match interface.ip() {
+            IpAddr::V4(ip) if !ip.is_loopback() && !ip.is_link_local() => Some(url(ip, port)),
+            _ => None,
+        });
+        addresses.collect()
+    }
+
+    /// Stops it; its sockets are closed. At most three seconds.
+    pub async fn shutdown(self) {
+        self.server.shutdown().await;
+    }
+}
+
+fn url(address: Ipv4Addr, port: u16) -> String {
+    format!("ws://{address}:{port}")
+}

@@ -1,0 +1,16 @@
+//! Logs go to standard error; `RUST_LOG` says how much of them.
+
+use tracing_subscriber::EnvFilter;
+
+/// What is logged when nobody says otherwise: our own words, others' warnings.
+const DEFAULT: &str =
+    "warn,visavis=info,visavis_shell=info,visavis_call=info,visavis_media=info,visavis_server=info";
+
+/// Starts logging.
+pub fn start() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}

@@ -1,0 +1,47 @@
+//! Where the window's pictures come from.
+
+use serde::Deserialize;
+use tokio::sync::watch;
+use visavis_call::CallHandle;
+use visavis_media::{Frame, Latest};
+
+/// Whose picture.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub enum Source {
+    /// The local user's camera, as a mirror shows it.
+    Me,
+    /// Someone else's, by client id.
+    Member(String),
+}
+
+impl From<String> for Source {
+    fn from(text: String) -> Self {
+        if text == "me" {
+            Self::Me
+        } else {
+            Self::Member(text)
+        }
+    }
+}
+
+/// Finds pictures: the preview always, the others' while a call runs.
+#[derive(Clone)]
+pub struct Pictures {
+    preview: Latest<Frame>,
+    call: watch::Receiver<Option<CallHandle>>,
+}
+
+impl Pictures {
+    pub(crate) fn new(preview: Latest<Frame>, call: watch::Receiver<Option<CallHandle>>) -> Self {
+        Self { preview, call }
+    }
+
+    /// The newest picture of this source; none while there is no such source.
+    pub fn find(&self, source: &Source) -> Option<Latest<Frame>> {
+        match source {
+            Source::Me => Some(self.preview.clone()),
+            Source::Member(id) => self.call.borrow().as_ref()?.picture(id),
+        }
+    }
+}

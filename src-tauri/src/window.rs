@@ -1,0 +1,171 @@
+//! The window: it is made, shown what there is to show, and closed in order.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use tauri::{App, AppHandle, Emitter, Manager, RunEvent, WebviewWindowBuilder, WindowEvent};
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+
+use crate::arguments::Arguments;
+use crate::commands;
+use crate::controller::Controller;
+use crate::platform;
+use crate::video_out::VideoOut;
+use crate::view::{LevelView, Screen};
+
+/// Views reach the page at most 20 times a second.
+const VIEW_INTERVAL: Duration = Duration::from_millis(50);
+/// The microphone's level reaches it about 15 times a second.
+const LEVEL_INTERVAL: Duration = Duration::from_millis(66);
+/// Past it the application ends whatever is left undone.
+const QUIT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Runs the application until its window is closed or the system asks it to end.
+///
+/// # Errors
+/// When the window, its profile or a port on this machine cannot be opened.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let runtime = Runtime::new().context("no threads can be started")?;
+    tauri::async_runtime::set(runtime.handle().clone());
+    let app = tauri::Builder::default()
+        .invoke_handler(tauri::generate_handler![
+            commands::get_view,
+            commands::video_endpoint,
+            commands::set_server,
+            commands::share_on_network,
+            commands::refresh_rooms,
+            commands::open_room,
+            commands::new_room,
+            commands::try_demo,
+            commands::set_name,
+            commands::choose_device,
+            commands::set_muted,
+            commands::test_speaker,
+            commands::join,
+            commands::back_to_lobby,
+            commands::rejoin,
+            commands::send_chat,
+            commands::leave,
+            commands::invitation,
+        ])
+        .setup(|app| Ok(set_up(app, arguments)?))
+        .build(tauri::generate_context!())
+        .context("the window cannot be opened")?;
+    app.run(|app, event| match event {
+        RunEvent::WindowEvent {
+            label,
+            event: WindowEvent::CloseRequested { api, .. },
+            ..
+        } => {
+            api.prevent_close();
+            if let Some(window) = app.get_webview_window(&label) {
+                window.hide().ok();
+            }
+            quit(app.clone());
+        }
+        RunEvent::ExitRequested {
+            code: None, api, ..
+        } => {
+            api.prevent_exit();
+            quit(app.clone());
+        }
+        _ => {}
+    });
+    Ok(())
+}
+
+fn set_up(app: &App, arguments: Arguments) -> anyhow::Result<()> {
+    let profile = match arguments.profile.clone() {
+        Some(profile) => profile,
+        None => app
+            .path()
+            .app_data_dir()
+            .context("the system names no folder for settings")?,
+    };
+    let web_data = profile.join("webview");
+    let (controller, video) = tauri::async_runtime::block_on(async {
+        let controller = Controller::start(arguments, profile).await;
+        let pictures = controller.pictures();
+        let video = VideoOut::start(move |source| pictures.find(source)).await;
+        (controller, video)
+    });
+    app.manage(controller.clone());
+    app.manage(video.context("no port on this machine can be opened")?);
+    let config = app
+        .config()
+        .app
+        .windows
+        .first()
+        .context("no window is described")?;
+    let window = WebviewWindowBuilder::from_config(app, config)?
+        .data_directory(web_data)
+        .build()?;
+    platform::prepare(&window);
+    tauri::async_runtime::spawn(push_views(app.handle().clone(), controller.clone()));
+    tauri::async_runtime::spawn(push_levels(app.handle().clone(), controller));
+    tauri::async_runtime::spawn(quit_when_asked(app.handle().clone()));
+    Ok(())
+}
+
+async fn push_views(app: AppHandle, controller: Controller) {
+    let mut changes = controller.view();
+    while changes.changed().await.is_ok() {
+        let view = changes.borrow_and_update().clone();
+        if let Err(error) = app.emit("view", view) {
+            tracing::warn!(%error, "the page was not shown what changed");
+        }
+        tokio::time::sleep(VIEW_INTERVAL).await;
+    }
+}
+
+async fn push_levels(app: AppHandle, controller: Controller) {
+    let view = controller.view();
+    let mut ticks = tokio::time::interval(LEVEL_INTERVAL);
+    while view.has_changed().is_ok() {
+        ticks.tick().await;
+        let is_shown = matches!(view.borrow().screen, Screen::PreJoin { .. } | Screen::Room);
+        if is_shown {
+            let level = controller.level();
+            app.emit(
+                "level",
+                LevelView {
+                    rms: level.rms,
+                    peak: level.peak,
+                },
+            )
+            .ok();
+        }
+    }
+}
+
+/// Leaves the call and ends the application; a second request changes nothing.
+fn quit(app: AppHandle) {
+    tauri::async_runtime::spawn(async move {
+        let controller = app.state::<Controller>().inner().clone();
+        if timeout(QUIT_LIMIT, controller.quit()).await.is_err() {
+            tracing::warn!("the application ends before everything was put away");
+        }
+        app.exit(0);
+    });
+}
+
+/// SIGTERM and SIGINT end the application as its window's close button does.
+async fn quit_when_asked(app: AppHandle) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+            return;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    if tokio::signal::ctrl_c().await.is_err() {
+        return;
+    }
+    quit(app);
+}
