@@ -1,0 +1,241 @@
+//! How webrtc-rs is set up: codecs, interceptors, addresses, servers.
+
+use std::sync::Arc;
+
+use rtc::ice::mdns::MulticastDnsMode;
+use rtc::interceptor::{
+    NackGeneratorBuilder, NackResponderBuilder, ReceiverReportBuilder, Registry,
+    SenderReportBuilder, Slot,
+};
+use rtc::peer_connection::configuration::interceptor_registry::configure_twcc_receiver_only;
+use rtc::peer_connection::configuration::media_engine::{
+    MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX, MIME_TYPE_VP8,
+};
+use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
+use rtc::rtp_transceiver::rtp_sender::{
+    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RtpCodecKind,
+};
+use rtc::shared::error::Error;
+use visavis_media::VideoCodec;
+use visavis_protocol::IceServer;
+use visavis_protocol::limits::MAX_MESSAGE_BYTES;
+use webrtc::peer_connection::{
+    MediaEngine, PeerConnection, PeerConnectionBuilder, RTCConfigurationBuilder, RTCIceServer,
+    RTCIceTransportPolicy, SettingEngineBuilder,
+};
+
+use super::PeerConfig;
+use super::feedback::Feedback;
+use super::rtx::Unwrap;
+use super::runtime::Watched;
+use super::signal::Signals;
+use super::tap::Tapped;
+
+/// The unspecified addresses stand for every interface but loopback.
+const ADDRESSES: [&str; 3] = ["0.0.0.0:0", "[::]:0", "127.0.0.1:0"];
+
+/// What waits to be sent on a data channel; beyond it messages are refused.
+const CHANNEL_BUFFER_BYTES: usize = 4 * MAX_MESSAGE_BYTES;
+
+/// How often a missing packet is asked for.
+const MAX_NACKS: u16 = 10;
+
+/// Unwrapping comes before everything that counts what media arrived, but
+/// after the reports: a repaired loss is a loss to the sender's rate.
+const REPORTS: usize = 9_000;
+const UNWRAP: usize = 9_100;
+const NACKS: usize = 9_200;
+const FEEDBACK: usize = 14_000;
+
+const OPUS: u8 = 111;
+const VP8: u8 = 96;
+const H264: u8 = 102;
+
+/// Makes a connection and starts its driver.
+pub(super) async fn connect(
+    config: &PeerConfig,
+    runtime: Arc<Watched>,
+    signals: Signals,
+    feedback: impl Fn() -> Feedback,
+) -> Result<Arc<dyn PeerConnection>, Error> {
+    // Without a multicast route, as on a machine that has only its loopback
+    // interface, there is nobody whose mDNS names could be resolved.
+    let mut result = Err(Error::ErrConnectionClosed);
+    for mdns in [MulticastDnsMode::QueryOnly, MulticastDnsMode::Disabled] {
+        let mut media = media_engine(config.preferred_codec)?;
+        let registry = interceptors(&mut media, feedback())?;
+        let built = PeerConnectionBuilder::new()
+            .with_configuration(configuration(config))
+            .with_media_engine(media)
+            .with_setting_engine(
+                SettingEngineBuilder::new()
+                    .with_multicast_dns_mode(mdns)
+                    .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(
+                        MAX_MESSAGE_BYTES as u32,
+                    ))
+                    .build(),
+            )
+            .with_interceptor_registry(registry)
+            .with_handler(Arc::new(signals.clone()))
+            .with_runtime(runtime.clone())
+            .with_udp_addrs(ADDRESSES.to_vec())
+            .with_data_channel_send_buffer_limit(CHANNEL_BUFFER_BYTES)
+            .build()
+            .await;
+        match built {
+            Ok(connection) => return Ok(Arc::new(connection)),
+            Err(error) => {
+                tracing::debug!(%error, ?mdns, "no connection");
+                result = Err(error);
+            }
+        }
+    }
+    result
+}
+
+fn configuration(config: &PeerConfig) -> webrtc::peer_connection::RTCConfiguration {
+    let policy = if config.relay_only {
+        RTCIceTransportPolicy::Relay
+    } else {
+        RTCIceTransportPolicy::All
+    };
+    RTCConfigurationBuilder::new()
+        .with_ice_servers(config.ice_servers.iter().flat_map(usable).collect())
+        .with_ice_transport_policy(policy)
+        .build()
+}
+
+/// One server for each URL that webrtc-rs understands: it would refuse all for
+/// the sake of one.
+fn usable(server: &IceServer) -> impl Iterator<Item = RTCIceServer> {
+    server.urls.iter().filter_map(|url| {
+        let server = RTCIceServer {
+            urls: vec![url.clone()],
+            username: server.username.clone().unwrap_or_default(),
+            credential: server.credential.clone().unwrap_or_default(),
+        };
+        match server.urls() {
+            Ok(_) => Some(server),
+            Err(_) => {
+                // Not the error: it may quote the URL.
+                tracing::warn!("an ICE server is not usable and is left out");
+                None
+            }
+        }
+    })
+}
+
+fn interceptors(media: &mut MediaEngine, feedback: Feedback) -> Result<Registry, Error> {
+    // No congestion control of ours yet; but what we report lets a browser do its own.
+    let registry = configure_twcc_receiver_only(Registry::new(), media)?
+        .with(Slot::NackResponder, NackResponderBuilder::new().build())
+        .with(Slot::from(REPORTS), ReceiverReportBuilder::new().build())
+        .with(Slot::from(UNWRAP), Tapped::new(Unwrap::default()))
+        .with(
+            Slot::from(NACKS),
+            NackGeneratorBuilder::new()
+                .with_max_nacks_per_packet(MAX_NACKS)
+                .build(),
+        )
+        .with(Slot::SenderReport, SenderReportBuilder::new().build())
+        .with(Slot::from(FEEDBACK), Tapped::new(feedback));
+    Ok(registry)
+}
+
+fn media_engine(preferred: VideoCodec) -> Result<MediaEngine, Error> {
+    let mut engine = MediaEngine::default();
+    engine.register_codec(parameters(opus(), OPUS), RtpCodecKind::Audio)?;
+    let mut codecs = [(VideoCodec::Vp8, VP8), (VideoCodec::H264, H264)];
+    codecs.sort_by_key(|(codec, _)| *codec != preferred);
+    for (codec, payload_type) in codecs {
+        engine.register_codec(parameters(video(codec), payload_type), RtpCodecKind::Video)?;
+        engine.register_codec(
+            parameters(rtx(payload_type), payload_type + 1),
+            RtpCodecKind::Video,
+        )?;
+    }
+    Ok(engine)
+}
+
+fn parameters(rtp_codec: RTCRtpCodec, payload_type: u8) -> RTCRtpCodecParameters {
+    RTCRtpCodecParameters {
+        rtp_codec,
+        payload_type,
+    }
+}
+
+/// Opus (RFC 7587).
+pub(super) fn opus() -> RTCRtpCodec {
+    RTCRtpCodec {
+        mime_type: MIME_TYPE_OPUS.to_owned(),
+        clock_rate: 48_000,
+        channels: 2,
+        sdp_fmtp_line: "minptime=10;useinbandfec=1;stereo=0".to_owned(),
+        rtcp_feedback: Vec::new(),
+    }
+}
+
+/// A codec for pictures (RFC 7741, RFC 6184).
+pub(super) fn video(codec: VideoCodec) -> RTCRtpCodec {
+    let (mime_type, parameters) = match codec {
+        VideoCodec::Vp8 => (MIME_TYPE_VP8, ""),
+        VideoCodec::H264 => (
+            MIME_TYPE_H264,
+            "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
+        ),
+    };
+    let feedback = [("nack", ""), ("nack", "pli"), ("ccm", "fir")];
+    RTCRtpCodec {
+        mime_type: mime_type.to_owned(),
+        clock_rate: 90_000,
+        channels: 0,
+        sdp_fmtp_line: parameters.to_owned(),
+        rtcp_feedback: feedback
+            .map(|(typ, parameter)| RTCPFeedback {
+                typ: typ.to_owned(),
+                parameter: parameter.to_owned(),
+            })
+            .to_vec(),
+    }
+}
+
+/// Retransmission (RFC 4588) of the stream with this payload type.
+fn rtx(payload_type: u8) -> RTCRtpCodec {
+    RTCRtpCodec {
+        mime_type: MIME_TYPE_RTX.to_owned(),
+        clock_rate: 90_000,
+        channels: 0,
+        sdp_fmtp_line: format!("apt={payload_type}"),
+        rtcp_feedback: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unusable_server_url_is_left_out_and_the_others_stay() {
+        let server = IceServer {
+            urls: [
+                "stun:127.0.0.1:3478",
+                "turn:127.0.0.1:3478",
+                "http://127.0.0.1",
+                "",
+                "turn:",
+            ]
+            .map(Into::into)
+            .to_vec(),
+            username: Some("user".into()),
+            credential: Some("secret".into()),
+        };
+        let urls: Vec<_> = usable(&server).flat_map(|server| server.urls).collect();
+        assert_eq!(urls, ["stun:127.0.0.1:3478", "turn:127.0.0.1:3478"]);
+        let open = IceServer {
+            username: None,
+            ..server
+        };
+        let urls: Vec<_> = usable(&open).flat_map(|server| server.urls).collect();
+        assert_eq!(urls, ["stun:127.0.0.1:3478"], "TURN needs credentials");
+    }
+}

@@ -1,0 +1,78 @@
+//! The runtime that webrtc-rs drives a connection on: Tokio, with its task
+//! among ours and its end noticed.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio_util::task::TaskTracker;
+use webrtc::runtime::{
+    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime,
+};
+
+use super::signal::{Signal, Signals};
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Tokio, watched.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) tokio: Arc<dyn Runtime>,
+    pub(super) tasks: TaskTracker,
+    pub(super) signals: Signals,
+}
+
+impl Runtime for Watched {
+    /// What the network sends must not end more than this connection: a panic
+    /// in the driver is caught, and its end reported like any other. A closed
+    /// connection's driver ends too; nobody reads the signal then.
+    fn spawn(&self, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
+        let signals = self.signals.clone();
+        let watched = async move {
+            if AssertUnwindSafe(future).catch_unwind().await.is_err() {
+                tracing::error!("a connection's driver panicked");
+            }
+            signals.send(Signal::DriverEnded);
+        };
+        self.tokio.spawn(Box::pin(self.tasks.track_future(watched)))
+    }
+
+    fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        self.tokio.wrap_udp_socket(socket)
+    }
+
+    fn wrap_tcp_listener(
+        &self,
+        listener: std::net::TcpListener,
+    ) -> io::Result<Arc<dyn AsyncTcpListener>> {
+        self.tokio.wrap_tcp_listener(listener)
+    }
+
+    fn connect_tcp<'a>(
+        &'a self,
+        address: SocketAddr,
+    ) -> Boxed<'a, io::Result<Arc<dyn AsyncTcpStream>>> {
+        self.tokio.connect_tcp(address)
+    }
+
+    fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {
+        self.tokio.resolve_host(host)
+    }
+
+    fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
+        self.tokio.sleep(duration)
+    }
+
+    fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
+        self.tokio.interval(period)
+    }
+
+    fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
+        self.tokio.block_on(future);
+    }
+}
