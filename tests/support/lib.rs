@@ -15,4 +15,5 @@ pub mod programs;
 pub mod proxy;
 pub mod server;
 pub mod sound;
+pub mod turn;
 pub mod wait;

@@ -1,7 +1,7 @@
 //! A scripted client of the plain room protocol. It asks for no extension,
 //! answers no offer, and keeps every message that it was sent.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -17,11 +17,17 @@ use crate::wait::wait_until;
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
+#[derive(Default)]
+struct Inbox {
+    messages: Vec<Value>,
+    closed: Option<u16>,
+}
+
 /// A connected client. Dropping it breaks its socket.
 pub struct PlainClient {
     id: String,
     sink: SplitSink<WebSocketStream<MaybeTlsStream<TcpStream>>, Message>,
-    received: Arc<Mutex<Vec<Value>>>,
+    inbox: Arc<Mutex<Inbox>>,
     reader: JoinHandle<()>,
 }
 
@@ -32,23 +38,25 @@ impl PlainClient {
     /// When there is no server, or it does not greet.
     pub async fn connect(url: &str) -> Result<Self> {
         let (sink, mut stream) = connect_async(url).await?.0.split();
-        let received = Arc::new(Mutex::new(Vec::new()));
-        let messages = Arc::clone(&received);
+        let inbox = Arc::new(Mutex::new(Inbox::default()));
+        let filled = Arc::clone(&inbox);
         let reader = tokio::spawn(async move {
             while let Some(Ok(message)) = stream.next().await {
-                if let Message::Text(text) = message {
-                    let value = serde_json::from_str(&text).unwrap_or(Value::Null);
-                    messages
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push(value);
+                let mut inbox = filled.lock().unwrap_or_else(PoisonError::into_inner);
+                match message {
+                    Message::Text(text) => {
+                        let message = serde_json::from_str(&text).unwrap_or(Value::Null);
+                        inbox.messages.push(message);
+                    }
+                    Message::Close(frame) => inbox.closed = frame.map(|frame| frame.code.into()),
+                    _ => {}
                 }
             }
         });
         let mut client = Self {
             id: String::new(),
             sink,
-            received,
+            inbox,
             reader,
         };
         let greeting = client.hears("client-id").await?;
@@ -63,10 +71,16 @@ impl PlainClient {
 
     /// Every message so far, oldest first.
     pub fn received(&self) -> Vec<Value> {
-        self.received
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.inbox().messages.clone()
+    }
+
+    /// The code with which the server closed the connection.
+    pub fn closed(&self) -> Option<u16> {
+        self.inbox().closed
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends a message.
@@ -83,6 +97,16 @@ impl PlainClient {
     /// When the connection is gone.
     pub async fn say_raw(&mut self, message: Message) -> Result<()> {
         Ok(self.sink.send(message).await?)
+    }
+
+    /// Sends whatever it is, and waits for the error that it brings.
+    ///
+    /// # Errors
+    /// When the connection is gone or no error comes.
+    pub async fn is_refused(&mut self, message: Message) -> Result<Value> {
+        let before = self.received().len();
+        self.say_raw(message).await?;
+        self.next_after(before, "error").await
     }
 
     /// Sends a message, and waits for the next of type `kind`.

@@ -43,16 +43,24 @@ impl TcpProxy {
         self.address
     }
 
-    /// Drops every connection; new ones are taken as before. Gives how many
-    /// there were.
-    pub fn cut(&self) -> usize {
+    /// How many connections there are.
+    pub fn connected(&self) -> usize {
         let mut connections = self
             .connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         while connections.try_join_next().is_some() {}
-        let cut = connections.len();
-        connections.abort_all();
+        connections.len()
+    }
+
+    /// Drops every connection; new ones are taken as before. Gives how many
+    /// there were.
+    pub fn cut(&self) -> usize {
+        let cut = self.connected();
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .abort_all();
         cut
     }
 }

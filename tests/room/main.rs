@@ -1,0 +1,3 @@
+//! The room service as a program, from the outside.
+
+mod bad_input;
