@@ -1,7 +1,6 @@
 //! The whole way of the sound, without a device.
 
 use std::f32::consts::TAU;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::audio::goertzel::power;
@@ -36,14 +35,6 @@ fn encode(sound: &[f32], expected_loss_percent: u8) -> Vec<Vec<u8>> {
         .0
         .iter()
         .map(|frame| encoder.encode(frame).unwrap())
-        .collect()
-}
-
-fn read(path: &Path) -> Vec<f32> {
-    hound::WavReader::open(path)
-        .unwrap()
-        .samples::<i16>()
-        .map(|sample| f32::from(sample.unwrap()) / 32_768.0)
         .collect()
 }
 
@@ -224,61 +215,44 @@ fn two_people_are_mixed_into_a_file_that_can_be_read_while_it_is_written() {
             (sender, wire, playout.add())
         })
         .into();
-    wait_for("two seconds of sound from both", || {
-        people
-            .iter_mut()
-            .for_each(|(_, wire, receiver)| wire.carry(receiver));
-        people
-            .iter()
-            .all(|(_, _, receiver)| receiver.stats().packets_received > 120)
-            .then_some(())
-    });
+    // Each reads the file as it would be after the process was killed.
+    let heard = |people: &mut [(AudioSender, Wire, AudioReceiver)], loud: &[f32], quiet: f32| {
+        wait_for(&format!("{loud:?} in the file, not {quiet}"), || {
+            people
+                .iter_mut()
+                .for_each(|(_, wire, receiver)| wire.carry(receiver));
+            let sound = hound::WavReader::open(&path).ok()?.into_samples::<i16>();
+            let sound: Vec<_> = sound.map(|n| f32::from(n.unwrap()) / 32_768.0).collect();
+            let last = sound.last_chunk::<24_000>()?;
+            let is_so = loud.iter().all(|&hertz| power(last, hertz) > 0.004);
+            (is_so && power(last, quiet) < 0.0001).then_some(())
+        });
+    };
+    heard(&mut people, &[440.0, 1_000.0], 700.0);
+    assert_eq!(playout.state().get(), Some(PlayoutState::Live));
     for (sender, _, receiver) in &people {
         let (sent, stats) = (sender.stats(), receiver.stats());
+        assert!(sent.frames_encoded >= stats.packets_received, "{sent:?}");
         assert!(
-            sent.frames_encoded >= 120 && sent.bytes_encoded > 0,
-            "{sent:?}"
-        );
-        assert!(
-            stats.packets_lost == 0
-                && stats.total_energy > 0.0
-                && stats.total_samples_played > 48_000,
+            stats.packets_lost == 0 && stats.total_energy > 0.001,
             "{stats:?}"
         );
-        assert!(
-            (receiver.level().rms - 0.07).abs() < 0.03,
-            "{:?}",
-            receiver.level()
-        );
     }
-    assert_eq!(playout.state().get(), Some(PlayoutState::Live));
-    // Read as it would be after the process was killed.
-    let sound = read(&path);
-    let last = &sound[sound.len() - 24_000..];
-    println!(
-        "440 Hz {:.5}, 1000 Hz {:.5}",
-        power(last, 440.0),
-        power(last, 1_000.0)
-    );
-    assert!(
-        power(last, 440.0) > 0.002 && power(last, 1_000.0) > 0.002 && power(last, 700.0) < 0.0001
-    );
+    let (_, wire, receiver) = &mut people[1];
+    wait_for("the level of what is played", || {
+        wire.carry(receiver);
+        ((receiver.level().rms - 0.07).abs() < 0.02).then_some(())
+    });
     // Who leaves is heard no more.
     people.pop();
-    let (_, wire, receiver) = &mut people[0];
-    let before = receiver.stats().total_samples_played;
-    wait_for("another second and a half", || {
-        wire.carry(receiver);
-        (receiver.stats().total_samples_played > before + 72_000).then_some(())
-    });
+    heard(&mut people, &[440.0], 1_000.0);
+    let played = people[0].2.stats().total_samples_played;
     drop(playout);
-    let sound = read(&path);
+    let reader = hound::WavReader::open(&path).unwrap();
     assert!(
-        sound.len() as u64 >= before + 72_000,
+        u64::from(reader.duration()) >= played,
         "the file is whole when the playout is gone"
     );
-    let last = &sound[sound.len() - 12_000..];
-    assert!(power(last, 440.0) > 0.002 && power(last, 1_000.0) < 0.0001);
 }
 
 #[test]
@@ -373,7 +347,7 @@ fn loss_and_garbage_from_the_network_leave_the_sound_going() {
     sender.set_source(AudioSource::Tone(440.0));
     let mut queue = sender.subscribe();
     let mut sequence = 1_u16;
-    wait_for("two seconds", || {
+    wait_for("two seconds, and the sound mended", || {
         while let Some(sound) = queue.try_next() {
             let packet = RtpPacket {
                 sequence,
@@ -396,14 +370,8 @@ fn loss_and_garbage_from_the_network_leave_the_sound_going() {
             });
             sequence += 1;
         }
-        (sequence > 100).then_some(())
+        let stats = receiver.stats();
+        let is_mended = stats.packets_lost > 5 && stats.fec_samples > 0;
+        (sequence > 100 && is_mended && receiver.level().rms > 0.03).then_some(())
     });
-    let stats = wait_for("recovery", || {
-        Some(receiver.stats()).filter(|stats| stats.packets_lost > 5)
-    });
-    assert!(
-        stats.fec_samples > 0 && receiver.level().rms > 0.03,
-        "{stats:?} {:?}",
-        receiver.level()
-    );
 }
