@@ -140,39 +140,35 @@ pub struct JoinRoom {
 
 /// A room to leave: `{"payload": {"roomId": …}}`, or `roomId` at top level.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "LeaveForms", into = "Request<GetRoom>")]
+#[serde(from = "LeaveForms", into = "LeaveForms")]
 pub struct LeaveRoom {
     /// Any id of the room; without one, the room that the client is in.
     pub room_id: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LeaveForms {
-    #[serde(default)]
+    #[serde(default, skip_serializing)]
     room_id: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     payload: Option<GetRoom>,
 }
 
 impl From<LeaveForms> for LeaveRoom {
     fn from(forms: LeaveForms) -> Self {
+        let payload = forms.payload.map(|payload| payload.room_id);
         Self {
-            room_id: forms
-                .payload
-                .map(|payload| payload.room_id)
-                .or(forms.room_id),
+            room_id: payload.or(forms.room_id),
         }
     }
 }
 
-impl From<LeaveRoom> for Request<GetRoom> {
+impl From<LeaveRoom> for LeaveForms {
     fn from(leave: LeaveRoom) -> Self {
         Self {
-            request_id: None,
-            payload: GetRoom {
-                room_id: leave.room_id.unwrap_or_default(),
-            },
+            room_id: None,
+            payload: leave.room_id.map(|room_id| GetRoom { room_id }),
         }
     }
 }

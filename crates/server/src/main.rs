@@ -1,9 +1,11 @@
 //! `visavis-server`: the room service as a program of its own.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 use visavis_protocol::IceServer;
@@ -74,15 +76,24 @@ fn stop_asked() -> io::Result<impl Future<Output = ()>> {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("visavis-server: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .init();
-    let stop = stop_asked()?;
-
+    let stop = stop_asked().context("cannot listen for signals")?;
     let server = Server::bind(ServerConfig {
         listen: args.listen,
         empty_timeout: Duration::from_secs(args.empty_timeout),

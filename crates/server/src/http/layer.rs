@@ -46,7 +46,7 @@ pub(super) async fn log(request: Request, next: Next) -> Response {
         %method,
         route = route.as_ref().map_or("none", MatchedPath::as_str),
         status = response.status().as_u16(),
-        ms = started.elapsed().as_secs_f64() * 1_000.0,
+        elapsed = ?started.elapsed(),
         "request"
     );
     response

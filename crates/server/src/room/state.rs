@@ -9,6 +9,10 @@
 
 mod enter;
 mod say;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod walk;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,0 +1,200 @@
+//! What comes from outside never panics, and nothing of it is changed or lost.
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use visavis_protocol::{
+    ChatBody, ClientMessage, ErrorCode, Features, LeaveRoom, PeerMessage, RequestId, RoomLink,
+    ServerMessage,
+};
+
+/// Messages of all kinds, as texts to be damaged.
+const VALID: &[&str] = &[
+    r#"{"type":"create-room","requestId":1,"payload":{"name":"Tea","maxParticipants":4,"features":["members","later"]}}"#,
+    r#"{"type":"join-room","payload":{"roomId":"abc-defg-hij","displayName":"Bob"}}"#,
+    r#"{"type":"leave-room","payload":{"roomId":"abc-defg-hij"}}"#,
+    r#"{"type":"list-rooms"}"#,
+    r#"{"type":"get-room","payload":{"roomId":"abc-defg-hij"}}"#,
+    r#"{"type":"resume","payload":{"resumeToken":"a.b"}}"#,
+    r#"{"type":"offer","roomId":"r","to":"b","payload":{"sdp":"v=0\r\n","type":"offer"}}"#,
+    r#"{"type":"ice-candidate","to":"b","payload":{"candidate":"","sdpMLineIndex":0}}"#,
+    r#"{"type":"chat","roomId":"r","payload":{"text":"\u00fc"}}"#,
+    r#"{"type":"update-member","payload":{"tracks":[{"source":"camera","muted":true}]}}"#,
+    r#"{"type":"hello","version":1,"name":"Ann"}"#,
+    r#"{"type":"client-id","id":"x","features":["rooms"]}"#,
+    r#"{"type":"member-joined","roomId":"r","memberId":"m","participants":["m"],"member":{"id":"m"}}"#,
+    r#"{"type":"error","code":"room-full","retryAfter":3}"#,
+];
+
+fn read_as_everything(text: &str) {
+    let _ = ClientMessage::read(text);
+    let _ = ServerMessage::parse(text);
+    let _ = PeerMessage::parse(text);
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".*".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        let key = prop_oneof![Just("type".to_owned()), Just("payload".to_owned()), ".*"];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::vec((key, inner), 0..6)
+                .prop_map(|fields| fields.into_iter().collect::<Map<_, _>>().into()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_parsers_panic(text in ".*") {
+        read_as_everything(&text);
+        let _ = RoomLink::parse(&text);
+    }
+
+    #[test]
+    fn no_json_makes_the_parsers_panic(value in any_json()) {
+        read_as_everything(&value.to_string());
+    }
+
+    #[test]
+    fn no_damaged_message_makes_the_parsers_panic(
+        which in 0..VALID.len(),
+        from in any::<prop::sample::Index>(),
+        until in any::<prop::sample::Index>(),
+        put in ".{0,4}",
+    ) {
+        let mut text: Vec<char> = VALID[which].chars().collect();
+        let (a, b) = (from.index(text.len()), until.index(text.len()));
+        text.splice(a.min(b)..a.max(b), put.chars());
+        read_as_everything(&text.into_iter().collect::<String>());
+    }
+
+    #[test]
+    fn no_field_of_another_kind_makes_the_parsers_panic(
+        which in 0..VALID.len(),
+        field in any::<prop::sample::Index>(),
+        value in any_json(),
+    ) {
+        let mut message: Map<String, Value> = serde_json::from_str(VALID[which]).unwrap();
+        let keys: Vec<String> = message.keys().cloned().collect();
+        message.insert(keys[field.index(keys.len())].clone(), value);
+        read_as_everything(&Value::Object(message).to_string());
+    }
+
+    #[test]
+    fn a_relayed_payload_is_the_senders_own_text(value in any_json(), blanks in "[ \t\n]{0,3}") {
+        let payload = format!("{{{blanks}\"a\":{blanks}{value}{blanks},\"big\":123456789012345678901234567890.10}}");
+        let up = format!(r#"{{"payload":{blanks}{payload},"to":"b","type":"offer"}}"#);
+        let Ok((_, ClientMessage::Offer(offer))) = ClientMessage::read(&up) else {
+            return Err(TestCaseError::fail("not an offer"));
+        };
+        prop_assert_eq!(offer.payload.get(), &payload);
+        let down = ServerMessage::Offer(visavis_protocol::RelayDown {
+            from: "a".into(),
+            payload: offer.payload,
+        });
+        prop_assert!(down.to_json().contains(&payload));
+    }
+
+    #[test]
+    fn a_refusal_bears_the_ids_of_its_message(
+        kind in prop_oneof![Just("offer"), Just("no-such-type")],
+        id in any::<i64>(),
+        room in ".*",
+    ) {
+        let text = json!({"type": kind, "requestId": id, "roomId": room, "to": 5}).to_string();
+        let rejected = ClientMessage::read(&text).unwrap_err();
+        prop_assert_eq!(rejected.envelope.request_id, Some(RequestId::Number(id)));
+        prop_assert_eq!(rejected.envelope.room_id, Some(room));
+        prop_assert_eq!(rejected.envelope.to, None);
+    }
+}
+
+#[test]
+fn all_the_valid_examples_are_valid() {
+    for text in VALID {
+        let read = [
+            ClientMessage::read(text).is_ok(),
+            ServerMessage::parse(text).is_ok(),
+            PeerMessage::parse(text).is_ok(),
+        ];
+        assert!(read.contains(&true), "{text}");
+    }
+}
+
+#[test]
+fn what_is_wrong_decides_the_code() {
+    for (text, code) in [
+        ("", ErrorCode::BadMessage),
+        ("[]", ErrorCode::BadMessage),
+        ("{}", ErrorCode::BadMessage),
+        (r#"{"type":5}"#, ErrorCode::BadMessage),
+        (r#"{"type":"join-room"}"#, ErrorCode::BadMessage),
+        (
+            r#"{"type":"join-room","payload":{"roomId":5}}"#,
+            ErrorCode::BadMessage,
+        ),
+        (r#"{"type":"offer","payload":{}}"#, ErrorCode::BadMessage),
+        (r#"{"type":"chat"}"#, ErrorCode::BadMessage),
+        (
+            r#"{"type":"Join-Room","payload":{}}"#,
+            ErrorCode::UnknownType,
+        ),
+        (r#"{"type":"","requestId":1}"#, ErrorCode::UnknownType),
+    ] {
+        assert_eq!(ClientMessage::read(text).unwrap_err().code, code, "{text}");
+    }
+}
+
+#[test]
+fn a_message_without_a_type_is_refused_under_its_request_id() {
+    let rejected = ClientMessage::read(r#"{"requestId":"r-9"}"#).unwrap_err();
+    assert_eq!(
+        rejected.envelope.request_id,
+        Some(RequestId::Text("r-9".into()))
+    );
+}
+
+#[test]
+fn a_room_is_left_by_payload_by_top_level_or_without_a_name() {
+    for (text, room) in [
+        (
+            r#"{"type":"leave-room","payload":{"roomId":"r"}}"#,
+            Some("r"),
+        ),
+        (r#"{"type":"leave-room","roomId":"r"}"#, Some("r")),
+        (r#"{"type":"leave-room"}"#, None),
+    ] {
+        let Ok((_, ClientMessage::LeaveRoom(LeaveRoom { room_id }))) = ClientMessage::read(text)
+        else {
+            panic!("{text}");
+        };
+        assert_eq!(room_id.as_deref(), room, "{text}");
+        let written = ClientMessage::LeaveRoom(LeaveRoom { room_id }).to_json();
+        assert_eq!(written.contains("roomId"), room.is_some(), "{written}");
+    }
+}
+
+#[test]
+fn unknown_features_and_fields_are_passed_over() {
+    let features: Features = serde_json::from_str(r#"["later","chat"]"#).unwrap();
+    assert_eq!(serde_json::to_string(&features).unwrap(), r#"["chat"]"#);
+    assert!(ServerMessage::parse(r#"{"type":"client-id","id":"x","later":{}}"#).is_ok());
+}
+
+#[test]
+fn a_chat_payload_of_any_shape_has_a_text() {
+    for (payload, text) in [
+        (r#"{"text":"a","more":1}"#, "a"),
+        (r#""b""#, "b"),
+        ("[1, 2]", "[1, 2]"),
+    ] {
+        let payload = serde_json::value::RawValue::from_string(payload.to_owned()).unwrap();
+        assert_eq!(ChatBody::read(&payload).text, text);
+    }
+}

@@ -1,0 +1,535 @@
+//! Every message of the wire as JSON, kept as snapshots, and read back.
+
+use insta::assert_json_snapshot;
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
+use visavis_protocol::*;
+
+fn raw(value: Value) -> Box<RawValue> {
+    to_raw_value(&value).unwrap()
+}
+
+/// Compares with the snapshot, reads the message back, and writes it again.
+macro_rules! check {
+    ($name:literal, $type:ident, $message:expr) => {{
+        let json = $message.to_json();
+        let value: Value = serde_json::from_str(&json).unwrap();
+        assert_json_snapshot!($name, value);
+        assert_eq!($type::parse(&json).unwrap().to_json(), json);
+    }};
+}
+
+const ANN: &str = "0b6f1a3e-5b3f-4a43-9d43-5f2c3a0a6d01";
+const BOB: &str = "7c0d2f55-93f5-4a0e-8f0e-1e8f4b1f9c02";
+const ROOM: &str = "abc-defg-hij";
+
+fn request<T>(payload: T) -> Request<T> {
+    Request {
+        request_id: Some(RequestId::Text("r-1".into())),
+        payload,
+    }
+}
+
+fn relay_up(payload: Value) -> RelayUp {
+    RelayUp {
+        room_id: Some(ROOM.into()),
+        to: BOB.into(),
+        payload: raw(payload),
+    }
+}
+
+fn relay_down(payload: Value) -> RelayDown {
+    RelayDown {
+        from: ANN.into(),
+        payload: raw(payload),
+    }
+}
+
+fn offer() -> Value {
+    serde_json::json!({"type": "offer", "sdp": "v=0\r\n"})
+}
+
+fn answer() -> Value {
+    serde_json::json!({"type": "answer", "sdp": "v=0\r\n"})
+}
+
+fn candidate() -> IceCandidate {
+    IceCandidate {
+        candidate: "candidate:1 1 udp 2130706431 192.0.2.1 50000 typ host".into(),
+        sdp_mid: Some("0".into()),
+        sdp_m_line_index: Some(0),
+        username_fragment: Some("abcd".into()),
+    }
+}
+
+fn candidate_json() -> Value {
+    serde_json::to_value(candidate()).unwrap()
+}
+
+fn member() -> Member {
+    Member {
+        id: ANN.into(),
+        name: "Ann".into(),
+        role: Role::Host,
+        joined_at: "2026-01-22T10:30:00Z".into(),
+        grants: Grants {
+            can_publish_sources: vec![TrackSource::Microphone, TrackSource::ScreenShareAudio],
+            ..Grants::default()
+        },
+        tracks: vec![Track {
+            sid: "TR_23456789ABCD".into(),
+            source: TrackSource::Camera,
+            muted: true,
+        }],
+        hand_raised: true,
+        connection: MemberConnection::Reconnecting,
+    }
+}
+
+fn patch() -> MemberPatch {
+    let track = |source, muted| TrackState { source, muted };
+    MemberPatch {
+        name: Some("Ann".into()),
+        tracks: Some(vec![
+            track(TrackSource::Camera, true),
+            track(TrackSource::ScreenShare, false),
+        ]),
+        hand_raised: Some(false),
+    }
+}
+
+fn chat_entry() -> ChatEntry {
+    ChatEntry {
+        id: "m-1".into(),
+        from: ANN.into(),
+        name: "Ann".into(),
+        payload: raw(serde_json::json!({"text": "hello"})),
+        sent_at: "2026-01-22T10:30:00.250Z".into(),
+        to: Some(BOB.into()),
+    }
+}
+
+fn ice_servers() -> Vec<IceServer> {
+    vec![
+        IceServer {
+            urls: vec!["stun:192.0.2.1:3478".into()],
+            username: None,
+            credential: None,
+        },
+        IceServer {
+            urls: vec!["turn:192.0.2.1:3478".into()],
+            username: Some("1769077800:ann".into()),
+            credential: Some("c2VjcmV0".into()),
+        },
+    ]
+}
+
+#[test]
+fn every_client_message_has_its_snapshot() {
+    use ClientMessage as M;
+    check!(
+        "client-create-room",
+        ClientMessage,
+        M::CreateRoom(request(CreateRoom {
+            name: "Tea".into(),
+            max_participants: Some(4),
+            metadata: Some(Metadata {
+                description: Some("At five".into()),
+                private: Some(true)
+            }),
+            display_name: Some("Ann".into()),
+            features: Features::of(&[Feature::Members, Feature::Resume, Feature::Chat]),
+        }))
+    );
+    check!(
+        "client-create-room-plain",
+        ClientMessage,
+        M::CreateRoom(Request {
+            request_id: None,
+            payload: CreateRoom {
+                name: "Tea".into(),
+                max_participants: Some(4),
+                ..CreateRoom::default()
+            },
+        })
+    );
+    check!(
+        "client-join-room",
+        ClientMessage,
+        M::JoinRoom(request(JoinRoom {
+            room_id: ROOM.into(),
+            display_name: Some("Bob".into()),
+            features: Features::of(&[Feature::Members]),
+        }))
+    );
+    check!(
+        "client-join-room-plain",
+        ClientMessage,
+        M::JoinRoom(Request {
+            request_id: None,
+            payload: JoinRoom {
+                room_id: ROOM.into(),
+                ..JoinRoom::default()
+            },
+        })
+    );
+    check!(
+        "client-leave-room",
+        ClientMessage,
+        M::LeaveRoom(LeaveRoom {
+            room_id: Some(ROOM.into())
+        })
+    );
+    check!(
+        "client-list-rooms",
+        ClientMessage,
+        M::ListRooms(ListRooms::default())
+    );
+    check!(
+        "client-get-room",
+        ClientMessage,
+        M::GetRoom(request(GetRoom {
+            room_id: ROOM.into()
+        }))
+    );
+    check!(
+        "client-resume",
+        ClientMessage,
+        M::Resume(request(Resume {
+            resume_token: "a.b".into()
+        }))
+    );
+    check!("client-offer", ClientMessage, M::Offer(relay_up(offer())));
+    check!(
+        "client-answer",
+        ClientMessage,
+        M::Answer(relay_up(answer()))
+    );
+    check!(
+        "client-ice-candidate",
+        ClientMessage,
+        M::IceCandidate(relay_up(candidate_json()))
+    );
+    check!(
+        "client-ice",
+        ClientMessage,
+        M::Ice(relay_up(candidate_json()))
+    );
+    check!(
+        "client-offer-legacy",
+        ClientMessage,
+        M::Offer(RelayUp {
+            room_id: None,
+            ..relay_up(offer())
+        })
+    );
+    check!(
+        "client-chat",
+        ClientMessage,
+        M::Chat(ChatUp {
+            room_id: Some(ROOM.into()),
+            to: Some(BOB.into()),
+            id: Some("m-1".into()),
+            payload: raw(serde_json::json!({"text": "hello"})),
+        })
+    );
+    check!(
+        "client-chat-plain",
+        ClientMessage,
+        M::Chat(ChatUp {
+            room_id: Some(ROOM.into()),
+            to: None,
+            id: None,
+            payload: raw(serde_json::json!("hello")),
+        })
+    );
+    check!(
+        "client-update-member",
+        ClientMessage,
+        M::UpdateMember(UpdateMember {
+            room_id: Some(ROOM.into()),
+            payload: patch(),
+        })
+    );
+}
+
+#[test]
+fn every_server_message_has_its_snapshot() {
+    use ServerMessage as M;
+    let all = Features::of(&[
+        Feature::Rooms,
+        Feature::Members,
+        Feature::Resume,
+        Feature::Chat,
+    ]);
+    let request_id = Some(RequestId::Number(7));
+    let created = CreatedRoom {
+        id: ROOM.into(),
+        name: "Tea".into(),
+        created_at: "2026-01-22T10:30:00Z".into(),
+        host: ANN.into(),
+        max_participants: 4,
+        participants: vec![ANN.into()],
+        ..CreatedRoom::default()
+    };
+    let joined = JoinedRoom {
+        id: ROOM.into(),
+        participants: vec![ANN.into(), BOB.into()],
+        ..JoinedRoom::default()
+    };
+    let joined_in_full = RoomJoined {
+        request_id: request_id.clone(),
+        room: JoinedRoom {
+            name: Some("Tea".into()),
+            members: Some(vec![member()]),
+            chat: Some(vec![chat_entry()]),
+            ..joined.clone()
+        },
+        resume_token: Some("a.b".into()),
+        ice_servers: Some(ice_servers()),
+    };
+    check!(
+        "server-client-id",
+        ServerMessage,
+        M::ClientId(Welcome {
+            id: ANN.into(),
+            protocol: PROTOCOL,
+            features: all,
+        })
+    );
+    check!(
+        "server-room-created",
+        ServerMessage,
+        M::RoomCreated(RoomCreated {
+            request_id: request_id.clone(),
+            room: CreatedRoom {
+                metadata: Some(Metadata {
+                    description: None,
+                    private: Some(true)
+                }),
+                members: Some(vec![member()]),
+                chat: Some(Vec::new()),
+                ..created.clone()
+            },
+            resume_token: Some("a.b".into()),
+            ice_servers: Some(ice_servers()),
+        })
+    );
+    check!(
+        "server-room-created-plain",
+        ServerMessage,
+        M::RoomCreated(RoomCreated {
+            request_id: None,
+            room: created,
+            resume_token: None,
+            ice_servers: None,
+        })
+    );
+    check!(
+        "server-room-joined-plain",
+        ServerMessage,
+        M::RoomJoined(RoomJoined {
+            request_id: None,
+            room: joined,
+            resume_token: None,
+            ice_servers: None,
+        })
+    );
+    check!(
+        "server-room-joined",
+        ServerMessage,
+        M::RoomJoined(joined_in_full.clone())
+    );
+    check!("server-resumed", ServerMessage, M::Resumed(joined_in_full));
+    let member_joined = MemberJoined {
+        room_id: ROOM.into(),
+        member_id: ANN.into(),
+        participants: vec![BOB.into(), ANN.into()],
+        member: None,
+    };
+    check!(
+        "server-member-joined-plain",
+        ServerMessage,
+        M::MemberJoined(member_joined.clone())
+    );
+    check!(
+        "server-member-joined",
+        ServerMessage,
+        M::MemberJoined(MemberJoined {
+            member: Some(member()),
+            ..member_joined
+        })
+    );
+    check!(
+        "server-member-left",
+        ServerMessage,
+        M::MemberLeft(MemberLeft {
+            room_id: ROOM.into(),
+            member_id: ANN.into(),
+            participants: vec![BOB.into()],
+        })
+    );
+    check!(
+        "server-member-updated",
+        ServerMessage,
+        M::MemberUpdated(MemberUpdated {
+            room_id: ROOM.into(),
+            member_id: ANN.into(),
+            member: member(),
+        })
+    );
+    check!(
+        "server-rooms-list",
+        ServerMessage,
+        M::RoomsList(RoomsList {
+            request_id: None,
+            rooms: vec![ListedRoom {
+                id: ROOM.into(),
+                name: "Tea".into(),
+                participant_count: 2
+            }],
+        })
+    );
+    check!(
+        "server-room-info",
+        ServerMessage,
+        M::RoomInfo(RoomInfoMessage {
+            request_id,
+            room: RoomInfo {
+                id: ROOM.into(),
+                name: "Tea".into(),
+                state: RoomState::InCall,
+                participant_count: 2,
+                needs_passcode: false,
+                waiting_room: false,
+                names: Some(vec!["Ann".into()]),
+            },
+        })
+    );
+    check!("server-offer", ServerMessage, M::Offer(relay_down(offer())));
+    check!(
+        "server-answer",
+        ServerMessage,
+        M::Answer(relay_down(answer()))
+    );
+    check!(
+        "server-ice-candidate",
+        ServerMessage,
+        M::IceCandidate(relay_down(candidate_json()))
+    );
+    check!(
+        "server-ice",
+        ServerMessage,
+        M::Ice(relay_down(candidate_json()))
+    );
+    let chat = ChatDown {
+        room_id: ROOM.into(),
+        from: ANN.into(),
+        payload: raw(serde_json::json!({"text": "hello"})),
+        id: None,
+        sent_at: None,
+        name: None,
+        to: None,
+    };
+    check!("server-chat-plain", ServerMessage, M::Chat(chat.clone()));
+    check!(
+        "server-chat",
+        ServerMessage,
+        M::Chat(ChatDown {
+            id: Some("m-1".into()),
+            sent_at: Some("2026-01-22T10:30:00.250Z".into()),
+            name: Some("Ann".into()),
+            to: Some(BOB.into()),
+            ..chat
+        })
+    );
+    check!(
+        "server-error",
+        ServerMessage,
+        M::Error(ErrorMessage {
+            code: ErrorCode::RateLimited,
+            message: "too many messages".into(),
+            request_id: Some(RequestId::Text("r-1".into())),
+            room_id: Some(ROOM.into()),
+            to: Some(BOB.into()),
+            retry_after: Some(60),
+        })
+    );
+}
+
+#[test]
+fn every_peer_message_has_its_snapshot() {
+    use PeerMessage as M;
+    let description = |kind| PeerPayload {
+        payload: Description {
+            kind,
+            sdp: "v=0\r\n".into(),
+        },
+    };
+    check!(
+        "peer-hello",
+        PeerMessage,
+        M::Hello(Hello {
+            version: PEER_PROTOCOL,
+            name: "Ann".into()
+        })
+    );
+    check!(
+        "peer-update-member",
+        PeerMessage,
+        M::UpdateMember(PeerPayload { payload: patch() })
+    );
+    check!(
+        "peer-chat",
+        PeerMessage,
+        M::Chat(PeerChat {
+            id: "m-1".into(),
+            payload: raw(serde_json::json!({"text": "hello"})),
+        })
+    );
+    check!(
+        "peer-offer",
+        PeerMessage,
+        M::Offer(description(DescriptionKind::Offer))
+    );
+    check!(
+        "peer-answer",
+        PeerMessage,
+        M::Answer(description(DescriptionKind::Answer))
+    );
+    check!(
+        "peer-ice-candidate",
+        PeerMessage,
+        M::IceCandidate(PeerPayload {
+            payload: candidate()
+        })
+    );
+}
+
+#[test]
+fn the_error_codes_are_the_closed_list() {
+    use ErrorCode::*;
+    let codes = [
+        BadMessage,
+        MessageTooLarge,
+        UnknownType,
+        Unauthorized,
+        Forbidden,
+        TokenExpired,
+        RoomNotFound,
+        RoomNotOpen,
+        RoomEnded,
+        RoomFull,
+        RoomLocked,
+        WrongPasscode,
+        WaitingRoom,
+        Denied,
+        NotInRoom,
+        AlreadyInRoom,
+        MemberNotFound,
+        RateLimited,
+        ServerBusy,
+        Internal,
+    ];
+    assert_json_snapshot!("error-codes", codes);
+}
