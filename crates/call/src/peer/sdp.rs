@@ -157,15 +157,17 @@ fn direction(media: &MediaDescription) -> Direction {
     .unwrap_or(Direction::Sendrecv)
 }
 
-/// Every format has its `a=rtpmap`, but for the static ones (RFC 3551, section 6).
+/// Every format has its `a=rtpmap`.
 fn check_formats(media: &MediaDescription) -> Result<(), SdpError> {
     let codecs = media.codecs();
-    let known = |format: &String| {
-        format
-            .parse::<u8>()
-            .is_ok_and(|number| number < 35 || codecs.contains_key(&number))
+    // A codec without a name has other attributes only.
+    let is_named = |number| {
+        codecs
+            .get(&number)
+            .is_some_and(|codec| !codec.name.is_empty())
     };
-    if media.media_name.formats.iter().all(known) {
+    let mut formats = media.media_name.formats.iter();
+    if formats.all(|format| format.parse().is_ok_and(is_named)) {
         Ok(())
     } else {
         Err(SdpError::Attribute("a=rtpmap"))
@@ -289,6 +291,10 @@ mod tests {
         assert_eq!(
             error(OFFER.replace("sha-256 00", "00")),
             SdpError::Attribute("fingerprint")
+        );
+        assert_eq!(
+            error(OFFER.replace("/90000", "/ninety")),
+            SdpError::Attribute("a=rtpmap")
         );
         assert_eq!(
             error(OFFER.replace("rtpmap:111", "rtpmap:112")),

@@ -173,6 +173,16 @@ pub fn forward(
     });
 }
 
+/// Keeps what happened, and forwards nothing.
+pub fn record(mut events: mpsc::Receiver<(PeerKey, PeerEvent)>, side: &Side) {
+    let log = side.log.clone();
+    tokio::spawn(async move {
+        while let Some((_, event)) = events.recv().await {
+            log.lock().unwrap().push(event);
+        }
+    });
+}
+
 /// Two peers that hear each other; the second one is polite. Nothing is offered yet.
 pub fn pair(first: PeerConfig, second: PeerConfig) -> (Side, Side) {
     let ((a, from_a), (b, from_b)) = (Side::new(first), Side::new(second));

@@ -1,0 +1,142 @@
+//! Sound, pictures and messages.
+
+use visavis_media::VideoCodec::{H264, Vp8};
+use visavis_protocol::Hello;
+
+use super::super::*;
+use super::lossy;
+use super::pair::*;
+
+#[tokio::test]
+async fn sound_and_pictures_flow_both_ways_in_either_codec() {
+    for codec in [H264, Vp8] {
+        let (a, b) = call(codec).await;
+        for side in [&a, &b] {
+            let picture = side.handle.video.stats();
+            assert_eq!(
+                (picture.width, picture.height),
+                (FORMAT.width, FORMAT.height),
+                "{codec:?}"
+            );
+            wait_until(
+                || side.handle.audio.level().rms > 0.03,
+                || format!("{:?}", side.handle.audio.level()),
+            )
+            .await;
+            let told = |figures: &TransportStatistics| {
+                figures.frames_sent > 0
+                    && figures.bytes_sent > 0
+                    && figures.reports > 0
+                    && figures.round_trip_ms.is_some()
+            };
+            wait_until(
+                || told(&side.handle.statistics.borrow()),
+                || format!("{:?}", side.handle.statistics.borrow()),
+            )
+            .await;
+        }
+        a.end().await;
+        b.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_muted_source_sends_nothing_and_goes_on_when_unmuted() {
+    let (a, b) = call(Vp8).await;
+    a.media.audio.set_muted(true);
+    a.media.video.set_muted(true);
+    let packets = || {
+        (
+            b.handle.video.stats().packets_received,
+            b.handle.audio.stats().packets_received,
+        )
+    };
+    // What was on its way arrives; then there is silence, which the other direction times.
+    a.receives(2, 10).await;
+    let quiet = packets();
+    a.receives(5, 25).await;
+    assert_eq!(packets(), quiet);
+    assert!(a.is_connected() && b.handle.video.stats().frames_decoded > 0);
+    a.media.audio.set_muted(false);
+    a.media.video.set_muted(false);
+    b.receives(5, 25).await;
+    a.end().await;
+    b.end().await;
+}
+
+#[tokio::test]
+async fn a_receiver_that_needs_a_key_frame_gets_one() {
+    for codec in [H264, Vp8] {
+        let (a, b) = call(codec).await;
+        let before = b.handle.video.stats().key_frames_decoded;
+        b.handle.video.clear();
+        wait_until(
+            || b.handle.video.stats().key_frames_decoded > before,
+            || format!("{:?}", b.handle.video.stats()),
+        )
+        .await;
+        b.receives(3, 0).await;
+        a.end().await;
+        b.end().await;
+    }
+}
+
+#[tokio::test]
+async fn messages_cross_the_data_channel_in_order() {
+    let (a, b) = call(Vp8).await;
+    for side in [&a, &b] {
+        wait_until(
+            || side.has(|event| matches!(event, PeerEvent::ChannelOpen)),
+            || format!("{:?}", side.log.lock().unwrap()),
+        )
+        .await;
+    }
+    for (from, to) in [(&a, &b), (&b, &a)] {
+        for version in 0..20 {
+            let hello = PeerMessage::Hello(Hello {
+                version,
+                name: "x".repeat(50_000),
+            });
+            from.command(PeerCommand::Send(Box::new(hello))).await;
+        }
+        let versions = || -> Vec<u32> {
+            let log = to.log.lock().unwrap();
+            let version = |event: &PeerEvent| match event {
+                PeerEvent::Message(message) => match message.as_ref() {
+                    PeerMessage::Hello(hello) => Some(hello.version),
+                    _ => None,
+                },
+                _ => None,
+            };
+            log.iter().filter_map(version).collect()
+        };
+        wait_until(|| versions().len() >= 20, || format!("{:?}", versions())).await;
+        assert_eq!(versions(), (0..20).collect::<Vec<_>>());
+    }
+    a.end().await;
+    b.end().await;
+}
+
+#[tokio::test]
+async fn lost_packets_are_sent_again_and_the_loss_is_reported() {
+    let seed = rand::random();
+    println!("seed {seed}");
+    for codec in [H264, Vp8] {
+        let (a, b) = lossy::call(codec, 0.05, seed).await;
+        b.receives(100, 200).await;
+        let video = b.handle.video.stats();
+        println!("{codec:?} {video:?}");
+        let repaired = (video.packets_lost as f64) < 0.01 * video.packets_received as f64;
+        assert!(
+            repaired && video.key_frames_decoded <= 3,
+            "{codec:?} {video:?}"
+        );
+        wait_until(
+            || a.handle.statistics.borrow().remote_loss_percent > 0.0,
+            || format!("{:?}", a.handle.statistics.borrow()),
+        )
+        .await;
+        a.end().await;
+        b.end().await;
+    }
+}

@@ -1,0 +1,308 @@
+//! Offers, answers, restarts, nonsense and ends.
+
+use visavis_media::VideoCodec::{self, H264, Vp8};
+use visavis_protocol::DescriptionKind;
+
+use super::super::*;
+use super::pair::*;
+
+fn failed(event: &PeerEvent) -> bool {
+    matches!(event, PeerEvent::NegotiationFailed { .. })
+}
+
+fn described(side: &Side, kind: DescriptionKind) -> Vec<String> {
+    let log = side.log.lock().unwrap();
+    let sdp = |event: &PeerEvent| match event {
+        PeerEvent::LocalDescription(description) if description.kind == kind => {
+            Some(description.sdp.clone())
+        }
+        _ => None,
+    };
+    log.iter().filter_map(sdp).collect()
+}
+
+/// The newest description of this kind, the `count`th.
+async fn description(side: &Side, kind: DescriptionKind, count: usize) -> String {
+    wait_until(
+        || described(side, kind).len() >= count,
+        || format!("{:?}", side.log.lock().unwrap()),
+    )
+    .await;
+    described(side, kind).swap_remove(count - 1)
+}
+
+/// A peer whose descriptions go nowhere but into its log.
+fn lone(codec: VideoCodec) -> Side {
+    let (side, events) = Side::new(config(codec));
+    record(events, &side);
+    side
+}
+
+#[tokio::test]
+async fn both_may_offer_at_once_and_the_polite_one_takes_its_offer_back() {
+    let (a, b) = pair(config(Vp8), config(H264));
+    // The impolite side refuses what comes while its own offer is pending.
+    a.command(PeerCommand::MakeOffer { ice_restart: false })
+        .await;
+    b.command(PeerCommand::MakeOffer { ice_restart: false })
+        .await;
+    for side in [&a, &b] {
+        wait_until(
+            || side.is_connected(),
+            || format!("{:?}", side.log.lock().unwrap()),
+        )
+        .await;
+        side.receives(3, 10).await;
+        wait_until(
+            || side.has(|event| matches!(event, PeerEvent::ChannelOpen)),
+            || "no channel".into(),
+        )
+        .await;
+    }
+    assert!(!b.has(failed), "{:?}", b.log.lock().unwrap());
+    a.end().await;
+    b.end().await;
+}
+
+#[tokio::test]
+async fn an_ice_restart_from_either_side_keeps_the_call() {
+    let (a, b) = call(Vp8).await;
+    for (side, other, count) in [(&a, &b, 2), (&b, &a, 1)] {
+        let accepted = side.count(|event| matches!(event, PeerEvent::AnswerAccepted));
+        side.command(PeerCommand::MakeOffer { ice_restart: true })
+            .await;
+        description(side, DescriptionKind::Offer, count).await;
+        wait_until(
+            || side.count(|event| matches!(event, PeerEvent::AnswerAccepted)) > accepted,
+            || format!("{:?}", side.log.lock().unwrap()),
+        )
+        .await;
+        side.receives(15, 50).await;
+        other.receives(15, 50).await;
+    }
+    let fragment = |sdp: &String| {
+        sdp.lines()
+            .find(|line| line.starts_with("a=ice-ufrag:"))
+            .map(str::to_owned)
+    };
+    let offers = described(&a, DescriptionKind::Offer);
+    assert_ne!(fragment(&offers[0]), fragment(&offers[1]));
+    a.end().await;
+    b.end().await;
+}
+
+#[tokio::test]
+async fn nonsense_leaves_a_call_as_it_is() {
+    let (a, b) = call(H264).await;
+    let offer = described(&a, DescriptionKind::Offer).remove(0);
+    let offers = [
+        String::new(),
+        "nonsense".into(),
+        offer.replace("a=ice-ufrag", "a=x"),
+        offer.replace("m=audio", "m=video"),
+        offer.replace("sha-256", "sha-512 x"),
+        offer.replacen("a=mid:0", "a=mid:7", 1),
+        offer.replace("/90000", "/ninety"),
+        offer.split("m=video").next().unwrap().into(),
+    ];
+    let count = offers.len();
+    for sdp in offers {
+        a.command(PeerCommand::AcceptOffer {
+            sdp: sdp.clone(),
+            rollback: true,
+        })
+        .await;
+        a.command(PeerCommand::AcceptAnswer { sdp }).await;
+    }
+    for candidate in [
+        "candidate:nonsense",
+        "",
+        "candidate:1 1 udp 1 256.1.1.1 99999 typ host",
+        "\u{0}",
+    ] {
+        a.command(PeerCommand::AddCandidate(IceCandidate {
+            candidate: candidate.into(),
+            ..Default::default()
+        }))
+        .await;
+    }
+    wait_until(
+        || a.count(failed) == 2 * count,
+        || format!("{:?}", a.log.lock().unwrap()),
+    )
+    .await;
+    a.receives(10, 50).await;
+    b.receives(10, 50).await;
+    // And it can still be negotiated.
+    b.command(PeerCommand::MakeOffer { ice_restart: false })
+        .await;
+    wait_until(
+        || b.has(|event| matches!(event, PeerEvent::AnswerAccepted)),
+        || format!("{:?}", b.log.lock().unwrap()),
+    )
+    .await;
+    a.receives(10, 50).await;
+    a.end().await;
+    b.end().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_began_with_nonsense_still_makes_a_call() {
+    let (a, b) = pair(config(Vp8), config(Vp8));
+    b.command(PeerCommand::AcceptOffer {
+        sdp: "v=0".into(),
+        rollback: false,
+    })
+    .await;
+    b.command(PeerCommand::AcceptOffer {
+        sdp: FOREIGN.replace("opus/48000/2", "opus/none/2"),
+        rollback: false,
+    })
+    .await;
+    wait_until(
+        || b.count(failed) >= 1,
+        || format!("{:?}", b.log.lock().unwrap()),
+    )
+    .await;
+    a.command(PeerCommand::MakeOffer { ice_restart: false })
+        .await;
+    a.receives(3, 10).await;
+    b.receives(3, 10).await;
+    a.end().await;
+    b.end().await;
+}
+
+/// As a browser might write it: sound only to us, pictures only to them, one
+/// picture too many, and something unheard of.
+const FOREIGN: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1 2 3\r\n\
+    a=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\n\
+    a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=setup:actpass\r\n\
+    m=audio 9 UDP/TLS/RTP/SAVPF 63 109\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendonly\r\na=rtcp-mux\r\n\
+    a=rtpmap:63 red/48000/2\r\na=rtpmap:109 opus/48000/2\r\na=ssrc:5 cname:x\r\n\
+    m=video 9 UDP/TLS/RTP/SAVPF 45 98 99\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=recvonly\r\na=rtcp-mux\r\n\
+    a=rtpmap:45 AV1/90000\r\na=rtpmap:98 H264/90000\r\na=fmtp:98 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n\
+    a=rtpmap:99 rtx/90000\r\na=fmtp:99 apt=98\r\n\
+    m=video 9 UDP/TLS/RTP/SAVPF 98\r\nc=IN IP4 0.0.0.0\r\na=mid:2\r\na=sendrecv\r\na=rtcp-mux\r\n\
+    a=rtpmap:98 H264/90000\r\na=fmtp:98 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\na=ssrc:6 cname:x\r\n\
+    m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:3\r\na=sctp-port:5000\r\n";
+
+#[tokio::test]
+async fn a_foreign_offer_is_answered_section_by_section() {
+    let side = lone(Vp8);
+    side.command(PeerCommand::AcceptOffer {
+        sdp: FOREIGN.into(),
+        rollback: false,
+    })
+    .await;
+    let answer = description(&side, DescriptionKind::Answer, 1).await;
+    let sections: Vec<&str> = answer.split("\r\nm=").skip(1).collect();
+    let [audio, video, extra, data] = &sections[..] else {
+        panic!("{answer}")
+    };
+    assert!(
+        audio.starts_with("audio 9") && audio.contains("a=recvonly") && audio.contains("109 opus"),
+        "{answer}"
+    );
+    assert!(
+        video.starts_with("video 9") && video.contains("a=sendonly") && video.contains("98 H264"),
+        "{answer}"
+    );
+    assert!(video.contains("a=ssrc-group:FID"), "{answer}");
+    assert!(extra.contains("a=inactive"), "{answer}");
+    assert!(data.starts_with("application 9"), "{answer}");
+    side.end().await;
+}
+
+#[tokio::test]
+async fn an_offer_without_pictures_makes_a_call_with_sound() {
+    let side = lone(Vp8);
+    let sound = FOREIGN
+        .split("m=video")
+        .next()
+        .unwrap()
+        .replace("BUNDLE 0 1 2 3", "BUNDLE 0")
+        .replace("sendonly", "sendrecv");
+    side.command(PeerCommand::AcceptOffer {
+        sdp: sound,
+        rollback: false,
+    })
+    .await;
+    let answer = description(&side, DescriptionKind::Answer, 1).await;
+    assert!(
+        answer.contains("a=sendrecv") && !answer.contains("m=video"),
+        "{answer}"
+    );
+    side.end().await;
+}
+
+#[tokio::test]
+async fn a_peer_without_our_preferred_codec_is_sent_the_other() {
+    let (a, from_a) = Side::new(config(H264));
+    let (b, from_b) = Side::new(config(Vp8));
+    forward(from_a, &a, &b, true, direct());
+    // The other side's answers lose H.264 on their way.
+    let (events, edited) = mpsc::channel(64);
+    let mut from_b = from_b;
+    tokio::spawn(async move {
+        while let Some((key, mut event)) = from_b.recv().await {
+            if let PeerEvent::LocalDescription(description) = &mut event {
+                description.sdp = without_h264(&description.sdp);
+            }
+            let _ = events.send((key, event)).await;
+        }
+    });
+    forward(edited, &b, &a, false, direct());
+    a.command(PeerCommand::MakeOffer { ice_restart: false })
+        .await;
+    b.receives(5, 10).await;
+    b.handle.video.clear();
+    b.receives(5, 10).await;
+    wait_until(
+        || a.handle.statistics.borrow().reports > 0,
+        || format!("{:?}", a.handle.statistics.borrow()),
+    )
+    .await;
+    a.end().await;
+    b.end().await;
+}
+
+fn without_h264(sdp: &str) -> String {
+    let gone = |line: &str| {
+        ["rtpmap", "fmtp", "rtcp-fb"].iter().any(|name| {
+            ["102", "103"]
+                .iter()
+                .any(|number| line.starts_with(&format!("a={name}:{number} ")))
+        })
+    };
+    sdp.replace(" 102 103", "")
+        .replace(" 102", "")
+        .replace(" 103", "")
+        .split("\r\n")
+        .filter(|line| !gone(line))
+        .collect::<Vec<_>>()
+        .join("\r\n")
+}
+
+#[tokio::test]
+async fn a_peer_ends_with_its_handle_too() {
+    let side = lone(Vp8);
+    side.command(PeerCommand::MakeOffer { ice_restart: false })
+        .await;
+    description(&side, DescriptionKind::Offer, 1).await;
+    let Side {
+        handle, tasks, log, ..
+    } = side;
+    drop(handle);
+    tasks.close();
+    wait_until(
+        || {
+            log.lock()
+                .unwrap()
+                .iter()
+                .any(|event| matches!(event, PeerEvent::Connection(PeerConnectionState::Closed)))
+        },
+        || format!("{:?}", log.lock().unwrap()),
+    )
+    .await;
+    tokio::time::timeout(LIMIT, tasks.wait()).await.unwrap();
+}
