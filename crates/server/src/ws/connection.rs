@@ -73,7 +73,10 @@ impl Connection {
             let now = Instant::now();
             match self.keep_alive.due(now) {
                 Due::Nothing => {}
-                Due::Ping => self.write(Message::Ping(Bytes::new())).await?,
+                Due::Ping => {
+                    self.write(Message::Ping(Bytes::new())).await?;
+                    self.flush().await?;
+                }
                 Due::Silent => return Err(End::Broken),
             }
             self.paused_until = self.paused_until.filter(|until| *until > now);

@@ -1,0 +1,9 @@
+//! The server in process on a free port, and scripted clients.
+
+mod extensions;
+mod program;
+mod rest;
+mod resume;
+mod rooms;
+mod support;
+mod unruly;

@@ -1,0 +1,287 @@
+//! Clients that send nonsense, too much or nothing, or do not read.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::json;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use visavis_server::{Limits, Server, ServerConfig};
+
+use crate::support::{Client, all, server};
+
+async fn server_with(limits: Limits) -> Server {
+    let config = ServerConfig {
+        limits,
+        ..ServerConfig::default()
+    };
+    Server::bind(config).await.unwrap()
+}
+
+#[tokio::test]
+async fn bad_input_gets_a_clear_error_and_hurts_nobody() {
+    let server = server().await;
+    let mut a = Client::connect(server.local_addr()).await;
+    let mut b = Client::connect(server.local_addr()).await;
+    let room = a.create(json!({"name": "Tea"})).await;
+    b.join(&room).await;
+    a.expect("member-joined").await;
+    for (text, code) in [
+        ("", "bad-message"),
+        ("hello", "bad-message"),
+        ("[]", "bad-message"),
+        ("null", "bad-message"),
+        ("{}", "bad-message"),
+        (r#"{"type":7}"#, "bad-message"),
+        (
+            r#"{"type":"offer","type":"offer","to":"x","payload":{}}"#,
+            "bad-message",
+        ),
+        (r#"{"type":"create-room"}"#, "bad-message"),
+        (r#"{"type":"join-room","payload":{}}"#, "bad-message"),
+        (
+            r#"{"type":"join-room","payload":{"roomId":5}}"#,
+            "bad-message",
+        ),
+        (r#"{"type":"offer","to":"x"}"#, "bad-message"),
+        (r#"{"type":"offer","payload":{}}"#, "bad-message"),
+        (r#"{"type":"chat"}"#, "bad-message"),
+        (
+            r#"{"type":"get-room","payload":{"roomId":"../x"}}"#,
+            "room-not-found",
+        ),
+        (
+            r#"{"type":"get-room","payload":{"roomId":""}}"#,
+            "room-not-found",
+        ),
+        (
+            r#"{"type":"join-room","payload":{"roomId":"zzz-zzzz-zzz"}}"#,
+            "room-not-found",
+        ),
+        (r#"{"type":"client-id","id":"x"}"#, "unknown-type"),
+        (r#"{"type":"mute-everyone"}"#, "unknown-type"),
+        (
+            r#"{"type":"resume","payload":{"resumeToken":5}}"#,
+            "bad-message",
+        ),
+    ] {
+        a.send(Message::text(text)).await;
+        a.refused(code).await;
+    }
+    for payload in ["[]", "\"x\"", "1", "null"] {
+        let offer = format!(
+            r#"{{"type":"offer","to":"{}","requestId":"q","payload":{payload}}}"#,
+            b.id
+        );
+        a.send(Message::text(offer)).await;
+        let refused = a.refused("bad-message").await;
+        assert_eq!(
+            (&refused["requestId"], &refused["to"]),
+            (&json!("q"), &json!(b.id))
+        );
+    }
+    a.nothing_more().await;
+    b.expect("chat").await;
+    b.nothing_more().await;
+}
+
+#[tokio::test]
+async fn names_that_are_none_are_refused_with_a_reason() {
+    let server = server().await;
+    let mut a = Client::connect(server.local_addr()).await;
+    for payload in [
+        json!({"name": ""}),
+        json!({"name": " \t\u{0} "}),
+        json!({"name": "x".repeat(101)}),
+        json!({"name": "ok", "displayName": "x".repeat(101)}),
+        json!({"name": "ok", "metadata": {"description": "x".repeat(1_001)}}),
+        json!({"name": "ok", "maxParticipants": -1}),
+        json!({"name": "ok", "maxParticipants": "four"}),
+    ] {
+        a.say(json!({"type": "create-room", "payload": payload}))
+            .await;
+        let refused = a.refused("bad-message").await;
+        assert!(!refused["message"].as_str().unwrap().is_empty());
+    }
+    a.create(json!({"name": "still here"})).await;
+}
+
+#[tokio::test]
+async fn binary_and_large_messages_are_refused_and_the_connection_kept() {
+    let server = server().await;
+    let mut a = Client::connect(server.local_addr()).await;
+    a.create(json!({"name": "Tea"})).await;
+    a.send(Message::binary(vec![0, 159, 146, 150])).await;
+    a.refused("bad-message").await;
+    a.send(Message::text("x".repeat(300 * 1024))).await;
+    a.refused("message-too-large").await;
+    let fits = "x".repeat(250 * 1024);
+    a.say(json!({"type": "chat", "payload": fits})).await;
+    assert_eq!(a.expect("chat").await["payload"], fits);
+}
+
+#[tokio::test]
+async fn a_huge_message_closes_its_connection_with_1009() {
+    let server = server().await;
+    for size in [1_100 * 1024, 6 * 1024 * 1024] {
+        for message in [
+            Message::text("x".repeat(size)),
+            Message::binary(vec![0; size]),
+        ] {
+            let client = Client::connect(server.local_addr()).await;
+            let (mut up, mut down) = client.socket.split();
+            // What is cut off is never taken up whole.
+            let sending = tokio::spawn(async move { up.send(message).await });
+            let code = loop {
+                match down.next().await {
+                    Some(Ok(Message::Close(Some(frame)))) => break u16::from(frame.code),
+                    Some(Ok(_)) => {}
+                    end => panic!("{end:?}"),
+                }
+            };
+            assert_eq!(code, 1009, "{size}");
+            sending.abort();
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_read_is_closed_and_the_others_are_not_held_up() {
+    let server = server().await;
+    let mut a = Client::connect(server.local_addr()).await;
+    let mut slow = Client::connect(server.local_addr()).await;
+    let room = a.create(json!({"name": "Tea"})).await;
+    slow.join_with(&room, all()).await;
+    a.expect("member-joined").await;
+    let long = "x".repeat(200 * 1024);
+    let mut sent = 0;
+    loop {
+        a.say(json!({"type": "chat", "payload": long})).await;
+        sent += 1;
+        assert!(sent < 1_000, "200 MB and still there");
+        if a.hear().await["type"] == "member-left" {
+            break;
+        }
+    }
+    assert_eq!(slow.closed().await, Some(4008));
+}
+
+#[tokio::test]
+async fn who_is_silent_is_dropped_and_who_answers_pings_is_not() {
+    let limits = Limits {
+        ping_interval: Duration::from_millis(200),
+        silence_limit: Duration::from_secs(2),
+        ..Limits::default()
+    };
+    let server = server_with(limits).await;
+    let mut a = Client::connect(server.local_addr()).await;
+    let mut silent = Client::connect(server.local_addr()).await;
+    let room = a.create(json!({"name": "Tea"})).await;
+    silent.join(&room).await;
+    let left = loop {
+        // Hearing answers the pings; the silent one is not even polled.
+        let message = a.hear().await;
+        if message["type"] == "member-left" {
+            break message;
+        }
+    };
+    assert_eq!(left["memberId"], silent.id);
+    a.nothing_more().await;
+}
+
+#[tokio::test]
+async fn who_floods_is_held_back_and_then_closed() {
+    let limits = Limits {
+        rates_on_loopback: true,
+        rate_patience: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    let server = server_with(limits).await;
+    let client = Client::connect(server.local_addr()).await;
+    let (mut up, mut down) = client.socket.split();
+    let flood = tokio::spawn(async move {
+        while up
+            .send(Message::text(r#"{"type":"list-rooms"}"#))
+            .await
+            .is_ok()
+        {}
+    });
+    let mut last = String::new();
+    let code = loop {
+        match down.next().await {
+            Some(Ok(Message::Text(text))) => last = text.to_string(),
+            Some(Ok(Message::Close(Some(frame)))) => break u16::from(frame.code),
+            Some(Ok(_)) => {}
+            end => panic!("{end:?}"),
+        }
+    };
+    assert_eq!(code, 4029);
+    assert!(last.contains(r#""code":"rate-limited""#), "{last}");
+    flood.abort();
+}
+
+#[tokio::test]
+async fn the_hundred_and_twenty_first_connection_of_a_minute_is_refused_at_the_handshake() {
+    let limits = Limits {
+        rates_on_loopback: true,
+        ..Limits::default()
+    };
+    let server = server_with(limits).await;
+    for _ in 0..120 {
+        Client::connect(server.local_addr()).await;
+    }
+    match Client::try_connect(server.local_addr(), "/ws").await {
+        Err(Error::Http(response)) => {
+            assert_eq!(response.status(), 429);
+            let wait: u64 = response.headers()["retry-after"]
+                .to_str()
+                .unwrap()
+                .parse()
+                .unwrap();
+            assert!((1..=61).contains(&wait), "{wait}");
+        }
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("let in"),
+    }
+}
+
+#[tokio::test]
+async fn loopback_peers_have_no_rates_by_default() {
+    let server = server().await;
+    let mut client = Client::connect(server.local_addr()).await;
+    for _ in 0..150 {
+        Client::connect(server.local_addr()).await;
+    }
+    for _ in 0..1_500 {
+        assert_eq!(
+            client.ask(json!({"type": "list-rooms"})).await["type"],
+            "rooms-list"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_stops_says_so_to_everyone() {
+    let server = server().await;
+    let mut client = Client::connect(server.local_addr()).await;
+    client.create(json!({"name": "Tea"})).await;
+    let mut other = Client::connect(server.local_addr()).await;
+    let (code, (), other_code) = tokio::join!(client.closed(), server.shutdown(), other.closed());
+    assert_eq!((code, other_code), (Some(1001), Some(1001)));
+}
+
+#[tokio::test]
+async fn a_server_that_is_dropped_stops() {
+    let server = server().await;
+    let address = server.local_addr();
+    let mut client = Client::connect(address).await;
+    drop(server);
+    assert_eq!(client.closed().await, Some(1001));
+    let gone = async {
+        while tokio::net::TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(crate::support::LIMIT, gone)
+        .await
+        .expect("no listener is left");
+}
