@@ -1,6 +1,8 @@
 //! The engine's decisions: pure, with time as an argument. Names no runtime,
 //! no thread, no clock and no WebRTC library.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 pub(crate) mod call;
 pub(crate) mod chat;
 pub(crate) mod negotiation;

@@ -2,6 +2,8 @@
 
 mod peers;
 mod service;
+#[cfg(test)]
+mod tests;
 
 use std::time::{Duration, Instant};
 

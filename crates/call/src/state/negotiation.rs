@@ -72,11 +72,6 @@ impl Negotiation {
         self.polite
     }
 
-    /// Whether nothing is under way.
-    pub fn is_stable(&self) -> bool {
-        self.phase == Phase::Stable
-    }
-
     /// We want to offer.
     pub fn want_offer(&mut self, ice_restart: bool) -> Step {
         if self.phase == Phase::Stable {
@@ -204,7 +199,7 @@ mod tests {
             sdp: "a".into(),
         };
         assert!(matches!(polite.local_description(answer), Step::Tell(_)));
-        assert!(polite.is_stable());
+        assert_eq!(polite.phase, Phase::Stable);
     }
 
     #[test]

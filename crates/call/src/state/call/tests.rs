@@ -1,0 +1,433 @@
+//! The call's state without network or clock.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use visavis_protocol::{ClientMessage, Description, DescriptionKind, PeerMessage, ServerMessage};
+
+use super::CallState;
+use crate::command::{CallCommand, RoomChoice};
+use crate::event::CallEvent;
+use crate::peer::{PeerCommand, PeerEvent, PeerKey};
+use crate::state::{Effect, Input, Now};
+use crate::view::{CallPhase, EndReason, PeerConnectionState};
+
+/// A state with its clock.
+struct Scene {
+    state: CallState,
+    now: Instant,
+}
+
+impl Scene {
+    fn new(choice: RoomChoice) -> Self {
+        let now = Instant::now();
+        let (state, effects) = CallState::new(choice, "Me".into(), false, false, now);
+        assert!(
+            effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::Connect))
+        );
+        Self { state, now }
+    }
+
+    /// Inside a room with these, as a newcomer, on a server with every extension.
+    fn inside(others: &[&str]) -> (Self, Vec<Effect>) {
+        let mut scene = Self::new(RoomChoice::Join("abc-defg-hij".into()));
+        scene.says(
+            json!({"type":"client-id","id":"m","features":["rooms","members","resume","chat"]}),
+        );
+        let participants: Vec<_> = others.iter().copied().chain(["m"]).collect();
+        let effects = scene.says(json!({"type":"room-joined","resumeToken":"t","room":{"id":"abc-defg-hij","participants":participants}}));
+        (scene, effects)
+    }
+
+    fn put(&mut self, input: Input) -> Vec<Effect> {
+        self.state.handle(
+            Now {
+                instant: self.now,
+                unix_ms: 1,
+            },
+            input,
+        )
+    }
+
+    fn says(&mut self, message: serde_json::Value) -> Vec<Effect> {
+        let message = ServerMessage::parse(&message.to_string()).unwrap();
+        self.put(Input::Signal(Box::new(message)))
+    }
+
+    fn after(&mut self, time: Duration) -> Vec<Effect> {
+        self.now += time;
+        self.put(Input::Deadline)
+    }
+
+    fn key(&self, member: &str) -> PeerKey {
+        self.state
+            .peer_keys()
+            .find(|key| key.member == member)
+            .unwrap()
+            .clone()
+    }
+
+    fn peer(&mut self, member: &str, event: PeerEvent) -> Vec<Effect> {
+        let key = self.key(member);
+        self.put(Input::Peer(key, event))
+    }
+}
+
+fn offers_to(effects: &[Effect]) -> Vec<&str> {
+    let mut members = Vec::new();
+    for effect in effects {
+        if let Effect::Peer(key, PeerCommand::MakeOffer { .. }) = effect {
+            members.push(key.member.as_str());
+        }
+    }
+    members
+}
+
+fn sent(effects: &[Effect]) -> Vec<String> {
+    let text = |effect: &Effect| match effect {
+        Effect::Send(message) => Some(message.to_json()),
+        _ => None,
+    };
+    effects.iter().filter_map(text).collect()
+}
+
+fn offer() -> Description {
+    Description {
+        kind: DescriptionKind::Offer,
+        sdp: "v=0".into(),
+    }
+}
+
+#[test]
+fn a_newcomer_offers_to_every_member() {
+    let (_, effects) = Scene::inside(&["a", "z"]);
+    assert_eq!(offers_to(&effects), ["a", "z"]);
+}
+
+#[test]
+fn a_member_waits_two_seconds_for_a_newcomers_offer() {
+    let (mut scene, _) = Scene::inside(&[]);
+    let effects = scene
+        .says(json!({"type":"member-joined","roomId":"r","memberId":"n","participants":["m","n"]}));
+    assert!(offers_to(&effects).is_empty());
+    assert!(scene.after(Duration::from_millis(1_900)).is_empty());
+    assert_eq!(offers_to(&scene.after(Duration::from_millis(100))), ["n"]);
+}
+
+#[test]
+fn a_member_that_is_offered_to_answers_and_does_not_offer() {
+    let (mut scene, _) = Scene::inside(&[]);
+    scene
+        .says(json!({"type":"member-joined","roomId":"r","memberId":"n","participants":["m","n"]}));
+    let effects = scene.says(json!({"type":"offer","from":"n","payload":offer()}));
+    assert!(effects.iter().any(|effect| matches!(
+        effect,
+        Effect::Peer(
+            _,
+            PeerCommand::AcceptOffer {
+                rollback: false,
+                ..
+            }
+        )
+    )));
+    assert!(offers_to(&scene.after(Duration::from_secs(3))).is_empty());
+    let answer = Description {
+        kind: DescriptionKind::Answer,
+        sdp: "v=0".into(),
+    };
+    let effects = scene.peer("n", PeerEvent::LocalDescription(answer));
+    assert!(sent(&effects)[0].contains(r#""type":"answer""#));
+}
+
+#[test]
+fn a_plain_server_is_spoken_to_plainly() {
+    let mut scene = Scene::new(RoomChoice::Create {
+        name: "R".into(),
+        private: false,
+    });
+    let effects = scene.says(json!({"type":"client-id","id":"m"}));
+    assert_eq!(
+        sent(&effects),
+        [r#"{"type":"create-room","payload":{"name":"R"}}"#]
+    );
+    let effects = scene.says(
+        json!({"type":"room-created","room":{"id":"r","name":"R","host":"m","participants":["m"]}}),
+    );
+    assert_eq!(sent(&effects), [] as [String; 0]);
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Emit(CallEvent::Joined { .. })))
+    );
+}
+
+#[test]
+fn a_refusal_ends_the_call_with_its_code_and_an_absent_server_with_words() {
+    let mut scene = Scene::new(RoomChoice::Join("x".into()));
+    scene.says(json!({"type":"client-id","id":"m"}));
+    scene.says(json!({"type":"error","code":"room-full","message":""}));
+    assert!(matches!(
+        scene.state.ended(),
+        Some(EndReason::Refused { .. })
+    ));
+    let mut scene = Scene::new(RoomChoice::Join("x".into()));
+    scene.put(Input::SignalClosed);
+    assert_eq!(scene.state.ended(), Some(&EndReason::ServerUnreachable));
+}
+
+#[test]
+fn the_call_goes_on_without_the_server_and_resumes() {
+    let (mut scene, _) = Scene::inside(&["a"]);
+    scene.peer("a", PeerEvent::Connection(PeerConnectionState::Connected));
+    let effects = scene.put(Input::SignalClosed);
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Connect))
+    );
+    assert!(scene.state.view().service_away && scene.state.view().phase == CallPhase::Inside);
+    let effects = scene.says(json!({"type":"client-id","id":"void","features":["rooms","resume"]}));
+    assert_eq!(
+        sent(&effects),
+        [r#"{"type":"resume","payload":{"resumeToken":"t"}}"#]
+    );
+    let effects = scene.says(json!({"type":"resumed","resumeToken":"u","room":{"id":"abc-defg-hij","participants":["a","m","b"]}}));
+    assert_eq!(offers_to(&effects), ["b"]);
+    assert_eq!(scene.state.my_id(), "m");
+    assert!(!scene.state.view().service_away);
+}
+
+#[test]
+fn a_place_that_was_not_kept_is_taken_anew() {
+    let (mut scene, _) = Scene::inside(&["a"]);
+    scene.put(Input::SignalClosed);
+    scene.says(json!({"type":"client-id","id":"n","features":["rooms","resume"]}));
+    scene.says(json!({"type":"error","code":"unauthorized","message":""}));
+    let effects = scene.after(Duration::from_secs(5));
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Connect))
+    );
+    let effects = scene.says(json!({"type":"client-id","id":"n","features":["rooms","resume"]}));
+    assert!(sent(&effects)[0].contains("join-room"));
+    let effects = scene
+        .says(json!({"type":"room-joined","room":{"id":"abc-defg-hij","participants":["a","n"]}}));
+    assert_eq!(offers_to(&effects), ["a"]);
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Close(key) if key.member == "a"))
+    );
+    assert_eq!(scene.state.my_id(), "n");
+}
+
+#[test]
+fn without_server_and_peers_the_call_is_given_up() {
+    let (mut scene, _) = Scene::inside(&[]);
+    scene.put(Input::SignalClosed);
+    for _ in 0..20 {
+        scene.after(Duration::from_secs(4));
+        scene.put(Input::SignalClosed);
+    }
+    assert_eq!(scene.state.ended(), Some(&EndReason::ConnectionLost));
+}
+
+#[test]
+fn chat_without_the_server_goes_over_the_peers_and_is_shown_once() {
+    let (mut scene, _) = Scene::inside(&["a"]);
+    scene.peer("a", PeerEvent::ChannelOpen);
+    let effects = scene.put(Input::Command(CallCommand::SendChat(" hello ".into())));
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Send(ClientMessage::Chat(_))))
+    );
+    let effects = scene.put(Input::SignalClosed);
+    let over_channel = |effect: &&Effect| matches!(effect, Effect::Peer(_, PeerCommand::Send(message)) if matches!(**message, PeerMessage::Chat(_)));
+    assert_eq!(effects.iter().filter(over_channel).count(), 1);
+    let chat = scene.state.view().chat;
+    assert_eq!(
+        (chat.len(), chat[0].text.as_str(), chat[0].pending),
+        (1, "hello", false)
+    );
+    let copy = json!({"type":"chat","id":"9","payload":{"text":"hi"}}).to_string();
+    for _ in 0..2 {
+        let message = PeerMessage::parse(&copy).unwrap();
+        scene.peer("a", PeerEvent::Message(Box::new(message)));
+    }
+    assert_eq!(scene.state.view().chat.len(), 2);
+}
+
+#[test]
+fn a_failed_connection_restarts_ice_and_one_that_broke_within_is_made_anew() {
+    let (mut scene, _) = Scene::inside(&["a"]);
+    scene.peer("a", PeerEvent::LocalDescription(offer()));
+    let answer = Description {
+        kind: DescriptionKind::Answer,
+        sdp: "v=0".into(),
+    };
+    scene.says(json!({"type":"answer","from":"a","payload":answer}));
+    scene.peer("a", PeerEvent::AnswerAccepted);
+    scene.peer("a", PeerEvent::Connection(PeerConnectionState::Connected));
+    // "m" is greater than "a": impolite, so it goes first.
+    let effects = scene.peer("a", PeerEvent::Connection(PeerConnectionState::Failed));
+    assert!(effects.iter().any(|effect| matches!(
+        effect,
+        Effect::Peer(_, PeerCommand::MakeOffer { ice_restart: true })
+    )));
+    let before = scene.key("a");
+    let effects = scene.peer("a", PeerEvent::Connection(PeerConnectionState::Closed));
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Spawn { .. }))
+    );
+    assert_ne!(scene.key("a"), before);
+}
+
+#[test]
+fn what_a_muted_member_sent_is_forgotten() {
+    let (mut scene, _) = Scene::inside(&["a"]);
+    let muted = json!({"type":"update-member","payload":{"tracks":[{"source":"camera","muted":true},{"source":"microphone","muted":false}]}});
+    let message = PeerMessage::parse(&muted.to_string()).unwrap();
+    let effects = scene.peer("a", PeerEvent::Message(Box::new(message)));
+    assert!(matches!(
+        effects[..],
+        [Effect::Forget { pictures: true, .. }]
+    ));
+}
+
+#[test]
+fn leaving_tells_the_server_and_closes_every_peer() {
+    let (mut scene, _) = Scene::inside(&["a", "b"]);
+    let effects = scene.put(Input::Command(CallCommand::Leave));
+    assert!(sent(&effects)[0].contains("leave-room"));
+    assert_eq!(
+        effects
+            .iter()
+            .filter(|effect| matches!(effect, Effect::Close(_)))
+            .count(),
+        2
+    );
+    assert!(scene.put(Input::SignalClosed).is_empty());
+}
+
+/// Whatever comes in whatever order: no panic, one connection for each member,
+/// commands to living connections only, and no deadline left behind.
+#[test]
+fn a_random_walk_keeps_the_mesh_whole() {
+    let seed = rand::random::<u64>();
+    println!("seed {seed}");
+    let mut random = Random(seed | 1);
+    for _ in 0..200 {
+        let (mut scene, effects) = Scene::inside(&["a", "z"]);
+        let mut alive: Vec<PeerKey> = Vec::new();
+        check(&effects, &mut alive);
+        for _ in 0..120 {
+            let effects = scene.random_step(&mut random);
+            check(&effects, &mut alive);
+            if scene.state.ended().is_some() {
+                assert!(alive.is_empty());
+                break;
+            }
+            let mut keys: Vec<_> = scene
+                .state
+                .peer_keys()
+                .map(|key| key.member.clone())
+                .collect();
+            keys.sort();
+            keys.dedup();
+            assert_eq!(keys.len(), alive.len());
+            assert!(
+                scene
+                    .state
+                    .next_deadline()
+                    .is_none_or(|deadline| deadline > scene.now)
+            );
+        }
+    }
+}
+
+fn check(effects: &[Effect], alive: &mut Vec<PeerKey>) {
+    for effect in effects {
+        match effect {
+            Effect::Spawn { key, .. } => {
+                assert!(!alive.contains(key));
+                alive.push(key.clone());
+            }
+            Effect::Close(key) => {
+                assert!(alive.contains(key));
+                alive.retain(|other| other != key);
+            }
+            Effect::Peer(key, _) | Effect::Forget { key, .. } => {
+                assert!(alive.contains(key), "{effect:?}")
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Xorshift: enough chance for a walk, and a seed that repeats it.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+
+    fn of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+        &choices[self.below(choices.len() as u64) as usize]
+    }
+}
+
+impl Scene {
+    fn random_step(&mut self, random: &mut Random) -> Vec<Effect> {
+        let member = *random.of(&["a", "b", "m", "z"]);
+        let answer = Description {
+            kind: DescriptionKind::Answer,
+            sdp: String::new(),
+        };
+        let participants: Vec<_> = ["a", "b", "m"]
+            .into_iter()
+            .filter(|_| random.below(4) > 0)
+            .collect();
+        match random.below(16) {
+            0 => self.says(json!({"type":"member-joined","roomId":"r","memberId":member,"participants":[]})),
+            1 => self.says(json!({"type":"member-left","roomId":"r","memberId":member,"participants":[]})),
+            2 => self.says(json!({"type":"offer","from":member,"payload":offer()})),
+            3 => self.says(json!({"type":"answer","from":member,"payload":answer})),
+            4 => self.says(json!({"type":"ice-candidate","from":member,"payload":{"candidate":""}})),
+            5 => self.put(Input::SignalClosed),
+            6 => self.says(json!({"type":"client-id","id":*random.of(&["m", "q"]),"features":["resume"]})),
+            7 => self.says(json!({"type":"resumed","resumeToken":"t","room":{"id":"r","participants":participants}})),
+            8 => self.says(json!({"type":"room-joined","room":{"id":"r","participants":participants}})),
+            9 => self.says(json!({"type":"error","code":*random.of(&["unauthorized", "room-not-found"]),"message":""})),
+            10 => self.put(Input::Command(CallCommand::SendChat("x".into()))),
+            11 => self.put(Input::Command(CallCommand::SetCameraMuted(random.below(2) == 0))),
+            12 => self.after(Duration::from_millis(random.below(8_000))),
+            _ => {
+                let keys: Vec<_> = self.state.peer_keys().cloned().collect();
+                if keys.is_empty() {
+                    return Vec::new();
+                }
+                let event = match random.below(7) {
+                    0 => PeerEvent::LocalDescription(offer()),
+                    1 => PeerEvent::LocalDescription(answer),
+                    2 => PeerEvent::AnswerAccepted,
+                    3 => PeerEvent::NegotiationFailed { reason: String::new() },
+                    4 => PeerEvent::ChannelOpen,
+                    5 => PeerEvent::Connection(*random.of(&[PeerConnectionState::Closed, PeerConnectionState::Failed])),
+                    _ => PeerEvent::Connection(*random.of(&[PeerConnectionState::Connected, PeerConnectionState::Disconnected])),
+                };
+                let key = random.of(&keys).clone();
+                self.put(Input::Peer(key, event))
+            }
+        }
+    }
+}
