@@ -13,9 +13,12 @@ use tracing_subscriber::EnvFilter;
 
 use crate::arguments::{Arguments, Task};
 
+/// Warnings; the libraries' own about ordinary starts of a connection are none.
+const QUIET: &str = "warn,rtc_dtls=error,rtc_ice=error";
+
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIET));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
