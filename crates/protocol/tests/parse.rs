@@ -1,5 +1,7 @@
 //! What comes from outside never panics, and nothing of it is changed or lost.
 
+#![allow(clippy::unwrap_used)]
+
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use visavis_protocol::{

@@ -1,5 +1,7 @@
 //! Every message of the wire as JSON, kept as snapshots, and read back.
 
+#![allow(clippy::unwrap_used)]
+
 use insta::assert_json_snapshot;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};

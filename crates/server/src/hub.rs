@@ -92,7 +92,7 @@ impl Hub {
     }
 
     /// The task of a stored room; there is one from now on.
-    pub fn wake(self: &Arc<Self>, room: RoomRecord) -> RoomHandle {
+    pub fn wake(self: &Arc<Self>, room: &RoomRecord) -> RoomHandle {
         let mut live = self.live();
         live.entry(room.uid)
             .or_insert_with(|| room::spawn(Arc::clone(self), room))

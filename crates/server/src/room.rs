@@ -25,7 +25,7 @@ use crate::clock::Now;
 use crate::hub::{Hub, store_failed};
 use crate::id::{ClientId, RoomKey, SocketId};
 use crate::refusal::Refusal;
-use crate::store::RoomRecord;
+use crate::store::{RoomRecord, StoreError};
 use crate::ws::Outbox;
 use state::{Effect, End, RoomState};
 
@@ -129,36 +129,51 @@ impl RoomHandle {
 }
 
 /// Starts a room's task.
-pub(crate) fn spawn(hub: Arc<Hub>, room: RoomRecord) -> RoomHandle {
+pub(crate) fn spawn(hub: Arc<Hub>, room: &RoomRecord) -> RoomHandle {
     let (inputs, inbox) = mpsc::channel(INPUTS);
     let count = Arc::<AtomicU32>::default();
-    let span = tracing::info_span!("room", id = room.code);
     let address = Address {
         uid: room.uid,
         code: room.code.clone(),
         inputs,
         count: Arc::clone(&count),
     };
+    let span = tracing::info_span!(parent: None, "room", id = room.code);
     let tasks = hub.tasks.clone();
-    tasks.spawn(run(hub, room, inbox, count).instrument(span));
+    tasks.spawn(run(hub, room.uid, inbox, count).instrument(span));
     RoomHandle(Arc::new(address))
 }
 
-async fn run(hub: Arc<Hub>, room: RoomRecord, inbox: mpsc::Receiver<Input>, count: Arc<AtomicU32>) {
-    let uid = room.uid;
-    let chat = hub.store.recent_chat(uid, CHAT_HISTORY).await;
-    let chat = chat.unwrap_or_else(|error| {
-        store_failed(error);
-        Vec::new()
-    });
-    let task = RoomTask {
-        state: RoomState::new(room, chat, hub.config.limits.resume_window),
-        outboxes: HashMap::new(),
-        inbox,
-        count,
-        hub,
+async fn run(hub: Arc<Hub>, uid: Uuid, inbox: mpsc::Receiver<Input>, count: Arc<AtomicU32>) {
+    match load(&hub, uid).await {
+        Ok(Some(state)) => {
+            tracing::info!("the room is awake");
+            let task = RoomTask {
+                hub,
+                state,
+                outboxes: HashMap::new(),
+                inbox,
+                count,
+            };
+            task.run().await;
+        }
+        Ok(None) => hub.forget(uid),
+        Err(error) => {
+            store_failed(error);
+            hub.forget(uid);
+        }
+    }
+}
+
+/// Reads the room anew: since it was found, a task before this one may have
+/// deleted it.
+async fn load(hub: &Hub, uid: Uuid) -> Result<Option<RoomState>, StoreError> {
+    let Some(room) = hub.store.find_room(&RoomKey::Uid(uid)).await? else {
+        return Ok(None);
     };
-    task.run().await;
+    let chat = hub.store.recent_chat(uid, CHAT_HISTORY).await?;
+    let window = hub.config.limits.resume_window;
+    Ok(Some(RoomState::new(room, chat, window)))
 }
 
 struct RoomTask {

@@ -155,7 +155,7 @@ impl Session {
             empty_timeout: Some(self.hub.config.empty_timeout),
         };
         let room = self.hub.create(new).await.map_err(store_failed)?;
-        let handle = self.hub.wake(room);
+        let handle = self.hub.wake(&room);
         let joiner = self.joiner(envelope, display_name, create.features, true);
         handle
             .join(joiner, self.outbox.clone())
@@ -174,7 +174,7 @@ impl Session {
             return Err(already_in_room());
         }
         for _ in 0..WAKE_ATTEMPTS {
-            let handle = self.hub.wake(self.hub.find(&key).await?);
+            let handle = self.hub.wake(&self.hub.find(&key).await?);
             let joiner = self.joiner(envelope, display_name.clone(), join.features, false);
             match handle.join(joiner, self.outbox.clone()).await {
                 Err(Asleep) => continue,

@@ -5,7 +5,7 @@ mod keepalive;
 mod outbox;
 mod rate;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -33,10 +33,9 @@ pub(crate) async fn accept(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let address = peer.ip().to_canonical();
-    let limited = is_limited(&app, address);
+    let limited = !address.is_loopback() || app.hub.config.limits.rates_on_loopback;
     if limited && let Err(wait) = app.admit(Instant::now(), address) {
-        let retry_after = [(header::RETRY_AFTER, wait.as_secs() + 1)]
-            .map(|(name, seconds)| (name, seconds.to_string()));
+        let retry_after = [(header::RETRY_AFTER, (wait.as_secs() + 1).to_string())];
         return (StatusCode::TOO_MANY_REQUESTS, retry_after).into_response();
     }
     let hub = Arc::clone(&app.hub);
@@ -51,13 +50,10 @@ pub(crate) async fn accept(
             let socket_id = hub.next_socket();
             let span = tracing::info_span!("session", socket = socket_id.0);
             async move {
+                tracing::debug!(%address, "connected");
                 connection::run(socket, socket_id, hub, limited).await;
                 drop(tracked);
             }
             .instrument(span)
         })
-}
-
-fn is_limited(app: &App, address: IpAddr) -> bool {
-    !address.is_loopback() || app.hub.config.limits.rates_on_loopback
 }

@@ -27,6 +27,7 @@ use crate::session::Session;
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
 /// How a connection ended.
+#[derive(Debug)]
 enum End {
     /// By the client's close frame.
     Closed,
@@ -120,11 +121,8 @@ impl Connection {
             Message::Ping(_) | Message::Pong(_) => {}
             Message::Close(_) => return Err(End::Closed),
         }
-        match self
-            .rate
-            .as_mut()
-            .map_or(Verdict::Go, |rate| rate.count(now))
-        {
+        let verdict = self.rate.as_mut().map(|rate| rate.count(now));
+        match verdict.unwrap_or(Verdict::Go) {
             Verdict::Go => Ok(()),
             Verdict::Wait(pause) => {
                 self.paused_until = Some(now + pause);
@@ -167,6 +165,7 @@ impl Connection {
 
     /// Tells the room first: it must not wait for a client that does not read.
     async fn finish(mut self, end: End) {
+        tracing::info!(?end, "the connection is over");
         self.session.end(matches!(end, End::Broken)).await;
         let close = match end {
             End::Broken => return,

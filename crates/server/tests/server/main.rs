@@ -1,5 +1,7 @@
 //! The server in process on a free port, and scripted clients.
 
+#![allow(clippy::unwrap_used)]
+
 mod extensions;
 mod program;
 mod rest;

@@ -324,6 +324,35 @@ async fn an_empty_room_goes_at_once_where_its_time_is_zero() {
 }
 
 #[tokio::test]
+async fn a_join_that_races_the_last_leave_is_in_the_room_or_told_that_there_is_none() {
+    let config = ServerConfig {
+        empty_timeout: Duration::ZERO,
+        ..ServerConfig::default()
+    };
+    let server = Server::bind(config).await.unwrap();
+    let address = server.local_addr();
+    let mut a = Client::connect(address).await;
+    let mut b = Client::connect(address).await;
+    for _ in 0..100 {
+        let room = a.create(json!({"name": "brief"})).await;
+        let leave = json!({"type": "leave-room"});
+        let ((), joined) = tokio::join!(a.say(leave.clone()), b.join(&room));
+        let path = format!("/rooms/{room}");
+        if joined["code"] == "room-not-found" {
+            wait_for_room(address, &room, |info| info["code"] == "room-not-found").await;
+        } else {
+            assert_eq!(http(address, "GET", &path, "", "").await.0, 200);
+            b.say(leave).await;
+        }
+        // What a was told of b meanwhile, and b of a, is of no matter here.
+        for client in [&mut a, &mut b] {
+            client.say(json!({"type": "list-rooms"})).await;
+            while client.hear().await["type"] != "rooms-list" {}
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_empty_room_waits_for_its_time_and_its_next_guest_is_the_host() {
     let server = server().await;
     let address = server.local_addr();
