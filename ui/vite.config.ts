@@ -5,7 +5,13 @@ export default defineConfig({
   plugins: [svelte()],
   clearScreen: false,
   // The oldest web view that Tauri 2 meets and that knows `light-dark()`.
-  build: { target: "safari17.5", outDir: "dist", emptyOutDir: true, modulePreload: false },
+  build: {
+    target: "safari17.5",
+    outDir: "dist",
+    emptyOutDir: true,
+    modulePreload: false,
+    assetsInlineLimit: 0,
+  },
   server: { host: "127.0.0.1", port: 1420, strictPort: true },
   test: {
     projects: [

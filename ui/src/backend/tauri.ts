@@ -5,15 +5,15 @@ import type { AppView } from "../generated/AppView";
 import type { LevelView } from "../generated/LevelView";
 import type { VideoEndpoint } from "../generated/VideoEndpoint";
 
-async function onEvent<T>(event: string, listener: (payload: T) => void): Promise<void> {
-  await listen<T>(event, ({ payload }) => listener(payload));
-}
-
 /** The shell that this page runs in. */
 export const tauri: Backend = {
   getView: () => invoke<AppView>("get_view"),
-  onView: (listener) => onEvent<AppView>("view", listener),
-  onLevel: (listener) => onEvent<LevelView>("level", listener),
+  async onView(listener) {
+    await listen<AppView>("view", ({ payload }) => listener(payload));
+  },
+  async onLevel(listener) {
+    await listen<LevelView>("level", ({ payload }) => listener(payload));
+  },
   openVideo: async () => new WebSocket((await invoke<VideoEndpoint>("video_endpoint")).url),
 
   setServer: (url) => invoke("set_server", { url }),

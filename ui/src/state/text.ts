@@ -11,12 +11,14 @@ export function formatRoomId(typed: string): string {
   return [letters.slice(0, 3), letters.slice(3, 7), letters.slice(7)].filter(Boolean).join("-");
 }
 
-/** At most two letters for an avatar. */
-export function initials(name: string): string {
+const graphemes = new Intl.Segmenter();
+
+/** At most `most` letters for an avatar: of the first word and the last. */
+export function initials(name: string, most: 1 | 2 = 2): string {
   const words = name.trim().split(/\s+/).filter(Boolean);
-  const [first, last] = [words[0], words.length > 1 ? words.at(-1) : undefined];
-  const letters = [first, last].map((word) => (word ? ([...word][0] ?? "") : "")).join("");
-  return letters.toLocaleUpperCase() || "?";
+  const chosen = words.length > most ? [words[0] ?? "", words.at(-1) ?? ""].slice(0, most) : words;
+  const letters = chosen.map((word) => graphemes.segment(word).containing(0)?.segment ?? "");
+  return letters.join("").toLocaleUpperCase() || "?";
 }
 
 /** One of `count` colours, always the same for the same text. */

@@ -24,12 +24,12 @@ function painter(canvas: HTMLCanvasElement): (packet: Packet) => void {
 
 /**
  * Feeds a canvas with the pictures of `source` ("me" or a participant's id) at
- * the canvas's size on the screen. `onPicture` hears whether there is one.
+ * the canvas's size on the screen. `onPicture` hears of each that was drawn.
  */
 export function picture(
   stream: VideoStream,
   source: string,
-  onPicture: (present: boolean) => void,
+  onPicture: (packet: Packet) => void,
 ): Attachment<HTMLCanvasElement> {
   return (canvas) => {
     const paint = painter(canvas);
@@ -39,8 +39,7 @@ export function picture(
       height: 0,
       draw(packet) {
         paint(packet);
-        canvas.classList.toggle("mirrored", packet.mirrored);
-        onPicture(packet.planes !== null);
+        onPicture(packet);
       },
     });
     const observer = new ResizeObserver(([entry]) => {

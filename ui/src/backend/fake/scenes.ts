@@ -1,0 +1,274 @@
+// Made-up views, one for each state that a screen can be in.
+
+import type { AppView } from "../../generated/AppView";
+import type { CallView } from "../../generated/CallView";
+import type { ChatView } from "../../generated/ChatView";
+import type { CommandError } from "../../generated/CommandError";
+import type { DeviceProblem } from "../../generated/DeviceProblem";
+import type { DevicesView } from "../../generated/DevicesView";
+import type { DeviceView } from "../../generated/DeviceView";
+import type { EndReason } from "../../generated/EndReason";
+import type { ParticipantView } from "../../generated/ParticipantView";
+import type { Screen } from "../../generated/Screen";
+import type { ServerView } from "../../generated/ServerView";
+
+const MINUTE = 60_000;
+const LONG =
+  "Prof. Dr. Maximiliane-Alexandrina von und zu Hohenlohe-Langenburg-Württemberg, chair of the committee";
+
+function device(...names: string[]): DeviceView {
+  const choices = names.map((name) => ({ id: name.toLowerCase(), name }));
+  return { choices, chosen: choices[0]?.id ?? null, missing: null, muted: false, state: { kind: "live" } };
+}
+
+function failed(problem: DeviceProblem, detail: string, ...names: string[]): DeviceView {
+  return { ...device(...names), state: { kind: "failed", problem, detail } };
+}
+
+const devices: DevicesView = {
+  camera: device("Logitech BRIO", "Integrated camera"),
+  microphone: device("Built-in microphone", "Logitech BRIO"),
+  speaker: device("WH-1000XM4", "Built-in speakers"),
+  format: { width: 1280, height: 720, framesPerSecond: 29.97 },
+};
+
+const server: ServerView = {
+  url: "ws://127.0.0.1:40123",
+  hosted: true,
+  shared: false,
+  addresses: [],
+  reach: "reachable",
+};
+
+const lobby: AppView = {
+  screen: { kind: "lobby" },
+  name: "Mira",
+  server,
+  rooms: [
+    { id: "abc-defg-hij", name: "Design review", participantCount: 3 },
+    { id: "kit-chen-pad", name: "Kitchen table", participantCount: 1 },
+    { id: "lec-ture-hal", name: "Lecture hall 4", participantCount: 41 },
+  ],
+  recent: [
+    { id: "abc-defg-hij", name: "Design review", at: Date.now() - 90 * MINUTE },
+    { id: "mno-pqrs-tuv", name: "Oma & Opa", at: Date.now() - 24 * 60 * MINUTE },
+    { id: "xyz-abcd-efg", name: "Standup", at: Date.now() - 90 * 60 * MINUTE },
+  ],
+  devices,
+  call: null,
+};
+
+export function person(name: string, rest: Partial<ParticipantView> = {}): ParticipantView {
+  return {
+    id: name,
+    name,
+    isMe: false,
+    role: "participant",
+    connection: "connected",
+    microphone: "on",
+    camera: "on",
+    speaking: false,
+    hasPicture: true,
+    ...rest,
+  };
+}
+
+export function me(name: string, { camera, microphone }: DevicesView): ParticipantView {
+  const hasPicture = !camera.muted && camera.state.kind === "live";
+  return person(name, {
+    id: "me-id",
+    isMe: true,
+    role: "host",
+    hasPicture,
+    camera: hasPicture ? "on" : "muted",
+    microphone: microphone.muted ? "muted" : "on",
+  });
+}
+
+export function chat(id: string, from: string, text: string, rest: Partial<ChatView> = {}): ChatView {
+  return { id, from, name: from, isMine: false, text, sentAt: Date.now(), pending: false, ...rest };
+}
+
+export function inCall(participants: ParticipantView[], rest: Partial<CallView> = {}): CallView {
+  return {
+    phase: { kind: "inside" },
+    room: { id: "abc-defg-hij", name: "Design review" },
+    participants,
+    chat: [],
+    serviceAway: false,
+    ...rest,
+  };
+}
+
+const mira = me("Mira", devices);
+const full = inCall(
+  [
+    mira,
+    person("Anna Lindqvist", { speaking: true }),
+    person("Ben Okafor", { microphone: "muted" }),
+    person("Chen Wei", { hasPicture: false, camera: "muted" }),
+  ],
+  {
+    chat: [
+      chat(
+        "1",
+        "Anna Lindqvist",
+        "The second draft is in the shared folder: https://files.example.org/draft-2.",
+        {
+          sentAt: Date.now() - 7 * MINUTE,
+        },
+      ),
+      chat("2", "Anna Lindqvist", "Page 3 is new.", { sentAt: Date.now() - 6 * MINUTE }),
+      chat("3", "Ben Okafor", "On a train, my picture may freeze. Sound should be fine.", {
+        sentAt: Date.now() - 5 * MINUTE,
+      }),
+      chat("4", "Mira", "We read you well.", { isMine: true, sentAt: Date.now() - 4 * MINUTE }),
+    ],
+  },
+);
+
+const room = (call: CallView, rest: Partial<AppView> = {}): AppView => ({
+  ...lobby,
+  screen: { kind: "room" },
+  call,
+  ...rest,
+});
+
+const preJoin = (
+  view: Partial<AppView> = {},
+  screen: Partial<Extract<Screen, { kind: "preJoin" }>> = {},
+): AppView => ({
+  ...lobby,
+  screen: {
+    kind: "preJoin",
+    roomId: "abc-defg-hij",
+    title: "Design review",
+    demo: false,
+    info: {
+      id: "abc-defg-hij",
+      name: "Design review",
+      state: "IN_CALL",
+      participantCount: 3,
+      needsPasscode: false,
+      waitingRoom: false,
+      names: ["Anna", "Ben", "Chen"],
+    },
+    ...screen,
+  },
+  ...view,
+});
+
+const ended = (reason: EndReason, seconds: number, roomId: string | null = "abc-defg-hij"): AppView => ({
+  ...lobby,
+  screen: { kind: "ended", roomId, seconds },
+  call: { ...full, phase: { kind: "ended", reason }, room: seconds > 0 ? full.room : null },
+});
+
+const broken: DevicesView = {
+  camera: failed("busy", "VIDIOC_STREAMON: Device or resource busy", "Logitech BRIO"),
+  microphone: failed("absent", ""),
+  speaker: device("Built-in speakers"),
+  format: null,
+};
+
+/** What a scene shows: a view, why there is none, or nothing yet. */
+const SCENES: Record<string, AppView | CommandError | null> = {
+  starting: null,
+  "not-started": { kind: "system", detail: "the settings could not be read" },
+  lobby,
+  "lobby-first": { ...lobby, name: "", rooms: [], recent: [] },
+  "lobby-checking": { ...lobby, rooms: [], server: { ...server, reach: "checking" } },
+  "lobby-away": {
+    ...lobby,
+    rooms: [],
+    server: {
+      url: "wss://rooms.example.org",
+      hosted: false,
+      shared: false,
+      addresses: [],
+      reach: "unreachable",
+    },
+  },
+  "lobby-shared": {
+    ...lobby,
+    server: { ...server, shared: true, addresses: ["ws://192.0.2.17:7420", "ws://[2001:db8::17]:7420"] },
+  },
+  "lobby-long": {
+    ...lobby,
+    name: LONG,
+    server: {
+      ...server,
+      hosted: false,
+      url: "wss://a-very-long-name-of-a-server.conference.department.example.org:7420",
+    },
+    rooms: [...lobby.rooms, { id: "lon-gnam-eee", name: LONG, participantCount: 12 }],
+    recent: [
+      { id: "0b1e6f2c-6b0f-4b0e-9a55-0f6a2f6f7f10", name: LONG, at: Date.now() - MINUTE },
+      ...lobby.recent,
+    ],
+  },
+  prejoin: preJoin(),
+  "prejoin-new": preJoin({ name: "" }, { roomId: null, title: "", info: null }),
+  "prejoin-demo": preJoin({}, { roomId: null, title: "Made-up people", info: null, demo: true }),
+  "prejoin-starting": preJoin({
+    devices: {
+      ...devices,
+      camera: { ...devices.camera, state: { kind: "starting" } },
+      microphone: { ...devices.microphone, state: { kind: "starting" } },
+      format: null,
+    },
+  }),
+  "prejoin-muted": preJoin({
+    devices: {
+      ...devices,
+      camera: { ...devices.camera, muted: true, state: { kind: "off" }, missing: "Studio camera" },
+      microphone: { ...devices.microphone, muted: true },
+      format: null,
+    },
+  }),
+  "prejoin-failed": preJoin({ devices: broken }),
+  "prejoin-long": preJoin({ name: LONG }, { title: LONG }),
+  room: room(full),
+  "room-two": room(inCall([mira, person("Anna Lindqvist")])),
+  "room-alone": room(inCall([mira])),
+  "room-joining": room({ ...inCall([]), phase: { kind: "joining" }, room: null }),
+  "room-trouble": room(
+    {
+      ...full,
+      serviceAway: true,
+      participants: [
+        { ...mira, microphone: "muted", camera: "muted", hasPicture: false },
+        person("Anna Lindqvist", { connection: "connecting", hasPicture: false }),
+        person("Ben Okafor", { connection: "failed", microphone: "muted" }),
+        person("", { id: "guest", connection: "disconnected", hasPicture: false, microphone: "absent" }),
+      ],
+    },
+    { devices: { ...devices, microphone: { ...devices.microphone, muted: true }, camera: broken.camera } },
+  ),
+  "room-many": room(
+    inCall([
+      mira,
+      person(LONG, { speaking: true, microphone: "muted", connection: "disconnected" }),
+      ...[
+        "Anna Lindqvist",
+        "Ben Okafor",
+        "Chen Wei",
+        "Dora Maar",
+        "Eli Cohen",
+        "Fatima Noor",
+        "Goran Ilić",
+      ].map((name, i) => person(name, { hasPicture: i % 3 !== 2, microphone: i % 2 ? "on" : "muted" })),
+    ]),
+  ),
+  ended: ended({ kind: "left" }, 2_912),
+  "ended-lost": ended({ kind: "connectionLost" }, 65),
+  "ended-unreachable": ended({ kind: "serverUnreachable" }, 0, null),
+  "ended-full": ended({ kind: "refused", code: "room-full" }, 0),
+  "ended-none": ended({ kind: "refused", code: "room-not-found" }, 0),
+};
+
+export function scene(name: string): AppView | CommandError | null {
+  const found = SCENES[name || "lobby"];
+  if (found === undefined) throw new Error(`no scene ${name}; there are ${Object.keys(SCENES).join(", ")}`);
+  return found;
+}

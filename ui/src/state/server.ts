@@ -1,0 +1,24 @@
+// The room service, in words.
+
+import type { Reach } from "../generated/Reach";
+import type { ServerView } from "../generated/ServerView";
+
+export const REACH: Record<Reach, string> = {
+  checking: "Looking for it…",
+  reachable: "It answers.",
+  unreachable: "It does not answer.",
+};
+
+/** Short, for the chip: the host of its URL, or what a person typed. */
+export function serverName({ hosted, url }: ServerView): string {
+  if (hosted) return "this computer";
+  return (URL.canParse(url) && new URL(url).host) || url;
+}
+
+/** What letting others in means, as it is. */
+export function sharingWords({ shared, addresses }: ServerView): string {
+  if (!shared) return "Only this computer can enter rooms that are hosted here.";
+  return addresses.length === 0
+    ? "This computer is on no network, so nobody can come in yet."
+    : "Anyone on your network who has an id can join. They set this as their server:";
+}

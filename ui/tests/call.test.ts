@@ -1,0 +1,147 @@
+import { expect, it } from "vitest";
+import type { Page } from "playwright-core";
+import { chromiumPages } from "./chromium";
+
+const open = chromiumPages();
+
+/** Presses Tab until what is named has the focus, as someone without a mouse does. */
+async function tabTo(page: Page, role: "button" | "textbox", name: string): Promise<void> {
+  const target = page.getByRole(role, { name, exact: true });
+  await target.waitFor();
+  for (let presses = 0; presses < 30; presses++) {
+    if (await target.evaluate((element) => element === document.activeElement)) return;
+    await page.keyboard.press("Tab");
+  }
+  throw new Error(`${name} was not reached by Tab`);
+}
+
+/** A picture of what a tile shows, as the page's user sees it. */
+const tilePicture = (page: Page, name: string) => page.getByRole("group", { name, exact: true }).screenshot();
+
+it("A call from the lobby to its end needs no mouse", async () => {
+  const page = await open("lobby");
+  await page.getByRole("textbox", { name: "Room id or link" }).waitFor();
+  await page.keyboard.type("mnopqrstuv");
+  await expect.poll(() => page.getByRole("textbox").inputValue()).toBe("mno-pqrs-tuv");
+  await page.keyboard.press("Enter");
+
+  await page.getByRole("heading", { name: "Oma & Opa" }).waitFor();
+  await page.getByText("Anna Lindqvist, Ben Okafor and Chen Wei are inside").waitFor();
+  await tabTo(page, "button", "Join now");
+  await page.keyboard.press("Enter");
+
+  await page.getByRole("group", { name: "Anna Lindqvist", exact: true }).waitFor();
+  const microphone = page.getByRole("button", { name: "Microphone", exact: true });
+  expect(await microphone.getAttribute("aria-pressed")).toBe("true");
+  await page.keyboard.press("m");
+  await expect.poll(() => microphone.getAttribute("aria-pressed")).toBe("false");
+  await page.getByRole("status", { name: "What happens in the room" }).getByText("You are muted").waitFor({
+    state: "attached",
+  });
+
+  await page.keyboard.press("c");
+  await tabTo(page, "textbox", "Message everyone");
+  await page.keyboard.type("mvcp are letters here");
+  await page.keyboard.press("Enter");
+  await page.getByRole("log", { name: "Messages" }).getByText("mvcp are letters here").waitFor();
+  await page.getByRole("log", { name: "Messages" }).getByText("So do I.").waitFor();
+  await page.keyboard.press("Escape");
+  const chat = page.getByRole("button", { name: "Chat", exact: true });
+  expect(await chat.getAttribute("aria-pressed")).toBe("false");
+  expect(await chat.evaluate((element) => element === document.activeElement)).toBe(true);
+
+  await tabTo(page, "button", "Leave");
+  await page.keyboard.press("Enter");
+  await page.getByText("Leaving…").waitFor();
+  await page.getByRole("heading", { name: "You left" }).waitFor();
+  await tabTo(page, "button", "Back to lobby");
+  await page.keyboard.press("Enter");
+  await page.getByRole("textbox", { name: "Room id or link" }).waitFor();
+});
+
+it("Pictures move in their tiles, and an avatar stands where there is none", async () => {
+  const page = await open("room");
+  const canvas = page.getByRole("group", { name: "Anna Lindqvist" }).locator("canvas");
+  await canvas.waitFor({ state: "visible" });
+  const first = await tilePicture(page, "Anna Lindqvist");
+  await expect.poll(async () => (await tilePicture(page, "Anna Lindqvist")).equals(first)).toBe(false);
+
+  const chen = page.getByRole("group", { name: "Chen Wei" });
+  expect(await chen.getByText("CW").isVisible()).toBe(true);
+  expect(await chen.locator("canvas").count()).toBe(0);
+});
+
+it("A tile says who is muted", async () => {
+  const page = await open("room");
+  expect(await page.getByRole("group", { name: "Ben Okafor" }).getByText("muted").count()).toBe(1);
+  expect(await page.getByRole("group", { name: "Anna Lindqvist" }).getByText("muted").count()).toBe(0);
+});
+
+it("What cannot be a room is said under the id, and the next key takes it back", async () => {
+  const page = await open("lobby");
+  await page.getByRole("textbox").fill("nonsense!");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").getByText("neither a room's id nor a link").waitFor();
+  await page.keyboard.press("Backspace");
+  await expect.poll(() => page.getByRole("alert").count()).toBe(0);
+
+  await page.getByRole("textbox").fill("non-eeee-non");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").getByText("There is no such room").waitFor();
+});
+
+it("A new room is made from its dialog, whose Escape gives the focus back", async () => {
+  const page = await open("lobby");
+  await page.getByRole("button", { name: "New room" }).click();
+  await page.getByRole("dialog", { name: "New room" }).waitFor();
+  await page.keyboard.press("Escape");
+  await expect.poll(() => page.getByRole("dialog").count()).toBe(0);
+  const opener = page.getByRole("button", { name: "New room" });
+  expect(await opener.evaluate((element) => element === document.activeElement)).toBe(true);
+
+  await opener.click();
+  await page.getByRole("textbox", { name: "Name of the room" }).fill("Book club");
+  await page.getByRole("switch", { name: "Private" }).check();
+  await page.getByRole("button", { name: "Continue" }).last().click();
+  await page.getByRole("heading", { name: "Book club" }).waitFor();
+});
+
+it("The room service is chosen, shared and said to be away", async () => {
+  const page = await open("lobby");
+  await page.getByRole("button", { name: "Room service: this computer" }).click();
+  await page.getByRole("switch", { name: "Let others on this network in" }).check();
+  await page.getByText("ws://192.0.2.17:7420").waitFor();
+
+  await page.getByRole("radio", { name: "Another server" }).check();
+  await page.getByRole("textbox", { name: "Server address" }).fill("nowhere");
+  await page.getByRole("button", { name: "Connect" }).click();
+  await page.getByRole("alert").getByText("That is no server's address").waitFor();
+  await page.getByRole("textbox", { name: "Server address" }).fill("wss://away.example.org");
+  await page.getByRole("button", { name: "Connect" }).click();
+  await page.getByRole("dialog").getByText("It does not answer.").waitFor();
+  await page.getByRole("button", { name: "Close" }).click();
+  await page.getByRole("button", { name: "Room service: away.example.org" }).waitFor();
+});
+
+it("Devices that fail are explained and keep nobody out", async () => {
+  const page = await open("prejoin-failed");
+  await page.getByText("The camera is in use").waitFor();
+  await page.getByText("No microphone found").first().waitFor();
+  await page.getByRole("button", { name: "Join to watch and listen" }).click();
+  await page.getByRole("button", { name: "Leave" }).waitFor();
+});
+
+it("One who is alone is given the id to share", async () => {
+  const page = await open("room-alone");
+  await page.getByRole("heading", { name: "You are alone here" }).waitFor();
+  await page.getByRole("button", { name: "Copy invitation" }).click();
+  await page.getByRole("status").getByText("Copied").waitFor({ state: "attached" });
+});
+
+it("Unread messages are counted until the chat is opened", async () => {
+  const page = await open("room");
+  await page.getByRole("button", { name: "Chat, 3 unread messages" }).click();
+  await page.getByRole("link", { name: "https://files.example.org/draft-2" }).waitFor();
+  await page.getByRole("button", { name: "Close chat" }).click();
+  await page.getByRole("button", { name: "Chat", exact: true }).waitFor();
+});
