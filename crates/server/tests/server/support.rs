@@ -36,6 +36,7 @@ impl Client {
 
     pub async fn try_connect(address: SocketAddr, path: &str) -> Result<Self, Error> {
         let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
         let (socket, _) = client_async(format!("ws://{address}{path}"), stream).await?;
         let mut client = Self {
             id: String::new(),
