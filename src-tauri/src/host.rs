@@ -71,10 +71,12 @@ impl Host {
         };
         let port = listener.local_addr().port();
         let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-        let addresses = interfaces.iter().filter_map(|interface| match interface.ip() {
-            IpAddr::V4(ip) if !ip.is_loopback() && !ip.is_link_local() => Some(url(ip, port)),
-            _ => None,
-        });
+        let addresses = interfaces
+            .iter()
+            .filter_map(|interface| match interface.ip() {
+                IpAddr::V4(ip) if !ip.is_loopback() && !ip.is_link_local() => Some(url(ip, port)),
+                _ => None,
+            });
         addresses.collect()
     }
 

@@ -1,0 +1,476 @@
+//! The application without its window: a real controller, its hosted room
+//! service, real engines, drawn pictures.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::timeout;
+use visavis_call::{
+    Call, CallCommand, CallConfig, CallHandle, CallPhase, EndReason, Media, RoomChoice, TrackView,
+};
+use visavis_media::{AudioSink, AudioSource, VideoCodec, VideoFormat, VideoSource};
+use visavis_protocol::ErrorCode;
+use visavis_shell::arguments::Arguments;
+use visavis_shell::command::Command;
+use visavis_shell::controller::Controller;
+use visavis_shell::pictures::Source;
+use visavis_shell::view::{
+    AppView, CommandError, DeviceKind, DeviceProblem, DeviceState, Reach, Screen,
+};
+
+const LIMIT: Duration = Duration::from_secs(30);
+const SMALL: VideoFormat = VideoFormat {
+    width: 320,
+    height: 180,
+    frames_per_second: 15,
+};
+
+/// An application with drawn pictures and a soft tone.
+async fn start(profile: &Path) -> (Controller, watch::Receiver<AppView>) {
+    start_with(profile, Arguments::default()).await
+}
+
+async fn start_with(
+    profile: &Path,
+    arguments: Arguments,
+) -> (Controller, watch::Receiver<AppView>) {
+    let arguments = Arguments {
+        video: arguments.video.or(Some(VideoSource::Synthetic(SMALL))),
+        audio: Some(AudioSource::Tone(440.0)),
+        play: Some(AudioSink::None),
+        ..arguments
+    };
+    let controller = Controller::start(arguments, profile.to_owned()).await;
+    let view = controller.view();
+    (controller, view)
+}
+
+/// Waits until the page would show what is expected.
+async fn shown(
+    view: &mut watch::Receiver<AppView>,
+    what: &str,
+    condition: impl FnMut(&AppView) -> bool,
+) -> AppView {
+    let shown = timeout(LIMIT, view.wait_for(condition)).await;
+    if let Ok(shown) = shown {
+        return shown.expect("the controller runs").clone();
+    }
+    drop(shown);
+    panic!("{what} was not shown: {:#?}", view.borrow());
+}
+
+/// Someone else, with an engine alone.
+fn other(server: &str, room: &str, name: &str) -> CallHandle {
+    let media = Media {
+        video: Default::default(),
+        audio: Default::default(),
+        playout: Default::default(),
+    };
+    media.video.set_source(VideoSource::Synthetic(SMALL), SMALL);
+    let config = CallConfig {
+        server: server.into(),
+        room: RoomChoice::Join(room.into()),
+        display_name: name.into(),
+        preferred_codec: VideoCodec::Vp8,
+        ice_servers: Vec::new(),
+        relay_only: false,
+        microphone_muted: false,
+        camera_muted: false,
+    };
+    Call::start(config, media).unwrap()
+}
+
+async fn inside(call: &CallHandle) {
+    let mut view = call.view();
+    timeout(LIMIT, view.wait_for(|view| view.phase == CallPhase::Inside))
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+fn is_in_room(view: &AppView) -> bool {
+    view.call
+        .as_ref()
+        .is_some_and(|call| call.phase == CallPhase::Inside)
+}
+
+fn is_pre_join(view: &AppView) -> bool {
+    matches!(view.screen, Screen::PreJoin { .. })
+}
+
+fn is_ended(view: &AppView) -> bool {
+    matches!(view.screen, Screen::Ended { .. })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_makes_a_room_talks_and_leaves_and_comes_back() {
+    let profile = tempfile::tempdir().unwrap();
+    let (controller, mut view) = start(profile.path()).await;
+    let lobby = shown(&mut view, "a hosted room service", |view| {
+        view.server.reach == Reach::Reachable
+    })
+    .await;
+    assert!(lobby.screen == Screen::Lobby && lobby.server.hosted && !lobby.server.shared);
+    controller
+        .perform(Command::SetName("Ann".into()))
+        .await
+        .unwrap();
+
+    let tea = Command::NewRoom {
+        name: " Tea ".into(),
+        private: false,
+    };
+    controller.perform(tea).await.unwrap();
+    let pre_join = shown(&mut view, "a live camera", |view| {
+        view.devices.camera.state == DeviceState::Live
+    })
+    .await;
+    assert!(
+        matches!(&pre_join.screen, Screen::PreJoin { room_id: None, title, .. } if title == "Tea")
+    );
+    assert_eq!(pre_join.devices.microphone.state, DeviceState::Live);
+    assert_eq!(
+        pre_join
+            .devices
+            .format
+            .map(|format| (format.width, format.height)),
+        Some((320, 180))
+    );
+    assert_eq!(controller.invitation().await, Err(CommandError::NotARoom));
+
+    controller.perform(Command::Join).await.unwrap();
+    let room = shown(&mut view, "the room", is_in_room).await;
+    let call = room.call.unwrap();
+    let id = call.room.unwrap().id;
+    assert!(call.participants[0].is_me && call.participants[0].name == "Ann");
+    assert_eq!(room.recent[0].name, "Tea");
+    assert!(controller.invitation().await.unwrap().contains(&id));
+
+    let ben = other(&room.server.url, &id, "Ben");
+    let both = |view: &AppView| {
+        view.call
+            .as_ref()
+            .is_some_and(|call| call.participants.len() == 2 && call.participants[1].has_picture)
+    };
+    let with_ben = shown(&mut view, "Ben's picture", both).await.call.unwrap();
+    assert_eq!(with_ben.participants[1].name, "Ben");
+    let member = Source::Member(with_ben.participants[1].id.clone());
+    let picture = controller
+        .pictures()
+        .find(&member)
+        .expect("a slot for Ben's picture");
+    assert!(picture.get().is_some_and(|frame| frame.width() == 320));
+
+    controller
+        .perform(Command::SendChat("hello".into()))
+        .await
+        .unwrap();
+    let mut bens = ben.view();
+    let heard = |view: &visavis_call::CallView| {
+        view.chat
+            .iter()
+            .any(|chat| chat.text == "hello" && !chat.is_mine)
+    };
+    timeout(LIMIT, bens.wait_for(heard)).await.unwrap().unwrap();
+
+    let mute = Command::SetMuted {
+        kind: DeviceKind::Camera,
+        muted: true,
+    };
+    controller.perform(mute).await.unwrap();
+    let sees_mute = |view: &visavis_call::CallView| {
+        view.participants
+            .iter()
+            .any(|other| other.name == "Ann" && other.camera == TrackView::Muted)
+    };
+    timeout(LIMIT, bens.wait_for(sees_mute))
+        .await
+        .unwrap()
+        .unwrap();
+    shown(&mut view, "the camera off", |view| {
+        view.devices.camera.muted && view.devices.camera.state == DeviceState::Off
+    })
+    .await;
+
+    controller.perform(Command::Leave).await.unwrap();
+    let ended = shown(&mut view, "the end", is_ended).await;
+    assert_eq!(
+        ended.call.unwrap().phase,
+        CallPhase::Ended {
+            reason: EndReason::Left
+        }
+    );
+    assert!(matches!(ended.screen, Screen::Ended { room_id: Some(room), .. } if room == id));
+    shown(&mut view, "released devices", |view| {
+        view.devices.microphone.state == DeviceState::Off
+    })
+    .await;
+    timeout(LIMIT, bens.wait_for(|view| view.participants.len() == 1))
+        .await
+        .unwrap()
+        .unwrap();
+
+    controller.perform(Command::Rejoin).await.unwrap();
+    let informed = |view: &AppView| matches!(&view.screen, Screen::PreJoin { info: Some(info), .. } if info.participant_count == 1);
+    let again = shown(&mut view, "who is inside", informed).await;
+    assert!(again.devices.camera.muted, "the choice stays");
+    controller.perform(Command::Join).await.unwrap();
+    shown(&mut view, "Ben again", |view| {
+        is_in_room(view)
+            && view
+                .call
+                .as_ref()
+                .is_some_and(|call| call.participants.len() == 2)
+    })
+    .await;
+
+    controller.quit().await;
+    timeout(LIMIT, bens.wait_for(|view| view.participants.len() == 1))
+        .await
+        .unwrap()
+        .unwrap();
+    ben.send(CallCommand::Leave).await;
+    assert!(
+        std::fs::read_to_string(profile.path().join("settings.json"))
+            .unwrap()
+            .contains("Ann")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_opens_by_its_id_in_any_form_and_a_wrong_one_is_told() {
+    let profile = tempfile::tempdir().unwrap();
+    let (host, mut hosts) = start(profile.path()).await;
+    host.perform(Command::NewRoom {
+        name: "Tea".into(),
+        private: true,
+    })
+    .await
+    .unwrap();
+    host.perform(Command::Join).await.unwrap();
+    let room = shown(&mut hosts, "the room", is_in_room).await;
+    let (server, id) = (room.server.url, room.call.unwrap().room.unwrap().id);
+    let invitation = host.invitation().await.unwrap();
+
+    let profile = tempfile::tempdir().unwrap();
+    let (guest, mut guests) = start(profile.path()).await;
+    for (text, error) in [
+        ("https://example.org", CommandError::NotARoom),
+        ("", CommandError::NotARoom),
+        (
+            "zzz-zzzz-zzz",
+            CommandError::Refused {
+                code: ErrorCode::RoomNotFound,
+            },
+        ),
+        (
+            "visavis://room/abc-defg-hij?server=ftp://x",
+            CommandError::NotAServer,
+        ),
+        (
+            "visavis://room/abc-defg-hij?server=ws://127.0.0.1:1",
+            CommandError::ServerUnreachable,
+        ),
+    ] {
+        assert_eq!(
+            guest.perform(Command::OpenRoom(text.into())).await,
+            Err(error),
+            "{text}"
+        );
+        assert_eq!(guests.borrow().screen, Screen::Lobby);
+        assert!(guests.borrow().server.hosted);
+    }
+    // The whole link brings its room service along.
+    guest.perform(Command::OpenRoom(invitation)).await.unwrap();
+    let there = shown(&mut guests, "the device test", is_pre_join).await;
+    assert!(there.server.url == server && !there.server.hosted);
+    assert!(matches!(&there.screen, Screen::PreJoin { title, .. } if title == "Tea"));
+
+    let bare = id.replace('-', "").to_uppercase();
+    guest.perform(Command::BackToLobby).await.unwrap();
+    shown(&mut guests, "released devices", |view| {
+        view.devices.camera.state == DeviceState::Off
+    })
+    .await;
+    guest
+        .perform(Command::SetServer(Some(server.clone())))
+        .await
+        .unwrap();
+    guest
+        .perform(Command::OpenRoom(format!(" {bare} ")))
+        .await
+        .unwrap();
+    guest.perform(Command::Join).await.unwrap();
+    shown(&mut guests, "both", |view| {
+        view.call
+            .as_ref()
+            .is_some_and(|call| call.participants.len() == 2)
+    })
+    .await;
+
+    host.quit().await;
+    guest.quit().await;
+    // The next run finds the room service and the room again.
+    let (_again, mut again) = start(profile.path()).await;
+    let lobby = shown(&mut again, "the remembered room", |view| {
+        !view.recent.is_empty()
+    })
+    .await;
+    assert!(lobby.server.url == server && lobby.recent[0].id == id);
+    shown(&mut again, "a server that is gone", |view| {
+        view.server.reach == Reach::Unreachable
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_fails_is_told_and_blocks_nobody() {
+    let profile = tempfile::tempdir().unwrap();
+    let missing = profile.path().join("missing.y4m");
+    let arguments = Arguments {
+        video: Some(VideoSource::Y4m(missing)),
+        ..Arguments::default()
+    };
+    let (controller, mut view) = start_with(profile.path(), arguments).await;
+    controller
+        .perform(Command::NewRoom {
+            name: String::new(),
+            private: true,
+        })
+        .await
+        .unwrap();
+    let is_told = |view: &AppView| {
+        matches!(
+            view.devices.camera.state,
+            DeviceState::Failed {
+                problem: DeviceProblem::File,
+                ..
+            }
+        )
+    };
+    shown(&mut view, "the file's absence", is_told).await;
+    controller.perform(Command::Join).await.unwrap();
+    shown(&mut view, "the room", is_in_room).await;
+    controller.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_cannot_be_entered_ends_with_the_reason() {
+    let profile = tempfile::tempdir().unwrap();
+    let line = ["visavis", "--server", "ws://127.0.0.1:1", "abc-defg-hij"];
+    let (controller, mut view) = start_with(profile.path(), clap::Parser::parse_from(line)).await;
+    assert!(
+        is_pre_join(&view.borrow()),
+        "the command line opens the device test"
+    );
+    controller.perform(Command::Join).await.unwrap();
+    let ended = shown(&mut view, "the end", is_ended).await;
+    assert_eq!(
+        ended.call.unwrap().phase,
+        CallPhase::Ended {
+            reason: EndReason::ServerUnreachable
+        }
+    );
+    assert_eq!(
+        ended.screen,
+        Screen::Ended {
+            room_id: Some("abc-defg-hij".into()),
+            seconds: 0
+        }
+    );
+    controller.quit().await;
+    assert!(matches!(
+        controller.perform(Command::Join).await,
+        Err(CommandError::System { .. })
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demonstration_brings_two_guests_who_leave_with_the_user() {
+    let profile = tempfile::tempdir().unwrap();
+    let foreign = Arguments {
+        server: Some("ws://127.0.0.1:1".into()),
+        ..Arguments::default()
+    };
+    let (controller, mut view) = start_with(profile.path(), foreign).await;
+    controller.perform(Command::TryDemo).await.unwrap();
+    let pre_join = shown(&mut view, "the device test", is_pre_join).await;
+    assert!(matches!(
+        pre_join.screen,
+        Screen::PreJoin { demo: true, .. }
+    ));
+    controller.perform(Command::Join).await.unwrap();
+    let guests = |view: &AppView| {
+        view.call.as_ref().is_some_and(|call| {
+            call.participants
+                .iter()
+                .filter(|guest| guest.has_picture && !guest.is_me)
+                .count()
+                == 2
+        })
+    };
+    let room = shown(&mut view, "two guests with pictures", guests).await;
+    assert!(
+        room.call.unwrap().participants[1]
+            .name
+            .ends_with("(made up)")
+    );
+    controller.perform(Command::Leave).await.unwrap();
+    let ended = shown(&mut view, "the end", is_ended).await;
+    assert!(
+        ended.recent.is_empty(),
+        "a demonstration is no room to come back to"
+    );
+    controller.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sharing_lets_others_in_while_a_call_runs_and_ends_without_ending_it() {
+    let profile = tempfile::tempdir().unwrap();
+    let (controller, mut view) = start(profile.path()).await;
+    controller
+        .perform(Command::NewRoom {
+            name: "Tea".into(),
+            private: true,
+        })
+        .await
+        .unwrap();
+    controller.perform(Command::Join).await.unwrap();
+    let id = shown(&mut view, "the room", is_in_room)
+        .await
+        .call
+        .unwrap()
+        .room
+        .unwrap()
+        .id;
+    controller
+        .perform(Command::ShareOnNetwork(true))
+        .await
+        .unwrap();
+    let shared = shown(&mut view, "sharing", |view| view.server.shared).await;
+    // A machine without a network has no address to tell.
+    if let Some(address) = shared.server.addresses.first() {
+        assert!(controller.invitation().await.unwrap().contains(&id));
+        let ben = other(address, &id, "Ben");
+        inside(&ben).await;
+        controller
+            .perform(Command::ShareOnNetwork(false))
+            .await
+            .unwrap();
+        let both = |view: &AppView| {
+            !view.server.shared
+                && view
+                    .call
+                    .as_ref()
+                    .is_some_and(|call| call.participants.len() == 2)
+        };
+        shown(&mut view, "Ben, after sharing ended", both).await;
+        let late = other(address, &id, "Late");
+        assert_eq!(
+            timeout(LIMIT, late.ended()).await,
+            Ok(EndReason::ServerUnreachable)
+        );
+    }
+    controller.quit().await;
+}
