@@ -107,7 +107,7 @@ impl Connection {
         // Each of our streams has its own name: RFC 3550, section 8.
         let [audio_ssrc, video_ssrc, rtx_ssrc] = distinct();
         let stream = format!("{:016x}", rand::random::<u64>());
-        let feedback = || Feedback {
+        let feedback = Feedback {
             ssrc: video_ssrc,
             counters: parts.counters.clone(),
             signals: signals.clone(),

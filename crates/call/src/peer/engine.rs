@@ -1,12 +1,14 @@
 //! How webrtc-rs is set up: codecs, interceptors, addresses, servers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::interceptor::{
     NackGeneratorBuilder, NackResponderBuilder, ReceiverReportBuilder, Registry,
     SenderReportBuilder, Slot,
 };
+use rtc::mdns::MulticastSocket;
 use rtc::peer_connection::configuration::interceptor_registry::configure_twcc_receiver_only;
 use rtc::peer_connection::configuration::media_engine::{
     MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX, MIME_TYPE_VP8,
@@ -40,6 +42,10 @@ const CHANNEL_BUFFER_BYTES: usize = 4 * MAX_MESSAGE_BYTES;
 /// How often a missing packet is asked for.
 const MAX_NACKS: u16 = 10;
 
+/// And how long lies between: a loss on a path of 50 ms is repaired in about
+/// 100, and on a longer one asked for a few times too often.
+const NACK_INTERVAL: Duration = Duration::from_millis(50);
+
 /// Unwrapping comes before everything that counts what media arrived, but
 /// after the reports: a repaired loss is a loss to the sender's rate.
 const REPORTS: usize = 9_000;
@@ -56,41 +62,37 @@ pub(super) async fn connect(
     config: &PeerConfig,
     runtime: Arc<Watched>,
     signals: Signals,
-    feedback: impl Fn() -> Feedback,
+    feedback: Feedback,
 ) -> Result<Arc<dyn PeerConnection>, Error> {
-    // Without a multicast route, as on a machine that has only its loopback
-    // interface, there is nobody whose mDNS names could be resolved.
-    let mut result = Err(Error::ErrConnectionClosed);
-    for mdns in [MulticastDnsMode::QueryOnly, MulticastDnsMode::Disabled] {
-        let mut media = media_engine(config.preferred_codec)?;
-        let registry = interceptors(&mut media, feedback())?;
-        let built = PeerConnectionBuilder::new()
-            .with_configuration(configuration(config))
-            .with_media_engine(media)
-            .with_setting_engine(
-                SettingEngineBuilder::new()
-                    .with_multicast_dns_mode(mdns)
-                    .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(
-                        MAX_MESSAGE_BYTES as u32,
-                    ))
-                    .build(),
-            )
-            .with_interceptor_registry(registry)
-            .with_handler(Arc::new(signals.clone()))
-            .with_runtime(runtime.clone())
-            .with_udp_addrs(ADDRESSES.to_vec())
-            .with_data_channel_send_buffer_limit(CHANNEL_BUFFER_BYTES)
-            .build()
-            .await;
-        match built {
-            Ok(connection) => return Ok(Arc::new(connection)),
-            Err(error) => {
-                tracing::debug!(%error, ?mdns, "no connection");
-                result = Err(error);
-            }
+    let mut media = media_engine(config.preferred_codec)?;
+    let registry = interceptors(&mut media, feedback)?;
+    let settings = SettingEngineBuilder::new()
+        .with_multicast_dns_mode(mdns_mode())
+        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(MAX_MESSAGE_BYTES as u32))
+        .build();
+    let builder = PeerConnectionBuilder::new()
+        .with_configuration(configuration(config))
+        .with_media_engine(media)
+        .with_setting_engine(settings)
+        .with_interceptor_registry(registry)
+        .with_handler(Arc::new(signals))
+        .with_runtime(runtime)
+        .with_udp_addrs(ADDRESSES.to_vec())
+        .with_data_channel_send_buffer_limit(CHANNEL_BUFFER_BYTES);
+    // Boxed: it is large, and done once.
+    Ok(Arc::new(Box::pin(builder.build()).await?))
+}
+
+/// Browsers hide their addresses behind mDNS names. Where there is no route for
+/// multicast, as with a loopback interface only, webrtc-rs would fail for it.
+fn mdns_mode() -> MulticastDnsMode {
+    match MulticastSocket::new().into_std() {
+        Ok(_) => MulticastDnsMode::QueryOnly,
+        Err(error) => {
+            tracing::debug!(%error, "mDNS names are not resolved");
+            MulticastDnsMode::Disabled
         }
     }
-    result
 }
 
 fn configuration(config: &PeerConfig) -> webrtc::peer_connection::RTCConfiguration {
@@ -134,6 +136,7 @@ fn interceptors(media: &mut MediaEngine, feedback: Feedback) -> Result<Registry,
         .with(
             Slot::from(NACKS),
             NackGeneratorBuilder::new()
+                .with_interval(NACK_INTERVAL)
                 .with_max_nacks_per_packet(MAX_NACKS)
                 .build(),
         )

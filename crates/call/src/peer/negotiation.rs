@@ -43,10 +43,7 @@ impl Connection {
         self.attach(Kind::Audio).await?;
         self.attach(Kind::Video).await?;
         self.send_and_receive().await?;
-        let options = RTCOfferOptions {
-            ice_restart,
-            ..Default::default()
-        };
+        let options = RTCOfferOptions { ice_restart };
         let offer = self.peer.create_offer(Some(options)).await?;
         let sdp = offer.sdp.clone();
         self.peer.set_local_description(offer).await?;

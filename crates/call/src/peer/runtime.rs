@@ -76,3 +76,26 @@ impl Runtime for Watched {
         self.tokio.block_on(future);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use webrtc::runtime::default_runtime;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_driver_that_panics_is_reported_and_ends_nothing_else() {
+        let (signals, mut received) = Signals::new();
+        let tasks = TaskTracker::new();
+        let tokio = default_runtime().unwrap();
+        let runtime = Watched {
+            tokio,
+            tasks: tasks.clone(),
+            signals,
+        };
+        runtime.spawn(Box::pin(async { panic!("as the network wanted it") }));
+        assert!(matches!(received.recv().await, Some(Signal::DriverEnded)));
+        tasks.close();
+        tasks.wait().await;
+    }
+}
