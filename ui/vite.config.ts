@@ -12,7 +12,7 @@ export default defineConfig({
     modulePreload: false,
     assetsInlineLimit: 0,
   },
-  server: { host: "127.0.0.1", port: 1420, strictPort: true },
+  server: { strictPort: true },
   test: {
     projects: [
       { extends: true, test: { name: "unit", environment: "node", include: ["src/**/*.test.ts"] } },

@@ -145,3 +145,20 @@ it("Unread messages are counted until the chat is opened", async () => {
   await page.getByRole("button", { name: "Close chat" }).click();
   await page.getByRole("button", { name: "Chat", exact: true }).waitFor();
 });
+
+it("A device that goes away in a call is said, and can be taken note of", async () => {
+  const page = await open("room-unplugged");
+  const notice = page.getByRole("alert").filter({ hasText: "The camera went away" });
+  await notice.getByText("The others will hear you but not see you.").waitFor();
+  await page.getByRole("alert").filter({ hasText: "The system's speaker stands in." }).waitFor();
+  await notice.getByRole("button", { name: "Dismiss" }).click();
+  await expect.poll(() => notice.count()).toBe(0);
+  expect(await page.getByRole("alert").count()).toBe(1);
+});
+
+it("An id of another kind keeps its own form while it is typed", async () => {
+  const page = await open("lobby");
+  await page.getByRole("textbox").waitFor();
+  await page.keyboard.type("standup-1");
+  await expect.poll(() => page.getByRole("textbox").inputValue()).toBe("standup-1");
+});

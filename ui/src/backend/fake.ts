@@ -25,6 +25,7 @@ class FakeShell implements Backend {
 
   constructor(name: string) {
     this.#view = scene(name);
+    if (name === "room-unplugged") setTimeout(() => this.#unplug(), 500);
   }
 
   get #now(): AppView {
@@ -41,6 +42,18 @@ class FakeShell implements Backend {
   #setCall(change: (call: CallView) => Partial<CallView>): void {
     const { call } = this.#now;
     if (call) this.#set({ call: { ...call, ...change(call) } });
+  }
+
+  #unplug(): void {
+    const { devices } = this.#now;
+    const state: DeviceState = { kind: "failed", problem: "lost", detail: "no such device" };
+    this.#set({
+      devices: {
+        ...devices,
+        camera: { ...devices.camera, state },
+        speaker: { ...devices.speaker, missing: "WH-1000XM4" },
+      },
+    });
   }
 
   async getView(): Promise<AppView> {

@@ -32,11 +32,6 @@ function cell(count: number, columns: number, width: number, height: number, gap
   };
 }
 
-/** The most of a whole 16:9 picture that a cell shows, in square pixels. */
-function shown({ width, height }: Cell): number {
-  return Math.min(width, height * WIDEST) * Math.min(height, width / WIDEST);
-}
-
 /**
  * Places `count` tiles of one size in a stage, in reading order, as large as
  * they can be; the last row is centred. All lengths in CSS pixels.
@@ -44,7 +39,7 @@ function shown({ width, height }: Cell): number {
 export function arrange(count: number, width: number, height: number, gap: number): Rect[] {
   if (count === 0) return [];
   const cells = Array.from({ length: count }, (_, i) => cell(count, i + 1, width, height, gap));
-  const best = cells.reduce((a, b) => (shown(b) > shown(a) ? b : a));
+  const best = cells.reduce((a, b) => (b.width * b.height > a.width * a.height ? b : a));
   const top = (height - best.rows * best.height - gap * (best.rows - 1)) / 2;
   return Array.from({ length: count }, (_, i) => {
     const row = Math.floor(i / best.columns);

@@ -1,7 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { clock, colourOf, duration, formatRoomId, initials, linkParts, whenIn, whoIsInside } from "./text";
+import { clock, colourOf, duration, initials, linkParts, typeRoomId, whenIn, whoIsInside } from "./text";
 
 describe("a room's id", () => {
+  const empty = { shown: "", typed: "" };
+  const byKey = (text: string) =>
+    Array.from(text).reduce((before, key) => typeRoomId(before, before.shown + key), empty);
+
   it.each([
     ["a", "a"],
     ["abc", "abc"],
@@ -14,8 +18,20 @@ describe("a room's id", () => {
     ["abcdefghijk", "abcdefghijk"],
     ["visavis://room/abc-defg-hij?server=ws://x", "visavis://room/abc-defg-hij?server=ws://x"],
     ["0b1e6f2c-6b0f", "0b1e6f2c-6b0f"],
+    ["fae16f2c-6b0f", "fae16f2c-6b0f"],
+    ["standup-1", "standup-1"],
     ["", ""],
-  ])("typed as %j reads %j", (typed, shown) => expect(formatRoomId(typed)).toBe(shown));
+  ])("pasted as %j reads %j, and typed key by key too", (text, shown) => {
+    expect(typeRoomId(empty, text).shown).toBe(shown);
+    expect(byKey(text).shown).toBe(shown);
+  });
+
+  it("can be shortened again", () => {
+    const whole = byKey("abcdefghij");
+    expect(typeRoomId(whole, "abc-defg-hi").shown).toBe("abc-defg-hi");
+    expect(typeRoomId(whole, "abc-defg-").shown).toBe("abc-defg");
+    expect(typeRoomId(whole, "")).toEqual(empty);
+  });
 });
 
 describe("people", () => {

@@ -3,12 +3,27 @@
 /** The longest an id of three, four and three letters is with its dashes. */
 const FRIENDLY_LETTERS = 10;
 
-/** Dashes appear while a friendly id is typed; anything else stays as it is. */
-export function formatRoomId(typed: string): string {
+/** A room's id in the making: as it is shown, and as it was typed without our dashes. */
+export interface RoomIdText {
+  shown: string;
+  typed: string;
+}
+
+function withDashes(typed: string): string {
   if (!/^[a-z][a-z\s\u2010-\u2015-]*$/i.test(typed)) return typed;
   const letters = typed.replace(/[^a-z]/gi, "").toLowerCase();
   if (letters.length > FRIENDLY_LETTERS) return typed;
   return [letters.slice(0, 3), letters.slice(3, 7), letters.slice(7)].filter(Boolean).join("-");
+}
+
+/**
+ * Dashes appear while a friendly id is typed, and go again when it turns out to
+ * be an id of another kind or a link, which stay as they are.
+ */
+export function typeRoomId(before: RoomIdText, value: string): RoomIdText {
+  const appended = value.startsWith(before.shown);
+  const typed = appended ? before.typed + value.slice(before.shown.length) : value;
+  return { shown: withDashes(typed), typed };
 }
 
 const graphemes = new Intl.Segmenter();

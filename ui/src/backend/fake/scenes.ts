@@ -230,6 +230,7 @@ const SCENES: Record<string, AppView | CommandError | null> = {
   "prejoin-long": preJoin({ name: LONG }, { title: LONG }),
   room: room(full),
   "room-two": room(inCall([mira, person("Anna Lindqvist")])),
+  "room-unplugged": room(full),
   "room-alone": room(inCall([mira])),
   "room-joining": room({ ...inCall([]), phase: { kind: "joining" }, room: null }),
   "room-trouble": room(
