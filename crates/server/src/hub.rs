@@ -75,14 +75,14 @@ impl Hub {
             empty_timeout: new.empty_timeout,
             created_at: OffsetDateTime::now_utc(),
         };
-        let mut attempts = 1..=CODE_ATTEMPTS;
-        loop {
+        for _ in 0..CODE_ATTEMPTS {
             room.code = room_code(&mut rand::rng());
             match self.store.create_room(&room).await {
-                Err(StoreError::Taken) if attempts.next().is_some() => {}
+                Err(StoreError::Taken) => {}
                 result => return result.map(|()| room),
             }
         }
+        Err(StoreError::Taken)
     }
 
     /// A stored room.

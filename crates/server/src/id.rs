@@ -80,10 +80,21 @@ pub(crate) fn track_sid(rng: &mut (impl Rng + ?Sized)) -> String {
 mod tests {
     use std::collections::HashSet;
 
+    use proptest::prelude::*;
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_readers_of_ids_panic(text in ".*") {
+            let _ = ResumeToken::parse(&text);
+            if let Some(RoomKey::Code(code)) = RoomKey::parse(&text) {
+                prop_assert_eq!(RoomKey::parse(&code), Some(RoomKey::Code(code)));
+            }
+        }
+    }
 
     #[test]
     fn a_hundred_thousand_room_codes_are_unique_and_well_formed() {

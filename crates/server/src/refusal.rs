@@ -93,7 +93,20 @@ fn bounded(text: String, most: usize) -> Result<String, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_name_that_is_taken_is_short_clean_and_taken_again_unchanged(text in ".{0,120}") {
+            if let Ok(name) = room_name(&text) {
+                prop_assert!((1..=MAX_NAME_CHARS).contains(&name.chars().count()));
+                prop_assert!(!name.contains(char::is_control));
+                prop_assert_eq!(room_name(&name), Ok(name));
+            }
+        }
+    }
 
     #[test]
     fn names_are_trimmed_and_lose_control_characters() {

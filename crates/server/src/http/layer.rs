@@ -35,8 +35,8 @@ pub(super) async fn cors(request: Request, next: Next) -> Response {
     response
 }
 
-/// One line for each request, with the route instead of the path: a path may
-/// hold the id of a private room.
+/// One line for each request, with the route instead of the path, so that lines
+/// of one kind count together.
 pub(super) async fn log(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod extensions;
+#[cfg(unix)]
 mod program;
 mod rest;
 mod resume;

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::{Error, Message};
+use visavis_protocol::ServerMessage;
 use visavis_server::{Limits, Server, ServerConfig};
 
 use crate::support::{Client, all, server};
@@ -82,6 +85,55 @@ async fn bad_input_gets_a_clear_error_and_hurts_nobody() {
     a.nothing_more().await;
     b.expect("chat").await;
     b.nothing_more().await;
+}
+
+/// Valid messages, with the ids of a room and of a member put in.
+const TEMPLATES: &[&str] = &[
+    r#"{"type":"create-room","payload":{"name":"Tea","features":["members","chat"]}}"#,
+    r#"{"type":"join-room","payload":{"roomId":"ROOM","features":["members","resume"]}}"#,
+    r#"{"type":"list-rooms","requestId":1}"#,
+    r#"{"type":"get-room","payload":{"roomId":"ROOM"}}"#,
+    r#"{"type":"offer","roomId":"ROOM","to":"MEMBER","payload":{"sdp":"x","type":"offer"}}"#,
+    r#"{"type":"answer","to":"MEMBER","payload":{}}"#,
+    r#"{"type":"chat","roomId":"ROOM","to":"MEMBER","id":"m","payload":[1,2]}"#,
+    r#"{"type":"update-member","payload":{"name":"x","tracks":[{"source":"camera","muted":true}]}}"#,
+    r#"{"type":"resume","payload":{"resumeToken":"0.0"}}"#,
+];
+
+#[tokio::test]
+async fn whatever_is_sent_the_answers_are_messages_and_the_connections_live() {
+    let server = server().await;
+    let mut a = Client::connect(server.local_addr()).await;
+    let mut b = Client::connect(server.local_addr()).await;
+    let room = a.create(json!({"name": "Tea", "features": all()})).await;
+    b.join(&room).await;
+    let seed = rand::random();
+    println!("seed {seed}");
+    let mut rng = StdRng::seed_from_u64(seed);
+    for _ in 0..1_000 {
+        let template = TEMPLATES[rng.random_range(0..TEMPLATES.len())];
+        let text = template.replace("ROOM", &room).replace("MEMBER", &b.id);
+        let mut text: Vec<char> = text.chars().collect();
+        if rng.random() {
+            let from = rng.random_range(0..text.len());
+            let until = (from + rng.random_range(0..12)).min(text.len());
+            text.splice(from..until, "{}".chars().take(rng.random_range(0..3)));
+        }
+        a.send(Message::text(text.into_iter().collect::<String>()))
+            .await;
+    }
+    for client in [&mut a, &mut b] {
+        client
+            .say(json!({"type": "list-rooms", "requestId": "the last"}))
+            .await;
+        loop {
+            let heard = client.hear().await;
+            ServerMessage::parse(&heard.to_string()).unwrap();
+            if heard["requestId"] == "the last" {
+                break;
+            }
+        }
+    }
 }
 
 #[tokio::test]
