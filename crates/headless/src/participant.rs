@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tokio::sync::broadcast::error::RecvError;
 use visavis_call::{
-    Call, CallCommand, CallConfig, CallEvent, CallHandle, EndReason, Media, RoomChoice,
+    Call, CallCommand, CallConfig, CallEvent, CallHandle, EndReason, Media, PeerConnectionState,
+    RoomChoice,
 };
 use visavis_media::audio::{AudioCaptureState, AudioSender, Playout, PlayoutState};
 use visavis_media::video::{CaptureState, VideoSender, snapshot};
@@ -200,7 +201,13 @@ impl Running {
             CallEvent::Error { code } => report.line(&Line::Error {
                 code: &name_of(code),
             })?,
-            CallEvent::MemberLeft { member } => self.snapshots.save(&member),
+            CallEvent::MemberLeft { member } => {
+                self.snapshots.save(&member);
+                report.line(&Line::Peer {
+                    member: &member,
+                    state: PeerConnectionState::Closed,
+                })?;
+            }
             CallEvent::MemberJoined { .. } | CallEvent::Ended(_) => {}
         }
         Ok(())
