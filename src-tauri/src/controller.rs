@@ -33,6 +33,8 @@ use crate::view::{AppView, CommandError, DeviceKind};
 
 /// Requests of the page: 64; when full the page waits.
 const REQUESTS_CAPACITY: usize = 64;
+/// What a room is called whose maker did not say.
+const UNNAMED_ROOM: &str = "Room";
 /// How often what is measured is shown anew.
 const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the room service is asked for its rooms, or who is in one.
@@ -198,7 +200,7 @@ impl ControllerTask {
             Command::Join => self.join().await,
             Command::RefreshRooms => done(self.refresh()),
             Command::NewRoom { name, private } => {
-                let name = short_name(&name);
+                let name = room_name(&name);
                 done(self.open_pre_join(Target::New { name, private }))
             }
             Command::TryDemo => done(self.open_pre_join(Target::Demo)),
@@ -246,6 +248,16 @@ fn done((): ()) -> Result<(), CommandError> {
 /// A name as the wire takes it.
 fn short_name(name: &str) -> String {
     name.trim().chars().take(MAX_NAME_CHARS).collect()
+}
+
+/// A room's name as the wire takes it: there is always one.
+fn room_name(name: &str) -> String {
+    let name = short_name(name);
+    if name.is_empty() {
+        UNNAMED_ROOM.into()
+    } else {
+        name
+    }
 }
 
 /// Waits until the running call changed; its view, or none when it broke off.

@@ -351,7 +351,12 @@ async fn a_device_that_fails_is_told_and_blocks_nobody() {
     };
     shown(&mut view, "the file's absence", is_told).await;
     controller.perform(Command::Join).await.unwrap();
-    shown(&mut view, "the room", is_in_room).await;
+    let room = shown(&mut view, "the room", is_in_room).await;
+    assert_eq!(
+        room.call.unwrap().room.unwrap().name,
+        "Room",
+        "one without a name"
+    );
     controller.quit().await;
 }
 
