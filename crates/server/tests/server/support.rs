@@ -118,16 +118,16 @@ impl Client {
         assert_eq!(chat["payload"], "anything more?", "{chat}");
     }
 
-    /// Reads to the end; the close code, if there is one.
+    /// Reads to the end, answering the close frame; its code, if there is one.
     pub async fn closed(&mut self) -> Option<u16> {
         let end = async {
-            loop {
-                match self.socket.next().await {
-                    Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => return None,
+            let mut code = None;
+            while let Some(Ok(message)) = self.socket.next().await {
+                if let Message::Close(frame) = message {
+                    code = frame.map(|frame| frame.code.into());
                 }
             }
+            code
         };
         timeout(LIMIT, end).await.expect("closed in time")
     }
