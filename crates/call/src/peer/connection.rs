@@ -47,7 +47,7 @@ pub(super) struct Parts {
 /// A connection. [`Connection::close`] it: webrtc-rs goes on without its handle.
 pub(super) struct Connection {
     pub(super) peer: Arc<dyn PeerConnection>,
-    parts: Arc<Parts>,
+    pub(super) parts: Arc<Parts>,
     pub(super) audio: Flow,
     pub(super) video: Flow,
     inlet: Arc<Inlet>,
@@ -231,7 +231,7 @@ impl Connection {
         self.update_sending().await;
     }
 
-    /// Sends what is negotiated, in the first format that both sides know.
+    /// Sends what is negotiated: our preferred format where both sides know it.
     async fn update_sending(&mut self) {
         let audio = self.wanted(&self.audio).await;
         if self.audio.sending.as_ref().map(|sending| sending.format) != audio {
@@ -290,7 +290,13 @@ impl Connection {
         if !sends {
             return None;
         }
-        formats(flow).await.into_iter().next()
+        let preferred = Payload::Video(self.parts.config.preferred_codec);
+        let formats = formats(flow).await;
+        let first = formats.first().copied();
+        formats
+            .into_iter()
+            .find(|format| format.payload == preferred)
+            .or(first)
     }
 
     /// The transceiver that carries this stream.
@@ -339,7 +345,7 @@ impl Connection {
     }
 }
 
-/// The formats negotiated for this stream, the preferred first.
+/// The formats negotiated for this stream, in the offer's order.
 async fn formats(flow: &Flow) -> Vec<Format> {
     let Some(sender) = &flow.sender else {
         return Vec::new();

@@ -26,7 +26,7 @@ pub(super) enum NegotiationError {
     #[error("it does not fit the state of the negotiation")]
     WrongState,
     /// webrtc-rs gave up, perhaps halfway.
-    #[error("webrtc-rs: {0}")]
+    #[error("webrtc-rs gave up")]
     Engine(#[from] Error),
 }
 
@@ -173,7 +173,10 @@ impl Connection {
                 .replace_track(self.audio.outgoing.with_codec(engine::opus()))
                 .await?;
         }
-        let codec = remote.main(Kind::Video).and_then(|section| section.codec);
+        let preferred = self.parts.config.preferred_codec;
+        let codec = remote
+            .main(Kind::Video)
+            .and_then(|section| section.codec(preferred));
         if let (Some(sender), Some(codec)) = (&self.video.sender, codec) {
             sender
                 .replace_track(self.video.outgoing.with_codec(engine::video(codec)))

@@ -39,8 +39,18 @@ pub(super) struct Section {
     pub(super) kind: Kind,
     /// As the other side sees it.
     pub(super) direction: Direction,
-    /// The first picture codec that we know too.
-    pub(super) codec: Option<VideoCodec>,
+    /// The picture codecs that we know too, in the other side's order.
+    pub(super) codecs: Vec<VideoCodec>,
+}
+
+impl Section {
+    /// What we send: our own preference where the other side takes it, so that
+    /// pictures are encoded once for everybody.
+    pub(super) fn codec(&self, preferred: VideoCodec) -> Option<VideoCodec> {
+        let mut codecs = self.codecs.iter().copied();
+        let first = codecs.clone().next();
+        codecs.find(|codec| *codec == preferred).or(first)
+    }
 }
 
 /// What a media description is about.
@@ -137,7 +147,7 @@ fn sections(session: &SessionDescription) -> Result<Vec<Section>, SdpError> {
                 mid: mid.to_owned(),
                 kind,
                 direction: direction(media),
-                codec: codec(media),
+                codecs: codecs(media),
             })
         })
         .collect()
@@ -174,13 +184,14 @@ fn check_formats(media: &MediaDescription) -> Result<(), SdpError> {
     }
 }
 
-fn codec(media: &MediaDescription) -> Option<VideoCodec> {
+fn codecs(media: &MediaDescription) -> Vec<VideoCodec> {
     let codecs = media.codecs();
-    let mut formats = media.media_name.formats.iter();
-    formats.find_map(|format| {
+    let formats = media.media_name.formats.iter();
+    let known = formats.filter_map(|format| {
         let codec = codecs.get(&format.parse().ok()?)?;
         video_codec(&codec.name, &codec.fmtp)
-    })
+    });
+    known.collect()
 }
 
 /// The codec with this name (without its `video/`) and these format parameters.
@@ -272,9 +283,22 @@ mod tests {
             ("0", Kind::Audio, Direction::Sendonly)
         );
         assert_eq!(
-            (video.direction, video.codec),
+            (video.direction, video.codec(VideoCodec::Vp8)),
             (Direction::Sendrecv, Some(VideoCodec::H264))
         );
+    }
+
+    #[test]
+    fn our_preferred_codec_is_sent_where_the_other_side_takes_it() {
+        let both = OFFER.replace("rtpmap:98 H264", "rtpmap:98 VP8");
+        let remote = Remote::offer(both).unwrap();
+        let video = remote.main(Kind::Video).unwrap();
+        for codec in [VideoCodec::Vp8, VideoCodec::H264] {
+            assert_eq!(video.codec(codec), Some(codec));
+        }
+        let remote = Remote::offer(OFFER.into()).unwrap();
+        let video = remote.main(Kind::Video).unwrap();
+        assert_eq!(video.codec(VideoCodec::Vp8), Some(VideoCodec::H264));
     }
 
     #[test]

@@ -113,8 +113,8 @@ impl PeerTask {
         match result {
             Ok(event) => self.emit(event).await,
             Err(error) => {
-                tracing::warn!("negotiation failed");
-                tracing::debug!(%error, "negotiation failed");
+                tracing::warn!(%error, "negotiation failed");
+                tracing::debug!(?error, "negotiation failed");
                 if matches!(error, NegotiationError::Engine(_)) {
                     self.start_over(open).await;
                 }
