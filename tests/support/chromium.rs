@@ -17,9 +17,13 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use crate::files::FileServer;
 use crate::process::Process;
 use crate::programs;
+use crate::wait::wait_until;
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+
+/// From the page to the room, and from there to media, on a loaded machine.
+const MEDIA_LIMIT: Duration = Duration::from_secs(60);
 
 /// As root, without a GPU, with fake devices, on this machine alone, and at
 /// full speed in pages that nobody looks at.
@@ -138,6 +142,39 @@ impl Page {
             .pointer("/result/result/value")
             .cloned()
             .unwrap_or_default())
+    }
+
+    /// Waits until the participant is inside; gives the room's id and its own.
+    ///
+    /// # Errors
+    /// When it does not get there.
+    pub async fn inside(&mut self) -> Result<(String, String)> {
+        wait_until("Chromium is inside", MEDIA_LIMIT, async || {
+            let stats = self.evaluate("window.stats?.()").await?;
+            let text = |key: &str| stats[key].as_str().map(str::to_owned);
+            Ok(text("room").zip(text("id")))
+        })
+        .await
+    }
+
+    /// Waits until the figures of a peer, as `peer.js` gives them, satisfy
+    /// `enough`; gives them.
+    ///
+    /// # Errors
+    /// When they do not in time, with the last ones.
+    pub async fn sees(
+        &mut self,
+        peer: &str,
+        what: &str,
+        enough: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        let mut last = Value::Null;
+        wait_until(what, MEDIA_LIMIT, async || {
+            last = self.evaluate("window.stats()").await?["peers"][peer].take();
+            Ok(enough(&last).then(|| last.clone()))
+        })
+        .await
+        .with_context(|| format!("its last figures: {last}"))
     }
 
     async fn answer(&mut self) -> Result<Value> {

@@ -1,8 +1,10 @@
 //! Our participant without a window, as a process, and what it reports.
 
+use std::borrow::Borrow;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use futures_util::future::try_join_all;
 use nix::sys::signal::Signal;
 use serde::Deserialize;
 use tokio::process::Command;
@@ -83,6 +85,7 @@ pub struct Stats {
     pub concealed_samples: u64,
     pub delay_ms_p50: Option<f64>,
     pub delay_ms_p95: Option<f64>,
+    pub audio_energy: f64,
 }
 
 /// The process's totals.
@@ -119,7 +122,7 @@ impl Headless {
         name: &str,
         server: &str,
         arguments: &[&str],
-        environment: &[(&str, &str)],
+        environment: &[(String, String)],
     ) -> Result<Self> {
         let mut process = start(name, server, arguments, environment)?;
         let (room, member) = process
@@ -240,6 +243,26 @@ impl Headless {
     }
 }
 
+/// Waits until each decoded so many more pictures of each other one, in the
+/// size of [`SMALL`] and with a time that could be read.
+///
+/// # Errors
+/// When a direction does not carry them.
+pub async fn see_each_other(people: &[impl Borrow<Headless>], frames: u64) -> Result<()> {
+    let people = || people.iter().map(Borrow::borrow);
+    let directions = people().flat_map(|one| {
+        let others = people().filter(|other| other.member != one.member);
+        others.map(async |other| -> Result<()> {
+            let stats = one.sees(&other.member, frames).await?;
+            ensure!((stats.width, stats.height) == (320, 180), "{stats:?}");
+            ensure!(stats.delay_ms_p50.is_some(), "{stats:?}");
+            Ok(())
+        })
+    });
+    try_join_all(directions).await?;
+    Ok(())
+}
+
 /// Starts one that is not to get into a room; gives its exit status and events.
 ///
 /// # Errors
@@ -257,13 +280,13 @@ fn start(
     name: &str,
     server: &str,
     arguments: &[&str],
-    environment: &[(&str, &str)],
+    environment: &[(String, String)],
 ) -> Result<Process> {
     let mut command = Command::new(programs::built("visavis-headless")?);
     command
         .args(["--server", server, "--name", name, "--stats", "-"])
         .args(arguments)
-        .envs(environment.iter().copied());
+        .envs(environment.iter().cloned());
     Process::start(name, &mut command)
 }
 

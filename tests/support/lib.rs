@@ -6,6 +6,7 @@
 //! as `cargo xtask test` built them.
 
 pub mod chromium;
+pub mod display;
 pub mod files;
 pub mod headless;
 pub mod plain_client;
@@ -13,7 +14,10 @@ pub mod plain_server;
 pub mod process;
 pub mod programs;
 pub mod proxy;
+pub mod pulse;
 pub mod server;
 pub mod sound;
 pub mod turn;
 pub mod wait;
+pub mod webdriver;
+pub mod window;

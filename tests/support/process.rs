@@ -166,7 +166,7 @@ impl Process {
         let complaint = self
             .stderr()
             .into_iter()
-            .find(|line| line.contains(" ERROR ") || line.contains("panicked at"));
+            .find(|line| line.contains("ERROR") || line.contains("panicked at"));
         ensure!(
             complaint.is_none(),
             "{} complained: {}",

@@ -53,6 +53,7 @@ impl TurnServer {
                 "--no-tls",
                 "--no-dtls",
                 "--no-cli",
+                "--verbose",
             ])
             .args(["--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1"])
             .args(["--allow-loopback-peers", "--realm=visavis.test"])

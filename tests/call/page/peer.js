@@ -8,6 +8,7 @@ export class Peer {
   #makingOffer = false;
   #ignoringOffer = false;
   #errors = [];
+  #garbled = 0;
   #picture = null;
 
   constructor({ polite, since, relay, media }) {
@@ -44,6 +45,7 @@ export class Peer {
     return {
       state: this.#connection.connectionState,
       errors: this.#errors,
+      garbled: this.#garbled,
       codec: codecs.get(video.codecId) ?? null,
       framesDecoded: video.framesDecoded ?? 0,
       frameWidth: video.frameWidth ?? 0,
@@ -81,6 +83,7 @@ export class Peer {
       const sender = this.#connection.addTrack(track, stream);
       if (this.media.scramble) {
         const worker = new Worker("scramble.js");
+        worker.onmessage = () => (this.#garbled += 1);
         sender.transform = new RTCRtpScriptTransform(worker, {});
       }
     }

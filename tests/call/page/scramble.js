@@ -10,6 +10,7 @@ onrtctransform = ({ transformer }) => {
       crypto.getRandomValues(bytes.subarray(Math.min(KEPT, bytes.length)));
       frame.data = bytes.buffer;
       controller.enqueue(frame);
+      postMessage(null);
     },
   });
   transformer.readable.pipeThrough(garble).pipeTo(transformer.writable);

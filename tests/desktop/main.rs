@@ -1,0 +1,3 @@
+//! The application itself, on a display without hardware.
+
+mod windows;

@@ -1,0 +1,3 @@
+//! Real devices without hardware.
+
+mod speech;
