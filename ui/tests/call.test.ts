@@ -137,6 +137,9 @@ it("One who is alone is given the id to share", async () => {
   await page.getByRole("heading", { name: "You are alone here" }).waitFor();
   await page.getByRole("button", { name: "Copy invitation" }).click();
   await page.getByRole("status").getByText("Copied").waitFor({ state: "attached" });
+  const letIn = page.getByRole("button", { name: "Let others on this network in" });
+  await letIn.click();
+  await letIn.waitFor({ state: "detached" });
 });
 
 it("Unread messages are counted until the chat is opened", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { arrange, TALLEST, WIDEST, type Rect } from "./grid";
+import { arrange, pictureBox, TALLEST, WIDEST, type Rect } from "./grid";
 
 const GAP = 10;
 const columns = (rects: Rect[]) => new Set(rects.map((rect) => rect.x)).size;
@@ -52,5 +52,20 @@ describe("the grid", () => {
   it("centres the last row", () => {
     const last = arrange(3, 836, 624, GAP)[2];
     expect(last && last.x + last.width / 2).toBeCloseTo(418, -1);
+  });
+});
+
+describe("a picture's box", () => {
+  it.each([WIDEST, 1.5, TALLEST])("lets a picture of shape %f cover its tile", (shape) => {
+    for (const [width, height] of [
+      [400, 225],
+      [400, 300],
+      [583, 437],
+    ] as const) {
+      const box = pictureBox(width, height);
+      const scale = Math.min(box.width / shape, box.height);
+      expect(scale * shape).toBeGreaterThanOrEqual(width - 1);
+      expect(scale).toBeGreaterThanOrEqual(height - 1);
+    }
   });
 });

@@ -53,3 +53,14 @@ export function arrange(count: number, width: number, height: number, gap: numbe
     };
   });
 }
+
+/**
+ * The box to ask a picture in, so that it covers a tile of this size: pictures
+ * come whole, between 4:3 and 16:9, and as large as the box lets them.
+ */
+export function pictureBox(width: number, height: number): { width: number; height: number } {
+  return {
+    width: Math.ceil(Math.max(width, height * WIDEST)),
+    height: Math.ceil(Math.max(height, width / TALLEST)),
+  };
+}

@@ -3,6 +3,7 @@
 // come at the tile's own size, so the work is bounded by the window's area.
 
 import type { Attachment } from "svelte/attachments";
+import { pictureBox } from "../layout/grid";
 import { i420ToRgba } from "./i420";
 import type { Packet } from "./packet";
 import type { VideoStream } from "./stream";
@@ -45,7 +46,8 @@ export function picture(
     const observer = new ResizeObserver(([entry]) => {
       if (!entry) return;
       const { width, height } = entry.contentRect;
-      stream.resize(number, Math.round(width * devicePixelRatio), Math.round(height * devicePixelRatio));
+      const box = pictureBox(width * devicePixelRatio, height * devicePixelRatio);
+      stream.resize(number, box.width, box.height);
     });
     observer.observe(canvas);
     return () => {

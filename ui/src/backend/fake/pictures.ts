@@ -105,8 +105,8 @@ export class DrawnPictures implements VideoSocket {
       if (width === 0 || height === 0 || !this.#credits.delete(tile)) continue;
       const isMe = source === "me";
       const present = isMe || this.#people().some((one) => one.id === source && one.hasPicture);
-      const scale = Math.min(1, 640 / width);
-      const size = { width: Math.round(width * scale), height: Math.round(height * scale) };
+      const scale = Math.min(640, width, (height * 16) / 9) / 16;
+      const size = { width: Math.round(16 * scale), height: Math.round(9 * scale) };
       const planes = present ? draw(source, size.width, size.height, performance.now()) : null;
       const data = writePacket({ tile, ...size, mirrored: isMe, planes });
       this.onmessage?.call(this as unknown as WebSocket, new MessageEvent("message", { data }));
