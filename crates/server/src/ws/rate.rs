@@ -11,7 +11,7 @@ use visavis_protocol::limits::{CONNECTIONS_PER_MINUTE, MESSAGE_BURST, MESSAGES_P
 pub(super) struct MessageRate {
     tokens: f64,
     counted: Instant,
-    /// Since when the client has been held back without a pause.
+    /// Since when the client has been held back without a second's pause.
     exceeded_since: Option<Instant>,
     patience: Duration,
 }
@@ -43,8 +43,10 @@ impl MessageRate {
         let rate = f64::from(MESSAGES_PER_SECOND);
         self.tokens = (self.tokens + elapsed * rate).min(f64::from(MESSAGE_BURST)) - 1.0;
         self.counted = now;
-        if self.tokens >= 0.0 {
+        if self.tokens >= rate {
             self.exceeded_since = None;
+        }
+        if self.tokens >= 0.0 {
             return Verdict::Go;
         }
         let since = *self.exceeded_since.get_or_insert(now);
@@ -104,20 +106,38 @@ mod tests {
         assert_eq!(rate.count(start + Duration::from_secs(1)), Verdict::Go);
     }
 
-    #[test]
-    fn one_who_does_not_stop_for_ten_seconds_is_given_up() {
-        let start = Instant::now();
-        let mut rate = MessageRate::new(start, PATIENCE);
+    /// Sends whenever it may, but late by this factor; how long until given up.
+    fn flood(rate: &mut MessageRate, start: Instant, late: f64) -> Duration {
         let mut now = start;
-        let verdict = loop {
+        loop {
             match rate.count(now) {
                 Verdict::Go => {}
-                // A hair less, so that the bucket is never full again.
-                Verdict::Wait(pause) => now += pause.mul_f64(0.99),
-                Verdict::TooMuch => break now - start,
+                Verdict::Wait(pause) => now += pause.mul_f64(late),
+                Verdict::TooMuch => return now - start,
             }
-        };
-        assert!(verdict >= PATIENCE && verdict < PATIENCE * 2, "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn one_who_does_not_stop_for_ten_seconds_is_given_up_however_late_it_is_read() {
+        for late in [0.99, 1.0, 1.2, 3.0] {
+            let start = Instant::now();
+            let given_up = flood(&mut MessageRate::new(start, PATIENCE), start, late);
+            assert!(
+                given_up >= PATIENCE && given_up < PATIENCE * 2,
+                "{given_up:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn one_who_pauses_is_forgiven() {
+        let start = Instant::now();
+        let mut rate = MessageRate::new(start, PATIENCE);
+        while rate.count(start) == Verdict::Go {}
+        let later = start + PATIENCE;
+        assert_eq!(rate.count(later), Verdict::Go);
+        assert!(flood(&mut rate, later, 1.0) >= PATIENCE);
     }
 
     #[test]
