@@ -1,8 +1,22 @@
 // The page in Debian's Chromium, with the fake shell behind it.
 
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
 import { chromium, type Browser, type Page } from "playwright-core";
 import { createServer, type ViteDevServer } from "vite";
 import { afterAll, beforeAll } from "vitest";
+
+/** Debian and Ubuntu name it differently. */
+const PROGRAMS = ["chromium", "chromium-browser"];
+
+function installedChromium(): string {
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  const found = folders
+    .flatMap((folder) => PROGRAMS.map((program) => join(folder, program)))
+    .find(existsSync);
+  if (!found) throw new Error(`none of ${PROGRAMS.join(", ")} is on the PATH`);
+  return found;
+}
 
 export interface Look {
   width?: number;
@@ -21,7 +35,7 @@ export function chromiumPages(): (scene: string, look?: Look) => Promise<Page> {
     await server.listen();
     address = server.resolvedUrls?.local[0] ?? "";
     browser = await chromium.launch({
-      executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+      executablePath: installedChromium(),
       args: ["--no-sandbox", "--disable-gpu"],
     });
   });
