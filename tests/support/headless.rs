@@ -148,6 +148,11 @@ impl Headless {
         &self.member
     }
 
+    /// Its process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.pid()
+    }
+
     /// Everything that it reported so far.
     pub fn events(&self) -> Vec<Event> {
         let lines = self.process.stdout();
@@ -290,6 +295,7 @@ fn start(
     Process::start(name, &mut command)
 }
 
-fn parse(line: &str) -> Option<Event> {
+/// Reads a line.
+pub fn parse(line: &str) -> Option<Event> {
     serde_json::from_str(line).ok()
 }

@@ -66,6 +66,7 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            .env("NO_COLOR", "1")
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
