@@ -68,6 +68,8 @@ pub(super) struct Connection {
 pub(super) struct Flow {
     pub(super) outgoing: Arc<Outgoing>,
     pub(super) sender: Option<Arc<dyn RtpSender>>,
+    /// Negotiated, in the offer's order.
+    formats: Vec<Format>,
     sending: Option<Sending>,
 }
 
@@ -89,6 +91,7 @@ impl Flow {
         Self {
             outgoing: Arc::new(outgoing),
             sender: None,
+            formats: Vec::new(),
             sending: None,
         }
     }
@@ -198,7 +201,19 @@ impl Connection {
         }
     }
 
-    /// Reads what was settled: webrtc-rs may change payload types each time.
+    /// Reads the formats, which each negotiation may change. Only while our
+    /// side wants to send: webrtc-rs hides the senders of other transceivers.
+    pub(super) async fn read_formats(&mut self) -> Result<(), Error> {
+        for flow in [&mut self.audio, &mut self.video] {
+            if let Some(sender) = &flow.sender {
+                let codecs = sender.get_parameters().await?.rtp_parameters.codecs;
+                flow.formats = codecs.iter().filter_map(format).collect();
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to receive and send what was settled.
     pub(super) async fn negotiated(&mut self, remote: Vec<Section>) {
         let main = |kind| remote.iter().find(move |section| section.kind == kind);
         let mids: HashSet<&str> = [Kind::Audio, Kind::Video]
@@ -214,14 +229,10 @@ impl Connection {
                 negotiated.transceivers.insert(transceiver.id());
             }
         }
-        for flow in [&self.audio, &self.video] {
-            negotiated.payloads.extend(
-                formats(flow)
-                    .await
-                    .into_iter()
-                    .map(|format| (format.payload_type, format.payload)),
-            );
-        }
+        let formats = self.audio.formats.iter().chain(&self.video.formats);
+        negotiated.payloads = formats
+            .map(|format| (format.payload_type, format.payload))
+            .collect();
         *self
             .inlet
             .negotiated
@@ -291,12 +302,12 @@ impl Connection {
             return None;
         }
         let preferred = Payload::Video(self.parts.config.preferred_codec);
-        let formats = formats(flow).await;
-        let first = formats.first().copied();
+        let mut formats = flow.formats.iter();
+        let first = flow.formats.first();
         formats
-            .into_iter()
             .find(|format| format.payload == preferred)
             .or(first)
+            .copied()
     }
 
     /// The transceiver that carries this stream.
@@ -343,22 +354,6 @@ impl Connection {
             round_trip_ms,
         }
     }
-}
-
-/// The formats negotiated for this stream, in the offer's order.
-async fn formats(flow: &Flow) -> Vec<Format> {
-    let Some(sender) = &flow.sender else {
-        return Vec::new();
-    };
-    let Ok(parameters) = sender.get_parameters().await else {
-        return Vec::new();
-    };
-    parameters
-        .rtp_parameters
-        .codecs
-        .iter()
-        .filter_map(format)
-        .collect()
 }
 
 fn format(codec: &RTCRtpCodecParameters) -> Option<Format> {

@@ -98,6 +98,7 @@ impl Connection {
             }
         }
         self.settle(remote).await?;
+        self.read_formats().await?;
         self.settle_directions(remote).await?;
         let answer = self.peer.create_answer(None).await?;
         let sdp = answer.sdp.clone();
@@ -115,7 +116,10 @@ impl Connection {
             .ok_or(NegotiationError::WrongState)?;
         remote.answers(&local_sections(&offer)?)?;
         self.settle(&remote).await?;
-        self.peer.set_remote_description(remote.description).await?;
+        self.peer
+            .set_remote_description(remote.description.clone())
+            .await?;
+        self.read_formats().await?;
         self.negotiated(remote.sections).await;
         self.add_held().await;
         Ok(())
@@ -168,6 +172,8 @@ impl Connection {
     /// Tells webrtc-rs what our streams will be sent as, which it wants to
     /// know when the negotiation ends. Its `replace_track` changes just this.
     async fn settle(&self, remote: &Remote) -> Result<(), Error> {
+        // It hides senders whose transceiver does not send.
+        self.send_and_receive().await?;
         if let Some(sender) = &self.audio.sender {
             sender
                 .replace_track(self.audio.outgoing.with_codec(engine::opus()))

@@ -237,21 +237,9 @@ async fn an_offer_without_pictures_makes_a_call_with_sound() {
 
 #[tokio::test]
 async fn a_peer_without_our_preferred_codec_is_sent_the_other() {
-    let (a, from_a) = Side::new(config(H264));
-    let (b, from_b) = Side::new(config(Vp8));
+    let ((a, from_a), (b, from_b)) = (Side::new(config(H264)), Side::new(config(Vp8)));
     forward(from_a, &a, &b, true, direct());
-    // The other side's answers lose H.264 on their way.
-    let (events, edited) = mpsc::channel(64);
-    let mut from_b = from_b;
-    tokio::spawn(async move {
-        while let Some((key, mut event)) = from_b.recv().await {
-            if let PeerEvent::LocalDescription(description) = &mut event {
-                description.sdp = without_h264(&description.sdp);
-            }
-            let _ = events.send((key, event)).await;
-        }
-    });
-    forward(edited, &b, &a, false, direct());
+    forward(edited(from_b, without_h264), &b, &a, false, direct());
     a.command(PeerCommand::MakeOffer { ice_restart: false })
         .await;
     b.receives(5, 10).await;
@@ -262,6 +250,38 @@ async fn a_peer_without_our_preferred_codec_is_sent_the_other() {
         || format!("{:?}", a.handle.statistics.borrow()),
     )
     .await;
+    a.end().await;
+    b.end().await;
+}
+
+/// The events of a side whose descriptions are changed on their way.
+fn edited(
+    mut events: mpsc::Receiver<(PeerKey, PeerEvent)>,
+    edit: fn(&str) -> String,
+) -> mpsc::Receiver<(PeerKey, PeerEvent)> {
+    let (sender, receiver) = mpsc::channel(64);
+    tokio::spawn(async move {
+        while let Some((key, mut event)) = events.recv().await {
+            if let PeerEvent::LocalDescription(description) = &mut event {
+                description.sdp = edit(&description.sdp);
+            }
+            // The test may have ended.
+            let _ = sender.send((key, event)).await;
+        }
+    });
+    receiver
+}
+
+#[tokio::test]
+async fn a_side_that_only_sends_is_heard_and_seen_and_sent_nothing() {
+    let ((a, from_a), (b, from_b)) = (Side::new(config(H264)), Side::new(config(H264)));
+    let one_way = |sdp: &str| sdp.replace("a=sendrecv", "a=sendonly");
+    forward(edited(from_a, one_way), &a, &b, true, direct());
+    forward(from_b, &b, &a, false, direct());
+    a.command(PeerCommand::MakeOffer { ice_restart: false })
+        .await;
+    b.receives(10, 50).await;
+    assert_eq!(a.received(), (0, 0));
     a.end().await;
     b.end().await;
 }
@@ -305,4 +325,34 @@ async fn a_peer_ends_with_its_handle_too() {
     )
     .await;
     tokio::time::timeout(LIMIT, tasks.wait()).await.unwrap();
+}
+
+#[tokio::test]
+async fn pictures_come_back_after_the_other_side_had_made_them_inactive() {
+    let (a, b) = call(Vp8).await;
+    let offer = described(&a, DescriptionKind::Offer).remove(0);
+    let (sound, pictures) = offer.split_once("m=video").unwrap();
+    let inactive = format!(
+        "{sound}m=video{}",
+        pictures.replacen("a=sendrecv", "a=inactive", 1)
+    );
+    b.command(PeerCommand::AcceptOffer {
+        sdp: inactive,
+        rollback: false,
+    })
+    .await;
+    let answer = description(&b, DescriptionKind::Answer, 2).await;
+    assert!(answer.contains("a=inactive"), "{answer}");
+    b.receives(0, 25).await;
+    b.command(PeerCommand::AcceptOffer {
+        sdp: offer,
+        rollback: false,
+    })
+    .await;
+    let answer = description(&b, DescriptionKind::Answer, 3).await;
+    assert!(!answer.contains("a=inactive"), "{answer}");
+    a.receives(10, 25).await;
+    b.receives(10, 25).await;
+    a.end().await;
+    b.end().await;
 }
