@@ -14,8 +14,6 @@ pub enum Command {
     ShareOnNetwork(bool),
     /// Ask the room service for its rooms now.
     RefreshRooms,
-    /// Open the device test for a room, by its id in any form or a link.
-    OpenRoom(String),
     /// Open the device test for a room that joining makes.
     NewRoom {
         /// What a person calls it.
@@ -63,6 +61,8 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, CommandError>>;
 pub(crate) enum Request {
     /// Do it.
     Do(Command, Reply<()>),
+    /// Look for a room, and open its device test.
+    OpenRoom(String, Reply<()>),
     /// The link to copy.
     Invitation(Reply<String>),
     /// Leave, put everything away and end.

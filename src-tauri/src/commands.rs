@@ -36,7 +36,7 @@ pub(crate) async fn refresh_rooms(controller: State<'_, Controller>) -> Answer {
 
 #[command]
 pub(crate) async fn open_room(controller: State<'_, Controller>, text: String) -> Answer {
-    controller.perform(Command::OpenRoom(text)).await
+    controller.open_room(text).await
 }
 
 #[command]

@@ -99,6 +99,15 @@ impl Controller {
         self.ask(|reply| Request::Do(command, reply)).await
     }
 
+    /// Opens the device test for a room, by its id in any form or a link, when
+    /// its room service knows it.
+    ///
+    /// # Errors
+    /// When the text names no room, or the room service does not answer or refuses.
+    pub async fn open_room(&self, text: String) -> Result<(), CommandError> {
+        self.ask(|reply| Request::OpenRoom(text, reply)).await
+    }
+
     /// The link by which others come into the room on the screen.
     ///
     /// # Errors
@@ -164,7 +173,10 @@ impl ControllerTask {
         let quit = loop {
             tokio::select! {
                 request = requests.recv() => match request {
-                    Some(Request::Do(command, reply)) => self.perform(command, reply).await,
+                    Some(Request::Do(command, reply)) => {
+                        reply.send(self.perform(command).await).ok();
+                    }
+                    Some(Request::OpenRoom(text, reply)) => self.open_room(&text, reply),
                     Some(Request::Invitation(reply)) => { reply.send(self.invitation()).ok(); }
                     Some(Request::Quit(reply)) => break Some(reply),
                     None => break None,
@@ -192,31 +204,30 @@ impl ControllerTask {
         }
     }
 
-    async fn perform(&mut self, command: Command, reply: Reply<()>) {
-        let done = match command {
-            Command::OpenRoom(text) => return self.open_room(&text, reply),
-            Command::SetServer(url) => self.set_server(url).await,
-            Command::ShareOnNetwork(shared) => self.service.share(shared).await,
-            Command::Join => self.join().await,
-            Command::RefreshRooms => done(self.refresh()),
+    async fn perform(&mut self, command: Command) -> Result<(), CommandError> {
+        match command {
+            Command::SetServer(url) => self.set_server(url).await?,
+            Command::ShareOnNetwork(shared) => self.service.share(shared).await?,
+            Command::RefreshRooms => self.refresh(),
             Command::NewRoom { name, private } => {
                 let name = room_name(&name);
-                done(self.open_pre_join(Target::New { name, private }))
+                self.open_pre_join(Target::New { name, private });
             }
-            Command::TryDemo => done(self.open_pre_join(Target::Demo)),
-            Command::SetName(name) => done(
-                self.settings
-                    .change(|settings| settings.name = short_name(&name)),
-            ),
-            Command::ChooseDevice { kind, id } => done(self.choose_device(kind, id.as_deref())),
-            Command::SetMuted { kind, muted } => done(self.set_muted(kind, muted).await),
-            Command::TestSpeaker => done(self.local.media().playout.play_test_tone()),
-            Command::BackToLobby => done(self.back_to_lobby()),
-            Command::Rejoin => done(self.rejoin()),
-            Command::SendChat(text) => done(self.send_chat(text).await),
-            Command::Leave => done(self.leave().await),
-        };
-        reply.send(done).ok();
+            Command::TryDemo => self.open_pre_join(Target::Demo),
+            Command::SetName(name) => {
+                let name = short_name(&name);
+                self.settings.change(|settings| settings.name = name);
+            }
+            Command::ChooseDevice { kind, id } => self.choose_device(kind, id.as_deref()),
+            Command::SetMuted { kind, muted } => self.set_muted(kind, muted).await,
+            Command::TestSpeaker => self.local.media().playout.play_test_tone(),
+            Command::Join => self.join().await?,
+            Command::BackToLobby => self.back_to_lobby(),
+            Command::Rejoin => self.rejoin(),
+            Command::SendChat(text) => self.send_chat(text).await,
+            Command::Leave => self.leave().await,
+        }
+        Ok(())
     }
 
     fn choose_device(&mut self, kind: DeviceKind, id: Option<&str>) {
@@ -238,11 +249,6 @@ impl ControllerTask {
         self.answers.shutdown().await;
         tokio::join!(self.service.shutdown(), self.settings.finish());
     }
-}
-
-/// For commands that cannot fail.
-fn done((): ()) -> Result<(), CommandError> {
-    Ok(())
 }
 
 /// A name as the wire takes it.

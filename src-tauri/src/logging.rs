@@ -3,8 +3,10 @@
 use tracing_subscriber::EnvFilter;
 
 /// What is logged when nobody says otherwise: our own words, others' warnings.
-const DEFAULT: &str =
-    "warn,visavis=info,visavis_shell=info,visavis_call=info,visavis_media=info,visavis_server=info";
+/// The WebRTC stack warns of what every connection passes through, and the
+/// hosted room service would tell of each of our own questions.
+const DEFAULT: &str = "warn,rtc=error,webrtc=error,visavis_shell=info,visavis_call=info,\
+                       visavis_media=info";
 
 /// Starts logging.
 pub fn start() {

@@ -1,6 +1,8 @@
 //! The application without its window: a real controller, its hosted room
 //! service, real engines, drawn pictures.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -273,16 +275,12 @@ async fn a_room_opens_by_its_id_in_any_form_and_a_wrong_one_is_told() {
             CommandError::ServerUnreachable,
         ),
     ] {
-        assert_eq!(
-            guest.perform(Command::OpenRoom(text.into())).await,
-            Err(error),
-            "{text}"
-        );
+        assert_eq!(guest.open_room(text.into()).await, Err(error), "{text}");
         assert_eq!(guests.borrow().screen, Screen::Lobby);
         assert!(guests.borrow().server.hosted);
     }
     // The whole link brings its room service along.
-    guest.perform(Command::OpenRoom(invitation)).await.unwrap();
+    guest.open_room(invitation).await.unwrap();
     let there = shown(&mut guests, "the device test", is_pre_join).await;
     assert!(there.server.url == server && !there.server.hosted);
     assert!(matches!(&there.screen, Screen::PreJoin { title, .. } if title == "Tea"));
@@ -297,10 +295,7 @@ async fn a_room_opens_by_its_id_in_any_form_and_a_wrong_one_is_told() {
         .perform(Command::SetServer(Some(server.clone())))
         .await
         .unwrap();
-    guest
-        .perform(Command::OpenRoom(format!(" {bare} ")))
-        .await
-        .unwrap();
+    guest.open_room(format!(" {bare} ")).await.unwrap();
     guest.perform(Command::Join).await.unwrap();
     shown(&mut guests, "both", |view| {
         view.call

@@ -1,5 +1,7 @@
 //! Pictures over a real WebSocket, with the test as the page.
 
+#![allow(clippy::unwrap_used)]
+
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
