@@ -24,7 +24,7 @@ use webrtc::runtime::default_runtime;
 use super::feedback::Feedback;
 use super::receive::{Inlet, Negotiated, Payload};
 use super::runtime::Watched;
-use super::sdp::{Kind, Section, local_sections, video_codec};
+use super::sdp::{Kind, Section, local_sections, main, video_codec};
 use super::send::{Counters, Outgoing};
 use super::signal::{Signal, Signals};
 use super::{PeerConfig, TransportStatistics, channel, engine};
@@ -215,10 +215,9 @@ impl Connection {
 
     /// Begins to receive and send what was settled.
     pub(super) async fn negotiated(&mut self, remote: Vec<Section>) {
-        let main = |kind| remote.iter().find(move |section| section.kind == kind);
         let mids: HashSet<&str> = [Kind::Audio, Kind::Video]
             .into_iter()
-            .filter_map(main)
+            .filter_map(|kind| main(&remote, kind))
             .map(|section| section.mid.as_str())
             .collect();
         let mut negotiated = Negotiated::default();

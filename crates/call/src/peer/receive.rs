@@ -46,39 +46,36 @@ impl Inlet {
     /// keeps 256 packets for a slow reader.
     pub(super) async fn receive(&self, track: Arc<dyn TrackRemote>) {
         let is_video = track.kind().await == RtpCodecKind::Video;
-        let mut source = None;
+        let mut opened: Option<(RTCRtpTransceiverId, u32)> = None;
         loop {
             let event = tokio::select! {
                 event = track.poll() => event,
-                () = self.key_frame_needed.notified(), if is_video && source.is_some() => {
-                    self.ask_for_key_frame(track.as_ref(), source.unwrap_or_default()).await;
+                () = self.key_frame_needed.notified(), if is_video && opened.is_some() => {
+                    if let Some((_, ssrc)) = opened {
+                        self.ask_for_key_frame(track.as_ref(), ssrc).await;
+                    }
                     continue;
                 }
             };
-            match event {
-                Some(TrackRemoteEvent::OnOpen(opened)) => {
-                    let transceiver = opened.receiver_id.into();
-                    source = self.carries_the_call(transceiver).then_some(opened.ssrc);
+            match (event, opened) {
+                (Some(TrackRemoteEvent::OnOpen(event)), _) => {
+                    opened = Some((event.receiver_id.into(), event.ssrc));
                 }
-                Some(TrackRemoteEvent::OnRtpPacket(packet)) if source.is_some() => {
-                    self.take(packet)
+                (Some(TrackRemoteEvent::OnRtpPacket(packet)), Some((transceiver, _))) => {
+                    self.take(transceiver, packet);
                 }
-                Some(TrackRemoteEvent::OnEnded) | None => return,
-                Some(_) => {}
+                (Some(TrackRemoteEvent::OnEnded) | None, _) => return,
+                (Some(_), _) => {}
             }
         }
     }
 
-    fn carries_the_call(&self, transceiver: RTCRtpTransceiverId) -> bool {
-        self.read(|negotiated| negotiated.transceivers.contains(&transceiver))
-    }
-
-    fn take(&self, packet: rtp::Packet) {
+    fn take(&self, transceiver: RTCRtpTransceiverId, packet: rtp::Packet) {
         let payload = self.read(|negotiated| {
-            negotiated
-                .payloads
-                .get(&packet.header.payload_type)
+            let payload = negotiated.payloads.get(&packet.header.payload_type);
+            payload
                 .copied()
+                .filter(|_| negotiated.transceivers.contains(&transceiver))
         });
         let taken = RtpPacket {
             sequence: packet.header.sequence_number,

@@ -109,10 +109,19 @@ impl Remote {
         self.continues(offer)
     }
 
-    /// The first section of this kind: the one that carries the call.
+    /// The section that carries the call.
     pub(super) fn main(&self, kind: Kind) -> Option<&Section> {
-        self.sections.iter().find(|section| section.kind == kind)
+        main(&self.sections, kind)
     }
+}
+
+/// The first section of this kind that is in use, or else the first.
+pub(super) fn main(sections: &[Section], kind: Kind) -> Option<&Section> {
+    let mut of_kind = sections.iter().filter(|section| section.kind == kind);
+    let first = of_kind.clone().next();
+    of_kind
+        .find(|section| section.direction != Direction::Inactive)
+        .or(first)
 }
 
 /// The sections of a description of ours.
