@@ -48,9 +48,10 @@ impl Inlet {
         let is_video = track.kind().await == RtpCodecKind::Video;
         let mut opened: Option<(RTCRtpTransceiverId, u32)> = None;
         loop {
+            let carries_pictures = is_video && opened.is_some_and(|(id, _)| self.is_main(id));
             let event = tokio::select! {
                 event = track.poll() => event,
-                () = self.key_frame_needed.notified(), if is_video && opened.is_some() => {
+                () = self.key_frame_needed.notified(), if carries_pictures => {
                     if let Some((_, ssrc)) = opened {
                         self.ask_for_key_frame(track.as_ref(), ssrc).await;
                     }
@@ -89,6 +90,10 @@ impl Inlet {
             Some(Payload::Video(codec)) => self.video.push(codec, taken),
             None => {}
         }
+    }
+
+    fn is_main(&self, transceiver: RTCRtpTransceiverId) -> bool {
+        self.read(|negotiated| negotiated.transceivers.contains(&transceiver))
     }
 
     fn read<T>(&self, read: impl FnOnce(&Negotiated) -> T) -> T {
