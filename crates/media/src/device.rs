@@ -74,5 +74,9 @@ pub enum DeviceError {
 /// loop that must not wait.
 pub fn list() -> Devices {
     let (microphones, speakers) = crate::audio::device::list();
-    Devices { cameras: crate::video::camera::list(), microphones, speakers }
+    Devices {
+        cameras: crate::video::camera::list(),
+        microphones,
+        speakers,
+    }
 }

@@ -323,11 +323,11 @@ impl CallState {
                 .push(Effect::Send(ClientMessage::UpdateMember(message)));
         }
         let message = PeerMessage::UpdateMember(PeerPayload { payload: patch });
-        self.to_peers(&message);
+        self.tell_peers(&message);
     }
 
     /// Says something over every open data channel.
-    fn to_peers(&mut self, message: &PeerMessage) {
+    fn tell_peers(&mut self, message: &PeerMessage) {
         for remote in self.remotes.iter().filter(|remote| remote.channel_open) {
             let command = PeerCommand::Send(Box::new(message.clone()));
             self.effects.push(Effect::Peer(remote.key.clone(), command));

@@ -141,53 +141,57 @@ impl CallState {
     }
 
     fn tell_description(&mut self, place: usize, description: Description) {
-        let relay = match description.kind {
-            DescriptionKind::Offer => ClientMessage::Offer,
-            DescriptionKind::Answer => ClientMessage::Answer,
+        let payload = to_raw_value(&description);
+        let direct = PeerPayload {
+            payload: description,
         };
-        let message = match description.kind {
-            DescriptionKind::Offer => PeerMessage::Offer,
-            DescriptionKind::Answer => PeerMessage::Answer,
-        };
-        let payload = to_raw_value(&description).ok();
-        self.tell(
-            place,
-            payload.map(|payload| (relay, payload)),
-            message(PeerPayload {
-                payload: description,
-            }),
-        );
+        match direct.payload.kind {
+            DescriptionKind::Offer => {
+                self.tell(
+                    place,
+                    ClientMessage::Offer,
+                    payload,
+                    PeerMessage::Offer(direct),
+                );
+            }
+            DescriptionKind::Answer => {
+                self.tell(
+                    place,
+                    ClientMessage::Answer,
+                    payload,
+                    PeerMessage::Answer(direct),
+                );
+            }
+        }
     }
 
     fn tell_candidate(&mut self, place: usize, candidate: IceCandidate) {
-        let payload = to_raw_value(&candidate).ok();
-        let relay = ClientMessage::IceCandidate as fn(RelayUp) -> ClientMessage;
-        self.tell(
-            place,
-            payload.map(|payload| (relay, payload)),
-            PeerMessage::IceCandidate(PeerPayload { payload: candidate }),
-        );
+        let payload = to_raw_value(&candidate);
+        let direct = PeerMessage::IceCandidate(PeerPayload { payload: candidate });
+        self.tell(place, ClientMessage::IceCandidate, payload, direct);
     }
 
     /// Through the server where it is there, else over the data channel.
     fn tell(
         &mut self,
         place: usize,
-        relay: Option<(fn(RelayUp) -> ClientMessage, Box<RawValue>)>,
+        relay: fn(RelayUp) -> ClientMessage,
+        payload: serde_json::Result<Box<RawValue>>,
         direct: PeerMessage,
     ) {
         let remote = &self.remotes[place];
         if self.session == Session::Inside {
             let room_id = self.room.as_ref().map(|room| room.id.clone());
             let to = remote.key.member.clone();
-            let message = relay.map(|(kind, payload)| {
-                kind(RelayUp {
+            // Only strings and numbers: there is always a JSON text of it.
+            if let Ok(payload) = payload {
+                let message = relay(RelayUp {
                     room_id,
                     to,
                     payload,
-                })
-            });
-            self.effects.extend(message.map(Effect::Send));
+                });
+                self.effects.push(Effect::Send(message));
+            }
         } else if remote.channel_open {
             let command = PeerCommand::Send(Box::new(direct));
             self.effects.push(Effect::Peer(remote.key.clone(), command));

@@ -348,7 +348,7 @@ impl CallState {
             id: message.id.clone(),
             payload: chat_payload(&message.text),
         };
-        self.to_peers(&PeerMessage::Chat(chat));
+        self.tell_peers(&PeerMessage::Chat(chat));
         self.emit(CallEvent::Chat {
             member: message.from.clone(),
             text: message.text.clone(),
