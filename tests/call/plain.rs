@@ -17,7 +17,7 @@ const HEARD_LIMIT: Duration = Duration::from_secs(30);
 const FLOWING: u64 = 30;
 
 /// Each message that the plain protocol has from a server, with its fields;
-/// below `room` the room's.
+/// then those of a room in it.
 const PLAIN: [(&str, &[&str], &[&str]); 10] = [
     // The version and the list of features tell a client what it may ask for.
     ("client-id", &["id", "protocol", "features"], &[]),
@@ -40,7 +40,11 @@ const PLAIN: [(&str, &[&str], &[&str]); 10] = [
         &[],
     ),
     ("member-left", &["roomId", "memberId", "participants"], &[]),
-    ("rooms-list", &["rooms"], &[]),
+    (
+        "rooms-list",
+        &["rooms"],
+        &["id", "name", "participantCount"],
+    ),
     ("offer", &["roomId", "from", "payload"], &[]),
     ("answer", &["roomId", "from", "payload"], &[]),
     ("ice-candidate", &["roomId", "from", "payload"], &[]),
@@ -63,10 +67,11 @@ fn ensure_plain(message: &Value) -> Result<()> {
             "{kind} has no {key} in the plain protocol: {message}"
         );
     }
-    for key in keys(&message["room"]) {
+    let listed = message["rooms"].as_array().into_iter().flatten();
+    for key in listed.chain([&message["room"]]).flat_map(keys) {
         ensure!(
             of_room.contains(&key.as_str()),
-            "the room in {kind} has no {key} in the plain protocol: {message}"
+            "a room in {kind} has no {key} in the plain protocol: {message}"
         );
     }
     Ok(())

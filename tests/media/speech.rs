@@ -18,10 +18,13 @@ const TEXT: &str = "The quick brown fox jumps over the lazy dog. \
     How vexingly quick daft zebras jump. Pack my box with five dozen liquor jugs.";
 const SPEECH_LIMIT: Duration = Duration::from_secs(30);
 const IN_USE_LIMIT: Duration = Duration::from_secs(30);
-/// A syllable is some two to four times as long.
-const STRETCH: f64 = 0.05;
-/// In stretches: how late the speech may come. The recording begins before it.
-const LATEST: usize = 400;
+/// In seconds: of a syllable's order, and how finely the two are aligned.
+const WINDOW: f64 = 0.05;
+const STEP: f64 = 0.01;
+/// In steps: how late the speech may come. The recording begins before it.
+const LATEST: usize = 2_000;
+/// In seconds: recorded beyond the speech's length, for its way through the call.
+const MARGIN: f64 = 5.0;
 /// Pearson's coefficient of the two envelopes.
 const ALIKE: f64 = 0.8;
 
@@ -68,24 +71,24 @@ async fn speech_into_one_microphone_comes_out_of_the_other_speaker() -> Result<(
     })
     .await?;
     here.speak(&spoken).await?;
-    let spoken = Sound::read(&spoken)?.envelope(STRETCH);
+    let spoken = Sound::read(&spoken)?.envelope(WINDOW, STEP);
     wait_until(
         "the speech is recorded to its end",
         SPEECH_LIMIT,
         async || {
             let length = heard.metadata()?.len() as f64 / 2.0 / 48_000.0;
-            let needed = (spoken.len() + 100) as f64 * STRETCH;
+            let needed = spoken.len() as f64 * STEP + MARGIN;
             Ok((length > needed).then_some(()))
         },
     )
     .await?;
     recording.stop().await?;
 
-    let heard = Sound::read(&heard)?.envelope(STRETCH);
+    let heard = Sound::read(&heard)?.envelope(WINDOW, STEP);
     let (alike, shift) = correlation(&spoken, &heard, LATEST);
     eprintln!(
         "envelope correlation {alike:.3}, {:.2} s into the recording",
-        shift as f64 * STRETCH
+        shift as f64 * STEP
     );
     ensure!(
         alike > ALIKE,

@@ -25,9 +25,10 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// From the page to the room, and from there to media, on a loaded machine.
 const MEDIA_LIMIT: Duration = Duration::from_secs(60);
 
-/// As root, without a GPU, with fake devices, on this machine alone, and at
-/// full speed in pages that nobody looks at.
-const FLAGS: [&str; 15] = [
+/// As root, without a GPU, with fake devices, on this machine alone, at full
+/// speed in pages that nobody looks at, and quiet about the desktop's absence.
+const FLAGS: [&str; 16] = [
+    "--log-level=3",
     "--headless",
     "--no-sandbox",
     "--disable-gpu",

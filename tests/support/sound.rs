@@ -59,11 +59,12 @@ impl Sound {
         heard.count() as f64 * WINDOW
     }
 
-    /// Root mean square of each stretch of `seconds`.
-    pub fn envelope(&self, seconds: f64) -> Vec<f64> {
-        let stretch = (seconds * f64::from(self.rate)) as usize;
+    /// Root mean square around each moment: over `window` seconds, `step` apart.
+    pub fn envelope(&self, window: f64, step: f64) -> Vec<f64> {
+        let length = |seconds| (seconds * f64::from(self.rate)) as usize;
         self.samples
-            .chunks_exact(stretch)
+            .windows(length(window))
+            .step_by(length(step))
             .map(|samples| {
                 let power = samples.iter().map(|sample| sample * sample).sum::<f64>();
                 (power / samples.len() as f64).sqrt()
@@ -86,8 +87,8 @@ fn amplitude(samples: &[f64], rate: u32, hertz: f64) -> f64 {
     4.0 * power.max(0.0).sqrt() / samples.len() as f64
 }
 
-/// How alike two envelopes are at their best alignment within `shift`
-/// stretches: Pearson's coefficient, and the shift of `heard` against `spoken`.
+/// How alike two envelopes are where they fit best, the second up to `shift`
+/// steps later: Pearson's coefficient, and how many steps.
 pub fn correlation(spoken: &[f64], heard: &[f64], shift: usize) -> (f64, usize) {
     (0..=shift.min(heard.len()))
         .map(|shift| (pearson(spoken, &heard[shift..]), shift))
