@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use tauri::{App, AppHandle, Emitter, Manager, RunEvent, WebviewWindowBuilder, WindowEvent};
+use tauri::webview::NewWindowResponse;
+use tauri::{App, AppHandle, Emitter, Manager, RunEvent, Url, WebviewWindowBuilder, WindowEvent};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
@@ -100,12 +101,25 @@ fn set_up(app: &App, arguments: Arguments) -> anyhow::Result<()> {
         .context("no window is described")?;
     let window = WebviewWindowBuilder::from_config(app, config)?
         .data_directory(web_data)
+        .on_new_window(|url, _| {
+            open_elsewhere(&url);
+            NewWindowResponse::Deny
+        })
         .build()?;
     platform::prepare(&window);
     tauri::async_runtime::spawn(push_views(app.handle().clone(), controller.clone()));
     tauri::async_runtime::spawn(push_levels(app.handle().clone(), controller));
     tauri::async_runtime::spawn(quit_when_asked(app.handle().clone()));
     Ok(())
+}
+
+/// A link of the chat, in the user's browser; nothing else is opened for others' words.
+fn open_elsewhere(url: &Url) {
+    if matches!(url.scheme(), "http" | "https")
+        && let Err(error) = open::that_detached(url.as_str())
+    {
+        tracing::warn!(%error, "a link cannot be opened");
+    }
 }
 
 async fn push_views(app: AppHandle, controller: Controller) {
