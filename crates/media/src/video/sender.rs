@@ -5,7 +5,7 @@ mod key_frames;
 mod lane;
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
@@ -81,12 +81,21 @@ struct Pipeline {
     bytes_encoded: AtomicU64,
 }
 
+/// A colour for a synthetic picture, in degrees: by chance in each process, and
+/// within one the golden angle apart, so that participants are told apart.
+fn next_hue() -> f32 {
+    static FIRST: OnceLock<u64> = OnceLock::new();
+    static SENDERS: AtomicU64 = AtomicU64::new(0);
+    let first = FIRST.get_or_init(|| RandomState::new().hash_one(0) % 360);
+    let number = SENDERS.fetch_add(1, Ordering::Relaxed) % 360;
+    (*first as f32 + 137.5 * number as f32) % 360.0
+}
+
 impl VideoSender {
     /// A sender without a source.
     pub fn new() -> Self {
-        let random = RandomState::new().hash_one(0);
         let pipeline = Arc::new(Pipeline {
-            capture: Capture::new((random % 360) as f32),
+            capture: Capture::new(next_hue()),
             lanes: [Lane::new(VideoCodec::H264), Lane::new(VideoCodec::Vp8)],
             bitrate_scale: AtomicU32::new(1.0_f32.to_bits()),
             clock_start: Instant::now(),
