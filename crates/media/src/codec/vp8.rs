@@ -220,7 +220,7 @@ impl VideoEncoder for Encoder {
             let (data, flags) = unsafe {
                 let frame = packet.data.frame;
                 (
-                    std::slice::from_raw_parts(frame.buf.cast::<u8>(), frame.sz as usize),
+                    std::slice::from_raw_parts(frame.buf.cast::<u8>(), frame.sz),
                     frame.flags,
                 )
             };
