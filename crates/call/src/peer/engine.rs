@@ -69,6 +69,8 @@ pub(super) async fn connect(
     let settings = SettingEngineBuilder::new()
         .with_multicast_dns_mode(mdns_mode())
         .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(MAX_MESSAGE_BYTES as u32))
+        // Where only relays may be used, there is nothing better to wait for.
+        .with_relay_acceptance_min_wait(config.relay_only.then_some(Duration::ZERO))
         .build();
     let builder = PeerConnectionBuilder::new()
         .with_configuration(configuration(config))
