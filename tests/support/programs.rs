@@ -1,23 +1,27 @@
 //! Where the programs are.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
 /// Where Debian keeps programs that are not in everybody's `PATH`.
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/sbin"];
 
-/// One of our own programs, from the target folder that this test is in.
+/// One of our own programs, of the build that this one is of.
 ///
 /// # Errors
 /// When it was not built.
 pub fn built(name: &str) -> Result<PathBuf> {
-    let test = env::current_exe().context("where this test is")?;
-    let profile = test.parent().and_then(Path::parent);
-    let program = profile
-        .context("a test's program stands in the folder deps of its profile")?
-        .join(name);
+    let this = env::current_exe().context("where this program is")?;
+    let folder = this.parent().context("a program is in a folder")?;
+    // A test stands in `deps` of its profile's folder, a benchmark beside our programs.
+    let profile = if folder.ends_with("deps") {
+        folder.parent()
+    } else {
+        Some(folder)
+    };
+    let program = profile.unwrap_or(folder).join(name);
     if !program.is_file() {
         bail!(
             "{} is not there; `cargo xtask test` builds our programs before it runs their tests",

@@ -15,6 +15,7 @@ use crate::process::hand_over;
 /// When something that is needed is missing, or the build fails.
 pub fn call(arguments: &[OsString]) -> Result<ExitCode> {
     packages::ensure(&[packages::BUILD])?;
-    let [bench, _participant] = programs(["bench-call", "visavis-headless"], Profile::Release)?;
+    let names = ["bench-call", "visavis-headless", "visavis-server"];
+    let [bench, ..] = programs(names, Profile::Release)?;
     hand_over(Command::new(bench).args(arguments))
 }
