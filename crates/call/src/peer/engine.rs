@@ -57,6 +57,12 @@ const OPUS: u8 = 111;
 const VP8: u8 = 96;
 const H264: u8 = 102;
 
+/// Between two checks of a candidate pair: Ta of RFC 8445, section 14.2.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
+/// A pair is given up after 10 s; webrtc-rs's 1.4 s are too short for a peer
+/// whose answer, or whose firewall, takes its time.
+const CHECKS_PER_PAIR: u16 = 200;
+
 /// Makes a connection and starts its driver.
 pub(super) async fn connect(
     config: &PeerConfig,
@@ -69,6 +75,7 @@ pub(super) async fn connect(
     let settings = SettingEngineBuilder::new()
         .with_multicast_dns_mode(mdns_mode())
         .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(MAX_MESSAGE_BYTES as u32))
+        .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS_PER_PAIR))
         // Where only relays may be used, there is nothing better to wait for.
         .with_relay_acceptance_min_wait(config.relay_only.then_some(Duration::ZERO))
         .build();
