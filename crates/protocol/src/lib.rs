@@ -38,6 +38,6 @@ pub use peer::{Hello, PEER_CHANNEL_LABEL, PEER_PROTOCOL, PeerChat, PeerMessage, 
 pub use relay::{Description, DescriptionKind, IceCandidate, RelayKind};
 pub use room::{CreatedRoom, JoinedRoom, ListedRoom, Metadata, RoomInfo, RoomState};
 pub use server::{
-    ChatDown, MemberJoined, MemberLeft, MemberUpdated, PROTOCOL, RelayDown, RoomCreated,
+    ChatDown, Entered, MemberJoined, MemberLeft, MemberUpdated, PROTOCOL, RelayDown, RoomCreated,
     RoomInfoMessage, RoomJoined, RoomsList, ServerMessage, Welcome,
 };

@@ -62,31 +62,20 @@ pub struct Welcome {
 }
 
 /// The creator is inside.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RoomCreated {
-    /// The request's own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<RequestId>,
-    /// The room.
-    pub room: CreatedRoom,
-    /// For feature `resume`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resume_token: Option<String>,
-    /// For those who asked for any feature, where the server has some.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ice_servers: Option<Vec<IceServer>>,
-}
+pub type RoomCreated = Entered<CreatedRoom>;
 
 /// The joiner is inside, or inside again.
+pub type RoomJoined = Entered<JoinedRoom>;
+
+/// One is inside.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct RoomJoined {
+pub struct Entered<R> {
     /// The request's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
     /// The room.
-    pub room: JoinedRoom,
+    pub room: R,
     /// For feature `resume`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume_token: Option<String>,
