@@ -106,6 +106,7 @@ impl Connection {
             tokio,
             tasks: parts.tasks.clone(),
             signals: signals.clone(),
+            relays: engine::has_relay(&parts.config),
         };
         // Each of our streams has its own name: RFC 3550, section 8.
         let [audio_ssrc, video_ssrc, rtx_ssrc] = distinct();

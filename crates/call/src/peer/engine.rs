@@ -116,6 +116,12 @@ fn configuration(config: &PeerConfig) -> webrtc::peer_connection::RTCConfigurati
         .build()
 }
 
+/// Whether a TURN server may carry the call.
+pub(super) fn has_relay(config: &PeerConfig) -> bool {
+    let mut urls = config.ice_servers.iter().flat_map(|server| &server.urls);
+    urls.any(|url| url.starts_with("turn"))
+}
+
 /// One server for each URL that webrtc-rs understands: it would refuse all for
 /// the sake of one.
 fn usable(server: &IceServer) -> impl Iterator<Item = RTCIceServer> {

@@ -25,7 +25,12 @@ pub(super) struct Watched {
     pub(super) tokio: Arc<dyn Runtime>,
     pub(super) tasks: TaskTracker,
     pub(super) signals: Signals,
+    /// Whether packets may go through a relay.
+    pub(super) relays: bool,
 }
+
+/// How long a packet may wait at the door of a relay.
+const RELAY_PATIENCE: Duration = Duration::from_millis(5);
 
 impl Runtime for Watched {
     /// What the network sends must not end more than this connection: a panic
@@ -64,8 +69,15 @@ impl Runtime for Watched {
         self.tokio.resolve_host(host)
     }
 
+    /// webrtc-rs hands a relayed packet to its TURN client only after that had
+    /// its turn to write, and sleeps on it: so it may not sleep for long.
     fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
-        self.tokio.sleep(duration)
+        let longest = if self.relays {
+            RELAY_PATIENCE
+        } else {
+            Duration::MAX
+        };
+        self.tokio.sleep(duration.min(longest))
     }
 
     fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
@@ -92,6 +104,7 @@ mod tests {
             tokio,
             tasks: tasks.clone(),
             signals,
+            relays: false,
         };
         runtime.spawn(Box::pin(async { panic!("as the network wanted it") }));
         assert!(matches!(received.recv().await, Some(Signal::DriverEnded)));
