@@ -69,6 +69,7 @@ pub const TESTS: &[Need] = &[
     need(Program("pactl"), ["pulseaudio-utils", "pulseaudio-utils", "libpulse", "", ""]),
     need(Program("espeak-ng"), ["espeak-ng", "espeak-ng", "espeak-ng", "", ""]),
     need(Program("Xvfb"), ["xvfb", "xorg-x11-server-Xvfb", "xorg-server-xvfb", "", ""]),
+    need(Program("import"), ["imagemagick", "ImageMagick", "imagemagick", "imagemagick", ""]),
     need(Program("WebKitWebDriver"), ["webkit2gtk-driver", "webkit2gtk4.1", "webkit2gtk-4.1", "", ""]),
 ];
 
