@@ -41,11 +41,11 @@ pub fn everything() -> Result<ExitCode> {
     build_programs()?;
     types::check()?;
 
+    heading("Testing the examples in the documentation");
+    run(&mut cargo(&["test", "--doc", "--workspace", FEATURES])?)?;
     heading("Testing");
     let all_but_exports = format!("not {}", types::EXPORTS);
     run(nextest()?.args(["-E", &all_but_exports]))?;
-    heading("Testing the examples in the documentation");
-    run(&mut cargo(&["test", "--doc", "--workspace", FEATURES])?)?;
 
     let minutes = started.elapsed().as_secs_f64() / 60.0;
     eprintln!("\nEverything passed, in {minutes:.1} minutes.");
