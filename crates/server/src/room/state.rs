@@ -7,6 +7,8 @@
 //!   └────── the last leaves ────┘ └── fewer than two such are left ────┘
 //! ```
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 mod enter;
 mod say;
 #[cfg(test)]
