@@ -5,7 +5,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::parse::{body, messages};
-use crate::{ErrorCode, Features, MemberPatch, Metadata, ParseError, RequestId};
+use crate::{
+    CreateRoom, ErrorCode, GetRoom, JoinRoom, LeaveRoom, ListRooms, MemberPatch, MuteUp,
+    ParseError, QualityReport, Request, RequestId, Resume,
+};
 
 messages! {
     /// A message from a client to the server.
@@ -34,6 +37,26 @@ messages! {
         "chat" => Chat(ChatUp),
         /// A change of oneself.
         "update-member" => UpdateMember(UpdateMember),
+        /// How well the sender hears its peers.
+        "report-quality" => ReportQuality(ReportQuality),
+        /// A passing sign to all, such as applause.
+        "reaction" => Reaction(ReactionUp),
+        /// A host asks a member to mute itself.
+        "mute-member" => MuteMember(MuteUp),
+        /// A host puts a member out of the room.
+        "remove-member" => RemoveMember(AtMember),
+        /// A host lets nobody in any more.
+        "lock-room" => LockRoom(AtRoom),
+        /// A host lets people in again.
+        "unlock-room" => UnlockRoom(AtRoom),
+        /// A host makes another member host in its place.
+        "transfer-host" => TransferHost(AtMember),
+        /// A host closes the room.
+        "end-room" => EndRoom(AtRoom),
+        /// A host lets in one who waits.
+        "admit-member" => AdmitMember(AtMember),
+        /// A host sends away one who waits.
+        "deny-member" => DenyMember(AtMember),
     }
 }
 
@@ -93,111 +116,6 @@ impl ClientMessage {
     }
 }
 
-/// A request whose body stands in `payload`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Request<T> {
-    /// Chosen by the client; the reply bears the same.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<RequestId>,
-    /// The body.
-    pub payload: T,
-}
-
-/// A room to make.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CreateRoom {
-    /// What a person calls it.
-    pub name: String,
-    /// The most that may be inside; absent or 0 = unlimited.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_participants: Option<u32>,
-    /// Description, private.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<Metadata>,
-    /// The creator's name to show.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub display_name: Option<String>,
-    /// The extensions that the client wants.
-    #[serde(default, skip_serializing_if = "Features::is_empty")]
-    pub features: Features,
-}
-
-/// A room to enter.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct JoinRoom {
-    /// Any id of the room.
-    pub room_id: String,
-    /// The name to show.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub display_name: Option<String>,
-    /// The extensions that the client wants.
-    #[serde(default, skip_serializing_if = "Features::is_empty")]
-    pub features: Features,
-}
-
-/// A room to leave: `{"payload": {"roomId": …}}`, or `roomId` at top level.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "LeaveForms", into = "LeaveForms")]
-pub struct LeaveRoom {
-    /// Any id of the room; without one, the room that the client is in.
-    pub room_id: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct LeaveForms {
-    #[serde(default, skip_serializing)]
-    room_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    payload: Option<GetRoom>,
-}
-
-impl From<LeaveForms> for LeaveRoom {
-    fn from(forms: LeaveForms) -> Self {
-        let payload = forms.payload.map(|payload| payload.room_id);
-        Self {
-            room_id: payload.or(forms.room_id),
-        }
-    }
-}
-
-impl From<LeaveRoom> for LeaveForms {
-    fn from(leave: LeaveRoom) -> Self {
-        Self {
-            room_id: None,
-            payload: leave.room_id.map(|room_id| GetRoom { room_id }),
-        }
-    }
-}
-
-/// A question for the public rooms.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ListRooms {
-    /// Chosen by the client; the reply bears the same.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<RequestId>,
-}
-
-/// A question for one room.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct GetRoom {
-    /// Any id of the room.
-    pub room_id: String,
-}
-
-/// A place to take again.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Resume {
-    /// The last token that the server gave.
-    pub resume_token: String,
-}
-
 /// What goes to one member, unread.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -229,13 +147,43 @@ pub struct ChatUp {
     pub payload: Box<RawValue>,
 }
 
-/// A change of oneself.
+/// A message to the sender's room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct UpdateMember {
+pub struct ToRoom<T> {
     /// The sender's room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room_id: Option<String>,
-    /// What changes.
-    pub payload: MemberPatch,
+    /// The body.
+    pub payload: T,
+}
+
+/// A change of oneself.
+pub type UpdateMember = ToRoom<MemberPatch>;
+
+/// How well the sender hears its peers.
+pub type ReportQuality = ToRoom<QualityReport>;
+
+/// A passing sign: an object, passed on as it stands; ours is a [`crate::ReactionBody`].
+pub type ReactionUp = ToRoom<Box<RawValue>>;
+
+/// A control whose object is the sender's room.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AtRoom {
+    /// The sender's room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room_id: Option<String>,
+}
+
+/// A control whose object is a member of the sender's room, or one who waits
+/// for it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AtMember {
+    /// The sender's room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room_id: Option<String>,
+    /// The client id.
+    pub to: String,
 }

@@ -73,6 +73,9 @@ pub struct ErrorMessage {
     /// Seconds to wait before trying again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
+    /// With [`ErrorCode::RoomNotOpen`]: when it opens, RFC 3339, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opens_at: Option<String>,
 }
 
 /// WebSocket close codes of the room service (RFC 6455, section 7.4; 4000 to

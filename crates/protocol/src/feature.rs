@@ -17,12 +17,32 @@ pub enum Feature {
     Resume,
     /// Chat messages with id, time and name; history; private messages.
     Chat,
+    /// A place in the waiting room, and in the queue of a full room.
+    Waiting,
+    /// Hosts' controls, and what the room hears of them.
+    Controls,
+    /// Passing signs.
+    Reactions,
+    /// Reports of how well peers hear each other.
+    Quality,
+    /// Offers, answers and candidates without a room reach any client (announced only).
+    Direct,
 }
 
 impl Feature {
-    const ALL: [Self; 4] = [Self::Rooms, Self::Members, Self::Resume, Self::Chat];
+    const ALL: [Self; 9] = [
+        Self::Rooms,
+        Self::Members,
+        Self::Resume,
+        Self::Chat,
+        Self::Waiting,
+        Self::Controls,
+        Self::Reactions,
+        Self::Quality,
+        Self::Direct,
+    ];
 
-    const fn bit(self) -> u8 {
+    const fn bit(self) -> u16 {
         1 << self as u8
     }
 }
@@ -30,7 +50,7 @@ impl Feature {
 /// A set of extensions. On the wire a list of names; names that are not known
 /// here are passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Features(u8);
+pub struct Features(u16);
 
 impl Features {
     /// The set of these.

@@ -9,6 +9,7 @@
 
 mod chat;
 mod client;
+mod control;
 mod error;
 mod feature;
 mod ice_server;
@@ -17,14 +18,23 @@ mod link;
 mod member;
 mod parse;
 mod peer;
+mod quality;
+mod reaction;
 mod relay;
+mod request;
 mod room;
 mod server;
+pub mod token;
+mod waiting;
 
 pub use chat::{ChatBody, ChatEntry};
 pub use client::{
-    ChatUp, ClientMessage, CreateRoom, Envelope, GetRoom, JoinRoom, LeaveRoom, ListRooms, Rejected,
-    RelayUp, Request, Resume, UpdateMember,
+    AtMember, AtRoom, ChatUp, ClientMessage, Envelope, ReactionUp, Rejected, RelayUp,
+    ReportQuality, ToRoom, UpdateMember,
+};
+pub use control::{
+    ClosedReason, MemberRemoved, MuteDown, MuteSource, MuteUp, RemovedReason, RoomClosed,
+    RoomUpdated, UpdatedRoom,
 };
 pub use error::{CloseCode, ErrorCode, ErrorMessage};
 pub use feature::{Feature, Features};
@@ -35,9 +45,13 @@ pub use member::{
 };
 pub use parse::{ParseError, RequestId};
 pub use peer::{Hello, PEER_CHANNEL_LABEL, PEER_PROTOCOL, PeerChat, PeerMessage, PeerPayload};
+pub use quality::{PeerQuality, QualityReport};
+pub use reaction::{ReactionBody, ReactionDown};
 pub use relay::{Description, DescriptionKind, IceCandidate, RelayKind};
-pub use room::{CreatedRoom, JoinedRoom, ListedRoom, Metadata, RoomInfo, RoomState};
+pub use request::{CreateRoom, GetRoom, JoinRoom, LeaveRoom, ListRooms, Request, Resume};
+pub use room::{CreatedRoom, JoinedRoom, ListedRoom, Metadata, RoomInfo, RoomKind, RoomState};
 pub use server::{
     ChatDown, Entered, MemberJoined, MemberLeft, MemberUpdated, PROTOCOL, RelayDown, RoomCreated,
     RoomInfoMessage, RoomJoined, RoomsList, ServerMessage, Welcome,
 };
+pub use waiting::{JoinRequest, JoinWaiting, WaitReason};

@@ -1,5 +1,6 @@
 //! Numbers that both sides of the wire know.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// A larger message is refused with `message-too-large`; the connection stays.
@@ -32,3 +33,15 @@ pub const MAX_DESCRIPTION_CHARS: usize = 1_000;
 pub const MAX_CHAT_ID_BYTES: usize = 64;
 /// The most tracks that a member announces.
 pub const MAX_TRACKS: usize = 16;
+/// How many characters a passcode has.
+pub const PASSCODE_CHARS: RangeInclusive<usize> = 1..=128;
+/// Wrong or right, passcodes a minute for each room and address.
+pub const PASSCODE_TRIES_PER_MINUTE: u32 = 10;
+/// The most who wait for one room; the next is refused as `room-full`.
+pub const MAX_WAITING: usize = 256;
+/// The longest payload of a reaction, in bytes.
+pub const MAX_REACTION_BYTES: usize = 1024;
+/// A client reports how well it hears its peers this often.
+pub const QUALITY_INTERVAL: Duration = Duration::from_secs(5);
+/// The most peers in such a report.
+pub const MAX_REPORTED_PEERS: usize = 256;

@@ -57,6 +57,9 @@ pub struct Grants {
     /// May receive tracks.
     #[serde(default = "allowed")]
     pub can_subscribe: bool,
+    /// May send data; absent follows [`Grants::can_publish`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub can_publish_data: Option<bool>,
     /// When not empty, only these sources may be sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub can_publish_sources: Vec<TrackSource>,
@@ -71,6 +74,7 @@ impl Default for Grants {
         Self {
             can_publish: true,
             can_subscribe: true,
+            can_publish_data: None,
             can_publish_sources: Vec::new(),
         }
     }
@@ -82,6 +86,11 @@ impl Grants {
         let listed =
             self.can_publish_sources.is_empty() || self.can_publish_sources.contains(&source);
         self.can_publish && listed
+    }
+
+    /// Whether data may be sent.
+    pub fn may_publish_data(&self) -> bool {
+        self.can_publish_data.unwrap_or(self.can_publish)
     }
 }
 

@@ -65,6 +65,22 @@ pub struct Metadata {
     pub private: Option<bool>,
 }
 
+/// What a room is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RoomKind {
+    /// Two people.
+    Individual,
+    /// A group.
+    Group,
+    /// Some speak, many watch.
+    Webinar,
+    /// One speaks, many watch.
+    Broadcast,
+    /// Anyone, as many as like.
+    Open,
+}
+
 /// A room in the public list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -97,6 +113,10 @@ pub struct RoomInfo {
     pub needs_passcode: bool,
     /// Whether the host lets people in one by one.
     pub waiting_room: bool,
+    /// When it opens, RFC 3339, UTC; of rooms that are not open yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub opens_at: Option<String>,
     /// Who is inside; of public rooms only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "ts", ts(optional))]

@@ -5,8 +5,9 @@ use serde_json::value::RawValue;
 
 use crate::parse::messages;
 use crate::{
-    CreatedRoom, ErrorMessage, Features, IceServer, JoinedRoom, ListedRoom, Member, RequestId,
-    RoomInfo,
+    CreatedRoom, ErrorMessage, Features, IceServer, JoinRequest, JoinWaiting, JoinedRoom,
+    ListedRoom, Member, MemberRemoved, MuteDown, ReactionDown, RequestId, RoomClosed, RoomInfo,
+    RoomUpdated,
 };
 
 /// The protocol's version.
@@ -43,6 +44,20 @@ messages! {
         "ice" => Ice(RelayDown),
         /// A chat message; the sender gets it too.
         "chat" => Chat(ChatDown),
+        /// A passing sign of a member; the sender gets it too.
+        "reaction" => Reaction(ReactionDown),
+        /// To those with feature `controls`: what the room is now.
+        "room-updated" => RoomUpdated(RoomUpdated),
+        /// To those with feature `controls`, when the room is over.
+        "room-closed" => RoomClosed(RoomClosed),
+        /// To the one who was put out.
+        "member-removed" => MemberRemoved(MemberRemoved),
+        /// To the one who is to mute itself.
+        "mute-member" => MuteMember(MuteDown),
+        /// To one who joined and has to wait.
+        "join-waiting" => JoinWaiting(JoinWaiting),
+        /// To hosts, when someone waits for their word.
+        "join-request" => JoinRequest(JoinRequest),
         /// A request was refused, or a message was none.
         "error" => Error(ErrorMessage),
     }

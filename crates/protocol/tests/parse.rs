@@ -5,8 +5,8 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use visavis_protocol::{
-    ChatBody, ClientMessage, ErrorCode, Features, LeaveRoom, PeerMessage, RequestId, RoomLink,
-    ServerMessage,
+    ChatBody, ClientMessage, ErrorCode, Features, LeaveRoom, PeerMessage, PeerQuality,
+    QualityReport, RequestId, RoomLink, ServerMessage, ToRoom,
 };
 
 /// Messages of all kinds, as texts to be damaged.
@@ -21,6 +21,26 @@ const VALID: &[&str] = &[
     r#"{"type":"ice-candidate","to":"b","payload":{"candidate":"","sdpMLineIndex":0}}"#,
     r#"{"type":"chat","roomId":"r","payload":{"text":"\u00fc"}}"#,
     r#"{"type":"update-member","payload":{"tracks":[{"source":"camera","muted":true}]}}"#,
+    r#"{"type":"create-room","payload":{"name":"Tea","kind":"broadcast","passcode":"p","waitingRoom":true,"opensAt":"2026-01-22T10:30:00Z","closesAt":null,"token":"a.b.c"}}"#,
+    r#"{"type":"join-room","payload":{"roomId":"abc-defg-hij","token":"a.b.c","passcode":"p"}}"#,
+    r#"{"type":"report-quality","roomId":"r","payload":{"peers":[{"id":"b","connected":true,"roundTripMs":12.5,"lossPercent":0,"jitterMs":null}]}}"#,
+    r#"{"type":"mute-member","roomId":"r","to":"b","payload":{"source":"microphone"}}"#,
+    r#"{"type":"remove-member","roomId":"r","to":"b"}"#,
+    r#"{"type":"lock-room","roomId":"r"}"#,
+    r#"{"type":"unlock-room"}"#,
+    r#"{"type":"transfer-host","to":"b"}"#,
+    r#"{"type":"end-room","requestId":5}"#,
+    r#"{"type":"admit-member","to":"b"}"#,
+    r#"{"type":"deny-member","to":"b"}"#,
+    r#"{"type":"reaction","roomId":"r","payload":{"emoji":"\ud83d\udc4f"}}"#,
+    r#"{"type":"room-updated","roomId":"r","room":{"id":"r","locked":true,"closesAt":null}}"#,
+    r#"{"type":"room-closed","roomId":"r","reason":"time-over"}"#,
+    r#"{"type":"member-removed","roomId":"r","memberId":"m","reason":"removed-by-host"}"#,
+    r#"{"type":"mute-member","roomId":"r","from":"a","payload":{"source":"camera"}}"#,
+    r#"{"type":"join-waiting","roomId":"r","position":1,"reason":"full"}"#,
+    r#"{"type":"join-request","roomId":"r","memberId":"m"}"#,
+    r#"{"type":"reaction","roomId":"r","from":"a","payload":{}}"#,
+    r#"{"type":"error","code":"room-not-open","opensAt":"2026-01-22T10:30:00Z"}"#,
     r#"{"type":"hello","version":1,"name":"Ann"}"#,
     r#"{"type":"client-id","id":"x","features":["rooms"]}"#,
     r#"{"type":"member-joined","roomId":"r","memberId":"m","participants":["m"],"member":{"id":"m"}}"#,
@@ -104,6 +124,39 @@ proptest! {
     }
 
     #[test]
+    fn a_reaction_is_the_senders_own_text(value in any_json(), blanks in "[ \t\n]{0,3}") {
+        let payload = format!("{{{blanks}\"emoji\":{blanks}{value}}}");
+        let up = format!(r#"{{"payload":{payload},"type":"reaction"}}"#);
+        let Ok((_, ClientMessage::Reaction(reaction))) = ClientMessage::read(&up) else {
+            return Err(TestCaseError::fail("not a reaction"));
+        };
+        prop_assert_eq!(reaction.payload.get(), &payload);
+    }
+
+    #[test]
+    fn a_report_is_read_as_it_was_written(
+        measured in prop::collection::vec(any::<(bool, Option<u32>, Option<u16>)>(), 0..5),
+    ) {
+        let peer = |(index, (connected, round_trip, loss)): (usize, (bool, Option<u32>, Option<u16>))| {
+            PeerQuality {
+                id: index.to_string(),
+                connected,
+                round_trip_ms: round_trip.map(|ms| f64::from(ms) / 8.0),
+                loss_percent: loss.map(|percent| f64::from(percent) / 8.0),
+                jitter_ms: None,
+            }
+        };
+        let report = QualityReport {
+            peers: measured.into_iter().enumerate().map(peer).collect(),
+        };
+        let text = ClientMessage::ReportQuality(ToRoom { room_id: None, payload: report.clone() }).to_json();
+        let Ok((_, ClientMessage::ReportQuality(read))) = ClientMessage::read(&text) else {
+            return Err(TestCaseError::fail("not a report"));
+        };
+        prop_assert_eq!(read.payload, report);
+    }
+
+    #[test]
     fn a_refusal_bears_the_ids_of_its_message(
         kind in prop_oneof![Just("offer"), Just("no-such-type")],
         id in any::<i64>(),
@@ -144,12 +197,67 @@ fn what_is_wrong_decides_the_code() {
         (r#"{"type":"offer","payload":{}}"#, ErrorCode::BadMessage),
         (r#"{"type":"chat"}"#, ErrorCode::BadMessage),
         (
+            r#"{"type":"remove-member","roomId":"r"}"#,
+            ErrorCode::BadMessage,
+        ),
+        (
+            r#"{"type":"mute-member","to":"b","payload":{"source":"thoughts"}}"#,
+            ErrorCode::BadMessage,
+        ),
+        (
+            r#"{"type":"create-room","payload":{"name":"Tea","kind":"party"}}"#,
+            ErrorCode::BadMessage,
+        ),
+        (
+            r#"{"type":"report-quality","payload":{"peers":[{"id":"b","connected":true,"jitterMs":1e999}]}}"#,
+            ErrorCode::BadMessage,
+        ),
+        (
             r#"{"type":"Join-Room","payload":{}}"#,
             ErrorCode::UnknownType,
         ),
         (r#"{"type":"","requestId":1}"#, ErrorCode::UnknownType),
     ] {
         assert_eq!(ClientMessage::read(text).unwrap_err().code, code, "{text}");
+    }
+}
+
+#[test]
+fn s3_45_the_old_messages_without_a_room_are_read() {
+    for (text, room) in [
+        (
+            r#"{"type":"offer","to":"b","payload":{"type":"offer","sdp":"v=0"}}"#,
+            None,
+        ),
+        (
+            r#"{"type":"answer","to":"b","payload":{"type":"answer","sdp":"v=0"}}"#,
+            None,
+        ),
+        (
+            r#"{"type":"ice-candidate","to":"b","payload":{"candidate":""}}"#,
+            None,
+        ),
+        (
+            r#"{"type":"ice","to":"b","payload":{"candidate":""}}"#,
+            None,
+        ),
+        (
+            r#"{"type":"offer","roomId":"r","to":"b","payload":{}}"#,
+            Some("r"),
+        ),
+    ] {
+        let (ClientMessage::Offer(up)
+        | ClientMessage::Answer(up)
+        | ClientMessage::IceCandidate(up)
+        | ClientMessage::Ice(up)) = ClientMessage::read(text).unwrap().1
+        else {
+            panic!("{text}");
+        };
+        assert_eq!(
+            (up.to.as_str(), up.room_id.as_deref()),
+            ("b", room),
+            "{text}"
+        );
     }
 }
 

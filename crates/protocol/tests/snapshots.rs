@@ -2,28 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[macro_use]
+mod common;
+
+use common::{ANN, BOB, ROOM, raw};
 use insta::assert_json_snapshot;
 use serde_json::Value;
-use serde_json::value::{RawValue, to_raw_value};
 use visavis_protocol::*;
-
-fn raw(value: Value) -> Box<RawValue> {
-    to_raw_value(&value).unwrap()
-}
-
-/// Compares with the snapshot, reads the message back, and writes it again.
-macro_rules! check {
-    ($name:literal, $type:ident, $message:expr) => {{
-        let json = $message.to_json();
-        let value: Value = serde_json::from_str(&json).unwrap();
-        assert_json_snapshot!($name, value);
-        assert_eq!($type::parse(&json).unwrap().to_json(), json);
-    }};
-}
-
-const ANN: &str = "0b6f1a3e-5b3f-4a43-9d43-5f2c3a0a6d01";
-const BOB: &str = "7c0d2f55-93f5-4a0e-8f0e-1e8f4b1f9c02";
-const ROOM: &str = "abc-defg-hij";
 
 fn request<T>(payload: T) -> Request<T> {
     Request {
@@ -75,6 +60,7 @@ fn member() -> Member {
         role: Role::Host,
         joined_at: "2026-01-22T10:30:00Z".into(),
         grants: Grants {
+            can_publish_data: Some(false),
             can_publish_sources: vec![TrackSource::Microphone, TrackSource::ScreenShareAudio],
             ..Grants::default()
         },
@@ -139,7 +125,13 @@ fn every_client_message_has_its_snapshot() {
                 description: Some("At five".into()),
                 private: Some(true)
             }),
+            kind: Some(RoomKind::Webinar),
+            passcode: Some("open sesame".into()),
+            waiting_room: true,
+            opens_at: Some("2026-01-22T10:30:00Z".into()),
+            closes_at: Some("2026-01-22T11:30:00+01:00".into()),
             display_name: Some("Ann".into()),
+            token: Some("a.b.c".into()),
             features: Features::of(&[Feature::Members, Feature::Resume, Feature::Chat]),
         }))
     );
@@ -161,6 +153,8 @@ fn every_client_message_has_its_snapshot() {
         M::JoinRoom(request(JoinRoom {
             room_id: ROOM.into(),
             display_name: Some("Bob".into()),
+            token: Some("a.b.c".into()),
+            passcode: Some("open sesame".into()),
             features: Features::of(&[Feature::Members]),
         }))
     );
@@ -263,6 +257,11 @@ fn every_server_message_has_its_snapshot() {
         Feature::Members,
         Feature::Resume,
         Feature::Chat,
+        Feature::Waiting,
+        Feature::Controls,
+        Feature::Reactions,
+        Feature::Quality,
+        Feature::Direct,
     ]);
     let request_id = Some(RequestId::Number(7));
     let created = CreatedRoom {
@@ -392,19 +391,37 @@ fn every_server_message_has_its_snapshot() {
             }],
         })
     );
+    let info = RoomInfo {
+        id: ROOM.into(),
+        name: "Tea".into(),
+        state: RoomState::InCall,
+        participant_count: 2,
+        needs_passcode: false,
+        waiting_room: false,
+        opens_at: None,
+        names: Some(vec!["Ann".into()]),
+    };
     check!(
         "server-room-info",
         ServerMessage,
         M::RoomInfo(RoomInfoMessage {
             request_id,
+            room: info.clone(),
+        })
+    );
+    check!(
+        "server-room-info-guarded",
+        ServerMessage,
+        M::RoomInfo(RoomInfoMessage {
+            request_id: None,
             room: RoomInfo {
-                id: ROOM.into(),
-                name: "Tea".into(),
-                state: RoomState::InCall,
-                participant_count: 2,
-                needs_passcode: false,
-                waiting_room: false,
-                names: Some(vec!["Ann".into()]),
+                state: RoomState::Empty,
+                participant_count: 0,
+                needs_passcode: true,
+                waiting_room: true,
+                opens_at: Some("2026-01-22T10:30:00Z".into()),
+                names: None,
+                ..info
             },
         })
     );
@@ -455,6 +472,20 @@ fn every_server_message_has_its_snapshot() {
             room_id: Some(ROOM.into()),
             to: Some(BOB.into()),
             retry_after: Some(60),
+            opens_at: None,
+        })
+    );
+    check!(
+        "server-error-room-not-open",
+        ServerMessage,
+        M::Error(ErrorMessage {
+            code: ErrorCode::RoomNotOpen,
+            message: "the room opens later".into(),
+            request_id: None,
+            room_id: Some(ROOM.into()),
+            to: None,
+            retry_after: None,
+            opens_at: Some("2026-01-22T10:30:00Z".into()),
         })
     );
 }

@@ -139,6 +139,7 @@ impl Hub {
             participant_count: u32::try_from(count).unwrap_or(u32::MAX),
             needs_passcode: false,
             waiting_room: false,
+            opens_at: None,
             names: public.then_some(names),
         })
     }

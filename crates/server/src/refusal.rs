@@ -55,6 +55,7 @@ impl Refusal {
             room_id: envelope.room_id,
             to: envelope.to,
             retry_after: None,
+            opens_at: None,
         })
     }
 }

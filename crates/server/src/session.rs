@@ -139,6 +139,20 @@ impl Session {
             ClientMessage::UpdateMember(update) => {
                 self.say(envelope, Saying::Update(update.payload)).await
             }
+            // Of features that the server does not announce yet.
+            ClientMessage::ReportQuality(_)
+            | ClientMessage::Reaction(_)
+            | ClientMessage::MuteMember(_)
+            | ClientMessage::RemoveMember(_)
+            | ClientMessage::LockRoom(_)
+            | ClientMessage::UnlockRoom(_)
+            | ClientMessage::TransferHost(_)
+            | ClientMessage::EndRoom(_)
+            | ClientMessage::AdmitMember(_)
+            | ClientMessage::DenyMember(_) => {
+                let why = "this server does not know this type of message";
+                Err(Refusal::new(ErrorCode::UnknownType, why))
+            }
         }
     }
 

@@ -30,6 +30,10 @@ needsPasscode: boolean,
  */
 waitingRoom: boolean, 
 /**
+ * When it opens, RFC 3339, UTC; of rooms that are not open yet.
+ */
+opensAt?: string, 
+/**
  * Who is inside; of public rooms only.
  */
 names?: Array<string>, };

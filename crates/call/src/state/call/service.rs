@@ -45,6 +45,14 @@ impl CallState {
             ServerMessage::Error(error) => self.refused(now, &error),
             // Answers to questions that a call does not ask.
             ServerMessage::RoomsList(_) | ServerMessage::RoomInfo(_) => {}
+            // Of features that a call does not ask for.
+            ServerMessage::Reaction(_)
+            | ServerMessage::RoomUpdated(_)
+            | ServerMessage::RoomClosed(_)
+            | ServerMessage::MemberRemoved(_)
+            | ServerMessage::MuteMember(_)
+            | ServerMessage::JoinWaiting(_)
+            | ServerMessage::JoinRequest(_) => {}
         }
     }
 
@@ -138,10 +146,10 @@ impl CallState {
                 });
                 let payload = CreateRoom {
                     name: name.clone(),
-                    max_participants: None,
                     metadata,
                     display_name,
                     features,
+                    ..CreateRoom::default()
                 };
                 ClientMessage::CreateRoom(Request {
                     request_id: None,
@@ -448,6 +456,7 @@ fn join(room_id: String, display_name: Option<String>, features: Features) -> Cl
         room_id,
         display_name,
         features,
+        ..JoinRoom::default()
     };
     ClientMessage::JoinRoom(Request {
         request_id: None,

@@ -1,0 +1,159 @@
+//! The claims of access tokens: LiveKit's, so that its SDKs read ours and we
+//! read theirs. Signing and checking is the server's.
+//!
+//! An empty text and an absent one mean the same, as they do there.
+
+use serde::de::IntoDeserializer;
+use serde::de::value::Error as NameError;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::{Grants, Role, TrackSource};
+
+/// What a token says. Times are in seconds since 1970 (RFC 7519, section 2).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Claims {
+    /// The API key whose secret signed it.
+    pub iss: String,
+    /// The identity; tokens of administrators and webhooks need none.
+    #[serde(
+        default,
+        deserialize_with = "filled",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub sub: Option<String>,
+    /// Issued at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iat: Option<u64>,
+    /// Not valid before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<u64>,
+    /// Not valid after.
+    pub exp: u64,
+    /// The name to show.
+    #[serde(
+        default,
+        deserialize_with = "filled",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub name: Option<String>,
+    /// The participant's, for other programs.
+    #[serde(
+        default,
+        deserialize_with = "filled",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub metadata: Option<String>,
+    /// What kind of participant: `standard`, `sip` and others.
+    #[serde(
+        default,
+        deserialize_with = "filled",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub kind: Option<String>,
+    /// Of the body that a webhook's token goes with: standard base64 of its SHA-256.
+    #[serde(
+        default,
+        deserialize_with = "filled",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub sha256: Option<String>,
+    /// What the bearer may do with rooms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub video: Option<VideoGrant>,
+}
+
+/// What a bearer may do with rooms. Absent means not allowed, save for
+/// publishing and subscribing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct VideoGrant {
+    /// May make and delete rooms.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub room_create: bool,
+    /// May list rooms.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub room_list: bool,
+    /// May record.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub room_record: bool,
+    /// May administrate `room`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub room_admin: bool,
+    /// May enter `room`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub room_join: bool,
+    /// Any id of the room that `roomAdmin` and `roomJoin` are about.
+    #[serde(deserialize_with = "filled", skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
+    /// May send tracks; absent means yes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub can_publish: Option<bool>,
+    /// May receive tracks; absent means yes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub can_subscribe: Option<bool>,
+    /// May send data; absent follows `canPublish`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub can_publish_data: Option<bool>,
+    /// When not empty, only these sources may be sent; names as in
+    /// [`TrackSource`], in any case.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub can_publish_sources: Vec<String>,
+    /// May change its own name and metadata.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub can_update_own_metadata: Option<bool>,
+    /// Others do not see the participant.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub hidden: bool,
+    /// The participant records the room.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub recorder: bool,
+    /// The participant is a program.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub agent: bool,
+    /// May administrate ingresses.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ingress_admin: bool,
+    /// The room that participants may be moved to.
+    #[serde(deserialize_with = "filled", skip_serializing_if = "Option::is_none")]
+    pub destination_room: Option<String>,
+}
+
+impl VideoGrant {
+    /// What the bearer may do inside a room.
+    pub fn grants(&self) -> Grants {
+        let can_publish = self.can_publish.unwrap_or(true);
+        let sources: Vec<_> = self
+            .can_publish_sources
+            .iter()
+            .filter_map(|name| source(name))
+            .collect();
+        // A list of names that nobody knows allows nothing, whereas an empty one
+        // allows everything.
+        let none_known = sources.is_empty() && !self.can_publish_sources.is_empty();
+        Grants {
+            can_publish: can_publish && !none_known,
+            can_subscribe: self.can_subscribe.unwrap_or(true),
+            can_publish_data: Some(self.can_publish_data.unwrap_or(can_publish)),
+            can_publish_sources: sources,
+        }
+    }
+
+    /// What the bearer is inside a room.
+    pub fn role(&self) -> Role {
+        match self.grants().can_publish {
+            _ if self.room_admin => Role::Host,
+            true => Role::Participant,
+            false => Role::Viewer,
+        }
+    }
+}
+
+fn source(name: &str) -> Option<TrackSource> {
+    let name = name.to_ascii_lowercase();
+    TrackSource::deserialize(IntoDeserializer::<NameError>::into_deserializer(name)).ok()
+}
+
+fn filled<'de, D: Deserializer<'de>>(field: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(field)?;
+    Ok(text.filter(|text| !text.is_empty()))
+}
