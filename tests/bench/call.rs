@@ -7,6 +7,8 @@
 
 #[path = "call/chromium.rs"]
 mod chromium;
+#[path = "machine.rs"]
+mod machine;
 #[path = "call/ours.rs"]
 mod ours;
 #[path = "call/table.rs"]

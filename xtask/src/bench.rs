@@ -5,9 +5,9 @@ use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 
-use crate::build::{Profile, programs};
-use crate::packages;
+use crate::build::{Profile, programs, root};
 use crate::process::hand_over;
+use crate::{packages, page};
 
 /// Measures calls between participants, one process each.
 ///
@@ -18,4 +18,15 @@ pub fn call(arguments: &[OsString]) -> Result<ExitCode> {
     let names = ["bench-call", "visavis-headless", "visavis-server"];
     let [bench, ..] = programs(names, Profile::Release)?;
     hand_over(Command::new(bench).args(arguments))
+}
+
+/// Measures the room service under many clients, and a plain relay beside it.
+///
+/// # Errors
+/// When something that is needed is missing, or the build fails.
+pub fn server(clients: usize, flags: &[OsString]) -> Result<ExitCode> {
+    packages::ensure(&[packages::BUILD])?;
+    page::install(&root().join("tests/bench/relay"))?;
+    let [bench, _] = programs(["bench-server", "visavis-server"], Profile::Release)?;
+    hand_over(Command::new(bench).arg(clients.to_string()).args(flags))
 }

@@ -58,6 +58,15 @@ enum Subject {
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
+    /// The room service under many clients: connections, delays, memory, processor
+    Server {
+        /// How many, in rooms of four
+        #[arg(long, default_value_t = 10_000)]
+        clients: usize,
+        /// Passed on to the server, whose working directory is a new one
+        #[arg(last = true)]
+        flags: Vec<OsString>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -69,6 +78,9 @@ fn main() -> ExitCode {
         Task::Bench {
             subject: Subject::Call { arguments },
         } => bench::call(&arguments),
+        Task::Bench {
+            subject: Subject::Server { clients, flags },
+        } => bench::server(clients, &flags),
         Task::Types => types::renew(),
     };
     match outcome {

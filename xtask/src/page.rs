@@ -1,6 +1,6 @@
 //! The page in `ui/`, through npm.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
@@ -17,12 +17,12 @@ const OLDEST_NODE: (u32, u32) = (20, 19);
 /// # Errors
 /// When Node.js is missing or the build fails.
 pub fn build() -> Result<()> {
-    install()?;
-    let ui = root().join("ui");
+    let ui = ui();
+    install(&ui)?;
     let built = modified(&ui.join("dist").join("index.html"));
     if built.is_none() || newest(&ui)? > built {
         heading("Building the page");
-        npm(&["run", "build"])?;
+        npm(&ui, &["run", "build"])?;
     }
     Ok(())
 }
@@ -32,9 +32,9 @@ pub fn build() -> Result<()> {
 /// # Errors
 /// When one of them fails.
 pub fn check() -> Result<()> {
-    install()?;
+    install(&ui())?;
     heading("Checking the page");
-    npm(&["run", "check"])
+    npm(&ui(), &["run", "check"])
 }
 
 /// The page's own tests, without a browser and in Chromium.
@@ -43,19 +43,21 @@ pub fn check() -> Result<()> {
 /// When one of them fails.
 pub fn test() -> Result<()> {
     heading("Testing the page");
-    npm(&["test"])?;
-    npm(&["run", "test:page"])
+    npm(&ui(), &["test"])?;
+    npm(&ui(), &["run", "test:page"])
 }
 
-/// Installs the packages of the lock file, where they are not there as it says:
-/// npm leaves a copy of it in `node_modules`.
-fn install() -> Result<()> {
+/// Installs the packages of a folder's lock file, where they are not there as
+/// it says: npm leaves a copy of it in `node_modules`.
+///
+/// # Errors
+/// When Node.js is missing or a package is not to be had.
+pub fn install(folder: &Path) -> Result<()> {
     need_node()?;
-    let ui = root().join("ui");
-    let installed = modified(&ui.join("node_modules").join(".package-lock.json"));
-    if installed.is_none() || modified(&ui.join("package-lock.json")) > installed {
-        heading("Installing the page's packages");
-        npm(&["ci", "--no-audit", "--no-fund"])?;
+    let installed = modified(&folder.join("node_modules").join(".package-lock.json"));
+    if installed.is_none() || modified(&folder.join("package-lock.json")) > installed {
+        heading(&format!("Installing the packages of {}", folder.display()));
+        npm(folder, &["ci", "--no-audit", "--no-fund"])?;
     }
     Ok(())
 }
@@ -79,11 +81,13 @@ fn node_version(text: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-fn npm(arguments: &[&str]) -> Result<()> {
+fn npm(folder: &Path, arguments: &[&str]) -> Result<()> {
     let program = if cfg!(windows) { "npm.cmd" } else { "npm" };
-    run(Command::new(program)
-        .args(arguments)
-        .current_dir(root().join("ui")))
+    run(Command::new(program).args(arguments).current_dir(folder))
+}
+
+fn ui() -> PathBuf {
+    root().join("ui")
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {

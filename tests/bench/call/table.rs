@@ -1,8 +1,8 @@
 //! The figures, for people.
 
-use std::fs;
 use std::time::Duration;
 
+use crate::machine::machine;
 use crate::{Outcome, Scene};
 
 /// A scene with both sides.
@@ -68,17 +68,4 @@ fn ratios(scene: &str, ours: &Outcome, theirs: &Outcome) {
         ratio(|side| side.delay_p50_ms),
         ratio(|side| side.delay_p95_ms),
     );
-}
-
-fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .unwrap_or(" an unnamed processor");
-    format!(
-        "{cores} cores of {}",
-        model.trim_start_matches([' ', '\t', ':'])
-    )
 }
