@@ -1,0 +1,213 @@
+//! Who asks, and what they may do.
+#![deny(clippy::disallowed_methods)]
+
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::Uuid;
+use visavis_protocol::token::{Claims, VideoGrant};
+use visavis_protocol::{Grants, Role};
+
+use super::proxy::Origin;
+use super::token::{Keys, TokenError};
+use crate::clock::Timestamp;
+
+/// How those who ask say who they are: `--auth`. A bearer's token is taken in
+/// every mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AuthMode {
+    /// They need not; the id is made here.
+    #[default]
+    Open,
+    /// A gateway, one of the listed proxies, says it in `X-User-Id`.
+    Header,
+    /// By a token.
+    Jwt,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Principal {
+    /// Anyone.
+    Open {
+        /// From this machine.
+        loopback: bool,
+    },
+    /// A user, as the gateway says.
+    User(Uuid),
+    /// The bearer of a token.
+    Token(Box<Claims>),
+}
+
+/// Nobody who could be let in: 401.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum AccessError {
+    #[error("say who you are: a token is needed")]
+    NoToken,
+    #[error("say who you are: the gateway's X-User-Id is needed")]
+    NoUser,
+    #[error("X-User-Id is not a UUID")]
+    BadUser,
+    #[error("X-User-Id is taken from a listed proxy only")]
+    UnlistedProxy,
+    #[error("this service has no API key, and takes no tokens")]
+    NoKeys,
+    #[error(transparent)]
+    Token(#[from] TokenError),
+}
+
+/// What may not be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Denied {
+    /// By one who says who they are: 401.
+    #[error("say who you are: a token is needed")]
+    Unauthenticated,
+    /// By this one: 403.
+    #[error("you may not do this")]
+    Forbidden,
+}
+
+/// What access to a room depends on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RoomFacts<'a> {
+    /// Every identifier of the room.
+    pub names: &'a [String],
+    /// The user whose room it is.
+    pub host: Option<Uuid>,
+}
+
+/// As what someone comes in, before the room's kind has its say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Admission {
+    pub role: Role,
+    pub grants: Grants,
+}
+
+/// Finds out who asks, from an `Authorization: Bearer` token and an `X-User-Id`.
+pub(crate) fn identify(
+    mode: AuthMode,
+    origin: Origin,
+    bearer: Option<&str>,
+    user_header: Option<&str>,
+    now: Timestamp,
+    keys: Option<&Keys>,
+) -> Result<Principal, AccessError> {
+    if let Some(token) = bearer {
+        let claims = keys.ok_or(AccessError::NoKeys)?.verify(token, now)?;
+        return Ok(Principal::Token(Box::new(claims)));
+    }
+    match mode {
+        AuthMode::Open => Ok(Principal::Open {
+            loopback: origin.loopback,
+        }),
+        AuthMode::Jwt => Err(AccessError::NoToken),
+        AuthMode::Header if !origin.trusted => Err(AccessError::UnlistedProxy),
+        AuthMode::Header => {
+            let user = user_header.ok_or(AccessError::NoUser)?;
+            let user = Uuid::try_parse(user.trim()).map_err(|_| AccessError::BadUser)?;
+            Ok(Principal::User(user))
+        }
+    }
+}
+
+/// Whether one may change, close and delete the room, and look inside.
+pub(crate) fn may_administrate(
+    principal: &Principal,
+    room: RoomFacts<'_>,
+    admins: &[Uuid],
+) -> Result<(), Denied> {
+    match principal {
+        Principal::Token(claims) => allowed(claims.video.as_ref().is_some_and(|grant| {
+            grant.room_admin && grant.is_for(room.names) || grant.is_for_all_rooms()
+        })),
+        Principal::User(user) => allowed(room.host == Some(*user) || admins.contains(user)),
+        Principal::Open { loopback: true } => Ok(()),
+        Principal::Open { loopback: false } => Err(Denied::Unauthenticated),
+    }
+}
+
+/// Whether one may administrate the service as a whole: list what is private,
+/// sweep, read every event.
+pub(crate) fn may_operate(principal: &Principal, admins: &[Uuid]) -> Result<(), Denied> {
+    let nowhere = RoomFacts {
+        names: &[],
+        host: None,
+    };
+    may_administrate(principal, nowhere, admins)
+}
+
+/// Whether one may make a room. Where no token is needed, one that does not
+/// grant it takes nothing away.
+pub(crate) fn may_create(mode: AuthMode, principal: &Principal) -> Result<(), Denied> {
+    match principal {
+        Principal::Token(claims) if mode != AuthMode::Open => {
+            allowed(claims.video.as_ref().is_some_and(|grant| grant.room_create))
+        }
+        Principal::Token(_) | Principal::User(_) | Principal::Open { .. } => Ok(()),
+    }
+}
+
+/// Whether one may come into the room, and as what.
+pub(crate) fn may_join(principal: &Principal, room: RoomFacts<'_>) -> Result<Admission, Denied> {
+    let role = match principal {
+        Principal::Token(claims) => {
+            let grant = claims.video.as_ref().filter(|grant| grant.room_join);
+            let grant = grant.filter(|grant| grant.is_for(room.names));
+            return grant.ok_or(Denied::Forbidden).map(|grant| Admission {
+                role: grant.role(),
+                grants: grant.grants(),
+            });
+        }
+        Principal::User(user) if room.host == Some(*user) => Role::Host,
+        Principal::User(_) | Principal::Open { .. } => Role::Participant,
+    };
+    Ok(Admission {
+        role,
+        grants: Grants::default(),
+    })
+}
+
+fn allowed(yes: bool) -> Result<(), Denied> {
+    yes.then_some(()).ok_or(Denied::Forbidden)
+}
+
+trait Reach {
+    /// Whether the token names this room.
+    fn is_for(&self, names: &[String]) -> bool;
+    /// Whether its bearer runs the service: `roomCreate`, and no one room.
+    fn is_for_all_rooms(&self) -> bool;
+}
+
+impl Reach for VideoGrant {
+    fn is_for(&self, names: &[String]) -> bool {
+        self.room.as_ref().is_some_and(|room| names.contains(room))
+    }
+
+    fn is_for_all_rooms(&self) -> bool {
+        self.room_create && self.room.is_none()
+    }
+}
+
+impl fmt::Display for AuthMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open",
+            Self::Header => "header",
+            Self::Jwt => "jwt",
+        })
+    }
+}
+
+impl FromStr for AuthMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Open, Self::Header, Self::Jwt]
+            .into_iter()
+            .find(|mode| mode.to_string() == text)
+            .ok_or_else(|| format!("{text} is none of open, header and jwt"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! Who a request comes from, where proxies may stand between.
+#![deny(clippy::disallowed_methods)]
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+/// The proxies whose headers are believed: `--trusted-proxy`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TrustedProxies(pub Vec<IpNet>);
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The client's address, as far as it is known.
+    pub address: IpAddr,
+    /// Whether a listed proxy brought it: its headers say who asks.
+    pub trusted: bool,
+    /// Whether it comes from this very machine, with no proxy between: whoever
+    /// asks could as well read the database.
+    pub loopback: bool,
+}
+
+impl TrustedProxies {
+    /// Reads the peer's address and its `X-Forwarded-For` headers, in their order.
+    pub fn origin(&self, peer: IpAddr, forwarded_for: &[&str]) -> Origin {
+        let trusted = self.trusts(peer);
+        Origin {
+            address: self.client_address(peer, forwarded_for),
+            trusted,
+            // One who was forwarded is not from here, though its proxy is and
+            // somebody forgot to list it.
+            loopback: peer.to_canonical().is_loopback() && !trusted && forwarded_for.is_empty(),
+        }
+    }
+
+    /// The last address that no listed proxy vouches for. Each entry was
+    /// written by whom the next one names, and what stands before one that
+    /// cannot be read is not believed.
+    pub fn client_address(&self, peer: IpAddr, forwarded_for: &[&str]) -> IpAddr {
+        let mut address = peer.to_canonical();
+        let entries = forwarded_for.iter().rev().flat_map(|line| line.rsplit(','));
+        for entry in entries.map(str::trim).filter(|entry| !entry.is_empty()) {
+            if !self.trusts(address) {
+                break;
+            }
+            let Some(before) = address_of(entry) else {
+                break;
+            };
+            address = before;
+        }
+        address
+    }
+
+    /// Whether this address is a listed proxy's.
+    fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|net| net.contains(&address))
+    }
+}
+
+/// Reads a network, `10.0.0.0/8`, or a single address.
+pub(crate) fn network(text: &str) -> Result<IpNet, String> {
+    let single = text
+        .parse()
+        .map(|address: IpAddr| address.to_canonical().into());
+    single
+        .or_else(|_| text.parse())
+        .map_err(|_| format!("{text} is neither an address nor a network such as 10.0.0.0/8"))
+}
+
+/// An entry is an address; some proxies add a port.
+fn address_of(entry: &str) -> Option<IpAddr> {
+    let bracketed = || entry.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let with_port = || Some(entry.parse::<SocketAddr>().ok()?.ip());
+    let address: Option<IpAddr> = entry.parse().ok();
+    address
+        .or_else(bracketed)
+        .or_else(with_port)
+        .map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn proxies() -> TrustedProxies {
+        let nets = ["10.0.0.0/8", "127.0.0.1", "2001:db8::/32"];
+        TrustedProxies(nets.map(|net| network(net).unwrap()).to_vec())
+    }
+
+    #[test]
+    fn the_client_is_the_last_address_that_no_listed_proxy_vouches_for() {
+        for (peer, forwarded_for, client) in [
+            // No proxy, or none that is listed: its headers say nothing.
+            ("198.51.100.7", &[][..], "198.51.100.7"),
+            ("198.51.100.7", &["203.0.113.9"], "198.51.100.7"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &["203.0.113.9"], "203.0.113.9"),
+            // What a client claims of itself stands first, and is not read.
+            ("10.0.0.1", &["127.0.0.1, 203.0.113.9"], "203.0.113.9"),
+            ("10.0.0.1", &["1.2.3.4", "203.0.113.9"], "203.0.113.9"),
+            // Through several of ours.
+            (
+                "10.0.0.1",
+                &["203.0.113.9, 10.0.0.3,10.0.0.2"],
+                "203.0.113.9",
+            ),
+            (
+                "10.0.0.1",
+                &["203.0.113.9", "10.0.0.3", " 10.0.0.2 "],
+                "203.0.113.9",
+            ),
+            // From among our own.
+            ("10.0.0.1", &["10.0.0.9"], "10.0.0.9"),
+            // Not to be read: believed up to there.
+            ("10.0.0.1", &["203.0.113.9, unknown, 10.0.0.2"], "10.0.0.2"),
+            ("10.0.0.1", &["unknown"], "10.0.0.1"),
+            ("10.0.0.1", &["203.0.113.9, , "], "203.0.113.9"),
+            // Ports and version 6.
+            ("10.0.0.1", &["203.0.113.9:4711"], "203.0.113.9"),
+            ("2001:db8::1", &["[2001:470::9]:4711"], "2001:470::9"),
+            ("2001:db8::1", &["[2001:470::9]"], "2001:470::9"),
+            ("::ffff:10.0.0.1", &["::ffff:203.0.113.9"], "203.0.113.9"),
+        ] {
+            let found = proxies().client_address(ip(peer), forwarded_for);
+            assert_eq!(found, ip(client), "{peer} {forwarded_for:?}");
+        }
+    }
+
+    #[test]
+    fn only_one_who_comes_straight_from_this_machine_is_at_home() {
+        let here = |proxies: &TrustedProxies, peer, forwarded_for: &[&str]| {
+            let origin = proxies.origin(ip(peer), forwarded_for);
+            (origin.trusted, origin.loopback)
+        };
+        let none = TrustedProxies::default();
+        assert_eq!(here(&none, "127.0.0.1", &[]), (false, true));
+        assert_eq!(here(&none, "::1", &[]), (false, true));
+        assert_eq!(here(&none, "::ffff:127.0.0.1", &[]), (false, true));
+        assert_eq!(here(&none, "198.51.100.7", &[]), (false, false));
+        // Through a proxy on this machine, listed or forgotten.
+        assert_eq!(here(&none, "127.0.0.1", &["203.0.113.9"]), (false, false));
+        assert_eq!(here(&proxies(), "127.0.0.1", &[]), (true, false));
+        assert_eq!(here(&proxies(), "127.0.0.1", &["127.0.0.1"]), (true, false));
+        assert_eq!(
+            here(&proxies(), "198.51.100.7", &["127.0.0.1"]),
+            (false, false)
+        );
+    }
+
+    #[test]
+    fn a_network_is_read_with_and_without_its_length() {
+        assert_eq!(network("10.0.0.0/8"), Ok("10.0.0.0/8".parse().unwrap()));
+        assert_eq!(network("127.0.0.1"), Ok("127.0.0.1/32".parse().unwrap()));
+        assert_eq!(network("::1"), Ok("::1/128".parse().unwrap()));
+        assert!(network("localhost").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_makes_the_reader_panic_or_an_unlisted_peer_another(
+            lines in prop::collection::vec("([0-9a-f.:,\\[\\] ]|10.0.0.1|\\PC){0,40}", 0..4),
+            last in 0_u8..255,
+        ) {
+            let mut lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            let stranger = IpAddr::from([198, 51, 100, last]);
+            prop_assert_eq!(proxies().client_address(stranger, &lines), stranger);
+            let proxy = ip("10.0.0.1");
+            let _ = proxies().client_address(proxy, &lines);
+            // Whatever a client makes up, its proxy's entry is what counts.
+            let entry = stranger.to_string();
+            lines.push(&entry);
+            prop_assert_eq!(proxies().client_address(proxy, &lines), stranger);
+        }
+    }
+}
