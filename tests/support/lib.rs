@@ -1,23 +1,30 @@
 //! What the tests of the whole thing share: real processes that end with
-//! their test, real browsers, real relays and sound servers, and the small
-//! plain signalling server and client that know no extension.
+//! their test, real browsers, databases, relays and sound servers, the public
+//! SDKs that our service is to work with, and the small plain signalling server
+//! and client that know no extension.
 //!
 //! Nothing here links our own crates: the programs are tested from outside,
 //! as `cargo xtask test` built them.
 
+pub mod acceptance;
 pub mod chromium;
 pub mod display;
 pub mod files;
 pub mod headless;
+pub mod http;
 pub mod plain_client;
 pub mod plain_server;
+pub mod ports;
+pub mod postgres;
 pub mod process;
 pub mod programs;
 pub mod proxy;
 pub mod pulse;
+pub mod redis;
 pub mod server;
 pub mod sound;
 pub mod turn;
 pub mod wait;
 pub mod webdriver;
+pub mod webhook_sink;
 pub mod window;

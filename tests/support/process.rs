@@ -147,6 +147,28 @@ impl Process {
         kill(pid_of(pid), signal).with_context(|| format!("cannot signal {}", self.name))
     }
 
+    /// Sends a signal to it and to everything that it started.
+    ///
+    /// # Errors
+    /// When it does not run any more.
+    pub fn signal_all(&self, signal: Signal) -> Result<()> {
+        for pid in descendants(self.pid().unwrap_or_default()) {
+            // It may be gone by now: as good.
+            let _ = kill(pid_of(pid), signal);
+        }
+        self.signal(signal)
+    }
+
+    /// Ends it and everything that it started with SIGKILL.
+    ///
+    /// # Errors
+    /// When it does not run any more.
+    pub async fn crash(&mut self, limit: Duration) -> Result<()> {
+        self.signal_all(Signal::SIGKILL)?;
+        self.wait(limit).await?;
+        Ok(())
+    }
+
     /// Waits for its end, and for its last lines.
     ///
     /// # Errors
@@ -168,11 +190,23 @@ impl Process {
     /// # Errors
     /// When there is one.
     pub fn check_log(&self) -> Result<()> {
+        self.check_log_but(&[])
+    }
+
+    /// Refuses a log with an ERROR or a panic in it, but for lines that hold one
+    /// of these texts: the test brought them about.
+    ///
+    /// # Errors
+    /// When there is one.
+    pub fn check_log_but(&self, announced: &[&str]) -> Result<()> {
         let complaint = self
             .stderr()
             .into_iter()
             .filter(|line| line.contains("ERROR") || line.contains("panicked at"))
-            .find(|line| !EXPECTED.iter().any(|expected| line.contains(expected)));
+            .find(|line| {
+                let mut expected = EXPECTED.iter().chain(announced);
+                !expected.any(|expected| line.contains(expected))
+            });
         ensure!(
             complaint.is_none(),
             "{} complained: {}",
