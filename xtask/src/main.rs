@@ -1,11 +1,13 @@
-//! The project's own commands: `cargo xtask run | test | bench | types`.
+//! The project's own commands: `cargo xtask run | test | bench | types | requirements`.
 
+mod acceptance;
 mod bench;
 mod build;
 mod kernel;
 mod packages;
 mod page;
 mod process;
+mod requirements;
 mod rules;
 mod run;
 mod test;
@@ -48,6 +50,8 @@ enum Task {
     },
     /// Write the page's types anew from the Rust types
     Types,
+    /// Write docs/requirements.md anew from the requirements and their tests
+    Requirements,
 }
 
 #[derive(Subcommand)]
@@ -82,6 +86,7 @@ fn main() -> ExitCode {
             subject: Subject::Server { clients, flags },
         } => bench::server(clients, &flags),
         Task::Types => types::renew(),
+        Task::Requirements => requirements::renew(),
     };
     match outcome {
         Ok(code) => code,

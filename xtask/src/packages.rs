@@ -65,6 +65,9 @@ pub const WINDOW: &[Need] = &[
 pub const TESTS: &[Need] = &[
     need(Program("chromium"), ["chromium", "chromium", "chromium", "", ""]),
     need(Program("turnserver"), ["coturn", "coturn", "coturn", "", ""]),
+    need(Program("postgres"), ["postgresql", "postgresql-server", "postgresql", "", ""]),
+    need(Program("redis-server"), ["redis-server", "valkey-compat-redis", "valkey", "redis", ""]),
+    need(Program("python3"), ["python3-venv", "python3", "python", "python", "Python.Python.3.13"]),
     need(Program("pulseaudio"), ["pulseaudio", "pulseaudio", "pulseaudio", "", ""]),
     need(Program("pactl"), ["pulseaudio-utils", "pulseaudio-utils", "libpulse", "", ""]),
     need(Program("espeak-ng"), ["espeak-ng", "espeak-ng", "espeak-ng", "", ""]),

@@ -12,7 +12,7 @@ use anyhow::Result;
 
 use crate::build::cargo;
 use crate::process::{heading, output, run};
-use crate::{kernel, packages, page, rules, types};
+use crate::{acceptance, kernel, packages, page, requirements, rules, types};
 
 /// The feature that derives the page's types.
 const FEATURES: &str = "--features=visavis/ts";
@@ -32,6 +32,7 @@ pub fn everything() -> Result<ExitCode> {
     heading("Checking the formatting");
     run(&mut cargo(&["fmt", "--all", "--check"])?)?;
     rules::check()?;
+    requirements::check()?;
     page::check()?;
     page::build()?;
     page::test()?;
@@ -99,7 +100,7 @@ fn prepare() -> Result<()> {
         heading("Installing the test runner (takes a few minutes, once)");
         run(cargo(&["install", "--locked", NEXTEST])?.env_remove("CARGO_TARGET_DIR"))?;
     }
-    Ok(())
+    acceptance::install()
 }
 
 /// The programs that the tests start.
