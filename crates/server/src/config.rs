@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use visavis_protocol::{IceServer, limits};
 
+use crate::store::Database;
+
 /// How a server is to run. The default listens on a free port of 127.0.0.1.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
@@ -19,6 +21,12 @@ pub struct ServerConfig {
     /// each join gets credentials of its own for those of
     /// [`ServerConfig::ice_servers`] that come without any.
     pub turn_secret: Option<String>,
+    /// Where rooms, people, chat and events are kept.
+    pub database: Database,
+    /// Who is told of what happens in rooms, in LiveKit's format.
+    pub webhooks: Vec<String>,
+    /// Whether the clock can be moved on (for tests).
+    pub manual_clock: bool,
     /// Times and rates of each connection.
     pub limits: Limits,
 }
@@ -30,6 +38,9 @@ impl Default for ServerConfig {
             empty_timeout: Duration::from_secs(300),
             ice_servers: Vec::new(),
             turn_secret: None,
+            database: Database::default(),
+            webhooks: Vec::new(),
+            manual_clock: false,
             limits: Limits::default(),
         }
     }

@@ -1,16 +1,18 @@
 //! The STUN and TURN servers that a client is told of.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
-use time::{Duration, OffsetDateTime};
 use visavis_protocol::IceServer;
 
+use crate::clock::Timestamp;
 use crate::id::ClientId;
 
 /// How long TURN credentials are good for.
-const CREDENTIALS_LIFE: Duration = Duration::hours(4);
+const CREDENTIALS_LIFE: Duration = Duration::from_secs(4 * 3_600);
 
 /// The servers, and how credentials for them are made.
 #[derive(Debug, Clone)]
@@ -23,9 +25,9 @@ impl IceServers {
     /// The servers for one client. TURN servers without credentials get some
     /// by the TURN REST API (draft-uberti-behave-turn-rest-00): the username
     /// is when it expires and whose it is, the credential its HMAC-SHA1.
-    pub fn for_client(&self, client: ClientId, now: OffsetDateTime) -> Vec<IceServer> {
+    pub fn for_client(&self, client: ClientId, now: Timestamp) -> Vec<IceServer> {
         let credentials = self.turn_secret.as_ref().map(|secret| {
-            let expiry = (now + CREDENTIALS_LIFE).unix_timestamp();
+            let expiry = now.after(CREDENTIALS_LIFE).secs();
             let username = format!("{expiry}:{client}");
             let credential = sign(secret, &username);
             (username, credential)
@@ -79,7 +81,7 @@ mod tests {
             turn_secret: Some("north".to_owned()),
         };
         let client = Uuid::from_u128(1);
-        let told = ice.for_client(client, OffsetDateTime::UNIX_EPOCH);
+        let told = ice.for_client(client, Timestamp::default());
         assert_eq!(told[0], ice.servers[0]);
         assert_eq!(told[2], ice.servers[2]);
         let username = "14400:00000000-0000-0000-0000-000000000001";

@@ -1,10 +1,14 @@
 //! Identifiers: how they are made, and how a room's are read.
 
+pub(crate) mod ulid;
+
 use std::fmt;
 
 use rand::{Rng, RngExt};
 use uuid::Uuid;
 use visavis_protocol::RoomLink;
+
+use self::ulid::UlidKind;
 
 /// A participant, as long as it keeps its place in a room.
 pub(crate) type ClientId = Uuid;
@@ -13,24 +17,60 @@ pub(crate) type ClientId = Uuid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct SocketId(pub u64);
 
-/// Any identifier of a room, in its canonical form.
+/// An identifier of a room, in its canonical form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoomKey {
     /// The room's UUID.
     Uid(Uuid),
     /// The friendly id, `abc-defg-hij`.
     Code(String),
+    /// `ro_` and a ULID.
+    Ro(String),
+    /// `RM_…`: one life of the room.
+    Sid(String),
+    /// The name in tokens and webhooks.
+    Name(String),
 }
 
+/// A longer text names no room.
+const MAX_ROOM_NAME_BYTES: usize = 256;
+
 impl RoomKey {
-    /// Reads what a client calls a room; capitals and missing dashes are
-    /// forgiven. `None` is a text that names no room.
-    pub fn parse(text: &str) -> Option<Self> {
-        match Uuid::parse_str(text) {
-            Ok(uid) => Some(Self::Uid(uid)),
-            Err(_) => RoomLink::parse(text).ok().map(|link| Self::Code(link.room)),
+    /// What a client may mean by this; capitals and missing dashes are forgiven.
+    /// None: the text names no room.
+    pub fn readings(text: &str) -> Vec<Self> {
+        if let Ok(uid) = Uuid::try_parse(text) {
+            return vec![Self::Uid(uid)];
         }
+        if let Some(ro) = UlidKind::Room.parse(text) {
+            return vec![Self::Ro(ro)];
+        }
+        let mut readings = Vec::new();
+        if text.starts_with("RM_") {
+            readings.push(Self::Sid(text.to_owned()));
+        }
+        match RoomLink::parse(text) {
+            Ok(link) if is_code(&link.room) => readings.push(Self::Code(link.room)),
+            // A link to a room by another of its names.
+            Ok(link) if link.room != text => return Self::readings(&link.room),
+            _ => {}
+        }
+        let plain = !text.is_empty() && !text.contains(char::is_control);
+        if plain && text.len() <= MAX_ROOM_NAME_BYTES {
+            readings.push(Self::Name(text.to_owned()));
+        }
+        readings
     }
+}
+
+fn is_code(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let is = |part: Option<&str>, length| {
+        part.is_some_and(|part| {
+            part.len() == length && part.bytes().all(|byte| byte.is_ascii_lowercase())
+        })
+    };
+    is(parts.next(), 3) && is(parts.next(), 4) && is(parts.next(), 3) && parts.next().is_none()
 }
 
 /// Lets a participant take its place again: which room, and a secret of 128 bits.
@@ -70,10 +110,11 @@ pub(crate) fn room_code(rng: &mut (impl Rng + ?Sized)) -> String {
 /// LiveKit's alphabet for its ids: base 57, without what looks alike.
 const BASE57: &[u8; 57] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 
-/// A track's sid: `TR_` and twelve characters.
-pub(crate) fn track_sid(rng: &mut (impl Rng + ?Sized)) -> String {
+/// An id as LiveKit makes them: a prefix (`RM_`, `PA_`, `TR_`, `EV_`) and twelve
+/// characters (70 bits).
+pub(crate) fn short_id(prefix: &str, rng: &mut (impl Rng + ?Sized)) -> String {
     let tail = (0..12).map(|_| char::from(BASE57[rng.random_range(0..BASE57.len())]));
-    "TR_".chars().chain(tail).collect()
+    prefix.chars().chain(tail).collect()
 }
 
 #[cfg(test)]
@@ -90,8 +131,10 @@ mod tests {
         #[test]
         fn no_text_makes_the_readers_of_ids_panic(text in ".*") {
             let _ = ResumeToken::parse(&text);
-            if let Some(RoomKey::Code(code)) = RoomKey::parse(&text) {
-                prop_assert_eq!(RoomKey::parse(&code), Some(RoomKey::Code(code)));
+            for reading in RoomKey::readings(&text) {
+                if let RoomKey::Code(code) = &reading {
+                    prop_assert!(RoomKey::readings(code).contains(&reading));
+                }
             }
         }
     }
@@ -133,8 +176,8 @@ mod tests {
     }
 
     #[test]
-    fn a_track_sid_is_livekit_shaped() {
-        let sid = track_sid(&mut rand::rng());
+    fn a_short_id_is_livekit_shaped() {
+        let sid = short_id("TR_", &mut rand::rng());
         assert_eq!(sid.len(), 15);
         assert!(sid.starts_with("TR_"));
     }
@@ -154,13 +197,24 @@ mod tests {
     #[test]
     fn a_room_is_read_from_any_of_its_ids() {
         let uid = Uuid::from_u128(0x1234_5678_9abc_4def_8123_4567_89ab_cdef);
+        let ro = "ro_01jd3k5v7x9zabcdefghjkmnpq";
         for (text, key) in [
             ("abc-defg-hij", RoomKey::Code("abc-defg-hij".to_owned())),
             ("ABCDEFGHIJ", RoomKey::Code("abc-defg-hij".to_owned())),
             ("12345678-9ABC-4DEF-8123-456789ABCDEF", RoomKey::Uid(uid)),
+            (&ro.to_uppercase(), RoomKey::Ro(ro.to_owned())),
+            (
+                "RM_abcdefghijkm",
+                RoomKey::Sid("RM_abcdefghijkm".to_owned()),
+            ),
+            (
+                "individual-829b8d608f60",
+                RoomKey::Name("individual-829b8d608f60".to_owned()),
+            ),
         ] {
-            assert_eq!(RoomKey::parse(text), Some(key), "{text}");
+            assert_eq!(RoomKey::readings(text)[0], key, "{text}");
         }
-        assert_eq!(RoomKey::parse("../etc"), None);
+        assert!(RoomKey::readings("").is_empty());
+        assert!(RoomKey::readings("a\nb").is_empty());
     }
 }

@@ -7,18 +7,25 @@
 //! through the hub; a room is a task that owns its state, which is pure, and
 //! answers into its members' outboxes, which never wait.
 
+mod access;
+mod cache;
 mod clock;
 mod config;
 mod http;
 mod hub;
 mod ice;
 mod id;
+mod lifecycle;
+pub mod model;
 mod refusal;
+mod render;
 mod room;
 mod server;
 mod session;
 pub mod store;
+mod webhook;
 mod ws;
 
+pub use clock::Timestamp;
 pub use config::{Limits, ServerConfig};
 pub use server::{Listener, Server, ServerError};

@@ -5,11 +5,17 @@ use std::borrow::Cow;
 use visavis_protocol::limits::{MAX_DESCRIPTION_CHARS, MAX_NAME_CHARS};
 use visavis_protocol::{Envelope, ErrorCode, ErrorMessage, ServerMessage};
 
+use crate::clock::Timestamp;
+
 /// A request that is not granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub code: ErrorCode,
     pub text: Cow<'static, str>,
+    /// Seconds after which another try makes sense.
+    pub retry_after: Option<u64>,
+    /// When the room opens.
+    pub opens_at: Option<Timestamp>,
 }
 
 impl Refusal {
@@ -17,7 +23,23 @@ impl Refusal {
         Self {
             code,
             text: text.into(),
+            retry_after: None,
+            opens_at: None,
         }
+    }
+
+    /// The room opens later.
+    pub fn room_not_open(opens_at: Timestamp) -> Self {
+        let text = format!("the room opens at {}", opens_at.rfc3339());
+        Self {
+            opens_at: Some(opens_at),
+            ..Self::new(ErrorCode::RoomNotOpen, text)
+        }
+    }
+
+    /// The room was closed.
+    pub fn room_ended() -> Self {
+        Self::new(ErrorCode::RoomEnded, "the room is over")
     }
 
     /// The room is not, or not any more.
@@ -54,8 +76,8 @@ impl Refusal {
             request_id: envelope.request_id,
             room_id: envelope.room_id,
             to: envelope.to,
-            retry_after: None,
-            opens_at: None,
+            retry_after: self.retry_after,
+            opens_at: self.opens_at.map(Timestamp::rfc3339),
         })
     }
 }

@@ -4,30 +4,33 @@ mod calls;
 mod history;
 mod member;
 mod message;
+mod news;
 mod policy;
+mod recorder;
 mod state;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 use tracing::Instrument;
 use uuid::Uuid;
+use visavis_protocol::Envelope;
 use visavis_protocol::limits::CHAT_HISTORY;
-use visavis_protocol::{CloseCode, Envelope};
 
 pub(crate) use message::{Frame, frame};
-pub(crate) use state::{Entry, Joiner, Overview, Resumer, Saying, Speaker};
+pub(crate) use state::{Entry, Resumer, Saying, Speaker};
 
-use crate::clock::Now;
-use crate::hub::{Hub, store_failed};
+use crate::hub::{Applicant, Hub, store_failed};
 use crate::id::{ClientId, RoomKey, SocketId};
+use crate::model::{EndReason, Room};
 use crate::refusal::Refusal;
-use crate::store::{RoomRecord, StoreError};
+use crate::store::{Stay, StoreError};
 use crate::ws::Outbox;
-use state::{Effect, End, RoomState};
+use recorder::{RETRY, Record, Recorder};
+use state::{Effect, RoomState};
 
 /// Connections to room: the connection waits, and reads nothing meanwhile.
 const INPUTS: usize = 64;
@@ -38,47 +41,57 @@ pub(crate) struct RoomHandle(Arc<Address>);
 
 struct Address {
     uid: Uuid,
-    code: String,
+    names: Vec<String>,
     inputs: mpsc::Sender<Input>,
-    count: Arc<AtomicU32>,
 }
 
-/// The room is not alive any more: it was deleted, or sleeps.
+/// The room is not alive any more: it is over, or sleeps.
 #[derive(Debug)]
 pub(crate) struct Asleep;
 
 type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
 enum Input {
-    Join(Box<Joiner>, Outbox, Reply<()>),
+    Join(Box<Applicant>, Entry, Outbox, Reply<()>),
     Resume(Resumer, Outbox, Reply<ClientId>),
     Say(Speaker, Envelope, Saying),
     Leave(Speaker),
     Gone { speaker: Speaker, broken: bool },
-    Overview(oneshot::Sender<Overview>),
+    InCall(oneshot::Sender<bool>),
+    Changed(Box<Room>),
+    Over(Box<Room>, EndReason),
 }
 
 impl RoomHandle {
-    /// Whether this is the room.
-    pub fn is(&self, key: &RoomKey) -> bool {
-        match key {
-            RoomKey::Uid(uid) => self.0.uid == *uid,
-            RoomKey::Code(code) => self.0.code == *code,
-        }
+    pub fn uid(&self) -> Uuid {
+        self.0.uid
     }
 
-    /// How many are inside.
-    pub fn count(&self) -> u32 {
-        self.0.count.load(Ordering::Relaxed)
+    /// Whether this is one of the room's names that never change.
+    pub fn is_called(&self, name: &str) -> bool {
+        let is = |key: RoomKey| match key {
+            RoomKey::Uid(uid) => self.0.uid == uid,
+            RoomKey::Code(name) | RoomKey::Ro(name) | RoomKey::Name(name) => {
+                self.0.names.contains(&name)
+            }
+            RoomKey::Sid(_) => false,
+        };
+        RoomKey::readings(name).into_iter().any(is)
+    }
+
+    /// Whether the task has ended; whoever was in the room is out.
+    pub fn is_over(&self) -> bool {
+        self.0.inputs.is_closed()
     }
 
     /// Lets someone in.
     pub async fn join(
         &self,
-        joiner: Joiner,
+        applicant: Applicant,
+        entry: Entry,
         outbox: Outbox,
     ) -> Result<Result<(), Refusal>, Asleep> {
-        self.ask(|reply| Input::Join(Box::new(joiner), outbox, reply))
+        self.ask(|reply| Input::Join(Box::new(applicant), entry, outbox, reply))
             .await
     }
 
@@ -112,9 +125,20 @@ impl RoomHandle {
         self.tell(Input::Gone { speaker, broken }).await
     }
 
-    /// What a lobby is told; `None` where the room has just ended.
-    pub async fn overview(&self) -> Option<Overview> {
-        self.ask(Input::Overview).await.ok()
+    /// Whether any two are in a call with each other.
+    pub async fn in_call(&self) -> bool {
+        self.ask(Input::InCall).await.unwrap_or(false)
+    }
+
+    /// The room was changed.
+    pub async fn changed(&self, room: Room) {
+        // Who wakes it later reads it anew.
+        let _ = self.tell(Input::Changed(Box::new(room))).await;
+    }
+
+    /// The room has ended, and nobody is inside any more.
+    pub async fn over(&self, room: Room, reason: EndReason) {
+        let _ = self.tell(Input::Over(Box::new(room), reason)).await;
     }
 
     async fn tell(&self, input: Input) -> Result<(), Asleep> {
@@ -129,31 +153,29 @@ impl RoomHandle {
 }
 
 /// Starts a room's task.
-pub(crate) fn spawn(hub: Arc<Hub>, room: &RoomRecord) -> RoomHandle {
+pub(crate) fn spawn(hub: Arc<Hub>, room: &Room) -> RoomHandle {
     let (inputs, inbox) = mpsc::channel(INPUTS);
-    let count = Arc::<AtomicU32>::default();
     let address = Address {
         uid: room.uid,
-        code: room.code.clone(),
+        names: room.names(),
         inputs,
-        count: Arc::clone(&count),
     };
     let span = tracing::info_span!(parent: None, "room", id = room.code);
     let tasks = hub.tasks.clone();
-    tasks.spawn(run(hub, room.uid, inbox, count).instrument(span));
+    tasks.spawn(run(hub, room.uid, inbox).instrument(span));
     RoomHandle(Arc::new(address))
 }
 
-async fn run(hub: Arc<Hub>, uid: Uuid, inbox: mpsc::Receiver<Input>, count: Arc<AtomicU32>) {
+async fn run(hub: Arc<Hub>, uid: Uuid, inbox: mpsc::Receiver<Input>) {
     match load(&hub, uid).await {
         Ok(Some(state)) => {
-            tracing::info!("the room is awake");
+            tracing::debug!("the room is awake");
             let task = RoomTask {
                 hub,
                 state,
                 outboxes: HashMap::new(),
                 inbox,
-                count,
+                recorder: Recorder::default(),
             };
             task.run().await;
         }
@@ -165,15 +187,17 @@ async fn run(hub: Arc<Hub>, uid: Uuid, inbox: mpsc::Receiver<Input>, count: Arc<
     }
 }
 
-/// Reads the room anew: since it was found, a task before this one may have
-/// deleted it.
+/// Reads the room anew: it may have changed since it was found.
 async fn load(hub: &Hub, uid: Uuid) -> Result<Option<RoomState>, StoreError> {
     let Some(room) = hub.store.find_room(&RoomKey::Uid(uid)).await? else {
         return Ok(None);
     };
     let chat = hub.store.recent_chat(uid, CHAT_HISTORY).await?;
+    let mut present = hub.store.participants(uid, Stay::Present).await?;
+    // Of this node nobody is inside before the task is.
+    present.retain(|who| who.node != hub.node);
     let window = hub.config.limits.resume_window;
-    Ok(Some(RoomState::new(room, chat, window)))
+    Ok(Some(RoomState::new(room, chat, present, window)))
 }
 
 struct RoomTask {
@@ -182,8 +206,7 @@ struct RoomTask {
     /// Of the members who are here.
     outboxes: HashMap<SocketId, Outbox>,
     inbox: mpsc::Receiver<Input>,
-    /// The state's count, for the list of rooms.
-    count: Arc<AtomicU32>,
+    recorder: Recorder,
 }
 
 impl RoomTask {
@@ -191,29 +214,30 @@ impl RoomTask {
         let cancel = self.hub.cancel.clone();
         loop {
             let deadline = self.state.next_deadline();
+            let retry = !self.recorder.is_done();
             tokio::select! { biased;
                 () = cancel.cancelled() => return,
-                () = sleep_until(deadline.unwrap_or_else(std::time::Instant::now).into()), if deadline.is_some() => {
-                    let effects = self.state.expire(Now::read());
+                () = sleep_until(deadline.unwrap_or_else(Instant::now).into()), if deadline.is_some() => {
+                    let effects = self.state.expire(self.hub.clock.read());
                     self.perform(effects).await;
                 }
+                () = tokio::time::sleep(RETRY), if retry => self.recorder.work(&self.hub).await,
                 Some(input) = self.inbox.recv() => self.take(input).await,
             }
-            if let Some(end) = self.state.end(Now::read()) {
-                return self.end(end).await;
+            if self.state.is_idle() && self.recorder.is_done() && self.inbox.is_empty() {
+                break;
             }
         }
+        // Whoever still knocks finds the inbox closed, and looks for the room anew.
+        self.hub.forget(self.state.uid());
+        tracing::debug!("the room sleeps");
     }
 
     async fn take(&mut self, input: Input) {
-        let now = Now::read();
+        let now = self.hub.clock.read();
         let effects = match input {
-            Input::Join(joiner, outbox, reply) => {
-                let socket = joiner.entry.socket;
-                self.outboxes.insert(socket, outbox);
-                let joined = self.state.join(now, *joiner);
-                let joined = joined.map(|effects| ((), effects));
-                return self.admit(socket, joined, reply).await;
+            Input::Join(applicant, entry, outbox, reply) => {
+                return self.join(*applicant, entry, outbox, reply).await;
             }
             Input::Resume(resumer, outbox, reply) => {
                 let socket = resumer.entry.socket;
@@ -228,19 +252,50 @@ impl RoomTask {
             }
             Input::Leave(speaker) => {
                 self.outboxes.remove(&speaker.socket);
-                self.state.leave(now, speaker)
+                self.state.leave(speaker)
             }
             Input::Gone { speaker, broken } => {
                 self.outboxes.remove(&speaker.socket);
                 self.state.gone(now, speaker, broken)
             }
-            Input::Overview(reply) => {
+            Input::InCall(reply) => {
                 // Who asked may have gone.
-                let _ = reply.send(self.state.overview());
+                let _ = reply.send(self.state.in_call());
                 Vec::new()
+            }
+            Input::Changed(room) => self.state.changed(*room),
+            Input::Over(room, reason) => {
+                let refusal = match room.deleted_at {
+                    Some(_) => Refusal::room_not_found(),
+                    None => Refusal::room_ended(),
+                };
+                tracing::debug!(?reason, "over");
+                self.state.end(refusal)
             }
         };
         self.perform(effects).await;
+    }
+
+    async fn join(
+        &mut self,
+        applicant: Applicant,
+        mut entry: Entry,
+        outbox: Outbox,
+        reply: Reply<()>,
+    ) {
+        let socket = entry.socket;
+        self.outboxes.insert(socket, outbox);
+        if let Some(effects) = self.state.rejoin(applicant.client, &mut entry) {
+            return self.admit(socket, Ok(((), effects)), reply).await;
+        }
+        // Whoever has left must have left in the store too.
+        self.recorder.work(&self.hub).await;
+        let admitted = self.hub.admit(self.state.uid(), applicant).await;
+        let entered = admitted.map(|admitted| {
+            let effects = self.state.enter(entry, admitted.who, admitted.room);
+            ((), effects)
+        });
+        self.admit(socket, entered, reply).await;
     }
 
     async fn admit<T>(
@@ -264,26 +319,31 @@ impl RoomTask {
     }
 
     async fn perform(&mut self, effects: Vec<Effect>) {
-        // First, so that who is told of a change finds it in the list too.
-        let count = u32::try_from(self.state.count()).unwrap_or(u32::MAX);
-        self.count.store(count, Ordering::Relaxed);
         for effect in effects {
             match effect {
                 Effect::Send { to, frame } => self.send(to, frame),
-                Effect::Replace(socket) => {
+                Effect::Close(socket, code) => {
                     if let Some(outbox) = self.outboxes.remove(&socket) {
-                        outbox.close(CloseCode::Replaced);
+                        outbox.close(code);
                     }
                 }
-                Effect::SaveHost(host) => {
-                    if let Err(error) = self.hub.store.set_host(self.state.uid(), host).await {
-                        store_failed(error);
-                    }
+                Effect::Left(who, was_host) => {
+                    self.record(Record::Left {
+                        who: *who,
+                        was_host: was_host.0,
+                    })
+                    .await;
+                }
+                Effect::Save { before, who } => {
+                    self.record(Record::Changed {
+                        before: *before,
+                        who: *who,
+                    })
+                    .await;
                 }
                 Effect::SaveChat(chat) => {
-                    let entry = Arc::clone(&chat.entry);
-                    let saved = self.hub.store.append_chat(self.state.uid(), entry).await;
-                    let effects = match saved {
+                    let saved = self.hub.store.append_chat(self.state.uid(), &chat.entry);
+                    let effects = match saved.await {
                         Ok(()) => self.state.chat_saved(chat),
                         Err(error) => {
                             store_failed(error);
@@ -296,25 +356,20 @@ impl RoomTask {
                         }
                     }
                 }
+                // There is one node.
+                Effect::Publish(_) => {}
             }
         }
+    }
+
+    async fn record(&mut self, record: Record) {
+        self.recorder.add(record);
+        self.recorder.work(&self.hub).await;
     }
 
     fn send(&self, to: SocketId, frame: Frame) {
         if let Some(outbox) = self.outboxes.get(&to) {
             outbox.send(frame);
         }
-    }
-
-    /// Whoever still knocks finds the inbox closed, and looks for the room anew.
-    async fn end(self, end: End) {
-        let uid = self.state.uid();
-        if end == End::Deleted
-            && let Err(error) = self.hub.store.delete_room(uid).await
-        {
-            store_failed(error);
-        }
-        self.hub.forget(uid);
-        tracing::info!(?end, "the room is over");
     }
 }

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
 
 use crate::hub::Hub;
-use crate::store::{MemoryStore, Store};
+use crate::store::{Store, StoreError};
 use crate::{ServerConfig, http};
 
 /// The longest that [`Server::shutdown`] waits for its connections.
@@ -30,6 +30,9 @@ pub enum ServerError {
         /// What the system says.
         source: io::Error,
     },
+    /// The database cannot be used.
+    #[error("the database cannot be used")]
+    Database(#[from] StoreError),
 }
 
 /// A running server. Dropping it stops it too, without waiting.
@@ -63,24 +66,14 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// Listens, and serves from then on. Needs a tokio runtime.
+    /// Opens the database, listens, and serves from then on. Needs a tokio runtime.
     ///
     /// # Errors
-    /// When the address cannot be listened on.
+    /// When the address cannot be listened on, or the database cannot be used.
     pub async fn bind(config: ServerConfig) -> Result<Self, ServerError> {
-        Self::bind_with(config, Arc::<MemoryStore>::default()).await
-    }
-
-    /// The same with rooms and chat kept in a store of the caller's.
-    ///
-    /// # Errors
-    /// When the address cannot be listened on.
-    pub async fn bind_with(
-        config: ServerConfig,
-        store: Arc<dyn Store>,
-    ) -> Result<Self, ServerError> {
         let (listener, local_addr) = listen(config.listen).await?;
-        let hub = Arc::new(Hub::new(config, store));
+        let store = Store::open(&config.database).await?;
+        let hub = Hub::start(config, store).await?;
         let cancel = hub.cancel.clone();
         hub.tasks
             .spawn(http::serve(listener, Arc::clone(&hub), cancel.clone()));

@@ -1,23 +1,28 @@
 //! What one connection is to the rooms. It knows messages, not sockets.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 use visavis_protocol::{
-    ClientMessage, CreateRoom, Envelope, ErrorCode, Feature, Features, JoinRoom, Metadata,
-    PROTOCOL, Rejected, RelayKind, Request, Resume, RoomInfoMessage, RoomsList, ServerMessage,
-    Welcome,
+    ClientMessage, CreateRoom, Envelope, ErrorCode, Feature, Features, Grants, JoinRoom, Metadata,
+    PROTOCOL, Rejected, RelayKind, Request, Resume, Role, RoomInfoMessage, RoomsList,
+    ServerMessage, Welcome,
 };
 
-use crate::hub::{Hub, NewRoom, store_failed};
-use crate::id::{ClientId, ResumeToken, RoomKey, SocketId};
+use crate::hub::{Applicant, Hub, store_failed};
+use crate::id::{ClientId, ResumeToken, SocketId};
+use crate::model::{ParticipantKind, Room};
 use crate::refusal::{Refusal, description, person_name, room_name};
-use crate::room::{Asleep, Entry, Joiner, Resumer, RoomHandle, Saying, Speaker, frame};
+use crate::room::{Asleep, Entry, Resumer, RoomHandle, Saying, Speaker, frame};
 use crate::ws::Outbox;
 
 /// A room may fall asleep between being found and being entered, and be woken
 /// again; more often in a row than this it is no chance.
 const WAKE_ATTEMPTS: usize = 3;
+
+/// A room that nobody but its creator ever entered ends after this.
+const IDLE_TTL: Duration = Duration::from_secs(24 * 3_600);
 
 pub(crate) struct Session {
     hub: Arc<Hub>,
@@ -105,9 +110,10 @@ impl Session {
                 Ok(())
             }
             ClientMessage::GetRoom(Request { payload, .. }) => {
-                envelope.room_id = Some(payload.room_id);
-                let key = room_key(envelope.room_id.as_deref())?;
-                let room = self.hub.info(&key).await?;
+                let room = self
+                    .hub
+                    .info(envelope.room_id.insert(payload.room_id))
+                    .await?;
                 let request_id = envelope.request_id.take();
                 self.answer(&ServerMessage::RoomInfo(RoomInfoMessage {
                     request_id,
@@ -117,7 +123,7 @@ impl Session {
             }
             ClientMessage::LeaveRoom(leave) => {
                 envelope.room_id = leave.room_id;
-                let room = self.room_named(envelope)?;
+                let room = self.room_named(envelope).await?;
                 let left = room.leave(self.speaker()).await;
                 self.room = None;
                 left.map_err(not_in_room)
@@ -157,22 +163,24 @@ impl Session {
     }
 
     async fn create(&mut self, envelope: &Envelope, create: CreateRoom) -> Result<(), Refusal> {
-        if self.room.is_some() {
+        if self.room().is_some() {
             return Err(already_in_room());
         }
-        let display_name = person_name(create.display_name.as_deref().unwrap_or_default())?;
-        let new = NewRoom {
+        let applicant = self.applicant(create.display_name.as_deref(), create.features)?;
+        let draft = Room {
             name: room_name(&create.name)?,
             host: Some(self.id),
             max_participants: create.max_participants.unwrap_or_default(),
             metadata: create.metadata.map(metadata).transpose()?,
             empty_timeout: Some(self.hub.config.empty_timeout),
+            idle_ttl: Some(IDLE_TTL),
+            ..Room::draft(self.hub.clock.now())
         };
-        let room = self.hub.create(new).await.map_err(store_failed)?;
+        let room = self.hub.create(draft).await.map_err(store_failed)?;
         let handle = self.hub.wake(&room);
-        let joiner = self.joiner(envelope, display_name, create.features, true);
+        let entry = self.entry(envelope, true);
         handle
-            .join(joiner, self.outbox.clone())
+            .join(applicant, entry, self.outbox.clone())
             .await
             .unwrap_or_else(|Asleep| Err(Refusal::server_busy()))?;
         self.room = Some(handle);
@@ -180,17 +188,18 @@ impl Session {
     }
 
     async fn join(&mut self, envelope: &Envelope, join: JoinRoom) -> Result<(), Refusal> {
-        let display_name = person_name(join.display_name.as_deref().unwrap_or_default())?;
-        let key = room_key(Some(&join.room_id))?;
-        if self.room.as_ref().is_some_and(|room| !room.is(&key)) {
-            // A room that is not there is told before one that is another.
-            self.hub.find(&key).await?;
-            return Err(already_in_room());
-        }
+        let applicant = self.applicant(join.display_name.as_deref(), join.features)?;
         for _ in 0..WAKE_ATTEMPTS {
-            let handle = self.hub.wake(&self.hub.find(&key).await?);
-            let joiner = self.joiner(envelope, display_name.clone(), join.features, false);
-            match handle.join(joiner, self.outbox.clone()).await {
+            let room = self.hub.find(&join.room_id).await?;
+            if self.room().is_some_and(|inside| inside.uid() != room.uid) {
+                return Err(already_in_room());
+            }
+            let handle = self.hub.wake(&room);
+            let entry = self.entry(envelope, false);
+            match handle
+                .join(applicant.clone(), entry, self.outbox.clone())
+                .await
+            {
                 Err(Asleep) => continue,
                 Ok(joined) => joined?,
             }
@@ -201,7 +210,7 @@ impl Session {
     }
 
     async fn resume(&mut self, envelope: &Envelope, resume: Resume) -> Result<(), Refusal> {
-        if self.room.is_some() {
+        if self.room().is_some() {
             return Err(already_in_room());
         }
         let token = ResumeToken::parse(&resume.resume_token).ok_or_else(Refusal::void_token)?;
@@ -210,7 +219,7 @@ impl Session {
             .living(token.room)
             .ok_or_else(Refusal::void_token)?;
         let resumer = Resumer {
-            entry: self.entry(envelope),
+            entry: self.entry(envelope, false),
             proof: token.secret,
         };
         let resumed = handle.resume(resumer, self.outbox.clone()).await;
@@ -220,46 +229,55 @@ impl Session {
     }
 
     async fn say(&self, envelope: &Envelope, saying: Saying) -> Result<(), Refusal> {
-        let room = self.room_named(envelope)?;
+        let room = self.room_named(envelope).await?;
         let said = room.say(self.speaker(), envelope.clone(), saying).await;
         said.map_err(not_in_room)
     }
 
+    /// The room that the client is in.
+    fn room(&self) -> Option<&RoomHandle> {
+        self.room.as_ref().filter(|room| !room.is_over())
+    }
+
     /// The client's room, when it is the one named, or none is.
-    fn room_named(&self, envelope: &Envelope) -> Result<&RoomHandle, Refusal> {
-        let room = self.room.as_ref().ok_or_else(Refusal::not_in_room)?;
+    async fn room_named(&self, envelope: &Envelope) -> Result<&RoomHandle, Refusal> {
+        let room = self.room().ok_or_else(Refusal::not_in_room)?;
         match &envelope.room_id {
             None => Ok(room),
-            Some(id) => RoomKey::parse(id)
-                .filter(|key| room.is(key))
-                .map(|_| room)
-                .ok_or_else(Refusal::not_in_room),
+            Some(name) if room.is_called(name) => Ok(room),
+            Some(name) => match self.hub.find(name).await {
+                Ok(named) if named.uid == room.uid() => Ok(room),
+                _ => Err(Refusal::not_in_room()),
+            },
         }
     }
 
-    fn joiner(
+    fn applicant(
         &self,
-        envelope: &Envelope,
-        name: String,
+        display_name: Option<&str>,
         features: Features,
-        creator: bool,
-    ) -> Joiner {
-        let now = time::OffsetDateTime::now_utc();
-        Joiner {
-            entry: self.entry(envelope),
-            id: self.id,
-            name,
+    ) -> Result<Applicant, Refusal> {
+        Ok(Applicant {
+            client: self.id,
+            user: self.id,
+            identity: self.id.to_string(),
+            name: person_name(display_name.unwrap_or_default())?,
+            role: Role::Participant,
+            kind: ParticipantKind::Video,
+            grants: Grants::default(),
+            metadata: String::new(),
             features,
-            ice_servers: self.hub.ice.for_client(self.id, now),
-            creator,
-        }
+            secret: rand::random(),
+        })
     }
 
-    fn entry(&self, envelope: &Envelope) -> Entry {
+    fn entry(&self, envelope: &Envelope, creator: bool) -> Entry {
         Entry {
             socket: self.socket,
             request_id: envelope.request_id.clone(),
             secret: rand::random(),
+            ice_servers: self.hub.ice.for_client(self.id, self.hub.clock.now()),
+            creator,
         }
     }
 
@@ -273,11 +291,6 @@ impl Session {
     fn answer(&self, message: &ServerMessage) {
         self.outbox.send(frame(message));
     }
-}
-
-fn room_key(id: Option<&str>) -> Result<RoomKey, Refusal> {
-    id.and_then(RoomKey::parse)
-        .ok_or_else(Refusal::room_not_found)
 }
 
 fn metadata(metadata: Metadata) -> Result<Metadata, Refusal> {

@@ -1,83 +1,267 @@
-//! What outlives a moment: rooms, and chat before its echo.
+//! What outlives a moment: one set of queries, on SQLite and on PostgreSQL.
+//!
+//! Reads go to the [`Store`]; everything that belongs together is written in one
+//! [`Tx`]. What a caller was told is stored.
 
-mod memory;
+mod chat;
+mod events;
+mod leases;
+mod migrations;
+mod participants;
+mod rooms;
+mod webhooks;
 
-use std::sync::Arc;
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use time::OffsetDateTime;
-use uuid::Uuid;
-use visavis_protocol::{ChatEntry, Metadata};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
+use sqlx::{Any, AnyPool, Executor, Row, Transaction};
 
-pub use crate::id::RoomKey;
-pub use memory::MemoryStore;
+pub use leases::NODE_LEASE;
+pub use participants::Stay;
+pub use webhooks::Delivery;
 
-/// A room as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoomRecord {
-    /// The room's own identity.
-    pub uid: Uuid,
-    /// What people join by: `abc-defg-hij`.
-    pub code: String,
-    /// What people call it; may be empty.
-    pub name: String,
-    /// The client id of its host; none until somebody was inside.
-    pub host: Option<Uuid>,
-    /// The most that may be inside; 0 = unlimited.
-    pub max_participants: u32,
-    /// What the creator said of it.
-    pub metadata: Option<Metadata>,
-    /// How long it outlives the last leave; `None` = it stays.
-    pub empty_timeout: Option<Duration>,
-    /// When it was made.
-    pub created_at: OffsetDateTime,
+/// How long a caller waits for a connection before the database counts as down.
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
+/// Connections to PostgreSQL, or readers of an SQLite file.
+const CONNECTIONS: u32 = 16;
+
+/// Where rooms, people, chat and events are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Database {
+    /// In this process, and gone with it.
+    #[default]
+    Memory,
+    /// `sqlite:PATH`: a file of this machine.
+    Sqlite(String),
+    /// `postgres://…`
+    Postgres(String),
 }
 
-impl RoomRecord {
-    /// Whether it is joined by id alone, and not listed.
-    pub fn is_private(&self) -> bool {
-        let private = self.metadata.as_ref().and_then(|metadata| metadata.private);
-        private.unwrap_or(false)
+/// A text that names no database.
+#[derive(Debug, thiserror::Error)]
+#[error("a database is memory, sqlite:PATH or postgres://USER@HOST/NAME")]
+pub struct UnknownDatabase;
+
+impl FromStr for Database {
+    type Err = UnknownDatabase;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            None if text == "memory" => Ok(Self::Memory),
+            Some(("sqlite", path)) if !path.is_empty() => {
+                Ok(Self::Sqlite(path.trim_start_matches("//").to_owned()))
+            }
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(text.to_owned())),
+            _ => Err(UnknownDatabase),
+        }
     }
 }
 
-/// Why something is not stored.
+impl fmt::Display for Database {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory"),
+            Self::Sqlite(path) => write!(f, "sqlite:{path}"),
+            Self::Postgres(url) => {
+                let place = url
+                    .rsplit_once('@')
+                    .map_or(url.as_str(), |(_, place)| place);
+                write!(f, "postgres://{}", place.trim_start_matches("postgres://"))
+            }
+        }
+    }
+}
+
+/// Why something is not stored, or not read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another room has this code.
-    #[error("the code is taken")]
-    Taken,
+    /// Another row has this id, or what it may have once.
+    #[error("it is taken: {0}")]
+    Taken(String),
+    /// It belongs to something that is not there.
+    #[error("it belongs to something that is not there: {0}")]
+    Dangling(String),
     /// The store is out of reach, or failed.
     #[error("the store failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Where rooms and chat are kept. What a call acknowledged is stored.
-#[async_trait]
-pub trait Store: Send + Sync + 'static {
-    /// Adds a room.
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(inner) if inner.is_unique_violation() => {
+                Self::Taken(inner.to_string())
+            }
+            sqlx::Error::Database(inner) if inner.is_foreign_key_violation() => {
+                Self::Dangling(inner.to_string())
+            }
+            _ => Self::Failed(error.into()),
+        }
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// The open database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    kind: Kind,
+    readers: AnyPool,
+    /// The same as `readers` on PostgreSQL; one connection on SQLite, which has
+    /// one writer at a time anyway.
+    writers: AnyPool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+impl Store {
+    /// Opens the database, and brings its tables up to date.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] where the code is another room's.
-    async fn create_room(&self, room: &RoomRecord) -> Result<(), StoreError>;
+    /// When it cannot be reached, or its tables are of a newer version.
+    pub async fn open(database: &Database) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let store = match database {
+            Database::Memory => {
+                // Each connection to a memory database has one of its own.
+                let only = sqlite("sqlite::memory:", 1).await?;
+                Self {
+                    kind: Kind::Sqlite,
+                    readers: only.clone(),
+                    writers: only,
+                }
+            }
+            Database::Sqlite(path) => {
+                let url = format!("sqlite:{path}?mode=rwc");
+                let writers = sqlite(&url, 1).await?;
+                Self {
+                    kind: Kind::Sqlite,
+                    readers: sqlite(&url, CONNECTIONS).await?,
+                    writers,
+                }
+            }
+            Database::Postgres(url) => {
+                let options = AnyPoolOptions::new()
+                    .max_connections(CONNECTIONS)
+                    .acquire_timeout(ACQUIRE_LIMIT);
+                let pool = options.connect_with(url.parse()?).await?;
+                Self {
+                    kind: Kind::Postgres,
+                    readers: pool.clone(),
+                    writers: pool,
+                }
+            }
+        };
+        migrations::run(store.kind, &store.writers).await?;
+        Ok(store)
+    }
 
-    /// The room with this identifier: the one place where they are resolved.
-    async fn find_room(&self, key: &RoomKey) -> Result<Option<RoomRecord>, StoreError>;
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.writers).await?;
+        Ok(())
+    }
 
-    /// The rooms that are not private, oldest first.
-    async fn public_rooms(&self) -> Result<Vec<RoomRecord>, StoreError>;
+    /// Whether other processes may use the same database.
+    pub fn is_shared(&self) -> bool {
+        self.kind == Kind::Postgres
+    }
 
-    /// Gives the room another host.
-    async fn set_host(&self, room: Uuid, host: Uuid) -> Result<(), StoreError>;
+    /// Begins to write; nothing is there until [`Tx::commit`].
+    ///
+    /// # Errors
+    /// When the database is out of reach.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        let inner = match self.kind {
+            Kind::Sqlite => self.writers.begin_with("BEGIN IMMEDIATE").await?,
+            Kind::Postgres => self.writers.begin().await?,
+        };
+        Ok(Tx {
+            kind: self.kind,
+            inner,
+        })
+    }
 
-    /// Removes a room; a room that is not there is removed already.
-    async fn delete_room(&self, room: Uuid) -> Result<(), StoreError>;
+    /// Ends all connections; what is running ends first.
+    pub async fn close(&self) {
+        self.writers.close().await;
+        self.readers.close().await;
+    }
+}
 
-    /// Adds a chat message.
-    async fn append_chat(&self, room: Uuid, entry: Arc<ChatEntry>) -> Result<(), StoreError>;
+async fn sqlite(url: &str, connections: u32) -> Result<AnyPool, StoreError> {
+    let options: AnyConnectOptions = url.parse()?;
+    let pool = AnyPoolOptions::new()
+        .min_connections(1)
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_LIMIT)
+        // A memory database lives as long as its connection.
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                // NORMAL: a commit survives the end of the process, however it
+                // comes; only a loss of power may take the last ones.
+                let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
+                               PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 3000;";
+                connection.execute(pragmas).await.map(drop)
+            })
+        });
+    Ok(pool.connect_with(options).await?)
+}
 
-    /// The last chat messages, oldest first.
-    async fn recent_chat(&self, room: Uuid, most: usize)
-    -> Result<Vec<Arc<ChatEntry>>, StoreError>;
+/// Writes that belong together.
+#[derive(Debug)]
+pub struct Tx {
+    kind: Kind,
+    inner: Transaction<'static, Any>,
+}
+
+impl Tx {
+    /// Makes it so. Dropped without it, nothing was written.
+    ///
+    /// # Errors
+    /// When it could not be made so.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.inner.commit().await?)
+    }
+
+    /// The clause that keeps a row for this transaction alone; SQLite's writer
+    /// is alone anyway.
+    fn for_update(&self) -> &'static str {
+        match self.kind {
+            Kind::Sqlite => "",
+            Kind::Postgres => " FOR UPDATE",
+        }
+    }
+}
+
+fn to_doc(value: &impl Serialize) -> Result<String, StoreError> {
+    Ok(serde_json::to_string(value)?)
+}
+
+/// The document in a row's first column.
+fn from_doc<T: DeserializeOwned>(row: &AnyRow) -> Result<T, StoreError> {
+    Ok(serde_json::from_str(&row.try_get::<String, _>(0)?)?)
+}
+
+fn from_docs<T: DeserializeOwned>(rows: &[AnyRow]) -> Result<Vec<T>, StoreError> {
+    rows.iter().map(from_doc).collect()
 }

@@ -6,15 +6,15 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use visavis_protocol::ErrorCode;
 
 use super::App;
 use super::problem::Problem;
-use crate::clock;
-use crate::hub::{NewRoom, store_failed};
-use crate::id::RoomKey;
+use crate::hub::store_failed;
+use crate::model::{Phase, Room};
 use crate::refusal::{Refusal, room_name};
-use crate::store::RoomRecord;
+use crate::render;
 
 /// What a room made here takes when nothing is said.
 const DEFAULT_MAX_PARTICIPANTS: u32 = 4;
@@ -32,18 +32,6 @@ pub(super) struct Created {
     room_id: String,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Room {
-    room_id: String,
-    id: String,
-    host_id: Option<String>,
-    max_participants: u32,
-    name: String,
-    is_active: bool,
-    created_at: String,
-}
-
 /// Makes a room; the body may be missing.
 pub(super) async fn create(
     State(app): State<App>,
@@ -56,12 +44,12 @@ pub(super) async fn create(
             .map_err(|error| Problem::invalid_payload(error.to_string()))?,
     };
     let name = create.name.as_deref().map(room_name).transpose()?;
-    let new = NewRoom {
+    let draft = Room {
         name: name.unwrap_or_default(),
         max_participants: create.max_participants.unwrap_or(DEFAULT_MAX_PARTICIPANTS),
-        ..NewRoom::default()
+        ..Room::draft(app.hub.clock.now())
     };
-    let room = app.hub.create(new).await.map_err(store_failed)?;
+    let room = app.hub.create(draft).await.map_err(store_failed)?;
     let created = Created { room_id: room.code };
     Ok((StatusCode::CREATED, Json(created)))
 }
@@ -70,23 +58,12 @@ pub(super) async fn create(
 pub(super) async fn show(
     State(app): State<App>,
     Path(id): Path<String>,
-) -> Result<Json<Room>, Problem> {
-    let key = RoomKey::parse(&id).ok_or_else(Problem::room_not_found)?;
-    Ok(Json(app.hub.find(&key).await?.into()))
-}
-
-impl From<RoomRecord> for Room {
-    fn from(room: RoomRecord) -> Self {
-        Self {
-            room_id: room.code,
-            id: room.uid.to_string(),
-            host_id: room.host.map(|host| host.to_string()),
-            max_participants: room.max_participants,
-            name: room.name,
-            // Only what is active is found.
-            is_active: true,
-            created_at: clock::seconds(room.created_at),
-        }
+) -> Result<Json<Value>, Problem> {
+    let room = app.hub.find(&id).await?;
+    let now = app.hub.clock.now();
+    match room.phase(now) {
+        Phase::Closed | Phase::Deleted => Err(Problem::room_not_found()),
+        Phase::Pending | Phase::Open => Ok(Json(render::room::s4(&room, now))),
     }
 }
 

@@ -1,7 +1,6 @@
 //! The last of a room's chat, as a newcomer is given it.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use visavis_protocol::ChatEntry;
 use visavis_protocol::limits::CHAT_HISTORY;
@@ -13,12 +12,12 @@ const HISTORY_BYTES: usize = 512 * 1024;
 
 #[derive(Default)]
 pub(super) struct History {
-    entries: VecDeque<Arc<ChatEntry>>,
+    entries: VecDeque<ChatEntry>,
     bytes: usize,
 }
 
 impl History {
-    pub fn new(entries: Vec<Arc<ChatEntry>>) -> Self {
+    pub fn new(entries: Vec<ChatEntry>) -> Self {
         let mut history = Self::default();
         for entry in entries {
             history.push(entry);
@@ -26,7 +25,7 @@ impl History {
         history
     }
 
-    pub fn push(&mut self, entry: Arc<ChatEntry>) {
+    pub fn push(&mut self, entry: ChatEntry) {
         self.bytes += entry.payload.get().len();
         self.entries.push_back(entry);
         while self.entries.len() > CHAT_HISTORY || self.bytes > HISTORY_BYTES {
@@ -44,10 +43,10 @@ impl History {
     /// What this one may read, oldest first.
     pub fn for_reader(&self, reader: ClientId) -> Vec<ChatEntry> {
         let reader = reader.to_string();
-        let readable = |entry: &&Arc<ChatEntry>| {
+        let readable = |entry: &&ChatEntry| {
             entry.from == reader || entry.to.as_ref().is_none_or(|to| *to == reader)
         };
         let readable = self.entries.iter().filter(readable);
-        readable.map(|entry| ChatEntry::clone(entry)).collect()
+        readable.cloned().collect()
     }
 }

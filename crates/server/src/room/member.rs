@@ -4,15 +4,14 @@ use std::collections::{HashSet, VecDeque};
 use std::time::Instant;
 
 use rand::Rng;
-use time::OffsetDateTime;
 use visavis_protocol::limits::{MAX_TRACKS, RESUME_BACKLOG};
 use visavis_protocol::{
-    ErrorCode, Features, Grants, Member as WireMember, MemberConnection, MemberPatch, Role, Track,
+    ErrorCode, Features, Member as WireMember, MemberConnection, MemberPatch, Role, Track,
     TrackState,
 };
 
-use crate::clock;
-use crate::id::{ClientId, SocketId, track_sid};
+use crate::id::{ClientId, SocketId, short_id};
+use crate::model::Participant;
 use crate::refusal::{Refusal, person_name};
 use crate::room::message::Frame;
 
@@ -20,26 +19,23 @@ use crate::room::message::Frame;
 const BACKLOG_BYTES: usize = 2 * 1024 * 1024;
 
 pub(super) struct Member {
-    pub id: ClientId,
-    pub name: String,
-    pub features: Features,
-    pub joined_at: OffsetDateTime,
-    /// Proves who comes back.
-    pub secret: u128,
+    /// As stored.
+    pub who: Participant,
     pub attachment: Attachment,
-    tracks: Vec<Track>,
-    hand_raised: bool,
 }
 
 /// ```text
 /// Here ── socket broke, feature resume ──► Away ── resumed ──► Here
-///   └──── any other end ────► gone ◄──── window over ──┘
+///   │                                        └── resumed on another node ──► Elsewhere
+///   └──── any other end ────► gone ◄──── window over ──┘ ◄── its node says so ──┘
 /// ```
 pub(super) enum Attachment {
     /// On this socket.
     Here(SocketId),
     /// The socket broke; the place is kept.
     Away { until: Instant, kept: Backlog },
+    /// On another node.
+    Elsewhere { reconnecting: bool },
 }
 
 /// What was relayed to an absent member.
@@ -67,24 +63,24 @@ impl Backlog {
 }
 
 impl Member {
-    pub fn new(
-        id: ClientId,
-        socket: SocketId,
-        name: String,
-        features: Features,
-        secret: u128,
-        joined_at: OffsetDateTime,
-    ) -> Self {
-        Self {
-            id,
-            name,
-            features,
-            joined_at,
-            secret,
-            attachment: Attachment::Here(socket),
-            tracks: Vec::new(),
-            hand_raised: false,
-        }
+    pub fn id(&self) -> ClientId {
+        self.who.client
+    }
+
+    pub fn features(&self) -> Features {
+        self.who.features
+    }
+
+    /// Whether this node has its socket, or keeps its place.
+    pub fn is_local(&self) -> bool {
+        !matches!(self.attachment, Attachment::Elsewhere { .. })
+    }
+
+    pub fn is_reconnecting(&self) -> bool {
+        matches!(
+            self.attachment,
+            Attachment::Away { .. } | Attachment::Elsewhere { reconnecting: true }
+        )
     }
 
     pub fn is_on(&self, socket: SocketId) -> bool {
@@ -98,9 +94,10 @@ impl Member {
             .tracks
             .map(|tracks| self.named(&tracks, rng))
             .transpose()?;
-        self.name = name.unwrap_or_else(|| std::mem::take(&mut self.name));
-        self.tracks = tracks.unwrap_or_else(|| std::mem::take(&mut self.tracks));
-        self.hand_raised = patch.hand_raised.unwrap_or(self.hand_raised);
+        let who = &mut self.who;
+        who.name = name.unwrap_or_else(|| std::mem::take(&mut who.name));
+        who.tracks = tracks.unwrap_or_else(|| std::mem::take(&mut who.tracks));
+        who.hand_raised = patch.hand_raised.unwrap_or(who.hand_raised);
         Ok(())
     }
 
@@ -111,14 +108,20 @@ impl Member {
             let why = "one track for each source";
             return Err(Refusal::new(ErrorCode::BadMessage, why));
         }
+        let may = |track: &TrackState| self.who.grants.may_publish(track.source);
+        if !tracks.iter().all(may) {
+            let why = "you may not publish such a track in this room";
+            return Err(Refusal::new(ErrorCode::Forbidden, why));
+        }
         let sid = |source| {
-            let known = self.tracks.iter().find(|track| track.source == source);
+            let mut known = self.who.tracks.iter();
+            let known = known.find(|track| track.source == source);
             known.map(|track| track.sid.clone())
         };
         Ok(tracks
             .iter()
             .map(|track| Track {
-                sid: sid(track.source).unwrap_or_else(|| track_sid(rng)),
+                sid: sid(track.source).unwrap_or_else(|| short_id("TR_", rng)),
                 source: track.source,
                 muted: track.muted,
             })
@@ -127,20 +130,22 @@ impl Member {
 
     /// The member as the others are told of it.
     pub fn wire(&self, host: Option<ClientId>) -> WireMember {
+        let who = &self.who;
         WireMember {
-            id: self.id.to_string(),
-            name: self.name.clone(),
+            id: who.client.to_string(),
+            name: who.name.clone(),
             role: match host {
-                Some(host) if host == self.id => Role::Host,
-                _ => Role::Participant,
+                Some(host) if host == who.client => Role::Host,
+                _ => who.role,
             },
-            joined_at: clock::seconds(self.joined_at),
-            grants: Grants::default(),
-            tracks: self.tracks.clone(),
-            hand_raised: self.hand_raised,
-            connection: match self.attachment {
-                Attachment::Here(_) => MemberConnection::Connected,
-                Attachment::Away { .. } => MemberConnection::Reconnecting,
+            joined_at: who.joined_at.rfc3339(),
+            grants: who.grants.clone(),
+            tracks: who.tracks.clone(),
+            hand_raised: who.hand_raised,
+            connection: if self.is_reconnecting() {
+                MemberConnection::Reconnecting
+            } else {
+                MemberConnection::Connected
             },
         }
     }
@@ -151,21 +156,42 @@ mod tests {
     use rand::SeedableRng;
     use rand::rngs::StdRng;
     use uuid::Uuid;
-    use visavis_protocol::TrackSource;
+    use visavis_protocol::{Grants, TrackSource};
 
     use super::*;
+    use crate::model::ParticipantKind;
 
     fn member() -> Member {
-        let id = Uuid::from_u128(1);
-        let (name, features) = (String::new(), Features::default());
-        Member::new(
-            id,
-            SocketId(1),
-            name,
-            features,
-            0,
-            OffsetDateTime::UNIX_EPOCH,
-        )
+        Member {
+            who: Participant::someone(Uuid::from_u128(1)),
+            attachment: Attachment::Here(SocketId(1)),
+        }
+    }
+
+    impl Participant {
+        /// One who has done nothing yet.
+        pub(crate) fn someone(client: Uuid) -> Self {
+            Self {
+                sid: format!("PA_{client}"),
+                room: Uuid::nil(),
+                incarnation: String::new(),
+                client,
+                identity: client.to_string(),
+                name: String::new(),
+                role: Role::Participant,
+                kind: ParticipantKind::Video,
+                joined_at: crate::clock::Timestamp::default(),
+                left_at: None,
+                node: String::new(),
+                features: Features::default(),
+                grants: Grants::default(),
+                tracks: Vec::new(),
+                hand_raised: false,
+                quality: None,
+                metadata: String::new(),
+                secret: crate::model::Secret(0),
+            }
+        }
     }
 
     fn announce(sources: &[TrackSource]) -> MemberPatch {
@@ -184,11 +210,11 @@ mod tests {
         let rng = &mut StdRng::seed_from_u64(1);
         let mut member = member();
         member.patch(announce(&[TrackSource::Camera]), rng).unwrap();
-        let camera = member.tracks[0].sid.clone();
+        let camera = member.who.tracks[0].sid.clone();
         let both = announce(&[TrackSource::Microphone, TrackSource::Camera]);
         member.patch(both, rng).unwrap();
-        assert_eq!(member.tracks[1].sid, camera);
-        assert_ne!(member.tracks[0].sid, camera);
+        assert_eq!(member.who.tracks[1].sid, camera);
+        assert_ne!(member.who.tracks[0].sid, camera);
     }
 
     #[test]
@@ -197,7 +223,7 @@ mod tests {
         let mut patch = announce(&[TrackSource::Camera, TrackSource::Camera]);
         patch.name = Some("Ann".to_owned());
         assert!(member.patch(patch, &mut StdRng::seed_from_u64(1)).is_err());
-        assert_eq!((member.name.as_str(), member.tracks.len()), ("", 0));
+        assert_eq!((member.who.name.as_str(), member.who.tracks.len()), ("", 0));
     }
 
     #[test]

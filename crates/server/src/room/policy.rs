@@ -1,38 +1,62 @@
-//! Who may enter, and who is the host.
+//! Who is the host.
 
-/// Whether one more may enter; a limit of 0 is none.
-pub(super) fn admits(present: usize, max_participants: u32) -> bool {
-    max_participants == 0 || present < max_participants as usize
-}
+use visavis_protocol::Role;
 
-/// The host: the present one as long as it is inside, else the longest inside.
-pub(super) fn host<Id: Copy + PartialEq>(host: Option<Id>, inside: &[Id]) -> Option<Id> {
-    host.filter(|host| inside.contains(host))
-        .or_else(|| inside.first().copied())
+use crate::model::OnHostLeave;
+
+/// The host, among those inside in the order of joining. Someone who is host by
+/// right comes first; then the present one stays as long as it is inside, and
+/// then, where the room passes the role on, the longest inside who may speak.
+pub(super) fn host<Id: Copy + PartialEq>(
+    host: Option<Id>,
+    inside: &[(Id, Role)],
+    on_leave: OnHostLeave,
+) -> Option<Id> {
+    let by_right = |role: Role| role == Role::Host;
+    let find = |wanted: &dyn Fn(Id, Role) -> bool| {
+        let mut found = inside.iter().filter(|(id, role)| wanted(*id, *role));
+        found.next().map(|(id, _)| *id)
+    };
+    find(&|id, role| by_right(role) && Some(id) == host)
+        .or_else(|| find(&|_, role| by_right(role)))
+        .or_else(|| find(&|id, _| Some(id) == host))
+        .or_else(|| match on_leave {
+            OnHostLeave::Transfer => find(&|_, role| role != Role::Viewer),
+            OnHostLeave::Keep | OnHostLeave::Close => None,
+        })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_room_admits_up_to_its_limit_and_zero_is_no_limit() {
-        for (present, max, admitted) in [
-            (0, 1, true),
-            (1, 1, false),
-            (3, 4, true),
-            (4, 4, false),
-            (9_999, 0, true),
-        ] {
-            assert_eq!(admits(present, max), admitted, "{present} of {max}");
-        }
-    }
+    use OnHostLeave::{Close, Keep, Transfer};
+    use Role::{Host, Participant, Viewer};
 
     #[test]
     fn the_host_stays_and_then_the_longest_present_follows() {
-        assert_eq!(host(Some(2), &[1, 2, 3]), Some(2));
-        assert_eq!(host(Some(2), &[3, 1]), Some(3));
-        assert_eq!(host(None, &[7]), Some(7));
-        assert_eq!(host(Some(2), &[]), None);
+        let inside = [(1, Participant), (2, Participant), (3, Participant)];
+        assert_eq!(host(Some(2), &inside, Transfer), Some(2));
+        assert_eq!(host(Some(9), &inside, Transfer), Some(1));
+        assert_eq!(host(None, &inside[2..], Transfer), Some(3));
+        assert_eq!(host(Some(2), &[], Transfer), None);
+    }
+
+    #[test]
+    fn who_is_host_by_right_comes_before_who_stands_in() {
+        let inside = [(1, Participant), (2, Host), (3, Host)];
+        assert_eq!(host(Some(1), &inside, Transfer), Some(2));
+        assert_eq!(host(Some(3), &inside, Transfer), Some(3));
+    }
+
+    #[test]
+    fn a_viewer_never_becomes_host_and_a_kept_place_waits() {
+        assert_eq!(
+            host(Some(9), &[(1, Viewer), (2, Participant)], Transfer),
+            Some(2)
+        );
+        assert_eq!(host(Some(9), &[(1, Viewer)], Transfer), None);
+        for on_leave in [Keep, Close] {
+            assert_eq!(host(Some(9), &[(1, Participant)], on_leave), None);
+        }
     }
 }

@@ -3,121 +3,122 @@
 //!
 //! ```text
 //! EMPTY ── someone enters ──► ACTIVE ── offer and answer relayed ──► IN_CALL
-//!   ▲  └─ timeout ─► deleted    │ ▲                                    │
+//!   ▲                           │ ▲                                    │
 //!   └────── the last leaves ────┘ └── fewer than two such are left ────┘
 //! ```
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 mod enter;
+mod hear;
 mod say;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod walk;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 use visavis_protocol::{
-    ChatEntry, Feature, MemberLeft, MemberUpdated, RoomState as Occupancy, ServerMessage,
+    ChatEntry, CloseCode, Envelope, Feature, MemberLeft, MemberUpdated, Role, ServerMessage,
 };
 
-pub(crate) use enter::{Entry, Joiner, Resumer};
+pub(crate) use enter::{Entry, Resumer};
 pub(crate) use say::{ChatMessage, Saying, Speaker};
 
 use super::calls::Calls;
 use super::history::History;
 use super::member::{Attachment, Backlog, Member};
-use super::message::{Frame, Notice};
+use super::message::{Frame, Notice, frame};
+use super::news::News;
 use super::policy;
 use crate::clock::Now;
 use crate::id::{ClientId, SocketId};
-use crate::store::RoomRecord;
+use crate::model::{Participant, Room};
+use crate::refusal::Refusal;
 
 /// What the room's driver is to do.
 #[derive(Debug)]
 pub(crate) enum Effect {
     /// Send this on that socket.
     Send { to: SocketId, frame: Frame },
-    /// Close that socket: its participant is on another.
-    Replace(SocketId),
-    /// Store who is the host.
-    SaveHost(ClientId),
+    /// Close that socket.
+    Close(SocketId, CloseCode),
+    /// Store that someone has left.
+    Left(Box<Participant>, WasHost),
+    /// Store what someone is now, and was before.
+    Save {
+        before: Box<Participant>,
+        who: Box<Participant>,
+    },
     /// Store a chat message; once stored, [`RoomState::chat_saved`].
     SaveChat(ChatMessage),
+    /// Tell the other nodes that have people here.
+    Publish(News),
 }
 
-/// How a room's life ends.
+/// Whether one who left was the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
-    /// It was empty for its time, and is to be deleted.
-    Deleted,
-    /// It is empty and stays; nobody needs to watch it until someone enters.
-    Idle,
-}
-
-/// What a lobby is told of a room.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Overview {
-    pub occupancy: Occupancy,
-    pub count: usize,
-    /// Of those who gave a name.
-    pub names: Vec<String>,
-}
+pub(crate) struct WasHost(pub bool);
 
 pub(crate) struct RoomState {
-    room: RoomRecord,
+    room: Room,
     resume_window: Duration,
     /// In the order of joining.
     members: Vec<Member>,
     host: Option<ClientId>,
     calls: Calls,
     history: History,
-    /// Since the last leave.
-    empty_since: Option<Instant>,
+    /// The room is over, and everyone was told.
+    over: bool,
 }
 
 impl RoomState {
-    pub fn new(room: RoomRecord, chat: Vec<Arc<ChatEntry>>, resume_window: Duration) -> Self {
-        Self {
-            host: room.host,
+    /// A room as it is stored, with those whom other nodes have inside.
+    pub fn new(
+        room: Room,
+        chat: Vec<ChatEntry>,
+        present: Vec<Participant>,
+        resume_window: Duration,
+    ) -> Self {
+        let elsewhere = |who| Member {
+            who,
+            attachment: Attachment::Elsewhere {
+                reconnecting: false,
+            },
+        };
+        let mut state = Self {
             room,
             resume_window,
-            members: Vec::new(),
+            members: present.into_iter().map(elsewhere).collect(),
+            host: None,
             calls: Calls::default(),
             history: History::new(chat),
-            empty_since: None,
-        }
+            over: false,
+        };
+        state.settle_host();
+        state
     }
 
     pub fn uid(&self) -> Uuid {
         self.room.uid
     }
 
-    pub fn count(&self) -> usize {
-        self.members.len()
+    /// Whether any two are in a call with each other.
+    pub fn in_call(&self) -> bool {
+        self.calls.any()
     }
 
-    /// What a lobby is told.
-    pub fn overview(&self) -> Overview {
-        let names = self.members.iter().map(|member| member.name.clone());
-        Overview {
-            occupancy: match self.members.len() {
-                0 => Occupancy::Empty,
-                _ if self.calls.any() => Occupancy::InCall,
-                _ => Occupancy::Active,
-            },
-            count: self.members.len(),
-            names: names.filter(|name| !name.is_empty()).collect(),
-        }
+    /// Nobody is here: nobody needs to watch the room until someone enters.
+    pub fn is_idle(&self) -> bool {
+        self.over || !self.members.iter().any(Member::is_local)
     }
 
     /// Someone leaves.
-    pub fn leave(&mut self, now: Now, speaker: Speaker) -> Vec<Effect> {
+    pub fn leave(&mut self, speaker: Speaker) -> Vec<Effect> {
         self.position(speaker)
-            .map_or_else(Vec::new, |index| self.remove(now, index))
+            .map_or_else(Vec::new, |index| self.remove(index))
     }
 
     /// A socket has ended: `broken` = without a close frame of either side.
@@ -125,8 +126,8 @@ impl RoomState {
         let Some(index) = self.position(speaker) else {
             return Vec::new();
         };
-        if !broken || !self.members[index].features.has(Feature::Resume) {
-            return self.remove(now, index);
+        if !broken || !self.members[index].features().has(Feature::Resume) {
+            return self.remove(index);
         }
         self.members[index].attachment = Attachment::Away {
             until: now.instant + self.resume_window,
@@ -141,46 +142,71 @@ impl RoomState {
             .members
             .iter()
             .filter_map(|member| match member.attachment {
-                Attachment::Here(_) => None,
                 Attachment::Away { until, .. } => Some(until),
+                Attachment::Here(_) | Attachment::Elsewhere { .. } => None,
             });
-        away.chain(self.deletion()).min()
+        away.min()
     }
 
     /// Removes those who did not come back in time.
     pub fn expire(&mut self, now: Now) -> Vec<Effect> {
         let over = |member: &Member| match member.attachment {
-            Attachment::Here(_) => false,
             Attachment::Away { until, .. } => until <= now.instant,
+            Attachment::Here(_) | Attachment::Elsewhere { .. } => false,
         };
         let mut effects = Vec::new();
         while let Some(index) = self.members.iter().position(over) {
-            effects.extend(self.remove(now, index));
+            effects.extend(self.remove(index));
         }
         effects
     }
 
-    /// Whether the room's life is over.
-    pub fn end(&self, now: Now) -> Option<End> {
-        self.empty_since?;
-        match self.deletion() {
-            None => Some(End::Idle),
-            Some(at) => (at <= now.instant).then_some(End::Deleted),
+    /// The room is another one now.
+    pub fn changed(&mut self, room: Room) -> Vec<Effect> {
+        if room.version < self.room.version {
+            return Vec::new();
         }
+        self.room = room;
+        Vec::new()
     }
 
-    fn deletion(&self) -> Option<Instant> {
-        // A time that does not fit the clock is never reached.
-        self.empty_since?.checked_add(self.room.empty_timeout?)
+    /// The room is over: everyone has left it, and is told.
+    pub fn end(&mut self, refusal: Refusal) -> Vec<Effect> {
+        self.over = true;
+        let envelope = Envelope {
+            room_id: Some(self.room.code.clone()),
+            ..Envelope::default()
+        };
+        let error = frame(&refusal.answer(envelope));
+        let mut effects = Vec::new();
+        for member in std::mem::take(&mut self.members) {
+            if let Attachment::Here(to) = member.attachment {
+                let frame = error.clone();
+                effects.push(Effect::Send { to, frame });
+            }
+        }
+        effects
     }
 
     fn position(&self, speaker: Speaker) -> Option<usize> {
-        let is = |member: &Member| member.id == speaker.id && member.is_on(speaker.socket);
+        let is = |member: &Member| member.id() == speaker.id && member.is_on(speaker.socket);
         self.members.iter().position(is)
     }
 
-    fn remove(&mut self, now: Now, index: usize) -> Vec<Effect> {
-        let gone = self.members.remove(index).id;
+    /// Takes out one of this node's own.
+    fn remove(&mut self, index: usize) -> Vec<Effect> {
+        let who = Box::new(self.members[index].who.clone());
+        let was_host = WasHost(self.host == Some(who.client));
+        let client = who.client;
+        let mut effects = vec![Effect::Left(who, was_host)];
+        effects.extend(self.take_out(index));
+        effects.push(Effect::Publish(News::Left { client }));
+        effects
+    }
+
+    /// Takes someone out of the list, and tells those who are here.
+    fn take_out(&mut self, index: usize) -> Vec<Effect> {
+        let gone = self.members.remove(index).id();
         self.calls.left(gone);
         let left = MemberLeft {
             room_id: self.room.code.clone(),
@@ -189,39 +215,54 @@ impl RoomState {
         };
         let message = ServerMessage::MemberLeft(left);
         let mut effects = self.tell(None, Notice::plain(message));
-        if self.members.is_empty() {
-            self.empty_since = Some(now.instant);
-        }
-        if let Some(index) = self.settle_host(&mut effects) {
-            effects.extend(self.tell_updated(index));
+        if let Some(index) = self.settle_host() {
+            effects.extend(self.show(index));
         }
         effects
     }
 
     /// Finds the host anew; where it is another one than before, who.
-    fn settle_host(&mut self, effects: &mut Vec<Effect>) -> Option<usize> {
-        let inside: Vec<ClientId> = self.members.iter().map(|member| member.id).collect();
-        let host = policy::host(self.host, &inside);
+    fn settle_host(&mut self) -> Option<usize> {
+        let inside = self
+            .members
+            .iter()
+            .map(|member| (member.id(), member.who.role));
+        let inside: Vec<(ClientId, Role)> = inside.collect();
+        let host = policy::host(self.host, &inside, self.room.on_host_leave);
         if host == self.host {
             return None;
         }
         self.host = host;
-        effects.extend(host.map(Effect::SaveHost));
-        inside.iter().position(|id| Some(*id) == host)
+        inside.iter().position(|(id, _)| Some(*id) == host)
     }
 
     fn participants(&self) -> Vec<String> {
-        let ids = self.members.iter().map(|member| member.id.to_string());
+        let ids = self.members.iter().map(|member| member.id().to_string());
         ids.collect()
     }
 
-    /// Tells those with feature `members` what a member is like now, that
-    /// member too: so it learns its tracks' sids.
+    /// Tells what one of this node's own is like now, on every node.
     fn tell_updated(&self, index: usize) -> Vec<Effect> {
+        let mut effects = self.show(index);
+        effects.push(Effect::Publish(self.news_of(index)));
+        effects
+    }
+
+    fn news_of(&self, index: usize) -> News {
+        let member = &self.members[index];
+        News::Is {
+            who: Box::new(member.who.clone()),
+            reconnecting: member.is_reconnecting(),
+        }
+    }
+
+    /// Tells those with feature `members` who are here what a member is like
+    /// now, that member too: so it learns its tracks' sids.
+    fn show(&self, index: usize) -> Vec<Effect> {
         let member = &self.members[index];
         let updated = MemberUpdated {
             room_id: self.room.code.clone(),
-            member_id: member.id.to_string(),
+            member_id: member.id().to_string(),
             member: member.wire(self.host),
         };
         let message = ServerMessage::MemberUpdated(updated);
@@ -234,8 +275,8 @@ impl RoomState {
         let mut effects = Vec::new();
         for member in &self.members {
             if let Attachment::Here(to) = member.attachment
-                && Some(member.id) != except
-                && let Some(frame) = notice.frame_for(member.features)
+                && Some(member.id()) != except
+                && let Some(frame) = notice.frame_for(member.features())
             {
                 effects.push(Effect::Send { to, frame });
             }

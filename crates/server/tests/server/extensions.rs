@@ -1,13 +1,8 @@
 //! What goes beyond plain room signalling, and reaches only those who asked.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use async_trait::async_trait;
 use serde_json::{Value, json};
-use uuid::Uuid;
-use visavis_protocol::{ChatEntry, IceServer};
-use visavis_server::store::{MemoryStore, RoomKey, RoomRecord, Store, StoreError};
+use sqlx::{Connection, SqliteConnection};
+use visavis_protocol::IceServer;
 use visavis_server::{Server, ServerConfig};
 
 use crate::support::{Client, all, server};
@@ -159,59 +154,26 @@ async fn who_asks_for_any_extension_is_told_of_the_ice_servers() {
     assert_eq!(a.expect("room-joined").await["iceServers"], Value::Null);
 }
 
-/// A store that calls the first codes taken, and loses chat.
-#[derive(Default)]
-struct Stubborn {
-    inner: MemoryStore,
-    refused: AtomicUsize,
-}
-
-#[async_trait]
-impl Store for Stubborn {
-    async fn create_room(&self, room: &RoomRecord) -> Result<(), StoreError> {
-        if self.refused.fetch_add(1, Ordering::Relaxed) < 3 {
-            return Err(StoreError::Taken);
-        }
-        self.inner.create_room(room).await
-    }
-    async fn find_room(&self, key: &RoomKey) -> Result<Option<RoomRecord>, StoreError> {
-        self.inner.find_room(key).await
-    }
-    async fn public_rooms(&self) -> Result<Vec<RoomRecord>, StoreError> {
-        self.inner.public_rooms().await
-    }
-    async fn set_host(&self, room: Uuid, host: Uuid) -> Result<(), StoreError> {
-        self.inner.set_host(room, host).await
-    }
-    async fn delete_room(&self, room: Uuid) -> Result<(), StoreError> {
-        self.inner.delete_room(room).await
-    }
-    async fn append_chat(&self, _: Uuid, _: Arc<ChatEntry>) -> Result<(), StoreError> {
-        Err(StoreError::Failed("disk full".into()))
-    }
-    async fn recent_chat(
-        &self,
-        room: Uuid,
-        most: usize,
-    ) -> Result<Vec<Arc<ChatEntry>>, StoreError> {
-        self.inner.recent_chat(room, most).await
-    }
-}
-
 #[tokio::test]
-async fn a_code_that_is_taken_is_replaced_and_chat_that_is_not_stored_is_not_echoed() {
-    let store = Arc::new(Stubborn::default());
-    let server = Server::bind_with(
-        ServerConfig::default(),
-        Arc::clone(&store) as Arc<dyn Store>,
-    );
+async fn chat_that_is_not_stored_is_not_echoed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rooms.db");
+    let database = format!("sqlite:{}", path.display());
+    let server = Server::bind(ServerConfig {
+        database: database.parse().unwrap(),
+        ..ServerConfig::default()
+    });
     let server = server.await.unwrap();
     let mut a = Client::connect(server.local_addr()).await;
     a.create(json!({"name": "Tea"})).await;
-    assert_eq!(store.refused.load(Ordering::Relaxed), 4);
+    let mut other = SqliteConnection::connect(&database).await.unwrap();
+    sqlx::query("DROP TABLE chat")
+        .execute(&mut other)
+        .await
+        .unwrap();
     a.say(json!({"type": "chat", "requestId": "r", "payload": "lost?"}))
         .await;
     let refused = a.refused("server-busy").await;
     assert_eq!(refused["requestId"], "r");
-    assert!(!refused.to_string().contains("disk"), "{refused}");
+    assert!(!refused.to_string().contains("table"), "{refused}");
 }

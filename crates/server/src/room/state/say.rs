@@ -1,7 +1,5 @@
 //! What members say to each other.
 
-use std::sync::Arc;
-
 use rand::Rng;
 use uuid::Uuid;
 use visavis_protocol::limits::MAX_CHAT_ID_BYTES;
@@ -11,11 +9,12 @@ use visavis_protocol::{
 };
 
 use super::{Effect, RoomState};
-use crate::clock::{self, Now};
+use crate::clock::Now;
 use crate::id::{ClientId, SocketId};
 use crate::refusal::Refusal;
 use crate::room::member::Attachment;
 use crate::room::message::{Frame, Notice, frame};
+use crate::room::news::News;
 
 /// Who speaks, and on which socket: one that has been replaced says nothing any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +37,7 @@ pub(crate) enum Saying {
 /// A chat message on its way.
 #[derive(Debug)]
 pub(crate) struct ChatMessage {
-    pub entry: Arc<ChatEntry>,
+    pub entry: ChatEntry,
     pub from: Speaker,
     /// The envelope that it came in.
     pub envelope: Envelope,
@@ -60,12 +59,24 @@ impl RoomState {
             Some(index) => match saying {
                 Saying::Relay(kind, relay) => self.relay(speaker.id, kind, relay),
                 Saying::Chat(chat) => self.chat(now, rng, index, speaker, &envelope, chat),
-                Saying::Update(patch) => self.members[index]
-                    .patch(patch, rng)
-                    .map(|()| self.tell_updated(index)),
+                Saying::Update(patch) => self.update(index, patch, rng),
             },
         };
         said.unwrap_or_else(|refusal| refuse(refusal, speaker, envelope))
+    }
+
+    fn update(
+        &mut self,
+        index: usize,
+        patch: MemberPatch,
+        rng: &mut dyn Rng,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let before = Box::new(self.members[index].who.clone());
+        self.members[index].patch(patch, rng)?;
+        let who = Box::new(self.members[index].who.clone());
+        let mut effects = self.tell_updated(index);
+        effects.push(Effect::Save { before, who });
+        Ok(effects)
     }
 
     fn relay(
@@ -79,7 +90,7 @@ impl RoomState {
             return Err(Refusal::new(ErrorCode::BadMessage, why));
         }
         let to = self.addressee(&relay.to)?;
-        self.calls.relayed(kind, from, self.members[to].id);
+        self.calls.relayed(kind, from, self.members[to].id());
         let down = RelayDown {
             from: from.to_string(),
             payload: relay.payload,
@@ -109,7 +120,7 @@ impl RoomState {
             .as_deref()
             .map(|to| self.addressee(to))
             .transpose()?;
-        let to = to.map(|index| self.members[index].id);
+        let to = to.map(|index| self.members[index].id());
         let own =
             |id: &String| !id.is_empty() && id.len() <= MAX_CHAT_ID_BYTES && !self.history.has(id);
         let id = chat.id.filter(own).unwrap_or_else(|| {
@@ -122,13 +133,13 @@ impl RoomState {
         let entry = ChatEntry {
             id,
             from: from.id.to_string(),
-            name: self.members[index].name.clone(),
+            name: self.members[index].who.name.clone(),
             payload: chat.payload,
-            sent_at: clock::milliseconds(now.utc),
+            sent_at: now.utc.rfc3339_millis(),
             to: to.as_ref().map(Uuid::to_string),
         };
         Ok(vec![Effect::SaveChat(ChatMessage {
-            entry: Arc::new(entry),
+            entry,
             from,
             envelope: envelope.clone(),
             to,
@@ -140,6 +151,21 @@ impl RoomState {
         let ChatMessage {
             entry, from, to, ..
         } = chat;
+        let news = News::Chat {
+            entry: entry.clone(),
+        };
+        let mut effects = self.spread_chat(entry, Some(from.id), to);
+        effects.push(Effect::Publish(news));
+        effects
+    }
+
+    /// Gives a chat message to those of this node whom it is for.
+    pub(super) fn spread_chat(
+        &mut self,
+        entry: ChatEntry,
+        from: Option<ClientId>,
+        to: Option<ClientId>,
+    ) -> Vec<Effect> {
         let plain = ChatDown {
             room_id: self.room.code.clone(),
             from: entry.from.clone(),
@@ -165,8 +191,12 @@ impl RoomState {
         let mut effects = Vec::new();
         for index in 0..self.members.len() {
             let member = &self.members[index];
-            let is_for = to.is_none_or(|to| member.id == to || member.id == from.id);
-            if is_for && let Some(frame) = notice.frame_for(member.features) {
+            let id = member.id();
+            let is_for = to.is_none_or(|to| id == to || Some(id) == from);
+            if is_for
+                && member.is_local()
+                && let Some(frame) = notice.frame_for(member.features())
+            {
                 self.deliver(index, frame, &mut effects);
             }
         }
@@ -178,16 +208,21 @@ impl RoomState {
         refuse(Refusal::server_busy(), chat.from, chat.envelope)
     }
 
-    /// Sends to a member, or keeps it for one who is away.
-    fn deliver(&mut self, index: usize, frame: Frame, effects: &mut Vec<Effect>) {
+    /// Sends to a member, keeps it for one who is away, or passes it on to the
+    /// node that the member is on.
+    pub(super) fn deliver(&mut self, index: usize, frame: Frame, effects: &mut Vec<Effect>) {
         match &mut self.members[index].attachment {
             Attachment::Here(to) => effects.push(Effect::Send { to: *to, frame }),
             Attachment::Away { kept, .. } => kept.push(frame),
+            Attachment::Elsewhere { .. } => effects.push(Effect::Publish(News::Relay {
+                to: self.members[index].id(),
+                frame: frame.as_str().to_owned(),
+            })),
         }
     }
 
     fn addressee(&self, id: &str) -> Result<usize, Refusal> {
-        let is = |id: Uuid| self.members.iter().position(|member| member.id == id);
+        let is = |id: Uuid| self.find(id);
         let found = Uuid::try_parse(id).ok().and_then(is);
         found.ok_or_else(|| Refusal::new(ErrorCode::MemberNotFound, "no such member in this room"))
     }

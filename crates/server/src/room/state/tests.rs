@@ -1,14 +1,13 @@
 //! The room by example. `walk.rs` beside this goes through it at random.
 
 use serde_json::Value;
-use time::OffsetDateTime;
 use visavis_protocol::{ClientMessage, ErrorCode, Features, RelayKind};
 
 use super::*;
-use crate::refusal::Refusal;
+use crate::clock::Timestamp;
+use crate::model::Secret;
 
 pub(super) const WINDOW: Duration = Duration::from_secs(30);
-pub(super) const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A room with its own clock and its own dice.
 pub(super) struct Scene {
@@ -18,22 +17,17 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    pub fn new(max_participants: u32, empty_timeout: Option<Duration>, seed: u64) -> Self {
-        let room = RoomRecord {
-            uid: Uuid::from_u128(0xF00D),
+    pub fn new(seed: u64) -> Self {
+        let room = Room {
             code: "abc-defg-hij".to_owned(),
             name: "Tea".to_owned(),
-            host: None,
-            max_participants,
-            metadata: None,
-            empty_timeout,
-            created_at: OffsetDateTime::UNIX_EPOCH,
+            ..Room::draft(Timestamp::default())
         };
         Self {
-            state: RoomState::new(room, Vec::new(), WINDOW),
+            state: RoomState::new(room, Vec::new(), Vec::new(), WINDOW),
             now: Now {
                 instant: Instant::now(),
-                utc: OffsetDateTime::UNIX_EPOCH,
+                utc: Timestamp::default(),
             },
             rng: rand::SeedableRng::seed_from_u64(seed),
         }
@@ -41,19 +35,24 @@ impl Scene {
 
     pub fn pass(&mut self, time: Duration) {
         self.now.instant += time;
-        self.now.utc += time;
+        self.now.utc = self.now.utc.after(time);
     }
 
-    pub fn join(&mut self, who: Speaker, features: Features) -> Result<Vec<Effect>, Refusal> {
-        let joiner = Joiner {
-            entry: entry(who.socket),
-            id: who.id,
+    pub fn join(&mut self, who: Speaker, features: Features) -> Vec<Effect> {
+        let mut entry = entry(who.socket);
+        if let Some(effects) = self.state.rejoin(who.id, &mut entry) {
+            return effects;
+        }
+        let participant = Participant {
             name: format!("member {}", who.socket.0),
             features,
-            ice_servers: Vec::new(),
-            creator: false,
+            joined_at: self.now.utc,
+            sid: format!("PA_{:08}", who.socket.0),
+            secret: Secret(entry.secret),
+            ..Participant::someone(who.id)
         };
-        self.state.join(self.now, joiner)
+        let room = self.state.room.clone();
+        self.state.enter(entry, participant, room)
     }
 
     pub fn resume(
@@ -98,6 +97,8 @@ fn entry(socket: SocketId) -> Entry {
         socket,
         request_id: None,
         secret: socket.0.into(),
+        ice_servers: Vec::new(),
+        creator: false,
     }
 }
 
@@ -133,40 +134,31 @@ fn error_code(effects: &[Effect]) -> Value {
 }
 
 #[test]
-fn the_last_place_is_given_once() {
-    let mut scene = Scene::new(2, None, 0);
+fn one_who_is_inside_already_is_answered_again_and_nobody_else_hears_of_it() {
+    let mut scene = Scene::new(0);
     let plain = Features::default();
-    assert!(scene.join(client(1), plain).is_ok());
-    assert_eq!(
-        told(&scene.join(client(2), plain).unwrap(), "member-joined"),
-        [1]
-    );
-    assert_eq!(
-        scene.join(client(3), plain).unwrap_err().code,
-        ErrorCode::RoomFull
-    );
-    assert_eq!(
-        told(&scene.join(client(2), plain).unwrap(), "room-joined"),
-        [2]
-    );
-    assert_eq!(scene.state.count(), 2);
+    scene.join(client(1), plain);
+    assert_eq!(told(&scene.join(client(2), plain), "member-joined"), [1]);
+    let again = scene.join(client(2), plain);
+    assert_eq!(told(&again, "room-joined"), [2]);
+    assert_eq!(again.len(), 1);
+    assert_eq!(scene.state.members.len(), 2);
 }
 
 #[test]
 fn the_host_passes_to_the_longest_present_and_those_who_asked_learn_it() {
-    let mut scene = Scene::new(0, None, 0);
+    let mut scene = Scene::new(0);
     for (number, features) in [
         (1, Features::default()),
         (2, all_features()),
         (3, Features::default()),
     ] {
-        scene.join(client(number), features).unwrap();
+        scene.join(client(number), features);
     }
-    let effects = scene.state.leave(scene.now, client(1));
+    let effects = scene.state.leave(client(1));
     assert!(
-        effects
-            .iter()
-            .any(|effect| matches!(effect, Effect::SaveHost(id) if *id == client(2).id))
+        matches!(&effects[0], Effect::Left(who, WasHost(true)) if who.client == client(1).id),
+        "stored first"
     );
     assert_eq!(told(&effects, "member-left"), [2, 3]);
     assert_eq!(told(&effects, "member-updated"), [2]);
@@ -174,38 +166,11 @@ fn the_host_passes_to_the_longest_present_and_those_who_asked_learn_it() {
 }
 
 #[test]
-fn an_empty_room_is_deleted_after_its_time_counted_from_the_last_leave() {
-    let mut scene = Scene::new(0, Some(TIMEOUT), 0);
-    assert_eq!(scene.state.next_deadline(), None, "nobody has left yet");
-    for _ in 0..2 {
-        scene.join(client(1), Features::default()).unwrap();
-        scene.state.leave(scene.now, client(1));
-        scene.pass(TIMEOUT - Duration::from_secs(1));
-        assert_eq!(scene.state.end(scene.now), None);
-    }
-    scene.pass(Duration::from_secs(1));
-    assert_eq!(scene.state.next_deadline(), Some(scene.now.instant));
-    assert_eq!(scene.state.end(scene.now), Some(End::Deleted));
-}
-
-#[test]
-fn a_timeout_of_zero_is_at_once_and_without_one_the_room_sleeps() {
-    for (timeout, end) in [(Some(Duration::ZERO), End::Deleted), (None, End::Idle)] {
-        let mut scene = Scene::new(0, timeout, 0);
-        assert_eq!(scene.state.end(scene.now), None, "nobody was inside");
-        scene.join(client(1), Features::default()).unwrap();
-        assert_eq!(scene.state.end(scene.now), None);
-        scene.state.leave(scene.now, client(1));
-        assert_eq!(scene.state.end(scene.now), Some(end));
-    }
-}
-
-#[test]
 fn a_broken_socket_keeps_its_place_only_with_feature_resume_and_only_for_a_while() {
-    let mut scene = Scene::new(0, Some(TIMEOUT), 0);
-    scene.join(client(1), all_features()).unwrap();
-    scene.join(client(2), all_features()).unwrap();
-    scene.join(client(3), Features::default()).unwrap();
+    let mut scene = Scene::new(0);
+    scene.join(client(1), all_features());
+    scene.join(client(2), all_features());
+    scene.join(client(3), Features::default());
     let plain = scene.state.gone(scene.now, client(3), true);
     assert_eq!(told(&plain, "member-left"), [1, 2]);
     let broken = scene.state.gone(scene.now, client(2), true);
@@ -224,17 +189,17 @@ fn a_broken_socket_keeps_its_place_only_with_feature_resume_and_only_for_a_while
 
 #[test]
 fn a_closed_socket_keeps_nothing() {
-    let mut scene = Scene::new(0, None, 0);
-    scene.join(client(1), all_features()).unwrap();
+    let mut scene = Scene::new(0);
+    scene.join(client(1), all_features());
     scene.state.gone(scene.now, client(1), false);
     assert!(scene.resume(1, SocketId(9)).is_err());
 }
 
 #[test]
 fn one_who_resumes_gets_a_snapshot_and_then_what_was_kept_in_order() {
-    let mut scene = Scene::new(0, None, 0);
-    scene.join(client(1), all_features()).unwrap();
-    scene.join(client(2), all_features()).unwrap();
+    let mut scene = Scene::new(0);
+    scene.join(client(1), all_features());
+    scene.join(client(2), all_features());
     scene.state.gone(scene.now, client(2), true);
     let two = client(2).id;
     scene.say(
@@ -242,7 +207,7 @@ fn one_who_resumes_gets_a_snapshot_and_then_what_was_kept_in_order() {
         &format!(r#"{{"type":"offer","to":"{two}","payload":{{"n":1}}}}"#),
     );
     scene.say(client(1), r#"{"type":"chat","payload":"still there?"}"#);
-    scene.join(client(3), Features::default()).unwrap();
+    scene.join(client(3), Features::default());
 
     let (id, effects) = scene.resume(2, SocketId(9)).unwrap();
     assert_eq!(id, two);
@@ -270,13 +235,13 @@ fn one_who_resumes_gets_a_snapshot_and_then_what_was_kept_in_order() {
 
 #[test]
 fn a_token_used_while_the_old_socket_lives_replaces_it() {
-    let mut scene = Scene::new(0, None, 0);
-    scene.join(client(1), all_features()).unwrap();
+    let mut scene = Scene::new(0);
+    scene.join(client(1), all_features());
     let (_, effects) = scene.resume(1, SocketId(9)).unwrap();
     assert!(
         effects
             .iter()
-            .any(|effect| matches!(effect, Effect::Replace(SocketId(1))))
+            .any(|effect| matches!(effect, Effect::Close(SocketId(1), CloseCode::Replaced)))
     );
     assert!(
         scene.state.gone(scene.now, client(1), true).is_empty(),
@@ -286,38 +251,31 @@ fn a_token_used_while_the_old_socket_lives_replaces_it() {
         error_code(&scene.say(client(1), r#"{"type":"chat","payload":1}"#)),
         "not-in-room"
     );
-    assert_eq!(scene.state.count(), 1);
+    assert_eq!(scene.state.members.len(), 1);
 }
 
 #[test]
-fn occupancy_goes_from_empty_to_active_to_in_call_and_back() {
-    let mut scene = Scene::new(0, None, 0);
-    let occupancy = |scene: &Scene| scene.state.overview().occupancy;
+fn a_call_is_an_offer_and_its_answer_and_ends_with_either() {
+    let mut scene = Scene::new(0);
     let [one, two] = [client(1), client(2)];
-    assert_eq!(occupancy(&scene), Occupancy::Empty);
-    scene.join(one, Features::default()).unwrap();
-    scene.join(two, Features::default()).unwrap();
-    assert_eq!(occupancy(&scene), Occupancy::Active);
-    scene.say(
-        one,
-        &format!(r#"{{"type":"offer","to":"{}","payload":{{}}}}"#, two.id),
-    );
-    assert_eq!(occupancy(&scene), Occupancy::Active);
-    scene.say(
-        two,
-        &format!(r#"{{"type":"answer","to":"{}","payload":{{}}}}"#, one.id),
-    );
-    assert_eq!(occupancy(&scene), Occupancy::InCall);
-    scene.state.leave(scene.now, two);
-    assert_eq!(occupancy(&scene), Occupancy::Active);
-    scene.state.leave(scene.now, one);
-    assert_eq!(occupancy(&scene), Occupancy::Empty);
+    scene.join(one, Features::default());
+    scene.join(two, Features::default());
+    for (from, to, kind) in [(one, two, "offer"), (two, one, "answer")] {
+        assert!(!scene.state.in_call());
+        let text = format!(r#"{{"type":"{kind}","to":"{}","payload":{{}}}}"#, to.id);
+        scene.say(from, &text);
+    }
+    assert!(scene.state.in_call());
+    scene.state.leave(two);
+    assert!(!scene.state.in_call());
+    scene.state.leave(one);
+    assert!(scene.state.is_idle());
 }
 
 #[test]
 fn a_message_to_nobody_and_a_payload_that_is_no_object_are_refused() {
-    let mut scene = Scene::new(0, None, 0);
-    scene.join(client(1), Features::default()).unwrap();
+    let mut scene = Scene::new(0);
+    scene.join(client(1), Features::default());
     for (text, code) in [
         (
             r#"{"type":"offer","to":"nobody","payload":{}}"#.to_owned(),
@@ -345,8 +303,8 @@ fn a_message_to_nobody_and_a_payload_that_is_no_object_are_refused() {
 
 #[test]
 fn a_chat_ids_owner_is_who_used_it_first() {
-    let mut scene = Scene::new(0, None, 0);
-    scene.join(client(1), all_features()).unwrap();
+    let mut scene = Scene::new(0);
+    scene.join(client(1), all_features());
     let chat = r#"{"type":"chat","id":"m-1","payload":1}"#;
     assert_eq!(sent(&scene.say(client(1), chat))[0].1["id"], "m-1");
     assert_ne!(sent(&scene.say(client(1), chat))[0].1["id"], "m-1");
@@ -354,9 +312,9 @@ fn a_chat_ids_owner_is_who_used_it_first() {
 
 #[test]
 fn a_newcomer_is_given_the_last_fifty_messages_but_no_others_private_ones() {
-    let mut scene = Scene::new(0, None, 0);
-    scene.join(client(1), all_features()).unwrap();
-    scene.join(client(2), all_features()).unwrap();
+    let mut scene = Scene::new(0);
+    scene.join(client(1), all_features());
+    scene.join(client(2), all_features());
     for number in 0..60 {
         scene.say(
             client(1),
@@ -370,9 +328,7 @@ fn a_newcomer_is_given_the_last_fifty_messages_but_no_others_private_ones() {
             client(2).id
         ),
     );
-    let joined = sent(&scene.join(client(3), all_features()).unwrap())[0]
-        .1
-        .clone();
+    let joined = sent(&scene.join(client(3), all_features()))[0].1.clone();
     let chat = joined["room"]["chat"].as_array().unwrap().clone();
     assert_eq!(chat.len(), 49);
     assert_eq!(chat[0]["payload"], 11);
@@ -381,8 +337,8 @@ fn a_newcomer_is_given_the_last_fifty_messages_but_no_others_private_ones() {
 
 #[test]
 fn the_history_given_to_a_newcomer_stays_small_whatever_is_said() {
-    let mut scene = Scene::new(0, None, 0);
-    scene.join(client(1), all_features()).unwrap();
+    let mut scene = Scene::new(0);
+    scene.join(client(1), all_features());
     let long = "x".repeat(200 * 1024);
     for _ in 0..50 {
         scene.say(
@@ -390,7 +346,7 @@ fn the_history_given_to_a_newcomer_stays_small_whatever_is_said() {
             &format!(r#"{{"type":"chat","payload":"{long}"}}"#),
         );
     }
-    let effects = scene.join(client(2), all_features()).unwrap();
+    let effects = scene.join(client(2), all_features());
     assert_eq!(
         sent(&effects)[0].1["room"]["chat"]
             .as_array()

@@ -1,0 +1,71 @@
+//! The room cache: key `room:{roomId}`, write-through and read-through, a day
+//! for each entry. It saves reads; nothing depends on it.
+
+mod local;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::model::Room;
+pub(crate) use local::LocalCache;
+
+/// How long an entry lives; the room lives on.
+pub(crate) const CACHE_TTL: Duration = Duration::from_secs(24 * 3_600);
+
+/// Where rooms are kept close by.
+#[derive(Debug)]
+pub(crate) enum RoomCache {
+    /// In this process.
+    Local(LocalCache),
+}
+
+/// What an entry says: what a gatekeeper needs, and the whole room.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    id: Uuid,
+    host_id: Option<Uuid>,
+    max_participants: u32,
+    room: Room,
+}
+
+impl RoomCache {
+    /// The room with this code, where it is known here.
+    pub async fn get(&self, code: &str, now: Timestamp) -> Option<Room> {
+        let text = match self {
+            Self::Local(local) => local.get(&key(code), now),
+        };
+        let entry: Entry = serde_json::from_str(&text?).ok()?;
+        Some(entry.room)
+    }
+
+    /// Keeps a room as it is now.
+    pub async fn put(&self, room: &Room, now: Timestamp) {
+        let entry = Entry {
+            id: room.uid,
+            host_id: room.host,
+            max_participants: room.max_participants,
+            room: room.clone(),
+        };
+        let Ok(text) = serde_json::to_string(&entry) else {
+            return;
+        };
+        match self {
+            Self::Local(local) => local.put(key(&room.code), text, now),
+        }
+    }
+
+    /// Forgets a room.
+    pub async fn remove(&self, code: &str) {
+        match self {
+            Self::Local(local) => local.remove(&key(code)),
+        }
+    }
+}
+
+fn key(code: &str) -> String {
+    format!("room:{code}")
+}

@@ -1,0 +1,181 @@
+//! Letting people in: the row's transaction decides.
+
+use uuid::Uuid;
+use visavis_protocol::{ErrorCode, Features, Grants, Role};
+
+use super::{Happening, Hub, store_failed};
+use crate::clock::Timestamp;
+use crate::id::{ClientId, short_id};
+use crate::model::{Incarnation, Participant, ParticipantKind, Phase, Room, Secret};
+use crate::refusal::Refusal;
+use crate::store::{StoreError, Tx};
+
+/// One who may come in, if there is a place.
+#[derive(Debug, Clone)]
+pub(crate) struct Applicant {
+    pub client: ClientId,
+    /// Whose row the room's host may become.
+    pub user: Uuid,
+    pub identity: String,
+    pub name: String,
+    pub role: Role,
+    pub kind: ParticipantKind,
+    pub grants: Grants,
+    pub metadata: String,
+    pub features: Features,
+    pub secret: u128,
+}
+
+/// One who is in, and the room as it is now.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub who: Participant,
+    pub room: Room,
+}
+
+/// The room, with whether it changed: it is stored once.
+struct Entered {
+    room: Room,
+    changed: bool,
+}
+
+impl Hub {
+    /// Lets someone into a room: stored, and counted against its limit.
+    pub async fn admit(&self, uid: Uuid, applicant: Applicant) -> Result<Admitted, Refusal> {
+        let mut tx = self.store.begin().await.map_err(store_failed)?;
+        let room = tx.lock_room(uid).await.map_err(store_failed)?;
+        let room = room.filter(|room| room.deleted_at.is_none());
+        let room = room.ok_or_else(Refusal::room_not_found)?;
+        let now = self.clock.now();
+        check_open(&room, now)?;
+        let (present, last) = tx.crowd(uid).await.map_err(store_failed)?;
+        // The order of joining is told by the time alone, on every node.
+        let now = last.map_or(now, |last| now.max(Timestamp(last.0 + 1)));
+        if room.max_participants > 0 && present >= room.max_participants {
+            return Err(Refusal::new(ErrorCode::RoomFull, "the room is full"));
+        }
+        let admitted = self.enter(tx, room, present, applicant, now).await;
+        let (admitted, changed) = admitted.map_err(store_failed)?;
+        if changed {
+            self.cache.put(&admitted.room, now).await;
+        }
+        self.written();
+        Ok(admitted)
+    }
+
+    async fn enter(
+        &self,
+        mut tx: Tx,
+        room: Room,
+        present: u32,
+        applicant: Applicant,
+        now: Timestamp,
+    ) -> Result<(Admitted, bool), StoreError> {
+        let mut entered = Entered {
+            room,
+            changed: false,
+        };
+        let sid = self.begin_life(&mut tx, &mut entered, now).await?;
+        let room = &mut entered.room;
+        if room.host.is_none() {
+            tx.ensure_user(applicant.user, now).await?;
+            room.host = Some(applicant.user);
+            entered.changed = true;
+        }
+        let is_host = room.host == Some(applicant.user) || applicant.role == Role::Host;
+        let stale = room.empty_since.is_some()
+            || (!room.visited && !is_host)
+            || (room.host_left_at.is_some() && is_host);
+        if stale {
+            room.empty_since = None;
+            room.visited |= !is_host;
+            room.host_left_at = room.host_left_at.filter(|_| !is_host);
+            entered.changed = true;
+        }
+        if entered.changed {
+            tx.put_room(room).await?;
+        }
+        let who = Participant {
+            sid: short_id("PA_", &mut rand::rng()),
+            room: room.uid,
+            incarnation: sid,
+            client: applicant.client,
+            identity: applicant.identity,
+            name: applicant.name,
+            role: applicant.role,
+            kind: applicant.kind,
+            joined_at: now,
+            left_at: None,
+            node: self.node.clone(),
+            features: applicant.features,
+            grants: applicant.grants,
+            tracks: Vec::new(),
+            hand_raised: false,
+            quality: None,
+            metadata: applicant.metadata,
+            secret: Secret(applicant.secret),
+        };
+        tx.insert_participant(&who).await?;
+        self.note(&mut tx, room, present + 1, Happening::Joined(&who))
+            .await?;
+        tx.commit().await?;
+        let Entered { room, changed } = entered;
+        Ok((Admitted { who, room }, changed))
+    }
+
+    /// The sid of the room's life, which begins now if it has none.
+    async fn begin_life(
+        &self,
+        tx: &mut Tx,
+        entered: &mut Entered,
+        now: Timestamp,
+    ) -> Result<String, StoreError> {
+        let Entered { room, changed } = entered;
+        if let Some(life) = &room.incarnation {
+            return Ok(life.sid.clone());
+        }
+        let sid = short_id("RM_", &mut rand::rng());
+        tx.begin_life(room.uid, &sid, now).await?;
+        room.incarnation = Some(Incarnation {
+            sid: sid.clone(),
+            started_at: now,
+        });
+        *changed = true;
+        self.note(tx, room, 0, Happening::Started).await?;
+        Ok(sid)
+    }
+
+    /// Begins a room's life before anyone is inside: its host asked for a token.
+    pub async fn begin(&self, uid: Uuid) -> Result<Option<Room>, StoreError> {
+        let mut tx = self.store.begin().await?;
+        let room = tx
+            .lock_room(uid)
+            .await?
+            .filter(|room| room.deleted_at.is_none());
+        let Some(room) = room else {
+            return Ok(None);
+        };
+        let mut entered = Entered {
+            room,
+            changed: false,
+        };
+        self.begin_life(&mut tx, &mut entered, self.clock.now())
+            .await?;
+        if entered.changed {
+            tx.put_room(&mut entered.room).await?;
+            tx.commit().await?;
+            self.changed(&entered.room).await;
+        }
+        Ok(Some(entered.room))
+    }
+}
+
+/// Whether people may come in now.
+fn check_open(room: &Room, now: Timestamp) -> Result<(), Refusal> {
+    match room.phase(now) {
+        Phase::Open => Ok(()),
+        Phase::Pending => Err(Refusal::room_not_open(room.opens_at)),
+        Phase::Closed => Err(Refusal::room_ended()),
+        Phase::Deleted => Err(Refusal::room_not_found()),
+    }
+}

@@ -1,0 +1,147 @@
+//! Changing and ending rooms.
+
+use uuid::Uuid;
+
+use super::{Happening, Hub};
+use crate::model::{Closing, EndReason, Phase, Room};
+use crate::store::{StoreError, Tx};
+
+/// Why a room was not changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChangeError<E> {
+    /// There is no such room, or not any more.
+    #[error("there is no such room")]
+    Gone,
+    /// The change refused itself.
+    #[error("refused")]
+    Refused(E),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Hub {
+    /// Changes a room that is not deleted: in the store, in the cache, and
+    /// wherever it is alive. A change that comes to nothing is not told.
+    ///
+    /// Not to be called by a room's own task, which it tells of the change.
+    pub async fn change<E>(
+        &self,
+        uid: Uuid,
+        change: impl FnOnce(&mut Room) -> Result<(), E>,
+    ) -> Result<Room, ChangeError<E>> {
+        let mut tx = self.store.begin().await?;
+        let before = tx
+            .lock_room(uid)
+            .await?
+            .filter(|room| room.deleted_at.is_none());
+        let before = before.ok_or(ChangeError::Gone)?;
+        let mut room = before.clone();
+        change(&mut room).map_err(ChangeError::Refused)?;
+        if room == before {
+            return Ok(room);
+        }
+        let now = self.clock.now();
+        // A closing time that is put into the past closes at once.
+        if before.phase(now) != Phase::Closed && room.phase(now) == Phase::Closed {
+            drop(tx);
+            let retimed = room.closes_at;
+            let ended = self
+                .end_with(uid, EndReason::Time, |room| room.closes_at = retimed)
+                .await?;
+            return ended.ok_or(ChangeError::Gone);
+        }
+        if let Some(host) = room.host {
+            tx.ensure_user(host, now).await?;
+        }
+        tx.put_room(&mut room).await?;
+        let present = tx.count_present(uid).await?;
+        self.note(&mut tx, &room, present, Happening::Updated)
+            .await?;
+        tx.commit().await?;
+        self.changed(&room).await;
+        Ok(room)
+    }
+
+    /// Tells everyone who keeps a copy of a room what it is now.
+    pub async fn changed(&self, room: &Room) {
+        self.cache.put(room, self.clock.now()).await;
+        self.written();
+        if let Some(handle) = self.living(room.uid) {
+            handle.changed(room.clone()).await;
+        }
+    }
+
+    /// Ends a room: whoever is inside has left, its life is over, and it is
+    /// closed or, where that is its way, found no more. `None`: there is none.
+    ///
+    /// Not to be called by a room's own task.
+    pub async fn end(&self, uid: Uuid, reason: EndReason) -> Result<Option<Room>, StoreError> {
+        self.end_with(uid, reason, |_| {}).await
+    }
+
+    async fn end_with(
+        &self,
+        uid: Uuid,
+        reason: EndReason,
+        change: impl FnOnce(&mut Room),
+    ) -> Result<Option<Room>, StoreError> {
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        let room = tx
+            .lock_room(uid)
+            .await?
+            .filter(|room| room.deleted_at.is_none());
+        let Some(mut room) = room else {
+            return Ok(None);
+        };
+        change(&mut room);
+        let was_closed = room.closed.is_some();
+        let fleeting = matches!(reason, EndReason::Empty | EndReason::Idle) && room.is_fleeting();
+        if fleeting || reason == EndReason::Deleted {
+            room.deleted_at = Some(now);
+        }
+        if !was_closed {
+            room.closed = Some(Closing { at: now, reason });
+        }
+        self.empty(&mut tx, &mut room).await?;
+        room.empty_since = None;
+        room.host_left_at = None;
+        tx.put_room(&mut room).await?;
+        if !was_closed {
+            self.note(&mut tx, &room, 0, Happening::Closed).await?;
+        }
+        if reason == EndReason::Deleted {
+            self.note(&mut tx, &room, 0, Happening::Deleted).await?;
+        }
+        tx.commit().await?;
+        match room.deleted_at {
+            Some(_) => self.cache.remove(&room.code).await,
+            None => self.cache.put(&room, now).await,
+        }
+        self.written();
+        if let Some(handle) = self.living(uid) {
+            handle.over(room.clone(), reason).await;
+        }
+        tracing::info!(room = room.code, ?reason, "the room is over");
+        Ok(Some(room))
+    }
+
+    /// Whoever is inside has left, and the room's life is over.
+    async fn empty(&self, tx: &mut Tx, room: &mut Room) -> Result<(), StoreError> {
+        let mut left = tx.count_present(room.uid).await?;
+        for who in tx.present(room.uid).await? {
+            left = left.saturating_sub(1);
+            self.note_left(tx, room, left, who).await?;
+        }
+        if let Some(life) = room.incarnation.take() {
+            tx.end_life(&life.sid, self.clock.now()).await?;
+            let ended = Room {
+                incarnation: Some(life),
+                ..room.clone()
+            };
+            self.note(tx, &ended, 0, Happening::Finished).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! Making rooms.
+
+use visavis_protocol::limits::MAX_NAME_CHARS;
+
+use super::{Happening, Hub};
+use crate::id::room_code;
+use crate::id::ulid::UlidKind;
+use crate::model::Room;
+use crate::store::StoreError;
+
+/// A code is one of 1.4e14: more collisions in a row than this are no chance.
+const CODE_ATTEMPTS: usize = 8;
+
+impl Hub {
+    /// Gives a draft its names, and stores it. A draft that has an `rtc_name`
+    /// keeps it.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] where its `rtc_name` is another room's.
+    pub async fn create(&self, draft: Room) -> Result<Room, StoreError> {
+        self.create_with(draft, || room_code(&mut rand::rng()))
+            .await
+    }
+
+    async fn create_with(
+        &self,
+        draft: Room,
+        mut code: impl FnMut() -> String,
+    ) -> Result<Room, StoreError> {
+        let mut room = draft;
+        room.ro = self
+            .ulids
+            .make(UlidKind::Room, self.clock.now(), &mut rand::rng());
+        let named = !room.rtc_name.is_empty();
+        if !named {
+            room.rtc_name.clone_from(&room.ro);
+        }
+        for _ in 0..CODE_ATTEMPTS {
+            room.code = code();
+            match self.insert(&room).await {
+                Err(StoreError::Taken(what)) if named && what.contains("rtc_name") => {
+                    return Err(StoreError::Taken(what));
+                }
+                Err(StoreError::Taken(_)) => {}
+                result => {
+                    result?;
+                    self.cache.put(&room, self.clock.now()).await;
+                    self.written();
+                    return Ok(room);
+                }
+            }
+        }
+        Err(StoreError::Taken("a code".to_owned()))
+    }
+
+    async fn insert(&self, room: &Room) -> Result<(), StoreError> {
+        debug_assert!(room.name.chars().count() <= MAX_NAME_CHARS);
+        let mut tx = self.store.begin().await?;
+        if let Some(host) = room.host {
+            tx.ensure_user(host, self.clock.now()).await?;
+        }
+        tx.insert_room(room).await?;
+        self.note(&mut tx, room, 0, Happening::Created).await?;
+        tx.commit().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ServerConfig;
+    use crate::store::{Database, Store};
+
+    #[tokio::test]
+    async fn s4_07_a_code_that_is_taken_is_replaced_by_another() {
+        let store = Store::open(&Database::Memory).await.unwrap();
+        let hub = Hub::start(ServerConfig::default(), store).await.unwrap();
+        let draft = || Room::draft(hub.clock.now());
+        let mut codes = ["abc-defg-hij", "abc-defg-hij", "abc-defg-hik"].into_iter();
+        let mut next = || codes.next().unwrap().to_owned();
+        let first = hub.create_with(draft(), &mut next).await.unwrap();
+        let second = hub.create_with(draft(), &mut next).await.unwrap();
+        assert_eq!(
+            (first.code.as_str(), second.code.as_str()),
+            ("abc-defg-hij", "abc-defg-hik")
+        );
+        let always = || "abc-defg-hij".to_owned();
+        assert!(hub.create_with(draft(), always).await.is_err());
+    }
+}

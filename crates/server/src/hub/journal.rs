@@ -1,0 +1,123 @@
+//! What happened, written where it belongs: the log of events, on every topic
+//! that it concerns, and the webhooks' queue. In the same transaction as what
+//! made it happen.
+
+use livekit_protocol::EgressInfo;
+use rand::Rng;
+use visavis_protocol::Track;
+
+use super::Hub;
+use crate::clock::Timestamp;
+use crate::id::short_id;
+use crate::model::{Event, EventLabel, Participant, Room, Topic};
+use crate::render;
+use crate::store::{StoreError, Tx};
+
+/// What happened to a room.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Happening<'a> {
+    Created,
+    Updated,
+    Deleted,
+    Opened,
+    Closed,
+    Started,
+    Finished,
+    Joined(&'a Participant),
+    Left(&'a Participant),
+    Published(&'a Participant, &'a Track),
+    Unpublished(&'a Participant, &'a Track),
+    Egress(EventLabel, &'a EgressInfo),
+}
+
+impl Happening<'_> {
+    fn label(self) -> EventLabel {
+        match self {
+            Self::Created => EventLabel::RoomCreate,
+            Self::Updated => EventLabel::RoomUpdate,
+            Self::Deleted => EventLabel::RoomDelete,
+            Self::Opened => EventLabel::RoomOpen,
+            Self::Closed => EventLabel::RoomClose,
+            Self::Started => EventLabel::RoomStarted,
+            Self::Finished => EventLabel::RoomFinished,
+            Self::Joined(_) => EventLabel::ParticipantJoined,
+            Self::Left(_) => EventLabel::ParticipantLeft,
+            Self::Published(..) => EventLabel::TrackPublished,
+            Self::Unpublished(..) => EventLabel::TrackUnpublished,
+            Self::Egress(label, _) => label,
+        }
+    }
+}
+
+impl Hub {
+    /// Writes down what happened; `present` = how many are inside now.
+    pub async fn note(
+        &self,
+        tx: &mut Tx,
+        room: &Room,
+        present: u32,
+        what: Happening<'_>,
+    ) -> Result<(), StoreError> {
+        let event = event(room, present, what, self.clock.now(), &mut rand::rng())?;
+        if event.label.is_livekit() {
+            for url in &self.config.webhooks {
+                tx.enqueue_webhook(&event, &room.rtc_name, url).await?;
+            }
+        }
+        for uri in topics(room, event.label) {
+            let event = Event {
+                uri,
+                ..event.clone()
+            };
+            tx.append_event(&event).await?;
+        }
+        Ok(())
+    }
+}
+
+fn topics(room: &Room, label: EventLabel) -> Vec<String> {
+    match label {
+        EventLabel::RoomCreate | EventLabel::RoomUpdate | EventLabel::RoomDelete => {
+            vec![Topic::audience(&room.audience)]
+        }
+        EventLabel::RoomClose => vec![Topic::room(room.uid), Topic::audience(&room.audience)],
+        _ => vec![Topic::room(room.uid)],
+    }
+}
+
+fn event(
+    room: &Room,
+    present: u32,
+    what: Happening<'_>,
+    at: Timestamp,
+    rng: &mut impl Rng,
+) -> Result<Event, StoreError> {
+    let label = what.label();
+    let id = short_id("EV_", rng);
+    let payload = if label.is_livekit() {
+        let mut told = render::livekit::webhook_event(label, &id, at);
+        told.room = Some(render::livekit::room(room, present));
+        match what {
+            Happening::Joined(who) | Happening::Left(who) => {
+                told.participant = Some(render::livekit::participant(who));
+            }
+            Happening::Published(who, track) | Happening::Unpublished(who, track) => {
+                told.participant = Some(render::livekit::participant(who));
+                told.track = Some(render::livekit::track(track));
+            }
+            Happening::Egress(_, egress) => told.egress_info = Some(egress.clone()),
+            _ => {}
+        }
+        serde_json::to_string(&told)?
+    } else {
+        render::room::s0(room).to_string()
+    };
+    Ok(Event {
+        id,
+        at,
+        room: Some(room.uid),
+        uri: String::new(),
+        label,
+        payload,
+    })
+}

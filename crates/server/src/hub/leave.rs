@@ -1,0 +1,110 @@
+//! Writing down what participants did: that they left, and how they changed.
+
+use uuid::Uuid;
+
+use super::{Happening, Hub};
+use crate::model::{OnHostLeave, Participant, Room};
+use crate::store::{StoreError, Tx};
+
+impl Hub {
+    /// Someone has left. Once told twice, the second changes nothing.
+    pub async fn left(&self, who: Participant, was_host: bool) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        let Some(mut room) = tx.lock_room(who.room).await? else {
+            return Ok(());
+        };
+        let present = tx.count_present(who.room).await?.saturating_sub(1);
+        if !self.note_left(&mut tx, &room, present, who).await? {
+            return Ok(());
+        }
+        let mut changed = false;
+        if was_host && room.on_host_leave == OnHostLeave::Close {
+            room.host_left_at = Some(now);
+            changed = true;
+        }
+        if present == 0 {
+            room.empty_since = Some(now);
+            changed = true;
+            // With no time to wait for, this life is over.
+            if room.empty_timeout.is_none()
+                && let Some(life) = room.incarnation.clone()
+            {
+                tx.end_life(&life.sid, now).await?;
+                self.note(&mut tx, &room, 0, Happening::Finished).await?;
+                room.incarnation = None;
+            }
+        }
+        if changed {
+            tx.put_room(&mut room).await?;
+        }
+        tx.commit().await?;
+        if changed {
+            self.cache.put(&room, now).await;
+        }
+        self.written();
+        Ok(())
+    }
+
+    /// Whether this one was inside until now.
+    pub(super) async fn note_left(
+        &self,
+        tx: &mut Tx,
+        room: &Room,
+        present: u32,
+        who: Participant,
+    ) -> Result<bool, StoreError> {
+        let mut who = who.gone(self.clock.now());
+        let tracks = std::mem::take(&mut who.tracks);
+        if !tx.put_participant(&who).await? {
+            return Ok(false);
+        }
+        for track in &tracks {
+            let unpublished = Happening::Unpublished(&who, track);
+            self.note(tx, room, present + 1, unpublished).await?;
+        }
+        self.note(tx, room, present, Happening::Left(&who)).await?;
+        Ok(true)
+    }
+
+    /// Someone has changed: `before` = what it was.
+    pub async fn updated(&self, before: &Participant, who: &Participant) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        if !tx.put_participant(who).await? {
+            return Ok(());
+        }
+        let is_in = |tracks: &[visavis_protocol::Track], sid: &str| {
+            tracks.iter().any(|track| track.sid == sid)
+        };
+        let gone = before
+            .tracks
+            .iter()
+            .filter(|track| !is_in(&who.tracks, &track.sid));
+        let new = who
+            .tracks
+            .iter()
+            .filter(|track| !is_in(&before.tracks, &track.sid));
+        let happened: Vec<_> = gone
+            .map(|track| Happening::Unpublished(who, track))
+            .chain(new.map(|track| Happening::Published(who, track)))
+            .collect();
+        if !happened.is_empty()
+            && let Some(room) = tx.lock_room(who.room).await?
+        {
+            let present = tx.count_present(who.room).await?;
+            for what in happened {
+                self.note(&mut tx, &room, present, what).await?;
+            }
+        }
+        tx.commit().await?;
+        self.written();
+        Ok(())
+    }
+
+    /// How many are inside a room, and those.
+    pub async fn inside(&self, room: Uuid) -> Result<Vec<Participant>, StoreError> {
+        self.store
+            .participants(room, crate::store::Stay::Present)
+            .await
+    }
+}

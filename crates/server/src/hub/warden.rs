@@ -1,0 +1,129 @@
+//! Watches over the times of all rooms: what is due is done, once, by one node.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{Happening, Hub};
+use crate::clock::{Clock, Timestamp};
+use crate::model::Due;
+use crate::store::StoreError;
+
+/// Nodes that share a database look this often for what another one wrote; so
+/// does one whose database is down.
+const LOOK: Duration = Duration::from_secs(1);
+/// The one who watches is another one after this long without a word.
+const LEASE: Duration = Duration::from_secs(5);
+/// Rooms that are seen to at a time.
+const AT_ONCE: i64 = 100;
+/// What is deleted is remembered for so long.
+const MEMORY: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// Does what is due, as long as the server runs.
+pub(super) async fn watch_over(hub: Arc<Hub>) {
+    loop {
+        let wait = match look(&hub).await {
+            Ok(next) => next,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "cannot see what is due");
+                Some(hub.clock.now().after(LOOK))
+            }
+        };
+        let look_again = async {
+            if hub.store.is_shared() {
+                tokio::time::sleep(LOOK).await;
+            } else {
+                std::future::pending().await
+            }
+        };
+        let due = async {
+            match wait {
+                Some(at) => hub.clock.sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = hub.cancel.cancelled() => break,
+            () = hub.due.notified() => {}
+            () = due => {}
+            () = look_again => {}
+        }
+    }
+    if hub.store.is_shared() {
+        // Another node need not wait for the lease to run out.
+        let _ = hub.store.drop_lease("warden", &hub.node).await;
+    }
+}
+
+/// Does what is due; when to look again.
+async fn look(hub: &Hub) -> Result<Option<Timestamp>, StoreError> {
+    if hub.store.is_shared() {
+        let now = Clock::real();
+        let until = now.after(LEASE);
+        if !hub
+            .store
+            .take_lease("warden", &hub.node, now, until)
+            .await?
+        {
+            return Ok(None);
+        }
+    }
+    loop {
+        let due = hub.store.due_rooms(hub.clock.now(), AT_ONCE).await?;
+        if due.is_empty() {
+            return hub.store.next_due().await;
+        }
+        for uid in due {
+            see_to(hub, uid).await?;
+        }
+    }
+}
+
+async fn see_to(hub: &Hub, uid: Uuid) -> Result<(), StoreError> {
+    let mut tx = hub.store.begin().await?;
+    let Some(mut room) = tx.lock_room(uid).await? else {
+        return Ok(());
+    };
+    match room.due(hub.clock.now()) {
+        Some(Due::End(reason)) => {
+            drop(tx);
+            hub.end(uid, reason).await.map(drop)
+        }
+        Some(Due::Opening) => {
+            room.opened = true;
+            tx.put_room(&mut room).await?;
+            let present = tx.count_present(uid).await?;
+            hub.note(&mut tx, &room, present, Happening::Opened).await?;
+            tx.commit().await?;
+            hub.changed(&room).await;
+            Ok(())
+        }
+        // It was seen to meanwhile; its column says when it is due next.
+        None => {
+            tx.put_room(&mut room).await?;
+            tx.commit().await
+        }
+    }
+}
+
+impl Hub {
+    /// Finishes what is left: rooms that are past their time, and what is
+    /// remembered no longer.
+    pub async fn vacuum(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        for uid in self.store.due_rooms(now, i64::MAX).await? {
+            see_to(self, uid).await?;
+        }
+        let mut tx = self.store.begin().await?;
+        let before = Timestamp(
+            now.0
+                .saturating_sub(i64::try_from(MEMORY.as_millis()).unwrap_or(i64::MAX)),
+        );
+        tx.purge(before).await?;
+        tx.purge_leases(Timestamp(Clock::real().0.saturating_sub(60_000)))
+            .await?;
+        tx.commit().await
+    }
+}

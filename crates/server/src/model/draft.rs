@@ -1,0 +1,56 @@
+//! A room as it is before anything is said about it.
+
+use std::time::Duration;
+
+use serde_json::json;
+use uuid::Uuid;
+use visavis_protocol::RoomKind;
+
+use super::{Backend, OnHostLeave, Room};
+use crate::clock::Timestamp;
+
+/// A room that is no broadcast closes this long after its host's leave, where
+/// that closes it.
+const DEPARTURE_TIMEOUT: Duration = Duration::from_secs(20);
+
+impl Room {
+    /// An open room without limits, from now on. The hub gives it its names.
+    pub(crate) fn draft(now: Timestamp) -> Self {
+        Self {
+            uid: Uuid::new_v4(),
+            code: String::new(),
+            ro: String::new(),
+            rtc_name: String::new(),
+            name: String::new(),
+            audience: "default".to_owned(),
+            host: None,
+            link: None,
+            kind: RoomKind::Open,
+            opens_at: now,
+            opened: true,
+            closes_at: None,
+            empty_timeout: None,
+            departure_timeout: DEPARTURE_TIMEOUT,
+            idle_ttl: None,
+            on_host_leave: OnHostLeave::Transfer,
+            max_participants: 0,
+            reserve: None,
+            backend: Backend::None,
+            tags: json!({}),
+            metadata: None,
+            rtc_metadata: String::new(),
+            passcode: None,
+            waiting_room: false,
+            locked: false,
+            recording_enabled: false,
+            created_at: now,
+            visited: false,
+            empty_since: None,
+            host_left_at: None,
+            incarnation: None,
+            closed: None,
+            deleted_at: None,
+            version: 0,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! One stay of someone in a room, as it is stored: for billing, for the limit,
+//! and for other nodes.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use visavis_protocol::{Features, Grants, Role, Track};
+
+use crate::clock::Timestamp;
+
+/// One stay, from joining to leaving.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Participant {
+    /// `PA_` and twelve characters.
+    pub sid: String,
+    /// The room.
+    pub room: Uuid,
+    /// The room's life that it belongs to.
+    pub incarnation: String,
+    /// The client id on the wire.
+    pub client: Uuid,
+    /// Who it is: a token's `sub`, a user's id, or else the client id.
+    pub identity: String,
+    /// The name to show.
+    pub name: String,
+    /// What it is in the room.
+    pub role: Role,
+    /// With a picture, or by telephone.
+    pub kind: ParticipantKind,
+    /// When it came.
+    pub joined_at: Timestamp,
+    /// When it left.
+    pub left_at: Option<Timestamp>,
+    /// The node that its socket is on.
+    pub node: String,
+    /// The extensions that it asked for.
+    pub features: Features,
+    /// What it may do.
+    pub grants: Grants,
+    /// What it says it sends.
+    pub tracks: Vec<Track>,
+    /// Whether it asks to speak.
+    pub hand_raised: bool,
+    /// The connections as it sees them: the last `report-quality`.
+    pub quality: Option<serde_json::Value>,
+    /// LiveKit's free text.
+    pub metadata: String,
+    /// Proves who comes back; 128 bits.
+    pub secret: Secret,
+}
+
+/// What proves that one who comes back is the one who was here.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(#[serde(with = "hex")] pub u128);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+mod hex {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(secret: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{secret:032x}"))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u128::from_str_radix(&text, 16).map_err(serde::de::Error::custom)
+    }
+}
+
+/// How someone takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ParticipantKind {
+    /// With a client.
+    #[default]
+    Video,
+    /// By telephone.
+    Phone,
+}

@@ -1,0 +1,4 @@
+//! How each dialect writes the model.
+
+pub(crate) mod livekit;
+pub(crate) mod room;

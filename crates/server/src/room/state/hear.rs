@@ -1,0 +1,117 @@
+//! What other nodes tell of the room.
+
+use uuid::Uuid;
+
+use super::{Effect, RoomState};
+use crate::id::ClientId;
+use crate::model::Participant;
+use crate::room::member::{Attachment, Member};
+use crate::room::message::Frame;
+use crate::room::news::News;
+
+impl RoomState {
+    /// Another node has told something.
+    pub fn hear(&mut self, news: News) -> Vec<Effect> {
+        match news {
+            News::Is { who, reconnecting } => self.is_elsewhere(*who, reconnecting),
+            News::Left { client } => match self.find(client) {
+                Some(index) if !self.members[index].is_local() => self.take_out(index),
+                _ => Vec::new(),
+            },
+            News::Chat { entry } => {
+                let to = entry.to.as_deref().and_then(|to| Uuid::try_parse(to).ok());
+                let from = Uuid::try_parse(&entry.from).ok();
+                self.spread_chat(entry, from, to)
+            }
+            News::Relay { to, frame } => self.hand_over(to, frame.into()),
+        }
+    }
+
+    /// The room as the store has it, after news may have been missed: who is
+    /// there now, and who is not any more.
+    pub fn catch_up(&mut self, present: Vec<Participant>) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let gone = |member: &Member| {
+            let is = |who: &Participant| who.client == member.id();
+            !member.is_local() && !present.iter().any(is)
+        };
+        while let Some(index) = self.members.iter().position(gone) {
+            effects.extend(self.take_out(index));
+        }
+        for who in present {
+            effects.extend(self.is_elsewhere(who, false));
+        }
+        effects
+    }
+
+    /// Someone is on another node. One who was here has come back there.
+    fn is_elsewhere(&mut self, who: Participant, reconnecting: bool) -> Vec<Effect> {
+        let id = who.client;
+        let elsewhere = Attachment::Elsewhere { reconnecting };
+        let Some(index) = self.find(id) else {
+            let place = self.place_of(&who);
+            let member = Member {
+                who,
+                attachment: elsewhere,
+            };
+            self.members.insert(place, member);
+            let became = self.settle_host();
+            let arrival = self.arrival(&self.members[place]);
+            let mut effects = self.tell(None, arrival);
+            if let Some(index) = became.filter(|index| *index != place) {
+                effects.extend(self.show(index));
+            }
+            return effects;
+        };
+        let member = &mut self.members[index];
+        if member.is_local() && member.who.node == who.node {
+            return Vec::new();
+        }
+        let unchanged = member.who == who && member.is_reconnecting() == reconnecting;
+        let before = std::mem::replace(&mut member.attachment, elsewhere);
+        member.who = who;
+        let mut effects = Vec::new();
+        match before {
+            Attachment::Away { kept, .. } => effects.extend(kept.into_frames().map(|frame| {
+                Effect::Publish(News::Relay {
+                    to: id,
+                    frame: frame.as_str().to_owned(),
+                })
+            })),
+            Attachment::Here(socket) => {
+                effects.push(Effect::Close(socket, visavis_protocol::CloseCode::Replaced));
+            }
+            Attachment::Elsewhere { .. } if unchanged => return effects,
+            Attachment::Elsewhere { .. } => {}
+        }
+        let became = self.settle_host();
+        effects.extend(self.show(index));
+        if let Some(host) = became.filter(|host| *host != index) {
+            effects.extend(self.show(host));
+        }
+        effects
+    }
+
+    /// A frame from another node for one who should be here.
+    fn hand_over(&mut self, to: ClientId, frame: Frame) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if let Some(index) = self.find(to)
+            && self.members[index].is_local()
+        {
+            self.deliver(index, frame, &mut effects);
+        }
+        effects
+    }
+
+    pub(super) fn find(&self, client: ClientId) -> Option<usize> {
+        self.members.iter().position(|member| member.id() == client)
+    }
+
+    /// Where a newcomer stands in the order of joining, which is the same on
+    /// every node.
+    pub(super) fn place_of(&self, who: &Participant) -> usize {
+        let rank = (who.joined_at, &who.sid);
+        self.members
+            .partition_point(|member| (member.who.joined_at, &member.who.sid) <= rank)
+    }
+}

@@ -1,0 +1,34 @@
+//! What was said in a room.
+
+use uuid::Uuid;
+use visavis_protocol::ChatEntry;
+
+use super::{Store, StoreError, from_docs, to_doc};
+
+impl Store {
+    /// Adds a chat message; one statement is its own transaction.
+    ///
+    /// # Errors
+    /// When the database failed, or there is no such room.
+    pub async fn append_chat(&self, room: Uuid, entry: &ChatEntry) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO chat (room, entry) VALUES ($1, $2)")
+            .bind(room.to_string())
+            .bind(to_doc(entry)?)
+            .execute(&self.writers)
+            .await?;
+        Ok(())
+    }
+
+    /// The last chat messages, oldest first.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn recent_chat(&self, room: Uuid, most: usize) -> Result<Vec<ChatEntry>, StoreError> {
+        let sql = "SELECT entry FROM chat WHERE room = $1 ORDER BY seq DESC LIMIT $2";
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let rows = sqlx::query(sql).bind(room.to_string()).bind(most);
+        let mut chat: Vec<ChatEntry> = from_docs(&rows.fetch_all(&self.readers).await?)?;
+        chat.reverse();
+        Ok(chat)
+    }
+}

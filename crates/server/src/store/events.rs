@@ -1,0 +1,86 @@
+//! The log of events, and webhooks' bodies until they are delivered.
+
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::{Store, StoreError, Tx};
+use crate::clock::Timestamp;
+use crate::model::{Event, EventLabel};
+
+/// An event and its place in the log.
+pub type Logged = (i64, Event);
+
+impl Store {
+    /// A topic's events after this place in the log, oldest first.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn events_after(
+        &self,
+        uri: &str,
+        place: i64,
+        most: i64,
+    ) -> Result<Vec<Logged>, StoreError> {
+        let sql = "SELECT seq, id, at, room, uri, label, payload FROM events \
+                   WHERE uri = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+        let rows = sqlx::query(sql).bind(uri).bind(place).bind(most);
+        let rows = rows.fetch_all(&self.readers).await?;
+        rows.iter().map(logged).collect()
+    }
+
+    /// Where an event stands in its topic's log.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn event_place(&self, uri: &str, id: &str) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT seq FROM events WHERE uri = $1 AND id = $2";
+        let row = sqlx::query(sql).bind(uri).bind(id);
+        let row = row.fetch_optional(&self.readers).await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
+    /// The last place of the log.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn last_place(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT COALESCE(MAX(seq), 0) FROM events";
+        let row = sqlx::query(sql).fetch_one(&self.readers).await?;
+        Ok(row.try_get(0)?)
+    }
+}
+
+impl Tx {
+    /// Adds an event to the log.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn append_event(&mut self, event: &Event) -> Result<(), StoreError> {
+        let sql = "INSERT INTO events (id, at, room, uri, label, payload) \
+                   VALUES ($1, $2, $3, $4, $5, $6)";
+        sqlx::query(sql)
+            .bind(event.id.as_str())
+            .bind(event.at.0)
+            .bind(event.room.map(|room| room.to_string()))
+            .bind(event.uri.as_str())
+            .bind(event.label.as_str())
+            .bind(event.payload.as_str())
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+}
+
+fn logged(row: &AnyRow) -> Result<Logged, StoreError> {
+    let room: Option<String> = row.try_get(3)?;
+    let label: String = row.try_get(5)?;
+    let event = Event {
+        id: row.try_get(1)?,
+        at: Timestamp(row.try_get(2)?),
+        room: room.and_then(|room| room.parse().ok()),
+        uri: row.try_get(4)?,
+        label: serde_json::from_value::<EventLabel>(label.into())?,
+        payload: row.try_get(6)?,
+    };
+    Ok((row.try_get(0)?, event))
+}

@@ -1,0 +1,171 @@
+//! Who is, and who was, in a room.
+
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::{Store, StoreError, Tx, from_doc, from_docs, to_doc};
+use crate::clock::Timestamp;
+use crate::model::Participant;
+
+/// Which stays are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stay {
+    /// Those who are inside.
+    Present,
+    /// Those who were inside too.
+    Any,
+}
+
+impl Store {
+    /// A room's participants, in the order of joining.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn participants(
+        &self,
+        room: Uuid,
+        stay: Stay,
+    ) -> Result<Vec<Participant>, StoreError> {
+        let sql = match stay {
+            Stay::Present => {
+                "SELECT doc FROM participants WHERE room = $1 AND left_at IS NULL \
+                 ORDER BY joined_at, sid"
+            }
+            Stay::Any => "SELECT doc FROM participants WHERE room = $1 ORDER BY joined_at, sid",
+        };
+        let rows = sqlx::query(sql).bind(room.to_string());
+        from_docs(&rows.fetch_all(&self.readers).await?)
+    }
+
+    /// How many are in each of the rooms that anybody is in.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn counts(&self) -> Result<Vec<(Uuid, u32)>, StoreError> {
+        let sql = "SELECT room, COUNT(*) FROM participants WHERE left_at IS NULL GROUP BY room";
+        let rows = sqlx::query(sql).fetch_all(&self.readers).await?;
+        let count = |row: &sqlx::any::AnyRow| {
+            let room = row.try_get::<String, _>(0).ok()?.parse().ok()?;
+            let count = u32::try_from(row.try_get::<i64, _>(1).ok()?).ok()?;
+            Some((room, count))
+        };
+        Ok(rows.iter().filter_map(count).collect())
+    }
+
+    /// Those that a node has inside.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn participants_of_node(&self, node: &str) -> Result<Vec<Participant>, StoreError> {
+        let sql = "SELECT doc FROM participants WHERE node = $1 AND left_at IS NULL";
+        let rows = sqlx::query(sql).bind(node).fetch_all(&self.readers);
+        from_docs(&rows.await?)
+    }
+}
+
+impl Tx {
+    /// How many are in a room.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn count_present(&mut self, room: Uuid) -> Result<u32, StoreError> {
+        Ok(self.crowd(room).await?.0)
+    }
+
+    /// How many are in a room, and when the last of them came.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn crowd(&mut self, room: Uuid) -> Result<(u32, Option<Timestamp>), StoreError> {
+        let sql = "SELECT COUNT(*), MAX(joined_at) FROM participants \
+                   WHERE room = $1 AND left_at IS NULL";
+        let row = sqlx::query(sql).bind(room.to_string());
+        let row = row.fetch_one(&mut *self.inner).await?;
+        let count = u32::try_from(row.try_get::<i64, _>(0)?).unwrap_or(u32::MAX);
+        Ok((count, row.try_get::<Option<i64>, _>(1)?.map(Timestamp)))
+    }
+
+    /// Those who are in a room, in the order of joining.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn present(&mut self, room: Uuid) -> Result<Vec<Participant>, StoreError> {
+        let sql = "SELECT doc FROM participants WHERE room = $1 AND left_at IS NULL \
+                   ORDER BY joined_at, sid";
+        let rows = sqlx::query(sql).bind(room.to_string());
+        from_docs(&rows.fetch_all(&mut *self.inner).await?)
+    }
+
+    /// Someone comes in.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] where the same client is inside.
+    pub async fn insert_participant(&mut self, who: &Participant) -> Result<(), StoreError> {
+        let sql = "INSERT INTO participants (sid, room, client, node, joined_at, left_at, doc) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        sqlx::query(sql)
+            .bind(who.sid.as_str())
+            .bind(who.room.to_string())
+            .bind(who.client.to_string())
+            .bind(who.node.as_str())
+            .bind(who.joined_at.0)
+            .bind(who.left_at.map(|at| at.0))
+            .bind(to_doc(who)?)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// A stay that is not over; nobody else changes it before the end of this
+    /// transaction.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn lock_present(
+        &mut self,
+        room: Uuid,
+        client: Uuid,
+    ) -> Result<Option<Participant>, StoreError> {
+        let sql = match self.for_update() {
+            "" => {
+                "SELECT doc FROM participants WHERE room = $1 AND client = $2 AND left_at IS NULL"
+            }
+            _ => {
+                "SELECT doc FROM participants WHERE room = $1 AND client = $2 AND left_at IS NULL \
+                 FOR UPDATE"
+            }
+        };
+        let row = sqlx::query(sql)
+            .bind(room.to_string())
+            .bind(client.to_string());
+        let row = row.fetch_optional(&mut *self.inner).await?;
+        row.as_ref().map(from_doc).transpose()
+    }
+
+    /// Replaces a participant, who may have left now; whether it was inside.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn put_participant(&mut self, who: &Participant) -> Result<bool, StoreError> {
+        let sql = "UPDATE participants SET node = $2, left_at = $3, doc = $4 \
+                   WHERE sid = $1 AND left_at IS NULL";
+        let result = sqlx::query(sql)
+            .bind(who.sid.as_str())
+            .bind(who.node.as_str())
+            .bind(who.left_at.map(|at| at.0))
+            .bind(to_doc(who)?)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(result.rows_affected() > 0)
+    }
+}
+
+/// Someone who left, as of then.
+impl Participant {
+    /// The same, gone.
+    #[must_use]
+    pub fn gone(mut self, at: Timestamp) -> Self {
+        self.left_at = Some(at);
+        self
+    }
+}

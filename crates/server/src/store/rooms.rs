@@ -1,0 +1,231 @@
+//! Rooms, users, and the lives of rooms.
+
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::{Store, StoreError, Tx, from_doc, from_docs, to_doc};
+use crate::clock::Timestamp;
+use crate::id::RoomKey;
+use crate::model::{Link, Room};
+
+impl Store {
+    /// The room with this identifier: the one place where they are resolved.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn find_room(&self, key: &RoomKey) -> Result<Option<Room>, StoreError> {
+        let (sql, text) = match key {
+            RoomKey::Uid(uid) => ("SELECT doc FROM rooms WHERE uid = $1", uid.to_string()),
+            RoomKey::Code(code) => ("SELECT doc FROM rooms WHERE code = $1", code.clone()),
+            RoomKey::Ro(ro) => ("SELECT doc FROM rooms WHERE ro = $1", ro.clone()),
+            RoomKey::Sid(sid) => (
+                "SELECT doc FROM rooms JOIN incarnations ON incarnations.room = rooms.uid \
+                 WHERE incarnations.sid = $1",
+                sid.clone(),
+            ),
+            RoomKey::Name(name) => ("SELECT doc FROM rooms WHERE rtc_name = $1", name.clone()),
+        };
+        let row = sqlx::query(sql).bind(text).fetch_optional(&self.readers);
+        row.await?.as_ref().map(from_doc).transpose()
+    }
+
+    /// The room made for this, the newest where there were several.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn find_linked(&self, link: &Link) -> Result<Option<Room>, StoreError> {
+        let sql = "SELECT doc FROM rooms WHERE link = $1 AND deleted_at IS NULL \
+                   ORDER BY created_at DESC LIMIT 1";
+        let row = sqlx::query(sql)
+            .bind(link_text(link))
+            .fetch_optional(&self.readers);
+        row.await?.as_ref().map(from_doc).transpose()
+    }
+
+    /// The rooms that are open to see, oldest first.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn public_rooms(&self, most: i64) -> Result<Vec<Room>, StoreError> {
+        let sql = "SELECT doc FROM rooms WHERE is_private = 0 AND is_active = 1 \
+                   ORDER BY created_at LIMIT $1";
+        let rows = sqlx::query(sql).bind(most).fetch_all(&self.readers);
+        from_docs(&rows.await?)
+    }
+
+    /// All rooms that are not over, oldest first.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn active_rooms(&self, most: i64) -> Result<Vec<Room>, StoreError> {
+        let sql = "SELECT doc FROM rooms WHERE is_active = 1 ORDER BY created_at LIMIT $1";
+        let rows = sqlx::query(sql).bind(most).fetch_all(&self.readers);
+        from_docs(&rows.await?)
+    }
+
+    /// Rooms in whose life something is due, the longest due first.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn due_rooms(&self, now: Timestamp, most: i64) -> Result<Vec<Uuid>, StoreError> {
+        let sql = "SELECT uid FROM rooms WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
+        let rows = sqlx::query(sql).bind(now.0).bind(most);
+        let rows = rows.fetch_all(&self.readers).await?;
+        let uid = |row: &sqlx::any::AnyRow| Some(row.try_get::<String, _>(0).ok()?.parse().ok()?);
+        Ok(rows.iter().filter_map(uid).collect())
+    }
+
+    /// When something is due next.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT MIN(due_at) FROM rooms WHERE due_at IS NOT NULL";
+        let row = sqlx::query(sql).fetch_one(&self.readers).await?;
+        Ok(row.try_get::<Option<i64>, _>(0)?.map(Timestamp))
+    }
+}
+
+impl Tx {
+    /// Notes a user at first sight.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn ensure_user(&mut self, user: Uuid, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO users (id, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+            .bind(user.to_string())
+            .bind(now.0)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// Adds a room.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] where one of its names is another room's,
+    /// [`StoreError::Dangling`] where its host is no user.
+    pub async fn insert_room(&mut self, room: &Room) -> Result<(), StoreError> {
+        let sql = "INSERT INTO rooms (uid, code, ro, rtc_name, audience, host_id, link, \
+                   max_participants, is_private, is_active, created_at, due_at, deleted_at, doc) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+        sqlx::query(sql)
+            .bind(room.uid.to_string())
+            .bind(room.code.as_str())
+            .bind(room.ro.as_str())
+            .bind(room.rtc_name.as_str())
+            .bind(room.audience.as_str())
+            .bind(room.host.map(|host| host.to_string()))
+            .bind(room.link.as_ref().map(link_text))
+            .bind(i64::from(room.max_participants))
+            .bind(i64::from(room.is_private()))
+            .bind(i64::from(is_active(room)))
+            .bind(room.created_at.0)
+            .bind(room.next_due().map(|at| at.0))
+            .bind(room.deleted_at.map(|at| at.0))
+            .bind(to_doc(room)?)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// The room as it is now; nobody else changes it before the end of this
+    /// transaction.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn lock_room(&mut self, uid: Uuid) -> Result<Option<Room>, StoreError> {
+        let sql = match self.for_update() {
+            "" => "SELECT doc FROM rooms WHERE uid = $1",
+            _ => "SELECT doc FROM rooms WHERE uid = $1 FOR UPDATE",
+        };
+        let row = sqlx::query(sql).bind(uid.to_string());
+        let row = row.fetch_optional(&mut *self.inner).await?;
+        row.as_ref().map(from_doc).transpose()
+    }
+
+    /// Replaces a room that was locked here, and counts the change.
+    ///
+    /// # Errors
+    /// As [`Tx::insert_room`].
+    pub async fn put_room(&mut self, room: &mut Room) -> Result<(), StoreError> {
+        room.version += 1;
+        let sql = "UPDATE rooms SET host_id = $2, link = $3, max_participants = $4, \
+                   is_private = $5, is_active = $6, due_at = $7, deleted_at = $8, doc = $9 \
+                   WHERE uid = $1";
+        sqlx::query(sql)
+            .bind(room.uid.to_string())
+            .bind(room.host.map(|host| host.to_string()))
+            .bind(room.link.as_ref().map(link_text))
+            .bind(i64::from(room.max_participants))
+            .bind(i64::from(room.is_private()))
+            .bind(i64::from(is_active(room)))
+            .bind(room.next_due().map(|at| at.0))
+            .bind(room.deleted_at.map(|at| at.0))
+            .bind(to_doc(room)?)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// Notes that a room's life began.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn begin_life(
+        &mut self,
+        room: Uuid,
+        sid: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO incarnations (sid, room, started_at) VALUES ($1, $2, $3)")
+            .bind(sid)
+            .bind(room.to_string())
+            .bind(at.0)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// Notes that a room's life ended.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn end_life(&mut self, sid: &str, at: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("UPDATE incarnations SET ended_at = $2 WHERE sid = $1")
+            .bind(sid)
+            .bind(at.0)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets rooms deleted before then, with all that belongs to them, and
+    /// events of before; how many rooms.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn purge(&mut self, before: Timestamp) -> Result<u64, StoreError> {
+        let rooms = sqlx::query("DELETE FROM rooms WHERE deleted_at < $1")
+            .bind(before.0)
+            .execute(&mut *self.inner)
+            .await?;
+        sqlx::query("DELETE FROM events WHERE at < $1")
+            .bind(before.0)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(rooms.rows_affected())
+    }
+}
+
+fn is_active(room: &Room) -> bool {
+    room.closed.is_none() && room.deleted_at.is_none()
+}
+
+fn link_text(link: &Link) -> String {
+    match link {
+        Link::Booking(id) => format!("booking:{id}"),
+        Link::ServiceSession(id) => format!("service-session:{id}"),
+        Link::Channel(id) => format!("channel:{id}"),
+    }
+}

@@ -1,0 +1,4 @@
+//! Webhooks: what is told, and what is heard.
+
+pub(crate) mod receive;
+pub(crate) mod sign;
