@@ -1,10 +1,15 @@
 //! How a server is to run.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use uuid::Uuid;
 use visavis_protocol::{IceServer, limits};
 
+use crate::access::principal::AuthMode;
+use crate::access::proxy::TrustedProxies;
+use crate::access::token::Keys;
 use crate::store::Database;
 
 /// How a server is to run. The default listens on a free port of 127.0.0.1.
@@ -23,8 +28,39 @@ pub struct ServerConfig {
     pub turn_secret: Option<String>,
     /// Where rooms, people, chat and events are kept.
     pub database: Database,
-    /// Who is told of what happens in rooms, in LiveKit's format.
+    /// Redis, where nodes meet; without it a node is alone.
+    pub redis: Option<String>,
+    /// How those who ask say who they are.
+    pub auth: AuthMode,
+    /// What tokens and webhooks are signed with.
+    pub keys: Option<Keys>,
+    /// The users who may administrate everything, where a gateway says who asks.
+    pub admins: Vec<Uuid>,
+    /// The proxies whose headers are believed.
+    pub trusted_proxies: TrustedProxies,
+    /// The certificate to listen with; without it the listener speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// Where clients reach the service, as tokens' answers name it:
+    /// `wss://rooms.example.org`. `None` = where it listens.
+    pub public_url: Option<String>,
+    /// Who is told of what happens in rooms, in LiveKit's format. Needs
+    /// [`ServerConfig::keys`].
     pub webhooks: Vec<String>,
+    /// Which rooms a list shows.
+    pub discovery: Discovery,
+    /// Whether the first to join begins a room's life; else its host's token
+    /// must have begun it.
+    pub auto_create: bool,
+    /// Whether a room may be recorded when nothing is said of it.
+    pub default_recording: bool,
+    /// Whether rooms can be dialled into by telephone.
+    pub sip: bool,
+    /// Whether clients without a room may send each other messages, as the old
+    /// system let them.
+    pub direct: bool,
+    /// Whether peers on this machine may look at rows and deliveries, at
+    /// `/admin` and `/debug/webhooks`.
+    pub dev: bool,
     /// Whether the clock can be moved on (for tests).
     pub manual_clock: bool,
     /// Times and rates of each connection.
@@ -39,11 +75,45 @@ impl Default for ServerConfig {
             ice_servers: Vec::new(),
             turn_secret: None,
             database: Database::default(),
+            redis: None,
+            auth: AuthMode::default(),
+            keys: None,
+            admins: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
+            tls: None,
+            public_url: None,
             webhooks: Vec::new(),
+            discovery: Discovery::default(),
+            auto_create: true,
+            default_recording: false,
+            sip: false,
+            direct: false,
+            dev: false,
             manual_clock: false,
             limits: Limits::default(),
         }
     }
+}
+
+/// Which rooms a list shows. One who knows a room's id finds it in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Discovery {
+    /// All, private ones too.
+    Public,
+    /// None.
+    IdOnly,
+    /// Those that are not private.
+    #[default]
+    Hybrid,
+}
+
+/// A certificate and its key, as PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, with those up to a known authority after it.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// Times and rates of each connection; the default is the protocol's

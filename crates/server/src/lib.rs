@@ -26,6 +26,9 @@ pub mod store;
 mod webhook;
 mod ws;
 
+pub use access::principal::AuthMode;
+pub use access::proxy::TrustedProxies;
+pub use access::token::Keys;
 pub use clock::Timestamp;
-pub use config::{Limits, ServerConfig};
+pub use config::{Discovery, Limits, ServerConfig, TlsFiles};
 pub use server::{Listener, Server, ServerError};

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 /// The proxies whose headers are believed: `--trusted-proxy`.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct TrustedProxies(pub Vec<IpNet>);
+pub struct TrustedProxies(pub(crate) Vec<IpNet>);
 
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +22,22 @@ pub(crate) struct Origin {
 }
 
 impl TrustedProxies {
+    /// Reads networks, `10.0.0.0/8`, and single addresses.
+    ///
+    /// # Errors
+    /// Names the first that is neither.
+    pub fn parse<'a>(networks: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        let networks = networks.into_iter().map(network);
+        networks.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether none is listed.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Reads the peer's address and its `X-Forwarded-For` headers, in their order.
-    pub fn origin(&self, peer: IpAddr, forwarded_for: &[&str]) -> Origin {
+    pub(crate) fn origin(&self, peer: IpAddr, forwarded_for: &[&str]) -> Origin {
         let trusted = self.trusts(peer);
         Origin {
             address: self.client_address(peer, forwarded_for),
@@ -37,7 +51,7 @@ impl TrustedProxies {
     /// The last address that no listed proxy vouches for. Each entry was
     /// written by whom the next one names, and what stands before one that
     /// cannot be read is not believed.
-    pub fn client_address(&self, peer: IpAddr, forwarded_for: &[&str]) -> IpAddr {
+    pub(crate) fn client_address(&self, peer: IpAddr, forwarded_for: &[&str]) -> IpAddr {
         let mut address = peer.to_canonical();
         let entries = forwarded_for.iter().rev().flat_map(|line| line.rsplit(','));
         for entry in entries.map(str::trim).filter(|entry| !entry.is_empty()) {

@@ -18,7 +18,7 @@ pub(crate) const LEEWAY: u64 = 60;
 
 /// What tokens are signed with: the API key's name and its secret.
 #[derive(Clone)]
-pub(crate) struct Keys {
+pub struct Keys {
     api_key: String,
     secret: String,
 }
@@ -54,16 +54,16 @@ impl Keys {
         filled.then_some(Self { api_key, secret })
     }
 
-    pub fn api_key(&self) -> &str {
+    pub(crate) fn api_key(&self) -> &str {
         &self.api_key
     }
 
-    pub fn secret(&self) -> &[u8] {
+    pub(crate) fn secret(&self) -> &[u8] {
         self.secret.as_bytes()
     }
 
     /// The claims of a token for this identity, good from now on for [`TOKEN_LIFE`].
-    pub fn claims(
+    pub(crate) fn claims(
         &self,
         identity: &str,
         name: Option<&str>,
@@ -79,7 +79,7 @@ impl Keys {
     }
 
     /// Claims of nothing but who signs them and when, for so many seconds.
-    pub fn dated(&self, now: Timestamp, life: u64) -> Claims {
+    pub(crate) fn dated(&self, now: Timestamp, life: u64) -> Claims {
         let now = seconds(now);
         Claims {
             iss: self.api_key.clone(),
@@ -92,14 +92,14 @@ impl Keys {
 
     /// # Errors
     /// None that claims can cause.
-    pub fn sign(&self, claims: &Claims) -> Result<String, TokenError> {
+    pub(crate) fn sign(&self, claims: &Claims) -> Result<String, TokenError> {
         let key = EncodingKey::from_secret(self.secret());
         let header = Header::new(Algorithm::HS256);
         jsonwebtoken::encode(&header, claims, &key).map_err(|error| refusal(&error))
     }
 
     /// Reads a token that this key signed and that is valid now.
-    pub fn verify(&self, text: &str, now: Timestamp) -> Result<Claims, TokenError> {
+    pub(crate) fn verify(&self, text: &str, now: Timestamp) -> Result<Claims, TokenError> {
         let mut rules = Validation::new(Algorithm::HS256);
         rules.set_issuer(&[&self.api_key]);
         // Checked below: the library would ask the system's clock.
