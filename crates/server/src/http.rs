@@ -1,8 +1,10 @@
 //! HTTP: the routes and the listener.
 
+mod body;
 mod layer;
 mod problem;
 mod rooms;
+mod who;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,12 +1,19 @@
 //! Errors over HTTP: RFC 9457, `application/problem+json`.
 
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use visavis_protocol::ErrorCode;
+
+use crate::access::principal::{AccessError, Denied};
+use crate::access::token::TokenError;
+use crate::hub::ChangeError;
+use crate::refusal::Refusal;
+use crate::store::StoreError;
 
 /// An error, as a client of the REST interface sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,
@@ -14,26 +21,32 @@ pub(super) struct Problem {
     detail: String,
 }
 
+/// A kind of problem: its `type`, and its status.
+type Kind = (&'static str, StatusCode);
+
+pub(super) const ACCESS_DENIED: Kind = ("access_denied", StatusCode::FORBIDDEN);
+pub(super) const AUTHENTICATION_FAILED: Kind = ("authentication_failed", StatusCode::UNAUTHORIZED);
+pub(super) const TOKEN_EXPIRED: Kind = ("token_expired", StatusCode::UNAUTHORIZED);
+pub(super) const INVALID_PAYLOAD: Kind = ("invalid_payload", StatusCode::BAD_REQUEST);
+pub(super) const INVALID_ROOM_TIME: Kind = ("invalid_room_time", StatusCode::BAD_REQUEST);
+pub(super) const ROOM_NOT_FOUND: Kind = ("room_not_found", StatusCode::NOT_FOUND);
+pub(super) const ROOM_CLOSED: Kind = ("room_closed", StatusCode::NOT_FOUND);
+pub(super) const BOOKING_NOT_ACTIVE: Kind = ("booking_not_active", StatusCode::CONFLICT);
+pub(super) const ROOM_TIME_CHANGING_FORBIDDEN: Kind = (
+    "room_time_changing_forbidden",
+    StatusCode::UNPROCESSABLE_ENTITY,
+);
+pub(super) const SESSION_EXISTS: Kind = ("session_exists", StatusCode::CONFLICT);
+pub(super) const ILLEGAL_TRANSITION: Kind = ("illegal_transition", StatusCode::CONFLICT);
+pub(super) const CAPACITY_EXCEEDED: Kind = ("capacity_exceeded", StatusCode::SERVICE_UNAVAILABLE);
+pub(super) const NOT_IMPLEMENTED: Kind = ("not_implemented", StatusCode::NOT_IMPLEMENTED);
+/// What is no room.
+pub(super) const NOT_FOUND: Kind = ("not_found", StatusCode::NOT_FOUND);
+/// It is there already, and differs.
+pub(super) const CONFLICT: Kind = ("conflict", StatusCode::CONFLICT);
+
 impl Problem {
-    pub fn invalid_payload(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_payload", detail)
-    }
-
-    pub fn room_not_found() -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "room_not_found",
-            "there is no such room",
-        )
-    }
-
-    /// The store's failure; its inside is logged, never sent.
-    pub fn internal() -> Self {
-        let detail = "the request could not be served; try again";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "about:blank", detail)
-    }
-
-    fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new((kind, status): Kind, detail: impl Into<String>) -> Self {
         Self {
             kind,
             title: status.canonical_reason().unwrap_or_default(),
@@ -41,12 +54,93 @@ impl Problem {
             detail: detail.into(),
         }
     }
+
+    pub fn invalid_payload(detail: impl Into<String>) -> Self {
+        Self::new(INVALID_PAYLOAD, detail)
+    }
+
+    pub fn room_not_found() -> Self {
+        Self::new(ROOM_NOT_FOUND, "there is no such room")
+    }
+
+    /// The store's failure; its inside is logged, never sent.
+    pub fn internal() -> Self {
+        let kind = ("about:blank", StatusCode::INTERNAL_SERVER_ERROR);
+        Self::new(kind, "the request could not be served; try again")
+    }
+
+    /// Its HTTP status.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// What is wrong, for people.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
-        (status, kind, axum::Json(self)).into_response()
+        let mut response = (status, kind, axum::Json(self)).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let kind = match refusal.code {
+            ErrorCode::RoomNotFound => ROOM_NOT_FOUND,
+            ErrorCode::RoomEnded => ROOM_CLOSED,
+            ErrorCode::BadMessage => INVALID_PAYLOAD,
+            ErrorCode::Forbidden => ACCESS_DENIED,
+            ErrorCode::Unauthorized => AUTHENTICATION_FAILED,
+            ErrorCode::TokenExpired => TOKEN_EXPIRED,
+            _ => return Self::internal(),
+        };
+        Self::new(kind, refusal.text)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
+        Self::internal()
+    }
+}
+
+impl From<AccessError> for Problem {
+    fn from(error: AccessError) -> Self {
+        let kind = match error {
+            AccessError::Token(TokenError::Expired) => TOKEN_EXPIRED,
+            _ => AUTHENTICATION_FAILED,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        let kind = match denied {
+            Denied::Unauthenticated => AUTHENTICATION_FAILED,
+            Denied::Forbidden => ACCESS_DENIED,
+        };
+        Self::new(kind, denied.to_string())
+    }
+}
+
+impl<E: Into<Self>> From<ChangeError<E>> for Problem {
+    fn from(error: ChangeError<E>) -> Self {
+        match error {
+            ChangeError::Gone => Self::room_not_found(),
+            ChangeError::Refused(refused) => refused.into(),
+            ChangeError::Store(error) => error.into(),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Making rooms.
 
+use uuid::Uuid;
 use visavis_protocol::limits::MAX_NAME_CHARS;
 
 use super::{Happening, Hub};
@@ -51,6 +52,16 @@ impl Hub {
             }
         }
         Err(StoreError::Taken("a code".to_owned()))
+    }
+
+    /// Notes a user at first sight.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn meet(&self, user: Uuid) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        tx.ensure_user(user, self.clock.now()).await?;
+        tx.commit().await
     }
 
     async fn insert(&self, room: &Room) -> Result<(), StoreError> {

@@ -1,0 +1,99 @@
+//! Who asks: the connection, the headers, and what they prove.
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use uuid::Uuid;
+
+use super::App;
+use super::problem::Problem;
+use crate::access::principal::{self, Principal, RoomFacts};
+use crate::access::proxy::Origin;
+use crate::model::Room;
+
+/// Who a request is from. A request whose proof is bad does not get further.
+#[derive(Debug, Clone)]
+pub(crate) struct Who {
+    pub principal: Principal,
+    pub origin: Origin,
+}
+
+impl FromRequestParts<App> for Who {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let ConnectInfo(peer) = ConnectInfo::<SocketAddr>::from_request_parts(parts, app)
+            .await
+            .map_err(|_| Problem::internal())?;
+        let origin = origin(app, peer, &parts.headers);
+        let config = &app.hub.config;
+        let principal = principal::identify(
+            config.auth,
+            origin,
+            bearer(&parts.headers),
+            text(&parts.headers, "x-user-id"),
+            app.hub.clock.now(),
+            config.keys.as_ref(),
+        );
+        let principal = principal?;
+        if let Principal::User(user) = principal {
+            // Its row is made at first sight.
+            app.hub.meet(user).await?;
+        }
+        Ok(Self { principal, origin })
+    }
+}
+
+impl Who {
+    /// Whether it may change this room, or see what is inside.
+    pub fn administrates(&self, app: &App, room: &Room) -> Result<(), Problem> {
+        let names = room.names();
+        let facts = RoomFacts {
+            names: &names,
+            host: room.host,
+        };
+        let admins = &app.hub.config.admins;
+        Ok(principal::may_administrate(&self.principal, facts, admins)?)
+    }
+
+    /// Whether it may do what concerns the whole service.
+    pub fn operates(&self, app: &App) -> Result<(), Problem> {
+        let admins = &app.hub.config.admins;
+        Ok(principal::may_operate(&self.principal, admins)?)
+    }
+
+    /// Whether it may make rooms.
+    pub fn creates(&self, app: &App) -> Result<(), Problem> {
+        Ok(principal::may_create(app.hub.config.auth, &self.principal)?)
+    }
+
+    /// The user whose account it is, where it is one's.
+    pub fn user(&self) -> Option<Uuid> {
+        match &self.principal {
+            Principal::User(user) => Some(*user),
+            Principal::Token(claims) => claims.sub.as_deref()?.parse().ok(),
+            Principal::Open { .. } => None,
+        }
+    }
+}
+
+/// Where a connection comes from, behind listed proxies.
+pub(crate) fn origin(app: &App, peer: SocketAddr, headers: &HeaderMap) -> Origin {
+    let forwarded = headers.get_all("x-forwarded-for").iter();
+    let forwarded: Vec<&str> = forwarded.filter_map(|value| value.to_str().ok()).collect();
+    let proxies = &app.hub.config.trusted_proxies;
+    proxies.origin(peer.ip().to_canonical(), &forwarded)
+}
+
+/// The token of an `Authorization: Bearer` header.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = text(headers, header::AUTHORIZATION.as_str())?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
