@@ -4,10 +4,12 @@
 mod admit;
 mod change;
 mod create;
+mod directory;
 mod find;
 mod journal;
 mod leave;
 mod node;
+mod passcodes;
 mod warden;
 
 use std::collections::HashMap;
@@ -19,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-pub(crate) use admit::Applicant;
+pub(crate) use admit::{Applicant, Pass};
+pub(crate) use change::ChangeError;
 pub(crate) use journal::Happening;
 
 use crate::ServerConfig;
@@ -32,6 +35,8 @@ use crate::model::Room;
 use crate::refusal::Refusal;
 use crate::room::{self, RoomHandle};
 use crate::store::{Store, StoreError};
+use directory::Directory;
+use passcodes::Passcodes;
 
 pub(crate) struct Hub {
     pub store: Store,
@@ -40,6 +45,9 @@ pub(crate) struct Hub {
     pub config: ServerConfig,
     pub ice: IceServers,
     pub ulids: UlidSource,
+    pub passcodes: Passcodes,
+    /// Those who may be reached without a room, where any may.
+    pub directory: Directory,
     /// This process, among those that share a database.
     pub node: String,
     /// Ends everything.
@@ -69,6 +77,8 @@ impl Hub {
                 turn_secret: config.turn_secret.clone(),
             },
             ulids: UlidSource::default(),
+            passcodes: Passcodes::default(),
+            directory: Directory::default(),
             node: short_id("ND_", &mut rand::rng()),
             store,
             config,
