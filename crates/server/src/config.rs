@@ -63,8 +63,57 @@ pub struct ServerConfig {
     pub dev: bool,
     /// Whether the clock can be moved on (for tests).
     pub manual_clock: bool,
+    /// Told to stop, a server is not ready for so long before it closes its
+    /// sockets, so that a load balancer sends nobody any more.
+    pub drain: Duration,
     /// Times and rates of each connection.
     pub limits: Limits,
+}
+
+/// Settings that make no sense together, or by themselves.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Contradiction {
+    /// Tokens that nobody could check.
+    #[error("--auth jwt needs --api-key and --api-secret to check tokens with")]
+    JwtWithoutKeys,
+    /// A gateway that nobody could tell from a client.
+    #[error("--auth header needs --trusted-proxy: whom else could X-User-Id be taken from?")]
+    HeaderWithoutProxies,
+    /// Users whom nobody names.
+    #[error("--admin names users of --auth header; otherwise a token says who may administrate")]
+    AdminsWithoutHeader,
+    /// Webhooks that nobody could sign.
+    #[error("--webhook needs --api-key and --api-secret to sign with")]
+    WebhooksWithoutKeys,
+    /// A webhook that leads nowhere.
+    #[error("--webhook {0}: it must be a URL that begins with http:// or https://")]
+    WebhookUrl(String),
+}
+
+impl ServerConfig {
+    /// Whether the settings make sense together.
+    ///
+    /// # Errors
+    /// The first contradiction.
+    pub fn check(&self) -> Result<(), Contradiction> {
+        let http = |url: &&String| {
+            let url = reqwest::Url::parse(url);
+            url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        };
+        if self.auth == AuthMode::Jwt && self.keys.is_none() {
+            Err(Contradiction::JwtWithoutKeys)
+        } else if self.auth == AuthMode::Header && self.trusted_proxies.is_empty() {
+            Err(Contradiction::HeaderWithoutProxies)
+        } else if self.auth != AuthMode::Header && !self.admins.is_empty() {
+            Err(Contradiction::AdminsWithoutHeader)
+        } else if !self.webhooks.is_empty() && self.keys.is_none() {
+            Err(Contradiction::WebhooksWithoutKeys)
+        } else if let Some(url) = self.webhooks.iter().find(|url| !http(url)) {
+            Err(Contradiction::WebhookUrl(url.clone()))
+        } else {
+            Ok(())
+        }
+    }
 }
 
 impl Default for ServerConfig {
@@ -90,6 +139,7 @@ impl Default for ServerConfig {
             direct: false,
             dev: false,
             manual_clock: false,
+            drain: Duration::ZERO,
             limits: Limits::default(),
         }
     }

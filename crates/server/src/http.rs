@@ -2,6 +2,7 @@
 
 mod body;
 mod layer;
+mod operate;
 mod problem;
 mod rooms;
 mod who;
@@ -14,11 +15,12 @@ use axum::Router;
 use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::Hub;
+use crate::tls::{self, Doorway};
 use crate::ws::{self, ConnectionRate};
+pub(crate) use who::{bearer, origin, user};
 
 /// What the routes work on.
 #[derive(Clone)]
@@ -40,17 +42,12 @@ impl App {
 }
 
 /// Serves until it is cancelled.
-pub(crate) async fn serve(listener: TcpListener, hub: Arc<Hub>, cancel: CancellationToken) {
+pub(crate) async fn serve(listener: Doorway, hub: Arc<Hub>, cancel: CancellationToken) {
     let app = App {
         hub,
         connections: Arc::default(),
     };
-    // Small messages are not to wait for each other's acknowledgement.
-    let listener = listener.tap_io(|socket| {
-        if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "a socket that does not take TCP_NODELAY");
-        }
-    });
+    let listener = listener.tap_io(tls::without_delay);
     let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, service).with_graceful_shutdown(cancel.cancelled_owned());
     if let Err(error) = served.await {
@@ -68,6 +65,7 @@ fn router(app: App) -> Router {
             .route(&format!("/rooms/{{id}}{slash}"), get(rooms::show));
     }
     router
+        .merge(operate::routes())
         .layer(from_fn(layer::cors))
         .layer(from_fn(layer::log))
         .with_state(app)

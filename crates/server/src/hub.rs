@@ -21,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-pub(crate) use admit::{Applicant, Pass};
+pub(crate) use admit::{Admitted, Applicant, Pass};
 pub(crate) use change::ChangeError;
-pub(crate) use journal::Happening;
+pub(crate) use journal::{Happening, test_event};
 
 use crate::ServerConfig;
 use crate::cache::{LocalCache, RoomCache};
@@ -31,10 +31,12 @@ use crate::clock::Clock;
 use crate::ice::IceServers;
 use crate::id::ulid::UlidSource;
 use crate::id::{SocketId, short_id};
+use crate::metrics::Metrics;
 use crate::model::Room;
 use crate::refusal::Refusal;
 use crate::room::{self, RoomHandle};
 use crate::store::{Store, StoreError};
+use crate::webhook::deliver::Attempts;
 use directory::Directory;
 use passcodes::Passcodes;
 
@@ -45,11 +47,16 @@ pub(crate) struct Hub {
     pub config: ServerConfig,
     pub ice: IceServers,
     pub ulids: UlidSource,
+    pub metrics: Metrics,
+    /// The last attempts to deliver webhooks.
+    pub attempts: Attempts,
     pub passcodes: Passcodes,
     /// Those who may be reached without a room, where any may.
     pub directory: Directory,
     /// This process, among those that share a database.
     pub node: String,
+    /// It is about to stop: whoever chooses a node chooses another.
+    pub leaving: CancellationToken,
     /// Ends everything.
     pub cancel: CancellationToken,
     /// Rooms and connections.
@@ -77,11 +84,14 @@ impl Hub {
                 turn_secret: config.turn_secret.clone(),
             },
             ulids: UlidSource::default(),
+            metrics: Metrics::default(),
+            attempts: Attempts::default(),
             passcodes: Passcodes::default(),
             directory: Directory::default(),
             node: short_id("ND_", &mut rand::rng()),
             store,
             config,
+            leaving: CancellationToken::new(),
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
             noted: watch::Sender::new(0),
@@ -110,6 +120,11 @@ impl Hub {
     /// The task of a room that is alive on this node.
     pub fn living(&self, uid: Uuid) -> Option<RoomHandle> {
         self.live().get(&uid).cloned()
+    }
+
+    /// How many rooms are alive on this node.
+    pub fn awake(&self) -> usize {
+        self.live().len()
     }
 
     /// A room's task is at its end.

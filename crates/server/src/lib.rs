@@ -9,6 +9,7 @@
 
 mod access;
 mod cache;
+pub mod cli;
 mod clock;
 mod config;
 mod http;
@@ -16,6 +17,7 @@ mod hub;
 mod ice;
 mod id;
 mod lifecycle;
+mod metrics;
 pub mod model;
 mod refusal;
 mod render;
@@ -23,6 +25,7 @@ mod room;
 mod server;
 mod session;
 pub mod store;
+mod tls;
 mod webhook;
 mod ws;
 
@@ -30,5 +33,6 @@ pub use access::principal::AuthMode;
 pub use access::proxy::TrustedProxies;
 pub use access::token::Keys;
 pub use clock::Timestamp;
-pub use config::{Discovery, Limits, ServerConfig, TlsFiles};
+pub use config::{Contradiction, Discovery, Limits, ServerConfig, TlsFiles};
 pub use server::{Listener, Server, ServerError};
+pub use tls::TlsError;

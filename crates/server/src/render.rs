@@ -2,3 +2,4 @@
 
 pub(crate) mod livekit;
 pub(crate) mod room;
+pub(crate) mod table;

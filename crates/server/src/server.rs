@@ -7,11 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::DropGuard;
 
 use crate::hub::Hub;
 use crate::store::{Store, StoreError};
-use crate::{ServerConfig, http};
+use crate::tls::{self, Doorway, TlsError};
+use crate::webhook::deliver::{self, Post};
+use crate::{Contradiction, ServerConfig, http};
 
 /// The longest that [`Server::shutdown`] waits for its connections.
 const SHUTDOWN_LIMIT: Duration = Duration::from_millis(2_500);
@@ -33,12 +36,19 @@ pub enum ServerError {
     /// The database cannot be used.
     #[error("the database cannot be used")]
     Database(#[from] StoreError),
+    /// The settings make no sense.
+    #[error(transparent)]
+    Settings(#[from] Contradiction),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// A running server. Dropping it stops it too, without waiting.
 pub struct Server {
     local_addr: SocketAddr,
     hub: Arc<Hub>,
+    tls: Option<TlsAcceptor>,
     cancel: DropGuard,
 }
 
@@ -69,17 +79,29 @@ impl Server {
     /// Opens the database, listens, and serves from then on. Needs a tokio runtime.
     ///
     /// # Errors
-    /// When the address cannot be listened on, or the database cannot be used.
+    /// When the settings make no sense, the address cannot be listened on, or
+    /// the database or the certificate cannot be used.
     pub async fn bind(config: ServerConfig) -> Result<Self, ServerError> {
+        config.check()?;
+        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let post = match &config.keys {
+            Some(keys) if !config.webhooks.is_empty() => Some(Post::new(keys.clone())?),
+            _ => None,
+        };
         let (listener, local_addr) = listen(config.listen).await?;
         let store = Store::open(&config.database).await?;
         let hub = Hub::start(config, store).await?;
         let cancel = hub.cancel.clone();
+        let door = Doorway::new(listener, tls.clone());
         hub.tasks
-            .spawn(http::serve(listener, Arc::clone(&hub), cancel.clone()));
+            .spawn(http::serve(door, Arc::clone(&hub), cancel.clone()));
+        if let Some(post) = post {
+            hub.tasks.spawn(deliver::run(Arc::clone(&hub), post));
+        }
         Ok(Self {
             local_addr,
             hub,
+            tls,
             cancel: cancel.drop_guard(),
         })
     }
@@ -91,7 +113,8 @@ impl Server {
     pub async fn listen(&self, address: SocketAddr) -> Result<Listener, ServerError> {
         let (listener, local_addr) = listen(address).await?;
         let open = self.hub.cancel.child_token();
-        let serving = http::serve(listener, Arc::clone(&self.hub), open.clone());
+        let door = Doorway::new(listener, self.tls.clone());
+        let serving = http::serve(door, Arc::clone(&self.hub), open.clone());
         self.hub.tasks.spawn(serving);
         Ok(Listener {
             local_addr,
@@ -104,8 +127,13 @@ impl Server {
         self.local_addr
     }
 
-    /// Stops: every socket is closed with 1001. Takes at most three seconds.
+    /// Stops: it is not ready any more, and after [`ServerConfig::drain`] every
+    /// socket is closed with 1001. Where the database is shared, whoever can
+    /// resume keeps its place, and takes it on another node. Takes at most three
+    /// seconds more than the draining.
     pub async fn shutdown(self) {
+        self.hub.leaving.cancel();
+        tokio::time::sleep(self.hub.config.drain).await;
         drop(self.cancel);
         self.hub.tasks.close();
         if tokio::time::timeout(SHUTDOWN_LIMIT, self.hub.tasks.wait())

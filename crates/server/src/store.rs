@@ -5,6 +5,7 @@
 
 mod chat;
 mod events;
+mod figures;
 mod leases;
 mod migrations;
 mod participants;
@@ -13,6 +14,7 @@ mod webhooks;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -20,6 +22,7 @@ use serde::de::DeserializeOwned;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::{Any, AnyPool, Executor, Row, Transaction};
 
+pub use figures::{RoomFigures, SessionFigures};
 pub use leases::NODE_LEASE;
 pub use participants::Stay;
 pub use webhooks::Delivery;
@@ -100,9 +103,19 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(inner) if inner.is_foreign_key_violation() => {
                 Self::Dangling(inner.to_string())
             }
-            _ => Self::Failed(error.into()),
+            _ => {
+                FAILURES.fetch_add(1, Ordering::Relaxed);
+                Self::Failed(error.into())
+            }
         }
     }
+}
+
+static FAILURES: AtomicU64 = AtomicU64::new(0);
+
+/// How often a database failed in this process.
+pub fn failures() -> u64 {
+    FAILURES.load(Ordering::Relaxed)
 }
 
 impl From<serde_json::Error> for StoreError {

@@ -31,7 +31,7 @@ pub(crate) enum Happening<'a> {
 }
 
 impl Happening<'_> {
-    fn label(self) -> EventLabel {
+    pub fn label(self) -> EventLabel {
         match self {
             Self::Created => EventLabel::RoomCreate,
             Self::Updated => EventLabel::RoomUpdate,
@@ -59,6 +59,7 @@ impl Hub {
         what: Happening<'_>,
     ) -> Result<(), StoreError> {
         let event = event(room, present, what, self.clock.now(), &mut rand::rng())?;
+        self.metrics.happened(room, what, event.at);
         if event.label.is_livekit() {
             for url in &self.config.webhooks {
                 tx.enqueue_webhook(&event, &room.rtc_name, url).await?;
@@ -73,6 +74,13 @@ impl Hub {
         }
         Ok(())
     }
+}
+
+/// An event about no room of ours, for a receiver to be tried with.
+pub(crate) fn test_event(at: Timestamp) -> Result<Event, StoreError> {
+    let mut room = Room::draft(at);
+    room.rtc_name = "webhook-test".to_owned();
+    event(&room, 0, Happening::Started, at, &mut rand::rng())
 }
 
 fn topics(room: &Room, label: EventLabel) -> Vec<String> {

@@ -1,6 +1,10 @@
 //! Webhooks' bodies, until their receivers have taken them.
 
-use super::{StoreError, Tx};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::{Store, StoreError, Tx};
+use crate::clock::Timestamp;
 use crate::model::Event;
 
 /// A body on its way.
@@ -16,8 +20,106 @@ pub struct Delivery {
     pub url: String,
     /// The exact bytes.
     pub body: String,
+    /// When the event happened, by the service's clock.
+    pub created_at: Timestamp,
     /// How often it was tried.
     pub attempts: i64,
+}
+
+impl Store {
+    /// What is to be delivered to a receiver now: the first of each room's
+    /// queue, the longest waiting first. `now` is real time.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn due_webhooks(
+        &self,
+        url: &str,
+        now: Timestamp,
+        most: i64,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let sql = "SELECT seq, event, room, url, body, created_at, attempts FROM deliveries d \
+                   WHERE url = $1 AND next_at <= $2 AND NOT EXISTS (SELECT 1 FROM deliveries e \
+                   WHERE e.url = d.url AND e.room = d.room AND e.seq < d.seq) \
+                   ORDER BY seq LIMIT $3";
+        let rows = sqlx::query(sql).bind(url).bind(now.0).bind(most);
+        let rows = rows.fetch_all(&self.readers).await?;
+        rows.iter().map(delivery).collect()
+    }
+
+    /// The next for a receiver about one room.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn next_webhook(
+        &self,
+        url: &str,
+        room: &str,
+    ) -> Result<Option<Delivery>, StoreError> {
+        let sql = "SELECT seq, event, room, url, body, created_at, attempts FROM deliveries \
+                   WHERE url = $1 AND room = $2 ORDER BY seq LIMIT 1";
+        let row = sqlx::query(sql).bind(url).bind(room);
+        let row = row.fetch_optional(&self.readers).await?;
+        row.as_ref().map(delivery).transpose()
+    }
+
+    /// When the next one that waits to be tried again is due, in real time.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn next_webhook_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT MIN(next_at) FROM deliveries WHERE next_at > $1";
+        let row = sqlx::query(sql)
+            .bind(now.0)
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(row.try_get::<Option<i64>, _>(0)?.map(Timestamp))
+    }
+
+    /// How many are on their way.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn queued_webhooks(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT COUNT(*) FROM deliveries";
+        let row = sqlx::query(sql).fetch_one(&self.readers).await?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// Forgets one: it was taken, or is given up.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn remove_webhook(&self, seq: i64) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM deliveries WHERE seq = $1")
+            .bind(seq)
+            .execute(&self.writers)
+            .await?;
+        Ok(())
+    }
+
+    /// One was not taken: it, and what comes after it about its room, waits
+    /// until then.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn delay_webhook(
+        &self,
+        delivery: &Delivery,
+        next_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE deliveries SET next_at = $1, \
+                   attempts = attempts + CASE WHEN seq = $2 THEN 1 ELSE 0 END \
+                   WHERE url = $3 AND room = $4";
+        sqlx::query(sql)
+            .bind(next_at.0)
+            .bind(delivery.seq)
+            .bind(delivery.url.as_str())
+            .bind(delivery.room.as_str())
+            .execute(&self.writers)
+            .await?;
+        Ok(())
+    }
 }
 
 impl Tx {
@@ -43,4 +145,16 @@ impl Tx {
             .await?;
         Ok(())
     }
+}
+
+fn delivery(row: &AnyRow) -> Result<Delivery, StoreError> {
+    Ok(Delivery {
+        seq: row.try_get(0)?,
+        event: row.try_get(1)?,
+        room: row.try_get(2)?,
+        url: row.try_get(3)?,
+        body: row.try_get(4)?,
+        created_at: Timestamp(row.try_get(5)?),
+        attempts: row.try_get(6)?,
+    })
 }

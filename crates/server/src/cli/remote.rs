@@ -1,0 +1,79 @@
+//! The running server, as its clients reach it.
+
+use anyhow::{Context, bail};
+use reqwest::{Client, RequestBuilder, Response};
+use serde_json::Value;
+use visavis_protocol::token::VideoGrant;
+
+use crate::ServerConfig;
+use crate::clock::Clock;
+use crate::webhook::deliver::{client, reason};
+
+/// The running server.
+pub(super) struct Remote {
+    /// `http://…`, without a last slash.
+    pub url: String,
+    client: Client,
+    /// A token for everything, where the service has keys.
+    token: Option<String>,
+}
+
+impl Remote {
+    pub fn of(config: &ServerConfig) -> anyhow::Result<Self> {
+        let scheme = if config.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let url = match &config.public_url {
+            // ws and wss become http and https.
+            Some(url) => url.replacen("ws", "http", 1),
+            None => format!("{scheme}://{}", config.listen),
+        };
+        let grant = VideoGrant {
+            room_create: true,
+            room_list: true,
+            room_admin: true,
+            ..VideoGrant::default()
+        };
+        let token = config
+            .keys
+            .as_ref()
+            .map(|keys| keys.sign(&keys.claims("visavis-server", None, grant, Clock::real())));
+        Ok(Self {
+            url,
+            client: client()?,
+            token: token.transpose()?,
+        })
+    }
+
+    pub async fn get(&self, path: &str) -> anyhow::Result<Response> {
+        let request = self.client.get(format!("{}{path}", self.url));
+        self.send(request).await
+    }
+
+    /// Asks LiveKit's API for something that needs no saying what.
+    pub async fn twirp(&self, method: &str) -> anyhow::Result<Value> {
+        let url = format!("{}/twirp/livekit.RoomService/{method}", self.url);
+        let request = self
+            .client
+            .post(url)
+            .header("content-type", "application/json");
+        let answer = self.send(request.body("{}")).await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        if !status.is_success() {
+            bail!("{} answers {status}: {}", self.url, text.trim());
+        }
+        serde_json::from_str(&text).with_context(|| format!("{} answers nonsense", self.url))
+    }
+
+    async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        let sent = request.send().await;
+        sent.map_err(|error| anyhow::anyhow!("{} cannot be reached: {}", self.url, reason(&error)))
+    }
+}

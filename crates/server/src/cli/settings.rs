@@ -1,0 +1,283 @@
+//! The server's flags, each with a variable of the environment, and the
+//! configuration that they come to. An empty variable counts as none.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args};
+use uuid::Uuid;
+use visavis_protocol::IceServer;
+
+use super::args::{ClockKind, DiscoveryKind, user};
+use crate::{AuthMode, Discovery, Keys, ServerConfig, TlsFiles, TrustedProxies};
+
+/// The server's own flags.
+#[derive(Debug, Args)]
+pub(super) struct Settings {
+    /// Where to listen; port 0 takes a free one
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:7420",
+        env = "VISAVIS_LISTEN",
+        help_heading = "Serving"
+    )]
+    listen: SocketAddr,
+    /// Where clients reach the service, as tokens' answers name it
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "LIVEKIT_HOST",
+        help_heading = "Serving"
+    )]
+    public_url: Option<String>,
+    /// A certificate to listen with, and those up to a known authority after it (PEM)
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "VISAVIS_TLS_CERT",
+        help_heading = "Serving"
+    )]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "VISAVIS_TLS_KEY",
+        help_heading = "Serving"
+    )]
+    tls_key: Option<PathBuf>,
+    /// When told to stop: how long /readyz says 503 before the sockets are closed
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 0,
+        env = "VISAVIS_DRAIN",
+        help_heading = "Serving"
+    )]
+    drain: u64,
+
+    /// memory, sqlite:PATH or postgres://USER@HOST/NAME
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        help_heading = "Keeping"
+    )]
+    database: Option<String>,
+    /// Redis, where several nodes of one service meet
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "REDIS_URL",
+        hide_env_values = true,
+        help_heading = "Keeping"
+    )]
+    redis: Option<String>,
+
+    /// How those who ask say who they are: open, header or jwt
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value_t,
+        env = "VISAVIS_AUTH",
+        help_heading = "Access"
+    )]
+    auth: AuthMode,
+    /// The key that tokens and webhooks are signed with
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "LIVEKIT_API_KEY",
+        help_heading = "Access"
+    )]
+    api_key: Option<String>,
+    /// Its secret
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "LIVEKIT_API_SECRET",
+        hide_env_values = true,
+        help_heading = "Access"
+    )]
+    api_secret: Option<String>,
+    /// A proxy whose X-Forwarded-For and X-User-Id are believed; may be repeated
+    #[arg(
+        long,
+        value_name = "CIDR",
+        env = "VISAVIS_TRUSTED_PROXY",
+        value_delimiter = ' ',
+        help_heading = "Access"
+    )]
+    trusted_proxy: Vec<String>,
+    /// A user who may administrate everything (--auth header); may be repeated
+    #[arg(long, value_name = "UUID", env = "VISAVIS_ADMIN", value_delimiter = ' ', value_parser = user, help_heading = "Access")]
+    admin: Vec<Uuid>,
+
+    /// How long an empty room is kept after the last one left
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 300,
+        env = "VISAVIS_EMPTY_TIMEOUT",
+        help_heading = "Rooms"
+    )]
+    empty_timeout: u64,
+    /// Which rooms a list shows
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        env = "VISAVIS_DISCOVERY",
+        help_heading = "Rooms"
+    )]
+    discovery: DiscoveryKind,
+    /// Whether the first to join begins a room's life; else its host's token must have
+    #[arg(long, value_name = "BOOL", default_value = "true", env = "VISAVIS_AUTO_CREATE", value_parser = BoolishValueParser::new(), action = ArgAction::Set, help_heading = "Rooms")]
+    auto_create: bool,
+    /// Whether a room may be recorded when nothing is said of it
+    #[arg(long, value_name = "BOOL", default_value = "false", env = "LIVEKIT_DEFAULT_RECORDING_ENABLED", value_parser = BoolishValueParser::new(), action = ArgAction::Set, help_heading = "Rooms")]
+    default_recording: bool,
+    /// Whether rooms can be dialled into by telephone
+    #[arg(long, value_name = "BOOL", default_value = "false", env = "LIVEKIT_SIP_ENABLED", value_parser = BoolishValueParser::new(), action = ArgAction::Set, help_heading = "Rooms")]
+    sip: bool,
+    /// Let clients without a room send each other messages, as the old system did
+    #[arg(long, env = "VISAVIS_DIRECT", help_heading = "Rooms")]
+    direct: bool,
+    /// Whom to tell of what happens, in LiveKit's format; may be repeated; needs a key
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "VISAVIS_WEBHOOK",
+        value_delimiter = ' ',
+        help_heading = "Rooms"
+    )]
+    webhook: Vec<String>,
+
+    /// A STUN or TURN server to tell the clients; may be repeated
+    #[arg(long, value_name = "URL[,USER,CREDENTIAL]", env = "VISAVIS_ICE_SERVER", hide_env_values = true, value_delimiter = ' ', value_parser = ice_server, help_heading = "Media")]
+    ice_server: Vec<IceServer>,
+    /// The secret shared with the TURN servers (coturn: use-auth-secret)
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "VISAVIS_TURN_SECRET",
+        hide_env_values = true,
+        help_heading = "Media"
+    )]
+    turn_secret: Option<String>,
+
+    /// Show peers on this machine the rows and deliveries: /admin, /debug/webhooks
+    #[arg(long, env = "VISAVIS_DEV", help_heading = "Looking inside")]
+    dev: bool,
+    /// The clock that rooms live by
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        env = "VISAVIS_CLOCK",
+        help_heading = "Looking inside"
+    )]
+    clock: ClockKind,
+}
+
+impl Settings {
+    /// What they come to.
+    ///
+    /// # Errors
+    /// A sentence, where they make no sense together.
+    pub fn config(self) -> Result<ServerConfig, String> {
+        let database = given(self.database).map_or_else(
+            || Ok(crate::store::Database::default()),
+            |url| url.parse().map_err(|error| format!("--database: {error}")),
+        )?;
+        let (api_key, api_secret) = (given(self.api_key), given(self.api_secret));
+        let keys = match (api_key, api_secret) {
+            (Some(key), Some(secret)) => Keys::new(key, secret),
+            (None, None) => None,
+            (Some(_), None) => return Err("--api-key needs --api-secret".to_owned()),
+            (None, Some(_)) => return Err("--api-secret needs --api-key".to_owned()),
+        };
+        let file = |path: Option<PathBuf>| path.filter(|path| !path.as_os_str().is_empty());
+        let tls = match (file(self.tls_cert), file(self.tls_key)) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) => return Err("--tls-cert needs --tls-key".to_owned()),
+            (None, Some(_)) => return Err("--tls-key needs --tls-cert".to_owned()),
+        };
+        let proxies = self.trusted_proxy.iter().map(String::as_str);
+        let trusted_proxies = TrustedProxies::parse(proxies.filter(|proxy| !proxy.is_empty()))
+            .map_err(|error| format!("--trusted-proxy: {error}"))?;
+        let public_url = given(self.public_url).map(|url| public_url(&url));
+        let webhooks = self.webhook.into_iter().filter(|url| !url.is_empty());
+        let config = ServerConfig {
+            listen: self.listen,
+            empty_timeout: Duration::from_secs(self.empty_timeout),
+            ice_servers: self.ice_server,
+            turn_secret: given(self.turn_secret),
+            database,
+            redis: given(self.redis),
+            auth: self.auth,
+            keys,
+            admins: self.admin,
+            trusted_proxies,
+            tls,
+            public_url: public_url.transpose()?,
+            webhooks: webhooks.collect(),
+            discovery: match self.discovery {
+                DiscoveryKind::Public => Discovery::Public,
+                DiscoveryKind::IdOnly => Discovery::IdOnly,
+                DiscoveryKind::Hybrid => Discovery::Hybrid,
+            },
+            auto_create: self.auto_create,
+            default_recording: self.default_recording,
+            sip: self.sip,
+            direct: self.direct,
+            dev: self.dev,
+            manual_clock: self.clock == ClockKind::Manual,
+            drain: Duration::from_secs(self.drain),
+            ..ServerConfig::default()
+        };
+        config.check().map_err(|error| error.to_string())?;
+        Ok(config)
+    }
+}
+
+fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+/// LiveKit's hosts are written with any of these schemes, or with none.
+fn public_url(text: &str) -> Result<String, String> {
+    let (scheme, place) = text.split_once("://").unwrap_or(("wss", text));
+    let scheme = match scheme {
+        "ws" | "http" => "ws",
+        "wss" | "https" => "wss",
+        _ => return Err("--public-url: it must begin with wss:// or ws://".to_owned()),
+    };
+    match place.trim_end_matches('/') {
+        "" => Err("--public-url: it names no host".to_owned()),
+        place => Ok(format!("{scheme}://{place}")),
+    }
+}
+
+fn ice_server(text: &str) -> Result<IceServer, String> {
+    let mut parts = text.splitn(3, ',').map(str::to_owned);
+    let url = parts.next().unwrap_or_default();
+    let scheme = url.split(':').next().unwrap_or_default();
+    if !matches!(scheme, "stun" | "stuns" | "turn" | "turns") || scheme.len() + 1 >= url.len() {
+        return Err("the URL must begin with stun:, stuns:, turn: or turns:".to_owned());
+    }
+    let (username, credential) = (parts.next(), parts.next());
+    if username.is_some() != credential.is_some() {
+        return Err("a user needs a credential: URL,USER,CREDENTIAL".to_owned());
+    }
+    Ok(IceServer {
+        urls: vec![url],
+        username,
+        credential,
+    })
+}

@@ -1,0 +1,40 @@
+//! `webhook-test`: whether each receiver takes what we sign.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, ensure};
+
+use crate::ServerConfig;
+use crate::clock::Clock;
+use crate::hub::test_event;
+use crate::webhook::deliver::Post;
+
+pub(super) async fn webhook_test(config: ServerConfig) -> anyhow::Result<ExitCode> {
+    ensure!(!config.webhooks.is_empty(), "there is no --webhook to test");
+    let keys = config
+        .keys
+        .context("webhooks are signed with --api-key and --api-secret")?;
+    let post = Post::new(keys)?;
+    let mut all_well = true;
+    for url in &config.webhooks {
+        let now = Clock::real();
+        let event = test_event(now)?;
+        let answer = post.send(url, &event.payload, now).await;
+        let verdict = if answer.is_taken() {
+            "taken"
+        } else {
+            "not taken"
+        };
+        let elapsed = answer.elapsed.as_millis();
+        println!(
+            "{url}: {verdict}: {answer} in {elapsed} ms, event {}",
+            event.id
+        );
+        all_well &= answer.is_taken();
+    }
+    Ok(if all_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,159 @@
+//! What those who run the service ask: whether it is well, what it counts, how
+//! it is set up, and what became of a room.
+
+mod admin;
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use super::App;
+use super::problem::{NOT_FOUND, Problem};
+use super::who::{Who, origin};
+use crate::config::Discovery;
+use crate::metrics;
+use crate::model::{RoomKind, Template};
+use crate::store::Stay;
+
+/// As OpenMetrics has it.
+const METRICS_TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+pub(super) fn routes() -> Router<App> {
+    let mut router = Router::new();
+    for slash in ["", "/"] {
+        router = router
+            .route(&format!("/readyz{slash}"), get(ready))
+            .route(&format!("/metrics{slash}"), get(metrics))
+            .route(&format!("/api/v1/config{slash}"), get(settings))
+            .route(&format!("/api/v1/rooms/{{id}}/report{slash}"), get(report))
+            .route(&format!("/admin{slash}"), get(admin::rows))
+            .route(&format!("/debug/webhooks{slash}"), get(deliveries));
+    }
+    router
+}
+
+/// Whether clients may be sent here.
+async fn ready(State(app): State<App>) -> Response {
+    let no = |why: &'static str| (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
+    if app.hub.leaving.is_cancelled() {
+        return no("stopping\n");
+    }
+    match app.hub.store.check().await {
+        Ok(()) => "ready\n".into_response(),
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "not ready");
+            no("the database does not answer\n")
+        }
+    }
+}
+
+async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
+    let page = metrics::scrape(&app.hub).await;
+    let page = page.map_err(|_| Problem::internal())?;
+    Ok(([(header::CONTENT_TYPE, METRICS_TEXT)], page).into_response())
+}
+
+/// What a client may know of how the service is set up.
+async fn settings(State(app): State<App>) -> Json<Value> {
+    let config = &app.hub.config;
+    let kinds = [
+        RoomKind::Individual,
+        RoomKind::Group,
+        RoomKind::Webinar,
+        RoomKind::Broadcast,
+        RoomKind::Open,
+    ];
+    let template = |kind: RoomKind| {
+        let template = Template::of(kind);
+        json!({
+            "room_type": kind,
+            "max_participants": template.max_participants,
+            "chat": template.chat,
+            "recording_enabled": config.default_recording && kind != RoomKind::Individual,
+        })
+    };
+    Json(json!({
+        "auth": config.auth.to_string(),
+        "auto_create": config.auto_create,
+        "default_recording_enabled": config.default_recording,
+        "sip_enabled": config.sip,
+        "direct": config.direct,
+        "discovery": match config.discovery {
+            Discovery::Public => "public",
+            Discovery::IdOnly => "id-only",
+            Discovery::Hybrid => "hybrid",
+        },
+        "empty_timeout": config.empty_timeout.as_secs(),
+        "room_types": kinds.map(template),
+    }))
+}
+
+/// What became of a room, over all its lives.
+async fn report(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    who: Who,
+) -> Result<Json<Value>, Problem> {
+    let room = app.hub.find(&id).await?;
+    who.administrates(&app, &room)?;
+    let stays = app.hub.store.participants(room.uid, Stay::Any).await?;
+    let figures = app.hub.store.room_figures(room.uid).await?;
+    let now = app.hub.clock.now();
+    let left = |stay: &crate::model::Participant| stay.left_at.unwrap_or(now);
+    let seconds: u64 = stays
+        .iter()
+        .map(|stay| left(stay).since(stay.joined_at).as_secs())
+        .sum();
+    let people: std::collections::HashSet<&str> =
+        stays.iter().map(|stay| stay.identity.as_str()).collect();
+    let mut moments: Vec<_> = stays
+        .iter()
+        .flat_map(|stay| [(stay.joined_at, 1_i32), (left(stay), -1)])
+        .collect();
+    // Who leaves at the moment of another's coming was not there with them.
+    moments.sort_unstable();
+    let mut inside = 0;
+    let most = moments.iter().map(|(_, change)| {
+        inside += change;
+        inside
+    });
+    Ok(Json(json!({
+        "id": room.uid,
+        "code": room.code,
+        "lives": figures.lives,
+        "joins": stays.len(),
+        "people": people.len(),
+        "most_at_a_time": most.max().unwrap_or_default(),
+        "participant_seconds": seconds,
+        "participant_count": stays.iter().filter(|stay| stay.left_at.is_none()).count(),
+        "chat_messages": figures.chat,
+    })))
+}
+
+/// The last attempts to deliver webhooks.
+async fn deliveries(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Problem> {
+    for_developers(&app, peer, &headers)?;
+    let queued = app.hub.store.queued_webhooks().await?;
+    Ok(Json(
+        json!({"queued": queued, "attempts": app.hub.attempts.all()}),
+    ))
+}
+
+/// Only with `--dev`, and for one who comes straight from this machine.
+fn for_developers(app: &App, peer: SocketAddr, headers: &HeaderMap) -> Result<(), Problem> {
+    if app.hub.config.dev && origin(app, peer, headers).loopback {
+        return Ok(());
+    }
+    let why = "the server shows this with --dev, to peers on its own machine";
+    Err(Problem::new(NOT_FOUND, why))
+}

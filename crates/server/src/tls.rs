@@ -1,0 +1,168 @@
+//! Where connections come in, with TLS or without, and whom ours trust when
+//! they go out.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::Listener;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
+
+use crate::TlsFiles;
+
+/// How long a client may take for its handshake.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// Handshakes under way; beyond it connections wait for the system to hand them over.
+const HANDSHAKES: usize = 4_096;
+/// Names a file of authorities to trust besides the public ones, as for OpenSSL.
+const OWN_AUTHORITIES: &str = "SSL_CERT_FILE";
+
+/// A certificate that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// Its file, or its key's.
+    #[error("{file} cannot be read: {why}")]
+    File {
+        /// Which.
+        file: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The two together.
+    #[error("the certificate and its key cannot be used: {0}")]
+    Unusable(String),
+}
+
+/// One connection.
+pub(crate) type Stream = Either<TcpStream, TlsStream<TcpStream>>;
+
+/// An address that is listened on.
+pub(crate) struct Doorway {
+    tcp: TcpListener,
+    tls: Option<TlsAcceptor>,
+    handshakes: JoinSet<Option<(Stream, SocketAddr)>>,
+}
+
+impl Doorway {
+    pub fn new(tcp: TcpListener, tls: Option<TlsAcceptor>) -> Self {
+        Self {
+            tcp,
+            tls,
+            handshakes: JoinSet::new(),
+        }
+    }
+}
+
+impl Listener for Doorway {
+    type Io = Stream;
+    type Addr = SocketAddr;
+
+    /// The next connection, ready to be read. Nobody waits for another's handshake.
+    async fn accept(&mut self) -> (Stream, SocketAddr) {
+        let Some(tls) = &self.tls else {
+            let (socket, peer) = Listener::accept(&mut self.tcp).await;
+            return (Either::Left(socket), peer);
+        };
+        loop {
+            tokio::select! {
+                Some(done) = self.handshakes.join_next() => {
+                    if let Ok(Some(secured)) = done {
+                        return secured;
+                    }
+                }
+                (socket, peer) = Listener::accept(&mut self.tcp),
+                    if self.handshakes.len() < HANDSHAKES =>
+                {
+                    self.handshakes.spawn(secure(tls.clone(), socket, peer));
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+}
+
+async fn secure(
+    tls: TlsAcceptor,
+    socket: TcpStream,
+    peer: SocketAddr,
+) -> Option<(Stream, SocketAddr)> {
+    match timeout(HANDSHAKE_LIMIT, tls.accept(socket)).await {
+        Ok(Ok(secured)) => Some((Either::Right(secured), peer)),
+        Ok(Err(error)) => {
+            tracing::debug!(%peer, %error, "no TLS with this client");
+            None
+        }
+        Err(_) => {
+            tracing::debug!(%peer, "a TLS handshake that did not end");
+            None
+        }
+    }
+}
+
+/// Small messages are not to wait for each other's acknowledgement.
+pub(crate) fn without_delay(stream: &mut Stream) {
+    let socket = match stream {
+        Either::Left(socket) => socket,
+        Either::Right(secured) => secured.get_ref().0,
+    };
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(%error, "a socket that does not take TCP_NODELAY");
+    }
+}
+
+/// What takes handshakes with this certificate.
+pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
+    let unusable = |error: rustls::Error| TlsError::Unusable(error.to_string());
+    let chain = certificates(&files.certificate)?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|why| unread(&files.key, why))?;
+    let mut config = ServerConfig::builder_with_provider(crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(unusable)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Whom our own requests trust: the public authorities, and those of the file
+/// that `SSL_CERT_FILE` names.
+pub(crate) fn client() -> Result<ClientConfig, TlsError> {
+    let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    if let Some(file) = std::env::var_os(OWN_AUTHORITIES).filter(|file| !file.is_empty()) {
+        roots.add_parsable_certificates(certificates(Path::new(&file))?);
+    }
+    let config = ClientConfig::builder_with_provider(crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsError::Unusable(error.to_string()))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let certificates = read.map_err(|why| unread(file, why))?;
+    if certificates.is_empty() {
+        return Err(unread(file, "it holds no certificate"));
+    }
+    Ok(certificates)
+}
+
+fn unread(file: &Path, why: impl ToString) -> TlsError {
+    TlsError::File {
+        file: file.to_owned(),
+        why: why.to_string(),
+    }
+}

@@ -1,0 +1,222 @@
+//! Webhooks on their way: in order for each room, several rooms at a time, kept
+//! until they are taken. Of the nodes that share a database one delivers.
+
+mod attempts;
+mod post;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt;
+use tokio::task::{self, JoinError, JoinSet};
+use tokio::time::{Instant, sleep, sleep_until};
+
+pub(crate) use attempts::Attempts;
+pub(crate) use post::{Answer, Post, client, reason};
+
+use crate::clock::{Clock, Timestamp};
+use crate::hub::Hub;
+use crate::metrics::Delivered;
+use crate::store::{Delivery, StoreError};
+
+/// Rooms that one receiver is told of at a time.
+const AT_ONCE: usize = 16;
+/// The first wait after a failure; each next one is twice as long.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// The longest.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// What is older is given up, by the service's clock.
+const LIFE: Duration = Duration::from_secs(24 * 3_600);
+/// Nodes that share a database look this often for what another one wrote; so
+/// does one whose database is down.
+const LOOK: Duration = Duration::from_secs(1);
+/// Longer than a request may take: another node begins after the last has ended.
+const LEASE: Duration = Duration::from_secs(15);
+/// A busy service writes more often than it is worth to look.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A receiver and a room: whose queue it is.
+type Line = (String, String);
+
+/// Delivers as long as the server runs.
+pub(crate) async fn run(hub: Arc<Hub>, post: Post) {
+    let mut noted = hub.noted.subscribe();
+    let mut courier = Courier {
+        post: Arc::new(post),
+        busy: HashMap::new(),
+        under_way: JoinSet::new(),
+        hub: Arc::clone(&hub),
+    };
+    loop {
+        let looked = Instant::now();
+        let wait = courier.look().await.unwrap_or_else(|error| {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "cannot see what is to be delivered");
+            Some(LOOK)
+        });
+        let due = async {
+            match wait {
+                Some(wait) => sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = hub.cancel.cancelled() => break,
+            _ = noted.changed() => {}
+            Some(done) = courier.under_way.join_next_with_id() => courier.returned(done),
+            () = due => {}
+        }
+        sleep_until(looked + PAUSE).await;
+    }
+    if hub.store.is_shared() {
+        // Another node need not wait for the lease to run out.
+        let _ = hub.store.drop_lease("webhooks", &hub.node).await;
+    }
+}
+
+struct Courier {
+    hub: Arc<Hub>,
+    post: Arc<Post>,
+    busy: HashMap<task::Id, Line>,
+    under_way: JoinSet<()>,
+}
+
+impl Courier {
+    /// Sends out what is due; how long to wait for more.
+    async fn look(&mut self) -> Result<Option<Duration>, StoreError> {
+        let store = &self.hub.store;
+        let now = Clock::real();
+        if store.is_shared() {
+            let until = now.after(LEASE);
+            if !store
+                .take_lease("webhooks", &self.hub.node, now, until)
+                .await?
+            {
+                return Ok(Some(LOOK));
+            }
+        }
+        let mut found = Vec::new();
+        for url in &self.hub.config.webhooks {
+            let busy: HashSet<&str> = self.rooms_busy_at(url).collect();
+            let free = AT_ONCE.saturating_sub(busy.len());
+            if free == 0 {
+                continue;
+            }
+            // Those under way are still in the queue.
+            let most = i64::try_from(2 * AT_ONCE).unwrap_or(i64::MAX);
+            let due = store.due_webhooks(url, now, most).await?;
+            let new = due
+                .into_iter()
+                .filter(|new| !busy.contains(new.room.as_str()));
+            found.extend(new.take(free));
+        }
+        for delivery in found {
+            let line = (delivery.url.clone(), delivery.room.clone());
+            let (hub, post) = (Arc::clone(&self.hub), Arc::clone(&self.post));
+            let task = self.under_way.spawn(async move {
+                tokio::select! {
+                    () = hub.cancel.cancelled() => {}
+                    done = empty_queue(&hub, &post, delivery) => {
+                        if let Err(error) = done {
+                            let error = &error as &dyn std::error::Error;
+                            tracing::warn!(error, "cannot note what was delivered");
+                        }
+                    }
+                }
+            });
+            self.busy.insert(task.id(), line);
+        }
+        let next = store.next_webhook_due(now).await?;
+        let next = next.map(|at| at.since(now));
+        Ok(match next {
+            Some(next) if store.is_shared() => Some(next.min(LOOK)),
+            None if store.is_shared() => Some(LOOK),
+            next => next,
+        })
+    }
+
+    fn rooms_busy_at<'a>(&'a self, receiver: &'a str) -> impl Iterator<Item = &'a str> {
+        let there = self.busy.values().filter(move |(url, _)| url == receiver);
+        there.map(|(_, room)| room.as_str())
+    }
+
+    fn returned(&mut self, done: Result<(task::Id, ()), JoinError>) {
+        let task = match done {
+            Ok((task, ())) => task,
+            Err(error) => {
+                tracing::error!(%error, "a delivery failed");
+                error.id()
+            }
+        };
+        self.busy.remove(&task);
+    }
+}
+
+/// Delivers what waits for one receiver about one room, up to the first failure.
+async fn empty_queue(hub: &Hub, post: &Post, first: Delivery) -> Result<(), StoreError> {
+    let mut next = Some(first);
+    while let Some(delivery) = next {
+        let now = hub.clock.now();
+        if now.since(delivery.created_at) >= LIFE {
+            tracing::warn!(
+                event = delivery.event,
+                url = delivery.url,
+                "a webhook is given up"
+            );
+            hub.metrics.delivered(Delivered::GivenUp);
+        } else {
+            let answer = post.send(&delivery.url, &delivery.body, now).await;
+            hub.attempts.note(&delivery, &answer, now);
+            if !answer.is_taken() {
+                return failed(hub, &delivery, &answer).await;
+            }
+            hub.metrics.delivered(Delivered::Taken);
+        }
+        hub.store.remove_webhook(delivery.seq).await?;
+        next = hub
+            .store
+            .next_webhook(&delivery.url, &delivery.room)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn failed(hub: &Hub, delivery: &Delivery, answer: &Answer) -> Result<(), StoreError> {
+    hub.metrics.delivered(Delivered::Failed);
+    let wait = wait_after(delivery.attempts, rand::rng().random());
+    tracing::warn!(
+        event = delivery.event,
+        url = delivery.url,
+        %answer,
+        attempts = delivery.attempts + 1,
+        ?wait,
+        "a webhook was not taken"
+    );
+    let next_at: Timestamp = Clock::real().after(wait);
+    hub.store.delay_webhook(delivery, next_at).await
+}
+
+/// How long to wait after so many failures before this one; `chance` (0 to 1)
+/// spreads the retries of many rooms by a fifth.
+fn wait_after(failures: i64, chance: f64) -> Duration {
+    let doublings = u32::try_from(failures).unwrap_or(u32::MAX).min(16);
+    let wait = FIRST_WAIT.saturating_mul(1 << doublings).min(LONGEST_WAIT);
+    wait.mul_f64(0.8 + 0.2 * chance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_waits_double_from_a_second_to_a_minute_and_are_spread() {
+        let waits: Vec<u64> = (0..9)
+            .map(|failures| wait_after(failures, 1.0).as_secs())
+            .collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(wait_after(0, 0.0), Duration::from_millis(800));
+        assert_eq!(wait_after(i64::MAX, 1.0), LONGEST_WAIT);
+        assert_eq!(wait_after(-1, 1.0), LONGEST_WAIT);
+    }
+}
