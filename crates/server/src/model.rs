@@ -4,6 +4,7 @@ mod draft;
 mod event;
 mod participant;
 mod room;
+mod template;
 
 pub use event::{Event, EventLabel, Topic};
 pub use participant::{Participant, ParticipantKind, Secret};
@@ -12,3 +13,4 @@ pub use room::{
     Backend, Closing, EndReason, FIRST_RTC_CAP, Incarnation, Link, OnHostLeave, Phase, Room,
     RoomKind,
 };
+pub(crate) use template::Template;

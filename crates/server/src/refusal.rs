@@ -1,10 +1,13 @@
 //! How the server says no.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use visavis_protocol::limits::{MAX_DESCRIPTION_CHARS, MAX_NAME_CHARS};
 use visavis_protocol::{Envelope, ErrorCode, ErrorMessage, ServerMessage};
 
+use crate::access::principal::{AccessError, Denied};
+use crate::access::token::TokenError;
 use crate::clock::Timestamp;
 
 /// A request that is not granted.
@@ -47,9 +50,19 @@ impl Refusal {
         Self::new(ErrorCode::RoomNotFound, "there is no such room")
     }
 
+    /// As many are inside as may be.
+    pub fn room_full() -> Self {
+        Self::new(ErrorCode::RoomFull, "the room is full")
+    }
+
     /// The speaker is in no room, or in another than the one it names.
     pub fn not_in_room() -> Self {
         Self::new(ErrorCode::NotInRoom, "you are not in this room")
+    }
+
+    /// The one who is meant is not there.
+    pub fn member_not_found() -> Self {
+        Self::new(ErrorCode::MemberNotFound, "no such member in this room")
     }
 
     /// The resume token is void.
@@ -68,6 +81,14 @@ impl Refusal {
         )
     }
 
+    /// Another try makes sense after this time.
+    pub fn rate_limited(wait: Duration, text: &'static str) -> Self {
+        Self {
+            retry_after: Some(wait.as_secs() + 1),
+            ..Self::new(ErrorCode::RateLimited, text)
+        }
+    }
+
     /// The answer to the message with this envelope.
     pub fn answer(self, envelope: Envelope) -> ServerMessage {
         ServerMessage::Error(ErrorMessage {
@@ -79,6 +100,26 @@ impl Refusal {
             retry_after: self.retry_after,
             opens_at: self.opens_at.map(Timestamp::rfc3339),
         })
+    }
+}
+
+impl From<AccessError> for Refusal {
+    fn from(error: AccessError) -> Self {
+        let code = match error {
+            AccessError::Token(TokenError::Expired) => ErrorCode::TokenExpired,
+            _ => ErrorCode::Unauthorized,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        let code = match denied {
+            Denied::Unauthenticated => ErrorCode::Unauthorized,
+            Denied::Forbidden => ErrorCode::Forbidden,
+        };
+        Self::new(code, denied.to_string())
     }
 }
 

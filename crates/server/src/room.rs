@@ -1,6 +1,7 @@
 //! A living room: a task that owns its state and its members' outboxes.
 
 mod calls;
+mod errand;
 mod history;
 mod member;
 mod message;
@@ -17,18 +18,19 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 use tracing::Instrument;
 use uuid::Uuid;
-use visavis_protocol::Envelope;
 use visavis_protocol::limits::CHAT_HISTORY;
+use visavis_protocol::{ClosedReason, Envelope, ErrorCode, TrackSource};
 
-pub(crate) use message::{Frame, frame};
-pub(crate) use state::{Entry, Resumer, Saying, Speaker};
+pub(crate) use message::{Frame, frame, relayed};
+pub(crate) use state::{Control, Entry, Resumer, Saying, Speaker};
 
-use crate::hub::{Applicant, Hub, store_failed};
+use crate::hub::{Admitted, Applicant, Hub, store_failed};
 use crate::id::{ClientId, RoomKey, SocketId};
 use crate::model::{EndReason, Room};
 use crate::refusal::Refusal;
 use crate::store::{Stay, StoreError};
 use crate::ws::Outbox;
+use errand::Errands;
 use recorder::{RETRY, Record, Recorder};
 use state::{Effect, RoomState};
 
@@ -49,6 +51,14 @@ struct Address {
 #[derive(Debug)]
 pub(crate) struct Asleep;
 
+/// Where someone is, as a room sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Inside,
+    Waiting,
+    Outside,
+}
+
 type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
 enum Input {
@@ -58,6 +68,9 @@ enum Input {
     Leave(Speaker),
     Gone { speaker: Speaker, broken: bool },
     InCall(oneshot::Sender<bool>),
+    Find(ClientId, oneshot::Sender<Place>),
+    Remove(ClientId, oneshot::Sender<bool>),
+    Mute(ClientId, TrackSource, oneshot::Sender<bool>),
     Changed(Box<Room>),
     Over(Box<Room>, EndReason),
 }
@@ -84,7 +97,7 @@ impl RoomHandle {
         self.0.inputs.is_closed()
     }
 
-    /// Lets someone in.
+    /// Lets someone in, or lets it wait.
     pub async fn join(
         &self,
         applicant: Applicant,
@@ -128,6 +141,24 @@ impl RoomHandle {
     /// Whether any two are in a call with each other.
     pub async fn in_call(&self) -> bool {
         self.ask(Input::InCall).await.unwrap_or(false)
+    }
+
+    /// Where someone is.
+    pub async fn find(&self, client: ClientId) -> Place {
+        let found = self.ask(|reply| Input::Find(client, reply)).await;
+        found.unwrap_or(Place::Outside)
+    }
+
+    /// Puts someone out by an administrator's word; whether it was inside.
+    pub async fn remove(&self, client: ClientId) -> bool {
+        let removed = self.ask(|reply| Input::Remove(client, reply)).await;
+        removed.unwrap_or(false)
+    }
+
+    /// Asks someone to mute itself by an administrator's word; whether it is inside.
+    pub async fn mute(&self, client: ClientId, source: TrackSource) -> bool {
+        let asked = self.ask(|reply| Input::Mute(client, source, reply)).await;
+        asked.unwrap_or(false)
     }
 
     /// The room was changed.
@@ -176,6 +207,8 @@ async fn run(hub: Arc<Hub>, uid: Uuid, inbox: mpsc::Receiver<Input>) {
                 outboxes: HashMap::new(),
                 inbox,
                 recorder: Recorder::default(),
+                errands: Errands::default(),
+                line_stalled: false,
             };
             task.run().await;
         }
@@ -207,6 +240,9 @@ struct RoomTask {
     outboxes: HashMap<SocketId, Outbox>,
     inbox: mpsc::Receiver<Input>,
     recorder: Recorder,
+    errands: Errands,
+    /// The store let nobody in from the line: it is asked again after a while.
+    line_stalled: bool,
 }
 
 impl RoomTask {
@@ -214,16 +250,20 @@ impl RoomTask {
         let cancel = self.hub.cancel.clone();
         loop {
             let deadline = self.state.next_deadline();
-            let retry = !self.recorder.is_done();
+            let retry = self.line_stalled || !self.recorder.is_done();
             tokio::select! { biased;
                 () = cancel.cancelled() => return,
                 () = sleep_until(deadline.unwrap_or_else(Instant::now).into()), if deadline.is_some() => {
                     let effects = self.state.expire(self.hub.clock.read());
                     self.perform(effects).await;
                 }
-                () = tokio::time::sleep(RETRY), if retry => self.recorder.work(&self.hub).await,
+                () = tokio::time::sleep(RETRY), if retry => {
+                    self.recorder.work(&self.hub).await;
+                    self.line_stalled = false;
+                }
                 Some(input) = self.inbox.recv() => self.take(input).await,
             }
+            self.serve_line().await;
             if self.state.is_idle() && self.recorder.is_done() && self.inbox.is_empty() {
                 break;
             }
@@ -263,6 +303,25 @@ impl RoomTask {
                 let _ = reply.send(self.state.in_call());
                 Vec::new()
             }
+            Input::Find(client, reply) => {
+                let place = match self.state.has(client) {
+                    true => Place::Inside,
+                    false if self.state.awaits(client) => Place::Waiting,
+                    false => Place::Outside,
+                };
+                let _ = reply.send(place);
+                Vec::new()
+            }
+            Input::Remove(client, reply) => {
+                let effects = self.state.remove_by_word(client);
+                let _ = reply.send(effects.is_some());
+                effects.unwrap_or_default()
+            }
+            Input::Mute(client, source, reply) => {
+                let effects = self.state.mute_by_word(client, source);
+                let _ = reply.send(effects.is_some());
+                effects.unwrap_or_default()
+            }
             Input::Changed(room) => self.state.changed(*room),
             Input::Over(room, reason) => {
                 let refusal = match room.deleted_at {
@@ -270,7 +329,7 @@ impl RoomTask {
                     None => Refusal::room_ended(),
                 };
                 tracing::debug!(?reason, "over");
-                self.state.end(refusal)
+                self.state.end(refusal, closed(reason))
             }
         };
         self.perform(effects).await;
@@ -288,14 +347,47 @@ impl RoomTask {
         if let Some(effects) = self.state.rejoin(applicant.client, &mut entry) {
             return self.admit(socket, Ok(((), effects)), reply).await;
         }
-        // Whoever has left must have left in the store too.
+        // Whoever has left must have left in the store too, and who came before
+        // goes before.
         self.recorder.work(&self.hub).await;
-        let admitted = self.hub.admit(self.state.uid(), applicant).await;
-        let entered = admitted.map(|admitted| {
-            let effects = self.state.enter(entry, admitted.who, admitted.room);
-            ((), effects)
-        });
+        self.serve_line().await;
+        let admitted = match self.state.next_in_line() {
+            Some(_) => Err(Refusal::room_full()),
+            None => self.hub.admit(self.state.uid(), applicant.clone()).await,
+        };
+        let entered = match admitted {
+            Ok(Admitted { who, room }) => Ok(self.state.enter(entry, who, room)),
+            Err(refusal) => self.state.wait(applicant, entry, refusal),
+        };
+        let entered = entered.map(|effects| ((), effects));
         self.admit(socket, entered, reply).await;
+    }
+
+    /// Lets in those who waited, as far as there are places now.
+    async fn serve_line(&mut self) {
+        while !self.line_stalled
+            && let Some(first) = self.state.next_in_line().cloned()
+        {
+            let client = first.client;
+            let admitted = self.hub.admit(self.state.uid(), first).await;
+            let effects = match admitted {
+                Ok(Admitted { who, room }) => self.state.let_in(who, room),
+                Err(refusal) => match refusal.code {
+                    // The store is down, or knows more than is known here yet.
+                    ErrorCode::ServerBusy
+                    | ErrorCode::RoomFull
+                    | ErrorCode::RoomLocked
+                    | ErrorCode::WaitingRoom => {
+                        self.line_stalled = true;
+                        break;
+                    }
+                    _ => self.state.turn_away(client, refusal),
+                },
+            };
+            self.perform(effects).await;
+        }
+        let effects = self.state.tell_positions();
+        self.perform(effects).await;
     }
 
     async fn admit<T>(
@@ -326,6 +418,19 @@ impl RoomTask {
                     if let Some(outbox) = self.outboxes.remove(&socket) {
                         outbox.close(code);
                     }
+                }
+                Effect::Forget(socket) => {
+                    self.outboxes.remove(&socket);
+                }
+                Effect::Order {
+                    order,
+                    by,
+                    envelope,
+                } => {
+                    let outbox = self.outboxes.get(&by).cloned();
+                    let hub = Arc::clone(&self.hub);
+                    self.errands
+                        .run(hub, self.state.uid(), order, outbox, envelope);
                 }
                 Effect::Left(who, was_host) => {
                     self.record(Record::Left {
@@ -371,5 +476,17 @@ impl RoomTask {
         if let Some(outbox) = self.outboxes.get(&to) {
             outbox.send(frame);
         }
+    }
+}
+
+/// Why a room is over, as those inside are told.
+fn closed(reason: EndReason) -> ClosedReason {
+    match reason {
+        EndReason::Time => ClosedReason::TimeOver,
+        EndReason::Ended => ClosedReason::EndedByHost,
+        EndReason::HostLeft => ClosedReason::HostLeft,
+        EndReason::Idle => ClosedReason::Idle,
+        EndReason::Closed | EndReason::Empty => ClosedReason::Closed,
+        EndReason::Deleted => ClosedReason::Deleted,
     }
 }

@@ -1,56 +1,63 @@
 //! What one connection is to the rooms. It knows messages, not sockets.
 
+mod caller;
+mod enter;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use uuid::Uuid;
 use visavis_protocol::{
-    ClientMessage, CreateRoom, Envelope, ErrorCode, Feature, Features, Grants, JoinRoom, Metadata,
-    PROTOCOL, Rejected, RelayKind, Request, Resume, Role, RoomInfoMessage, RoomsList,
-    ServerMessage, Welcome,
+    ClientMessage, Envelope, ErrorCode, Feature, Features, PROTOCOL, Rejected, RelayKind, RelayUp,
+    Request, RoomInfoMessage, RoomsList, ServerMessage, Welcome,
 };
 
-use crate::hub::{Applicant, Hub, store_failed};
-use crate::id::{ClientId, ResumeToken, SocketId};
-use crate::model::{ParticipantKind, Room};
-use crate::refusal::{Refusal, description, person_name, room_name};
-use crate::room::{Asleep, Entry, Resumer, RoomHandle, Saying, Speaker, frame};
+pub(crate) use caller::Caller;
+
+use crate::hub::Hub;
+use crate::id::{ClientId, SocketId};
+use crate::refusal::Refusal;
+use crate::room::{Asleep, Control, Place, RoomHandle, Saying, Speaker, frame, relayed};
 use crate::ws::Outbox;
 
-/// A room may fall asleep between being found and being entered, and be woken
-/// again; more often in a row than this it is no chance.
-const WAKE_ATTEMPTS: usize = 3;
-
-/// A room that nobody but its creator ever entered ends after this.
-const IDLE_TTL: Duration = Duration::from_secs(24 * 3_600);
+/// What this server has.
+const FEATURES: [Feature; 8] = [
+    Feature::Rooms,
+    Feature::Members,
+    Feature::Resume,
+    Feature::Chat,
+    Feature::Waiting,
+    Feature::Controls,
+    Feature::Reactions,
+    Feature::Quality,
+];
 
 pub(crate) struct Session {
     hub: Arc<Hub>,
+    caller: Caller,
     outbox: Outbox,
     socket: SocketId,
     id: ClientId,
+    /// The room that the client entered or waits for. It may be out again: the
+    /// room knows.
     room: Option<RoomHandle>,
 }
 
 impl Session {
     /// A new client, who is told its id.
-    pub fn begin(hub: Arc<Hub>, socket: SocketId, outbox: Outbox) -> Self {
+    pub fn begin(hub: Arc<Hub>, caller: Caller, socket: SocketId, outbox: Outbox) -> Self {
         let session = Self {
             socket,
             id: Uuid::new_v4(),
             hub,
+            caller,
             outbox,
             room: None,
         };
+        session.be_reachable();
         session.answer(&ServerMessage::ClientId(Welcome {
             id: session.id.to_string(),
             protocol: PROTOCOL,
-            features: Features::of(&[
-                Feature::Rooms,
-                Feature::Members,
-                Feature::Resume,
-                Feature::Chat,
-            ]),
+            features: session.features(),
         }));
         session
     }
@@ -59,7 +66,10 @@ impl Session {
     pub async fn hear(&mut self, text: &str) {
         match ClientMessage::read(text) {
             Ok((mut envelope, message)) => {
-                if let Err(refusal) = self.act(&mut envelope, message).await {
+                let heard = self.hub.metrics.heard(&message);
+                let done = self.act(&mut envelope, message).await;
+                self.hub.metrics.answered(heard, &done);
+                if let Err(refusal) = done {
                     self.refuse(refusal, envelope);
                 }
             }
@@ -80,8 +90,23 @@ impl Session {
         self.answer(&refusal.answer(envelope));
     }
 
+    fn features(&self) -> Features {
+        let direct = self.hub.config.direct.then_some(Feature::Direct);
+        let features: Vec<_> = FEATURES.into_iter().chain(direct).collect();
+        Features::of(&features)
+    }
+
+    /// Others may reach this client without a room, where the server allows it.
+    fn be_reachable(&self) {
+        if self.hub.config.direct {
+            let outbox = self.outbox.clone();
+            self.hub.directory.enter(self.id, self.socket, outbox);
+        }
+    }
+
     /// The socket has ended; `broken` = without a close frame.
     pub async fn end(mut self, broken: bool) {
+        self.hub.directory.leave(self.id, self.socket);
         if let Some(room) = self.room.take() {
             // A room that is over has nobody to take out.
             let _ = room.gone(self.speaker(), broken).await;
@@ -123,109 +148,81 @@ impl Session {
             }
             ClientMessage::LeaveRoom(leave) => {
                 envelope.room_id = leave.room_id;
+                let here = self.place().await.is_some();
                 let room = self.room_named(envelope).await?;
                 let left = room.leave(self.speaker()).await;
                 self.room = None;
-                left.map_err(not_in_room)
+                left.ok().filter(|()| here).ok_or_else(Refusal::not_in_room)
             }
-            ClientMessage::Offer(up) => {
-                self.say(envelope, Saying::Relay(RelayKind::Offer, up))
-                    .await
-            }
-            ClientMessage::Answer(up) => {
-                self.say(envelope, Saying::Relay(RelayKind::Answer, up))
-                    .await
-            }
+            ClientMessage::Offer(up) => self.relay(envelope, RelayKind::Offer, up).await,
+            ClientMessage::Answer(up) => self.relay(envelope, RelayKind::Answer, up).await,
             ClientMessage::IceCandidate(up) => {
-                self.say(envelope, Saying::Relay(RelayKind::IceCandidate, up))
-                    .await
+                self.relay(envelope, RelayKind::IceCandidate, up).await
             }
-            ClientMessage::Ice(up) => self.say(envelope, Saying::Relay(RelayKind::Ice, up)).await,
+            ClientMessage::Ice(up) => self.relay(envelope, RelayKind::Ice, up).await,
             ClientMessage::Chat(chat) => self.say(envelope, Saying::Chat(chat)).await,
             ClientMessage::UpdateMember(update) => {
                 self.say(envelope, Saying::Update(update.payload)).await
             }
-            // Of features that the server does not announce yet.
-            ClientMessage::ReportQuality(_)
-            | ClientMessage::Reaction(_)
-            | ClientMessage::MuteMember(_)
-            | ClientMessage::RemoveMember(_)
-            | ClientMessage::LockRoom(_)
-            | ClientMessage::UnlockRoom(_)
-            | ClientMessage::TransferHost(_)
-            | ClientMessage::EndRoom(_)
-            | ClientMessage::AdmitMember(_)
-            | ClientMessage::DenyMember(_) => {
-                let why = "this server does not know this type of message";
-                Err(Refusal::new(ErrorCode::UnknownType, why))
+            ClientMessage::Reaction(sign) => {
+                self.say(envelope, Saying::Reaction(sign.payload)).await
             }
+            ClientMessage::ReportQuality(report) => {
+                self.say(envelope, Saying::Report(report.payload)).await
+            }
+            ClientMessage::MuteMember(mute) => {
+                let (to, source) = (mute.to, mute.payload.source);
+                self.control(envelope, Control::Mute { to, source }).await
+            }
+            ClientMessage::RemoveMember(at) => {
+                self.control(envelope, Control::Remove { to: at.to }).await
+            }
+            ClientMessage::TransferHost(at) => {
+                self.control(envelope, Control::Transfer { to: at.to })
+                    .await
+            }
+            ClientMessage::AdmitMember(at) => {
+                self.control(envelope, Control::Admit { to: at.to }).await
+            }
+            ClientMessage::DenyMember(at) => {
+                self.control(envelope, Control::Deny { to: at.to }).await
+            }
+            ClientMessage::LockRoom(_) => self.control(envelope, Control::Lock(true)).await,
+            ClientMessage::UnlockRoom(_) => self.control(envelope, Control::Lock(false)).await,
+            ClientMessage::EndRoom(_) => self.control(envelope, Control::End).await,
         }
     }
 
-    async fn create(&mut self, envelope: &Envelope, create: CreateRoom) -> Result<(), Refusal> {
-        if self.room().is_some() {
-            return Err(already_in_room());
+    async fn control(&self, envelope: &Envelope, control: Control) -> Result<(), Refusal> {
+        self.say(envelope, Saying::Control(control)).await
+    }
+
+    /// To a member of the client's room; or, in the oldest form and where the
+    /// server allows it, to any client.
+    async fn relay(
+        &self,
+        envelope: &Envelope,
+        kind: RelayKind,
+        up: RelayUp,
+    ) -> Result<(), Refusal> {
+        let direct = self.hub.config.direct && envelope.room_id.is_none();
+        if !direct || self.shares_room_with(&up.to).await {
+            return self.say(envelope, Saying::Relay(kind, up)).await;
         }
-        let applicant = self.applicant(create.display_name.as_deref(), create.features)?;
-        let draft = Room {
-            name: room_name(&create.name)?,
-            host: Some(self.id),
-            max_participants: create.max_participants.unwrap_or_default(),
-            metadata: create.metadata.map(metadata).transpose()?,
-            empty_timeout: Some(self.hub.config.empty_timeout),
-            idle_ttl: Some(IDLE_TTL),
-            ..Room::draft(self.hub.clock.now())
-        };
-        let room = self.hub.create(draft).await.map_err(store_failed)?;
-        let handle = self.hub.wake(&room);
-        let entry = self.entry(envelope, true);
-        handle
-            .join(applicant, entry, self.outbox.clone())
-            .await
-            .unwrap_or_else(|Asleep| Err(Refusal::server_busy()))?;
-        self.room = Some(handle);
+        let message = relayed(kind, self.id, up.payload)?;
+        let to = Uuid::try_parse(&up.to).ok();
+        let outbox = to.and_then(|to| self.hub.directory.find(to));
+        outbox
+            .ok_or_else(Refusal::member_not_found)?
+            .send(frame(&message));
         Ok(())
     }
 
-    async fn join(&mut self, envelope: &Envelope, join: JoinRoom) -> Result<(), Refusal> {
-        let applicant = self.applicant(join.display_name.as_deref(), join.features)?;
-        for _ in 0..WAKE_ATTEMPTS {
-            let room = self.hub.find(&join.room_id).await?;
-            if self.room().is_some_and(|inside| inside.uid() != room.uid) {
-                return Err(already_in_room());
-            }
-            let handle = self.hub.wake(&room);
-            let entry = self.entry(envelope, false);
-            match handle
-                .join(applicant.clone(), entry, self.outbox.clone())
-                .await
-            {
-                Err(Asleep) => continue,
-                Ok(joined) => joined?,
-            }
-            self.room = Some(handle);
-            return Ok(());
+    async fn shares_room_with(&self, to: &str) -> bool {
+        match (self.place().await, Uuid::try_parse(to)) {
+            (Some((room, Place::Inside)), Ok(to)) => room.find(to).await == Place::Inside,
+            _ => false,
         }
-        Err(Refusal::server_busy())
-    }
-
-    async fn resume(&mut self, envelope: &Envelope, resume: Resume) -> Result<(), Refusal> {
-        if self.room().is_some() {
-            return Err(already_in_room());
-        }
-        let token = ResumeToken::parse(&resume.resume_token).ok_or_else(Refusal::void_token)?;
-        let handle = self
-            .hub
-            .living(token.room)
-            .ok_or_else(Refusal::void_token)?;
-        let resumer = Resumer {
-            entry: self.entry(envelope, false),
-            proof: token.secret,
-        };
-        let resumed = handle.resume(resumer, self.outbox.clone()).await;
-        self.id = resumed.unwrap_or_else(|Asleep| Err(Refusal::void_token()))?;
-        self.room = Some(handle);
-        Ok(())
     }
 
     async fn say(&self, envelope: &Envelope, saying: Saying) -> Result<(), Refusal> {
@@ -234,9 +231,18 @@ impl Session {
         said.map_err(not_in_room)
     }
 
-    /// The room that the client is in.
+    /// The room that the client entered or waits for, as far as this side knows.
     fn room(&self) -> Option<&RoomHandle> {
         self.room.as_ref().filter(|room| !room.is_over())
+    }
+
+    /// The room that the client is in, or waits for.
+    async fn place(&self) -> Option<(&RoomHandle, Place)> {
+        let room = self.room()?;
+        match room.find(self.id).await {
+            Place::Outside => None,
+            place => Some((room, place)),
+        }
     }
 
     /// The client's room, when it is the one named, or none is.
@@ -252,35 +258,6 @@ impl Session {
         }
     }
 
-    fn applicant(
-        &self,
-        display_name: Option<&str>,
-        features: Features,
-    ) -> Result<Applicant, Refusal> {
-        Ok(Applicant {
-            client: self.id,
-            user: self.id,
-            identity: self.id.to_string(),
-            name: person_name(display_name.unwrap_or_default())?,
-            role: Role::Participant,
-            kind: ParticipantKind::Video,
-            grants: Grants::default(),
-            metadata: String::new(),
-            features,
-            secret: rand::random(),
-        })
-    }
-
-    fn entry(&self, envelope: &Envelope, creator: bool) -> Entry {
-        Entry {
-            socket: self.socket,
-            request_id: envelope.request_id.clone(),
-            secret: rand::random(),
-            ice_servers: self.hub.ice.for_client(self.id, self.hub.clock.now()),
-            creator,
-        }
-    }
-
     fn speaker(&self) -> Speaker {
         Speaker {
             id: self.id,
@@ -291,17 +268,6 @@ impl Session {
     fn answer(&self, message: &ServerMessage) {
         self.outbox.send(frame(message));
     }
-}
-
-fn metadata(metadata: Metadata) -> Result<Metadata, Refusal> {
-    Ok(Metadata {
-        description: metadata
-            .description
-            .as_deref()
-            .map(description)
-            .transpose()?,
-        private: metadata.private,
-    })
 }
 
 fn already_in_room() -> Refusal {

@@ -11,11 +11,12 @@ use std::time::Instant;
 
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{ConnectInfo, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
-use crate::http::App;
+use crate::http::{App, bearer, origin, user};
+use crate::session::Caller;
 
 pub(crate) use outbox::Outbox;
 pub(crate) use rate::ConnectionRate;
@@ -30,10 +31,17 @@ const CUT_OFF_BYTES: usize = 4 * 1024 * 1024;
 pub(crate) async fn accept(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let address = peer.ip().to_canonical();
-    let limited = !address.is_loopback() || app.hub.config.limits.rates_on_loopback;
+    let origin = origin(&app, peer, &headers);
+    let address = origin.address;
+    let caller = Caller {
+        origin,
+        bearer: bearer(&headers).map(str::to_owned),
+        user: user(&headers).map(str::to_owned),
+    };
+    let limited = !origin.loopback || app.hub.config.limits.rates_on_loopback;
     if limited && let Err(wait) = app.admit(Instant::now(), address) {
         let retry_after = [(header::RETRY_AFTER, (wait.as_secs() + 1).to_string())];
         return (StatusCode::TOO_MANY_REQUESTS, retry_after).into_response();
@@ -51,7 +59,8 @@ pub(crate) async fn accept(
             let span = tracing::info_span!("session", socket = socket_id.0);
             async move {
                 tracing::debug!(%address, "connected");
-                connection::run(socket, socket_id, hub, limited).await;
+                let _connected = hub.metrics.connected();
+                connection::run(socket, socket_id, hub, caller, limited).await;
                 drop(tracked);
             }
             .instrument(span)

@@ -39,6 +39,17 @@ pub(crate) enum Principal {
     Token(Box<Claims>),
 }
 
+impl Principal {
+    /// The user whose account it is, where it is one's.
+    pub fn account(&self) -> Option<Uuid> {
+        match self {
+            Self::User(user) => Some(*user),
+            Self::Token(claims) => Uuid::try_parse(claims.sub.as_deref()?).ok(),
+            Self::Open { .. } => None,
+        }
+    }
+}
+
 /// Nobody who could be let in: 401.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AccessError {

@@ -33,7 +33,7 @@ impl FromRequestParts<App> for Who {
             config.auth,
             origin,
             bearer(&parts.headers),
-            text(&parts.headers, "x-user-id"),
+            self::user(&parts.headers),
             app.hub.clock.now(),
             config.keys.as_ref(),
         );
@@ -92,6 +92,11 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = text(headers, header::AUTHORIZATION.as_str())?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The user whom an `X-User-Id` header names: to be believed from listed proxies.
+pub(crate) fn user(headers: &HeaderMap) -> Option<&str> {
+    text(headers, "x-user-id")
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -6,7 +6,7 @@ use visavis_protocol::{ErrorCode, Features, Grants, Role};
 use super::{Happening, Hub, store_failed};
 use crate::clock::Timestamp;
 use crate::id::{ClientId, short_id};
-use crate::model::{Incarnation, Participant, ParticipantKind, Phase, Room, Secret};
+use crate::model::{Incarnation, Participant, ParticipantKind, Phase, Room, Secret, Template};
 use crate::refusal::Refusal;
 use crate::store::{StoreError, Tx};
 
@@ -21,9 +21,51 @@ pub(crate) struct Applicant {
     pub role: Role,
     pub kind: ParticipantKind,
     pub grants: Grants,
+    /// Whether its token says in so many words that it may send media.
+    pub speaks: bool,
+    pub pass: Pass,
     pub metadata: String,
     pub features: Features,
     pub secret: u128,
+}
+
+/// What lets someone pass who else would not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pass {
+    /// Nothing.
+    None,
+    /// A host's word: through the waiting room, and a locked door.
+    Word,
+    /// It has just made the room: before its time, too.
+    Creator,
+}
+
+impl Applicant {
+    /// Whether the room is, or is about to be, this one's: it asks nobody.
+    pub fn owns(&self, room: &Room) -> bool {
+        self.role == Role::Host || room.host.is_none_or(|host| host == self.user)
+    }
+
+    /// Whether there is a way in, where so many are inside.
+    pub fn may_enter(&self, room: &Room, present: u32) -> Result<(), Refusal> {
+        let passes = self.pass != Pass::None || self.owns(room);
+        if room.locked && !passes {
+            return Err(Refusal::new(ErrorCode::RoomLocked, "the room is locked"));
+        }
+        if room.waiting_room && !passes {
+            let why = "the host lets people in one by one";
+            return Err(Refusal::new(ErrorCode::WaitingRoom, why));
+        }
+        match room.max_participants {
+            most if most > 0 && present >= most => Err(Refusal::room_full()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether its user is an account, and not only this connection.
+    fn has_account(&self) -> bool {
+        self.user != self.client
+    }
 }
 
 /// One who is in, and the room as it is now.
@@ -47,13 +89,15 @@ impl Hub {
         let room = room.filter(|room| room.deleted_at.is_none());
         let room = room.ok_or_else(Refusal::room_not_found)?;
         let now = self.clock.now();
-        check_open(&room, now)?;
+        check_open(&room, &applicant, now)?;
+        if !self.config.auto_create && room.incarnation.is_none() && applicant.pass != Pass::Creator
+        {
+            return Err(Refusal::room_not_found());
+        }
         let (present, last) = tx.crowd(uid).await.map_err(store_failed)?;
         // The order of joining is told by the time alone, on every node.
         let now = last.map_or(now, |last| now.max(Timestamp(last.0 + 1)));
-        if room.max_participants > 0 && present >= room.max_participants {
-            return Err(Refusal::new(ErrorCode::RoomFull, "the room is full"));
-        }
+        applicant.may_enter(&room, present)?;
         let admitted = self.enter(tx, room, present, applicant, now).await;
         let (admitted, changed) = admitted.map_err(store_failed)?;
         if changed {
@@ -95,6 +139,7 @@ impl Hub {
         if entered.changed {
             tx.put_room(room).await?;
         }
+        let (role, grants) = seat(&applicant, room, is_host);
         let who = Participant {
             sid: short_id("PA_", &mut rand::rng()),
             room: room.uid,
@@ -102,13 +147,13 @@ impl Hub {
             client: applicant.client,
             identity: applicant.identity,
             name: applicant.name,
-            role: applicant.role,
+            role,
             kind: applicant.kind,
             joined_at: now,
             left_at: None,
             node: self.node.clone(),
             features: applicant.features,
-            grants: applicant.grants,
+            grants,
             tracks: Vec::new(),
             hand_raised: false,
             quality: None,
@@ -171,11 +216,27 @@ impl Hub {
 }
 
 /// Whether people may come in now.
-fn check_open(room: &Room, now: Timestamp) -> Result<(), Refusal> {
+fn check_open(room: &Room, applicant: &Applicant, now: Timestamp) -> Result<(), Refusal> {
     match room.phase(now) {
         Phase::Open => Ok(()),
+        Phase::Pending if applicant.pass == Pass::Creator => Ok(()),
         Phase::Pending => Err(Refusal::room_not_open(room.opens_at)),
         Phase::Closed => Err(Refusal::room_ended()),
         Phase::Deleted => Err(Refusal::room_not_found()),
     }
+}
+
+/// As what someone comes in. An account whose room it is is host by right, and
+/// whoever else it belongs to may at least become host.
+fn seat(applicant: &Applicant, room: &Room, is_host: bool) -> (Role, Grants) {
+    let grants = applicant.grants.clone();
+    let role = match applicant.role {
+        _ if applicant.has_account() && room.host == Some(applicant.user) => Role::Host,
+        Role::Viewer if is_host => Role::Participant,
+        role => role,
+    };
+    if is_host || applicant.speaks {
+        return (role, grants);
+    }
+    Template::of(room.kind).seat(role, grants)
 }

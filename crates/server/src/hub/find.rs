@@ -6,6 +6,7 @@ use uuid::Uuid;
 use visavis_protocol::{ListedRoom, RoomInfo, RoomState as Occupancy};
 
 use super::{Hub, store_failed};
+use crate::config::Discovery;
 use crate::id::RoomKey;
 use crate::model::{Phase, Room};
 use crate::refusal::Refusal;
@@ -55,9 +56,13 @@ impl Hub {
         Ok(u32::try_from(present.len()).unwrap_or(u32::MAX))
     }
 
-    /// The rooms that are not private, and open.
+    /// The rooms that are open, as far as this service shows them.
     pub async fn list(&self) -> Result<Vec<ListedRoom>, Refusal> {
-        let rooms = self.store.public_rooms(MOST_LISTED).await;
+        let rooms = match self.config.discovery {
+            Discovery::IdOnly => return Ok(Vec::new()),
+            Discovery::Hybrid => self.store.public_rooms(MOST_LISTED).await,
+            Discovery::Public => self.store.active_rooms(MOST_LISTED).await,
+        };
         let rooms = rooms.map_err(store_failed)?;
         let counts = self.store.counts().await.map_err(store_failed)?;
         let counts: HashMap<Uuid, u32> = counts.into_iter().collect();

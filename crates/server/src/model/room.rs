@@ -155,8 +155,10 @@ pub struct Closing {
 pub enum EndReason {
     /// Its time was over.
     Time,
-    /// Its host ended it, or an operator closed it.
+    /// Its host ended it.
     Ended,
+    /// An administrator closed it.
+    Closed,
     /// Its host left and did not come back.
     HostLeft,
     /// Nobody was left.
@@ -238,7 +240,9 @@ impl Room {
     /// Everything that lies ahead: the earliest that applies ends the room.
     fn schedule(&self) -> impl Iterator<Item = (Timestamp, Due)> {
         let over = self.closed.is_some() || self.deleted_at.is_some();
-        let empty = self.empty_since.zip(self.empty_timeout);
+        // One that opens later is not empty before, and nobody can come.
+        let empty = self.empty_since.map(|at| at.max(self.opens_at));
+        let empty = empty.zip(self.empty_timeout);
         let idle = self.idle_ttl.filter(|_| !self.visited);
         let opening = (!self.opened).then_some((self.opens_at, Due::Opening));
         let ends = [
@@ -251,7 +255,10 @@ impl Room {
                 empty.map(|(at, timeout)| at.after(timeout)),
                 EndReason::Empty,
             ),
-            (idle.map(|ttl| self.created_at.after(ttl)), EndReason::Idle),
+            (
+                idle.map(|ttl| self.created_at.max(self.opens_at).after(ttl)),
+                EndReason::Idle,
+            ),
         ];
         let ends = ends
             .into_iter()

@@ -1,5 +1,5 @@
 //! Who is in a call with whom, as far as the relay can see: an offer went one
-//! way and its answer came back.
+//! way and its answer came back, or both say that they are connected.
 
 use std::collections::HashSet;
 
@@ -12,6 +12,8 @@ use crate::id::ClientId;
 pub(super) struct Calls {
     offers: HashSet<(ClientId, ClientId)>,
     pairs: HashSet<(ClientId, ClientId)>,
+    /// Who says it is connected to whom.
+    reports: HashSet<(ClientId, ClientId)>,
 }
 
 impl Calls {
@@ -28,15 +30,24 @@ impl Calls {
         }
     }
 
+    /// Notes to whom someone says it is connected; what it said before is over.
+    pub fn reported(&mut self, by: ClientId, connected: Vec<ClientId>) {
+        self.reports.retain(|(from, _)| *from != by);
+        let connected = connected.into_iter().filter(|peer| *peer != by);
+        self.reports.extend(connected.map(|peer| (by, peer)));
+    }
+
     /// Forgets one who left.
     pub fn left(&mut self, gone: ClientId) {
         self.offers.retain(|(a, b)| *a != gone && *b != gone);
         self.pairs.retain(|(a, b)| *a != gone && *b != gone);
+        self.reports.retain(|(a, b)| *a != gone && *b != gone);
     }
 
     /// Whether any two are in a call.
     pub fn any(&self) -> bool {
-        !self.pairs.is_empty()
+        let mutual = |(a, b): &(ClientId, ClientId)| self.reports.contains(&(*b, *a));
+        !self.pairs.is_empty() || self.reports.iter().any(mutual)
     }
 }
 
@@ -59,6 +70,22 @@ mod tests {
         calls.left(c);
         assert!(calls.any());
         calls.left(a);
+        assert!(!calls.any());
+    }
+
+    #[test]
+    fn two_who_say_they_are_connected_to_each_other_are_in_a_call() {
+        let [a, b, c] = [1, 2, 3].map(Uuid::from_u128);
+        let mut calls = Calls::default();
+        calls.reported(a, vec![a, b]);
+        calls.reported(b, vec![c]);
+        assert!(!calls.any(), "each of another");
+        calls.reported(b, vec![c, a]);
+        assert!(calls.any());
+        calls.reported(a, Vec::new());
+        assert!(!calls.any(), "not any more");
+        calls.reported(a, vec![b]);
+        calls.left(b);
         assert!(!calls.any());
     }
 }

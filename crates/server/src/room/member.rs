@@ -22,6 +22,8 @@ pub(super) struct Member {
     /// As stored.
     pub who: Participant,
     pub attachment: Attachment,
+    /// When its report of the connections was stored last.
+    pub reported: Option<Instant>,
 }
 
 /// ```text
@@ -63,6 +65,14 @@ impl Backlog {
 }
 
 impl Member {
+    pub fn new(who: Participant, attachment: Attachment) -> Self {
+        Self {
+            who,
+            attachment,
+            reported: None,
+        }
+    }
+
     pub fn id(&self) -> ClientId {
         self.who.client
     }
@@ -162,10 +172,8 @@ mod tests {
     use crate::model::ParticipantKind;
 
     fn member() -> Member {
-        Member {
-            who: Participant::someone(Uuid::from_u128(1)),
-            attachment: Attachment::Here(SocketId(1)),
-        }
+        let who = Participant::someone(Uuid::from_u128(1));
+        Member::new(who, Attachment::Here(SocketId(1)))
     }
 
     impl Participant {

@@ -1,13 +1,37 @@
 //! What a room says, written once for however many it goes to.
 
 use axum::extract::ws::Utf8Bytes;
-use visavis_protocol::{Feature, Features, ServerMessage};
+use serde_json::value::RawValue;
+use visavis_protocol::{ErrorCode, Feature, Features, RelayDown, RelayKind, ServerMessage};
+
+use crate::id::ClientId;
+use crate::refusal::Refusal;
 
 /// A message in writing; copies share the bytes.
 pub(crate) type Frame = Utf8Bytes;
 
 pub(crate) fn frame(message: &ServerMessage) -> Frame {
     message.to_json().into()
+}
+
+/// What one client sends another, whose payload is passed on unread.
+pub(crate) fn relayed(
+    kind: RelayKind,
+    from: ClientId,
+    payload: Box<RawValue>,
+) -> Result<ServerMessage, Refusal> {
+    if !payload.get().starts_with('{') {
+        let why = "the payload must be an object";
+        return Err(Refusal::new(ErrorCode::BadMessage, why));
+    }
+    let from = from.to_string();
+    let down = RelayDown { from, payload };
+    Ok(match kind {
+        RelayKind::Offer => ServerMessage::Offer(down),
+        RelayKind::Answer => ServerMessage::Answer(down),
+        RelayKind::IceCandidate => ServerMessage::IceCandidate(down),
+        RelayKind::Ice => ServerMessage::Ice(down),
+    })
 }
 
 /// A message to several: for those who asked for a feature in a form of its

@@ -1,7 +1,7 @@
 //! What the nodes that have people in a room tell each other of it.
 
 use serde::{Deserialize, Serialize};
-use visavis_protocol::ChatEntry;
+use visavis_protocol::{ChatEntry, RemovedReason};
 
 use crate::id::ClientId;
 use crate::model::Participant;
@@ -26,6 +26,25 @@ pub(crate) enum News {
     Chat {
         /// As stored.
         entry: ChatEntry,
+    },
+    /// A host made another in its place.
+    Host {
+        /// Who was.
+        from: ClientId,
+        /// Who is.
+        to: ClientId,
+    },
+    /// Someone is to be put out by the node that it is on.
+    Remove {
+        /// Who.
+        client: ClientId,
+        /// By whom.
+        reason: RemovedReason,
+    },
+    /// A reaction, for those who asked for them.
+    Reaction {
+        /// As it goes to the sockets.
+        frame: String,
     },
     /// A frame for one who is there.
     Relay {

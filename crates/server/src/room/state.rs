@@ -9,11 +9,14 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+mod control;
 mod enter;
 mod hear;
+mod report;
 mod say;
 #[cfg(test)]
 mod tests;
+mod wait;
 #[cfg(test)]
 mod walk;
 
@@ -21,22 +24,25 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 use visavis_protocol::{
-    ChatEntry, CloseCode, Envelope, Feature, MemberLeft, MemberUpdated, Role, ServerMessage,
+    ChatEntry, CloseCode, ClosedReason, Envelope, Feature, MemberLeft, MemberUpdated, Role,
+    RoomClosed, ServerMessage,
 };
 
+pub(crate) use control::Control;
 pub(crate) use enter::{Entry, Resumer};
 pub(crate) use say::{ChatMessage, Saying, Speaker};
 
 use super::calls::Calls;
 use super::history::History;
 use super::member::{Attachment, Backlog, Member};
-use super::message::{Frame, Notice, frame};
+use super::message::{Frame, Notice};
 use super::news::News;
 use super::policy;
 use crate::clock::Now;
 use crate::id::{ClientId, SocketId};
 use crate::model::{Participant, Room};
 use crate::refusal::Refusal;
+use wait::Waiter;
 
 /// What the room's driver is to do.
 #[derive(Debug)]
@@ -45,6 +51,14 @@ pub(crate) enum Effect {
     Send { to: SocketId, frame: Frame },
     /// Close that socket.
     Close(SocketId, CloseCode),
+    /// This socket's client is neither in nor waiting any more.
+    Forget(SocketId),
+    /// Do what a host wants done to the stored room; where that fails, tell it.
+    Order {
+        order: Order,
+        by: SocketId,
+        envelope: Envelope,
+    },
     /// Store that someone has left.
     Left(Box<Participant>, WasHost),
     /// Store what someone is now, and was before.
@@ -58,6 +72,15 @@ pub(crate) enum Effect {
     Publish(News),
 }
 
+/// What a host wants done to the stored room, which then tells this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Lock it, or unlock it.
+    Lock(bool),
+    /// End it.
+    End,
+}
+
 /// Whether one who left was the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WasHost(pub bool);
@@ -67,6 +90,8 @@ pub(crate) struct RoomState {
     resume_window: Duration,
     /// In the order of joining.
     members: Vec<Member>,
+    /// In the order of asking.
+    waiting: Vec<Waiter>,
     host: Option<ClientId>,
     calls: Calls,
     history: History,
@@ -82,22 +107,21 @@ impl RoomState {
         present: Vec<Participant>,
         resume_window: Duration,
     ) -> Self {
-        let elsewhere = |who| Member {
-            who,
-            attachment: Attachment::Elsewhere {
-                reconnecting: false,
-            },
+        let elsewhere = |who| {
+            let reconnecting = false;
+            Member::new(who, Attachment::Elsewhere { reconnecting })
         };
         let mut state = Self {
             room,
             resume_window,
             members: present.into_iter().map(elsewhere).collect(),
+            waiting: Vec::new(),
             host: None,
             calls: Calls::default(),
             history: History::new(chat),
             over: false,
         };
-        state.settle_host();
+        state.settle_host(None);
         state
     }
 
@@ -110,13 +134,20 @@ impl RoomState {
         self.calls.any()
     }
 
+    /// Whether someone is in.
+    pub fn has(&self, client: ClientId) -> bool {
+        self.find(client).is_some()
+    }
+
     /// Nobody is here: nobody needs to watch the room until someone enters.
     pub fn is_idle(&self) -> bool {
-        self.over || !self.members.iter().any(Member::is_local)
+        let anyone = !self.waiting.is_empty() || self.members.iter().any(Member::is_local);
+        self.over || !anyone
     }
 
     /// Someone leaves.
     pub fn leave(&mut self, speaker: Speaker) -> Vec<Effect> {
+        self.waits_no_more(speaker);
         self.position(speaker)
             .map_or_else(Vec::new, |index| self.remove(index))
     }
@@ -124,6 +155,7 @@ impl RoomState {
     /// A socket has ended: `broken` = without a close frame of either side.
     pub fn gone(&mut self, now: Now, speaker: Speaker, broken: bool) -> Vec<Effect> {
         let Some(index) = self.position(speaker) else {
+            self.waits_no_more(speaker);
             return Vec::new();
         };
         if !broken || !self.members[index].features().has(Feature::Resume) {
@@ -161,30 +193,25 @@ impl RoomState {
         effects
     }
 
-    /// The room is another one now.
-    pub fn changed(&mut self, room: Room) -> Vec<Effect> {
-        if room.version < self.room.version {
-            return Vec::new();
-        }
-        self.room = room;
-        Vec::new()
-    }
-
     /// The room is over: everyone has left it, and is told.
-    pub fn end(&mut self, refusal: Refusal) -> Vec<Effect> {
+    pub fn end(&mut self, refusal: Refusal, reason: ClosedReason) -> Vec<Effect> {
         self.over = true;
         let envelope = Envelope {
             room_id: Some(self.room.code.clone()),
             ..Envelope::default()
         };
-        let error = frame(&refusal.answer(envelope));
-        let mut effects = Vec::new();
-        for member in std::mem::take(&mut self.members) {
-            if let Attachment::Here(to) = member.attachment {
-                let frame = error.clone();
-                effects.push(Effect::Send { to, frame });
-            }
-        }
+        let closed = RoomClosed {
+            room_id: self.room.code.clone(),
+            reason,
+        };
+        let notice = Notice::extended(
+            Feature::Controls,
+            ServerMessage::RoomClosed(closed),
+            refusal.answer(envelope),
+        );
+        let mut effects = self.tell(None, notice);
+        self.members.clear();
+        effects.extend(self.dismiss());
         effects
     }
 
@@ -215,25 +242,46 @@ impl RoomState {
         };
         let message = ServerMessage::MemberLeft(left);
         let mut effects = self.tell(None, Notice::plain(message));
-        if let Some(index) = self.settle_host() {
-            effects.extend(self.show(index));
-        }
+        effects.extend(self.settle_host(None));
         effects
     }
 
-    /// Finds the host anew; where it is another one than before, who.
-    fn settle_host(&mut self) -> Option<usize> {
+    /// Finds the host anew, and tells of it where it is another one than
+    /// before. A newcomer is told otherwise.
+    fn settle_host(&mut self, newcomer: Option<ClientId>) -> Vec<Effect> {
         let inside = self
             .members
             .iter()
             .map(|member| (member.id(), member.who.role));
         let inside: Vec<(ClientId, Role)> = inside.collect();
         let host = policy::host(self.host, &inside, self.room.on_host_leave);
-        if host == self.host {
-            return None;
+        self.make_host(host, newcomer)
+    }
+
+    fn make_host(&mut self, host: Option<ClientId>, newcomer: Option<ClientId>) -> Vec<Effect> {
+        let before = std::mem::replace(&mut self.host, host);
+        let mut effects = Vec::new();
+        if before == host {
+            return effects;
         }
-        self.host = host;
-        inside.iter().position(|(id, _)| Some(*id) == host)
+        let told = |id: &ClientId| Some(*id) != newcomer;
+        for id in [before, host].into_iter().flatten().filter(told) {
+            let Some(index) = self.find(id) else {
+                continue;
+            };
+            effects.extend(self.show(index));
+            if Some(id) == host {
+                effects.extend(self.tell_requests(index));
+            }
+        }
+        effects.extend(self.tell(newcomer, self.updated()));
+        effects
+    }
+
+    /// Whether this one runs the room: the host, or another by right.
+    fn is_host(&self, index: usize) -> bool {
+        let who = &self.members[index].who;
+        who.role == Role::Host || self.host == Some(who.client)
     }
 
     fn participants(&self) -> Vec<String> {
@@ -269,16 +317,23 @@ impl RoomState {
         self.tell(None, Notice::extension(Feature::Members, message))
     }
 
+    /// To one member, if it is here.
+    fn send_to(&self, index: usize, notice: &mut Notice) -> Option<Effect> {
+        let member = &self.members[index];
+        let Attachment::Here(to) = member.attachment else {
+            return None;
+        };
+        let frame = notice.frame_for(member.features())?;
+        Some(Effect::Send { to, frame })
+    }
+
     /// To every member who is here, but one. Who is away learns of it from the
     /// snapshot at its return.
     fn tell(&self, except: Option<ClientId>, mut notice: Notice) -> Vec<Effect> {
         let mut effects = Vec::new();
-        for member in &self.members {
-            if let Attachment::Here(to) = member.attachment
-                && Some(member.id()) != except
-                && let Some(frame) = notice.frame_for(member.features())
-            {
-                effects.push(Effect::Send { to, frame });
+        for (index, member) in self.members.iter().enumerate() {
+            if Some(member.id()) != except {
+                effects.extend(self.send_to(index, &mut notice));
             }
         }
         effects

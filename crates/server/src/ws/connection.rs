@@ -21,7 +21,7 @@ use crate::hub::Hub;
 use crate::id::SocketId;
 use crate::refusal::Refusal;
 use crate::room::Frame;
-use crate::session::Session;
+use crate::session::{Caller, Session};
 
 /// How long a client has to read why it is closed.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
@@ -51,7 +51,13 @@ struct Connection {
     paused_until: Option<Instant>,
 }
 
-pub(super) async fn run(socket: WebSocket, id: SocketId, hub: Arc<Hub>, limited: bool) {
+pub(super) async fn run(
+    socket: WebSocket,
+    id: SocketId,
+    hub: Arc<Hub>,
+    caller: Caller,
+    limited: bool,
+) {
     let now = Instant::now();
     let limits = &hub.config.limits;
     let (outbox, queue) = outbox();
@@ -62,7 +68,7 @@ pub(super) async fn run(socket: WebSocket, id: SocketId, hub: Arc<Hub>, limited:
         keep_alive: KeepAlive::new(now, limits.ping_interval, limits.silence_limit),
         rate: limited.then(|| MessageRate::new(now, limits.rate_patience)),
         paused_until: None,
-        session: Session::begin(hub, id, outbox),
+        session: Session::begin(hub, caller, id, outbox),
     };
     let Err(end) = connection.serve().await;
     connection.finish(end).await;

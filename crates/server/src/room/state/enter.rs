@@ -33,9 +33,12 @@ pub(crate) struct Resumer {
 }
 
 impl RoomState {
-    /// One who is in already is answered again.
-    pub fn rejoin(&self, client: ClientId, entry: &mut Entry) -> Option<Vec<Effect>> {
-        let member = &self.members[self.find(client)?];
+    /// One who is in already, or waits to be, is answered again.
+    pub fn rejoin(&mut self, client: ClientId, entry: &mut Entry) -> Option<Vec<Effect>> {
+        let Some(index) = self.find(client) else {
+            return self.asked_again(client, entry);
+        };
+        let member = &self.members[index];
         let joined = self.joined(member, entry.request_id.take(), entry.ice_servers.clone());
         Some(vec![Effect::Send {
             to: entry.socket,
@@ -45,17 +48,12 @@ impl RoomState {
 
     /// Someone whom the store has let in is here.
     pub fn enter(&mut self, entry: Entry, who: Participant, room: Room) -> Vec<Effect> {
-        if room.version >= self.room.version {
-            self.room = room;
-        }
+        let changed = self.changed(room);
         let (to, id) = (entry.socket, who.client);
         let place = self.place_of(&who);
-        let member = Member {
-            who,
-            attachment: Attachment::Here(to),
-        };
+        let member = Member::new(who, Attachment::Here(to));
         self.members.insert(place, member);
-        let became = self.settle_host();
+        let host = self.settle_host(Some(id));
 
         let member = &self.members[place];
         let reply = if entry.creator {
@@ -65,10 +63,22 @@ impl RoomState {
         };
         let frame = frame(&reply);
         let mut effects = vec![Effect::Send { to, frame }];
+        effects.extend(self.brief(place));
         effects.extend(self.tell(Some(id), self.arrival(member)));
         effects.push(Effect::Publish(self.news_of(place)));
-        if let Some(host) = became.filter(|host| *host != place) {
-            effects.extend(self.show(host));
+        effects.extend(changed);
+        effects.extend(host);
+        effects
+    }
+
+    /// What one who has just come in, or back, is told besides.
+    fn brief(&self, index: usize) -> Vec<Effect> {
+        let mut effects: Vec<_> = self
+            .send_to(index, &mut self.updated())
+            .into_iter()
+            .collect();
+        if self.is_host(index) {
+            effects.extend(self.tell_requests(index));
         }
         effects
     }
@@ -104,6 +114,7 @@ impl RoomState {
             },
             Effect::Send { to, frame },
         ];
+        effects.extend(self.brief(index));
         match before {
             Attachment::Here(socket) => effects.push(Effect::Close(socket, CloseCode::Replaced)),
             Attachment::Away { kept, .. } => {

@@ -23,6 +23,12 @@ impl RoomState {
                 let from = Uuid::try_parse(&entry.from).ok();
                 self.spread_chat(entry, from, to)
             }
+            News::Host { from, to } => self.hand_on(from, to),
+            News::Remove { client, reason } => match self.find(client) {
+                Some(index) if self.members[index].is_local() => self.put_out(index, reason),
+                _ => Vec::new(),
+            },
+            News::Reaction { frame } => self.spread_reaction(&frame.into()),
             News::Relay { to, frame } => self.hand_over(to, frame.into()),
         }
     }
@@ -50,17 +56,11 @@ impl RoomState {
         let elsewhere = Attachment::Elsewhere { reconnecting };
         let Some(index) = self.find(id) else {
             let place = self.place_of(&who);
-            let member = Member {
-                who,
-                attachment: elsewhere,
-            };
-            self.members.insert(place, member);
-            let became = self.settle_host();
+            self.members.insert(place, Member::new(who, elsewhere));
+            let host = self.settle_host(Some(id));
             let arrival = self.arrival(&self.members[place]);
             let mut effects = self.tell(None, arrival);
-            if let Some(index) = became.filter(|index| *index != place) {
-                effects.extend(self.show(index));
-            }
+            effects.extend(host);
             return effects;
         };
         let member = &mut self.members[index];
@@ -84,11 +84,9 @@ impl RoomState {
             Attachment::Elsewhere { .. } if unchanged => return effects,
             Attachment::Elsewhere { .. } => {}
         }
-        let became = self.settle_host();
+        let host = self.settle_host(Some(id));
         effects.extend(self.show(index));
-        if let Some(host) = became.filter(|host| *host != index) {
-            effects.extend(self.show(host));
-        }
+        effects.extend(host);
         effects
     }
 

@@ -1,19 +1,21 @@
 //! What members say to each other.
 
 use rand::Rng;
+use serde_json::value::RawValue;
 use uuid::Uuid;
-use visavis_protocol::limits::MAX_CHAT_ID_BYTES;
+use visavis_protocol::limits::{MAX_CHAT_ID_BYTES, MAX_REACTION_BYTES};
 use visavis_protocol::{
-    ChatDown, ChatEntry, ChatUp, Envelope, ErrorCode, Feature, MemberPatch, RelayDown, RelayKind,
-    RelayUp, ServerMessage,
+    ChatDown, ChatEntry, ChatUp, Envelope, ErrorCode, Feature, MemberPatch, QualityReport,
+    ReactionDown, RelayKind, RelayUp, ServerMessage,
 };
 
-use super::{Effect, RoomState};
+use super::{Control, Effect, RoomState};
 use crate::clock::Now;
 use crate::id::{ClientId, SocketId};
+use crate::model::Template;
 use crate::refusal::Refusal;
-use crate::room::member::Attachment;
-use crate::room::message::{Frame, Notice, frame};
+use crate::room::member::{Attachment, Member};
+use crate::room::message::{Frame, Notice, frame, relayed};
 use crate::room::news::News;
 
 /// Who speaks, and on which socket: one that has been replaced says nothing any more.
@@ -32,6 +34,12 @@ pub(crate) enum Saying {
     Chat(ChatUp),
     /// Of itself.
     Update(MemberPatch),
+    /// A passing sign.
+    Reaction(Box<RawValue>),
+    /// How well it hears the others.
+    Report(QualityReport),
+    /// As a host.
+    Control(Control),
 }
 
 /// A chat message on its way.
@@ -60,6 +68,9 @@ impl RoomState {
                 Saying::Relay(kind, relay) => self.relay(speaker.id, kind, relay),
                 Saying::Chat(chat) => self.chat(now, rng, index, speaker, &envelope, chat),
                 Saying::Update(patch) => self.update(index, patch, rng),
+                Saying::Reaction(payload) => self.reaction(index, payload),
+                Saying::Report(report) => self.report(now, index, report),
+                Saying::Control(control) => self.control(speaker, index, &envelope, control),
             },
         };
         said.unwrap_or_else(|refusal| refuse(refusal, speaker, envelope))
@@ -85,22 +96,9 @@ impl RoomState {
         kind: RelayKind,
         relay: RelayUp,
     ) -> Result<Vec<Effect>, Refusal> {
-        if !relay.payload.get().starts_with('{') {
-            let why = "the payload must be an object";
-            return Err(Refusal::new(ErrorCode::BadMessage, why));
-        }
+        let message = relayed(kind, from, relay.payload)?;
         let to = self.addressee(&relay.to)?;
         self.calls.relayed(kind, from, self.members[to].id());
-        let down = RelayDown {
-            from: from.to_string(),
-            payload: relay.payload,
-        };
-        let message = match kind {
-            RelayKind::Offer => ServerMessage::Offer(down),
-            RelayKind::Answer => ServerMessage::Answer(down),
-            RelayKind::IceCandidate => ServerMessage::IceCandidate(down),
-            RelayKind::Ice => ServerMessage::Ice(down),
-        };
         let mut effects = Vec::new();
         self.deliver(to, frame(&message), &mut effects);
         Ok(effects)
@@ -115,6 +113,11 @@ impl RoomState {
         envelope: &Envelope,
         chat: ChatUp,
     ) -> Result<Vec<Effect>, Refusal> {
+        self.may_send_data(index)?;
+        if !Template::of(self.room.kind).chat {
+            let why = "there is no chat in a room of this kind";
+            return Err(Refusal::new(ErrorCode::Forbidden, why));
+        }
         let to = chat
             .to
             .as_deref()
@@ -221,10 +224,53 @@ impl RoomState {
         }
     }
 
-    fn addressee(&self, id: &str) -> Result<usize, Refusal> {
+    fn reaction(&mut self, index: usize, payload: Box<RawValue>) -> Result<Vec<Effect>, Refusal> {
+        self.may_send_data(index)?;
+        let text = payload.get();
+        if !text.starts_with('{') || text.len() > MAX_REACTION_BYTES {
+            let why = format!("a reaction is an object of at most {MAX_REACTION_BYTES} bytes");
+            return Err(Refusal::new(ErrorCode::BadMessage, why));
+        }
+        let down = ReactionDown {
+            room_id: self.room.code.clone(),
+            from: self.members[index].id().to_string(),
+            payload,
+        };
+        let frame = frame(&ServerMessage::Reaction(down));
+        let mut effects = self.spread_reaction(&frame);
+        effects.push(Effect::Publish(News::Reaction {
+            frame: frame.as_str().to_owned(),
+        }));
+        Ok(effects)
+    }
+
+    /// Gives a reaction to those of this node who asked for them.
+    pub(super) fn spread_reaction(&self, frame: &Frame) -> Vec<Effect> {
+        let hears = |member: &&Member| member.features().has(Feature::Reactions);
+        let heard = self.members.iter().filter(hears);
+        heard
+            .filter_map(|member| match member.attachment {
+                Attachment::Here(to) => Some(Effect::Send {
+                    to,
+                    frame: frame.clone(),
+                }),
+                Attachment::Away { .. } | Attachment::Elsewhere { .. } => None,
+            })
+            .collect()
+    }
+
+    fn may_send_data(&self, index: usize) -> Result<(), Refusal> {
+        if self.members[index].who.grants.may_publish_data() {
+            return Ok(());
+        }
+        let why = "you may not send messages in this room";
+        Err(Refusal::new(ErrorCode::Forbidden, why))
+    }
+
+    pub(super) fn addressee(&self, id: &str) -> Result<usize, Refusal> {
         let is = |id: Uuid| self.find(id);
         let found = Uuid::try_parse(id).ok().and_then(is);
-        found.ok_or_else(|| Refusal::new(ErrorCode::MemberNotFound, "no such member in this room"))
+        found.ok_or_else(Refusal::member_not_found)
     }
 }
 

@@ -5,7 +5,8 @@ use visavis_protocol::{ClientMessage, ErrorCode, Features, RelayKind};
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::model::Secret;
+use crate::hub::{Applicant, Pass};
+use crate::model::{ParticipantKind, Secret};
 
 pub(super) const WINDOW: Duration = Duration::from_secs(30);
 
@@ -21,6 +22,7 @@ impl Scene {
         let room = Room {
             code: "abc-defg-hij".to_owned(),
             name: "Tea".to_owned(),
+            host: Some(Uuid::max()),
             ..Room::draft(Timestamp::default())
         };
         Self {
@@ -55,6 +57,58 @@ impl Scene {
         self.state.enter(entry, participant, room)
     }
 
+    /// What a room's task does with one who knocks: the store is asked, and
+    /// who has to wait waits.
+    pub fn knock(&mut self, who: Speaker, features: Features) -> Result<Vec<Effect>, Refusal> {
+        let mut entry = entry(who.socket);
+        if let Some(effects) = self.state.rejoin(who.id, &mut entry) {
+            return Ok(effects);
+        }
+        let applicant = applicant(who, features);
+        let admitted = match self.state.next_in_line() {
+            Some(_) => Err(Refusal::room_full()),
+            None => applicant.may_enter(&self.state.room, self.present()),
+        };
+        match admitted {
+            Ok(()) => Ok(self.join(who, features)),
+            Err(refusal) => self.state.wait(applicant, entry, refusal),
+        }
+    }
+
+    /// What it does after everything: whoever may come in now comes in.
+    pub fn serve_line(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        while let Some(first) = self.state.next_in_line().cloned() {
+            if first.may_enter(&self.state.room, self.present()).is_err() {
+                break;
+            }
+            let who = Participant {
+                name: first.name,
+                features: first.features,
+                joined_at: self.now.utc,
+                sid: format!("PA_{}", first.client),
+                secret: Secret(first.secret),
+                ..Participant::someone(first.client)
+            };
+            let room = self.state.room.clone();
+            effects.extend(self.state.let_in(who, room));
+        }
+        effects.extend(self.state.tell_positions());
+        effects
+    }
+
+    fn present(&self) -> u32 {
+        u32::try_from(self.state.members.len()).unwrap()
+    }
+
+    /// Someone changes the stored room.
+    pub fn change(&mut self, change: impl FnOnce(&mut Room)) -> Vec<Effect> {
+        let mut room = self.state.room.clone();
+        change(&mut room);
+        room.version += 1;
+        self.state.changed(room)
+    }
+
     pub fn resume(
         &mut self,
         proof: u64,
@@ -75,6 +129,19 @@ impl Scene {
             ClientMessage::Answer(up) => Saying::Relay(RelayKind::Answer, up),
             ClientMessage::Chat(chat) => Saying::Chat(chat),
             ClientMessage::UpdateMember(update) => Saying::Update(update.payload),
+            ClientMessage::Reaction(sign) => Saying::Reaction(sign.payload),
+            ClientMessage::ReportQuality(report) => Saying::Report(report.payload),
+            ClientMessage::LockRoom(_) => Saying::Control(Control::Lock(true)),
+            ClientMessage::UnlockRoom(_) => Saying::Control(Control::Lock(false)),
+            ClientMessage::EndRoom(_) => Saying::Control(Control::End),
+            ClientMessage::RemoveMember(at) => Saying::Control(Control::Remove { to: at.to }),
+            ClientMessage::TransferHost(at) => Saying::Control(Control::Transfer { to: at.to }),
+            ClientMessage::AdmitMember(at) => Saying::Control(Control::Admit { to: at.to }),
+            ClientMessage::DenyMember(at) => Saying::Control(Control::Deny { to: at.to }),
+            ClientMessage::MuteMember(mute) => Saying::Control(Control::Mute {
+                to: mute.to,
+                source: mute.payload.source,
+            }),
             other => panic!("{other:?}"),
         };
         let effects = self
@@ -84,10 +151,31 @@ impl Scene {
         for effect in effects {
             match effect {
                 Effect::SaveChat(chat) => done.extend(self.state.chat_saved(chat)),
+                Effect::Order {
+                    order: Order::Lock(locked),
+                    ..
+                } => done.extend(self.change(|room| room.locked = locked)),
                 other => done.push(other),
             }
         }
         done
+    }
+}
+
+fn applicant(who: Speaker, features: Features) -> Applicant {
+    Applicant {
+        client: who.id,
+        user: who.id,
+        identity: who.id.to_string(),
+        name: format!("member {}", who.socket.0),
+        role: Role::Participant,
+        kind: ParticipantKind::Video,
+        grants: visavis_protocol::Grants::default(),
+        speaks: false,
+        pass: Pass::None,
+        metadata: String::new(),
+        features,
+        secret: who.socket.0.into(),
     }
 }
 
@@ -110,11 +198,18 @@ pub(super) fn client(number: u64) -> Speaker {
 }
 
 pub(super) fn all_features() -> Features {
-    Features::of(&[Feature::Members, Feature::Resume, Feature::Chat])
+    Features::of(&[
+        Feature::Members,
+        Feature::Resume,
+        Feature::Chat,
+        Feature::Waiting,
+        Feature::Controls,
+        Feature::Reactions,
+    ])
 }
 
 /// What goes where.
-fn sent(effects: &[Effect]) -> Vec<(u64, Value)> {
+pub(super) fn sent(effects: &[Effect]) -> Vec<(u64, Value)> {
     let sent = effects.iter().filter_map(|effect| match effect {
         Effect::Send { to, frame } => Some((to.0, serde_json::from_str(frame).unwrap())),
         _ => None,
@@ -162,7 +257,13 @@ fn the_host_passes_to_the_longest_present_and_those_who_asked_learn_it() {
     );
     assert_eq!(told(&effects, "member-left"), [2, 3]);
     assert_eq!(told(&effects, "member-updated"), [2]);
-    assert_eq!(sent(&effects).last().unwrap().1["member"]["role"], "host");
+    let sent = sent(&effects);
+    let shown = sent.iter().find(|(_, m)| m["type"] == "member-updated");
+    assert_eq!(shown.unwrap().1["member"]["role"], "host");
+    assert_eq!(
+        sent.last().unwrap().1["room"]["host"],
+        client(2).id.to_string()
+    );
 }
 
 #[test]
@@ -220,7 +321,10 @@ fn one_who_resumes_gets_a_snapshot_and_then_what_was_kept_in_order() {
         .iter()
         .map(|message| message["type"].as_str().unwrap())
         .collect();
-    assert_eq!(kinds, ["resumed", "offer", "chat", "member-updated"]);
+    assert_eq!(
+        kinds,
+        ["resumed", "room-updated", "offer", "chat", "member-updated"]
+    );
     assert_eq!(
         to_nine[0]["room"]["participants"].as_array().unwrap().len(),
         3
@@ -354,4 +458,131 @@ fn the_history_given_to_a_newcomer_stays_small_whatever_is_said() {
             .len(),
         2
     );
+}
+
+fn control(kind: &str, to: Speaker) -> String {
+    format!(r#"{{"type":"{kind}","to":"{}"}}"#, to.id)
+}
+
+#[test]
+fn a_full_rooms_line_moves_up_in_the_order_of_asking() {
+    let mut scene = Scene::new(0);
+    scene.change(|room| room.max_participants = 1);
+    scene.join(client(1), Features::default());
+    for number in 2..5 {
+        let waiting = scene.knock(client(number), all_features()).unwrap();
+        let told = &sent(&waiting)[0].1;
+        assert_eq!(
+            (&told["position"], &told["reason"]),
+            (&(number - 1).into(), &"full".into())
+        );
+    }
+    let full = scene.knock(client(9), Features::default());
+    assert_eq!(full.unwrap_err().code, ErrorCode::RoomFull);
+    scene.state.leave(client(3));
+    let moved = sent(&scene.serve_line());
+    assert_eq!(moved.len(), 1, "{moved:?}");
+    assert_eq!((moved[0].0, &moved[0].1["position"]), (4, &2.into()));
+    scene.state.leave(client(1));
+    assert_eq!(told(&scene.serve_line(), "room-joined"), [2]);
+    assert!(!scene.state.is_idle());
+}
+
+#[test]
+fn whoever_becomes_host_hears_who_waits_for_its_word() {
+    let mut scene = Scene::new(0);
+    scene.join(client(1), all_features());
+    scene.join(client(2), all_features());
+    scene.change(|room| room.waiting_room = true);
+    let knocked = scene.knock(client(3), all_features()).unwrap();
+    assert_eq!(told(&knocked, "join-request"), [1]);
+    assert_eq!(
+        error_code(&scene.say(client(2), &control("admit-member", client(3)))),
+        "forbidden"
+    );
+    let handed = scene.say(client(1), &control("transfer-host", client(2)));
+    assert_eq!(told(&handed, "join-request"), [2]);
+    assert_eq!(told(&handed, "room-updated"), [1, 2]);
+    scene.say(client(2), &control("admit-member", client(3)));
+    assert_eq!(told(&scene.serve_line(), "room-joined"), [3]);
+    assert_eq!(
+        error_code(&scene.say(client(2), &control("admit-member", client(3)))),
+        "member-not-found"
+    );
+}
+
+#[test]
+fn a_locked_room_lets_in_only_whom_a_host_let_in() {
+    let mut scene = Scene::new(0);
+    scene.join(client(1), all_features());
+    scene.change(|room| (room.waiting_room, room.max_participants) = (true, 2));
+    scene.knock(client(2), all_features()).unwrap();
+    scene.join(client(3), all_features());
+    scene.say(client(1), &control("admit-member", client(2)));
+    assert_eq!(
+        told(&scene.serve_line(), "join-waiting"),
+        [2],
+        "now for a place"
+    );
+    scene.say(client(1), r#"{"type":"lock-room"}"#);
+    let locked = scene.knock(client(4), all_features());
+    assert_eq!(locked.unwrap_err().code, ErrorCode::RoomLocked);
+    scene.state.leave(client(3));
+    assert_eq!(told(&scene.serve_line(), "room-joined"), [2]);
+}
+
+#[test]
+fn where_nobody_needs_a_word_any_more_those_who_waited_come_in() {
+    let mut scene = Scene::new(0);
+    scene.join(client(1), all_features());
+    scene.change(|room| room.waiting_room = true);
+    scene.knock(client(2), all_features()).unwrap();
+    assert!(scene.state.next_in_line().is_none());
+    scene.change(|room| room.waiting_room = false);
+    assert_eq!(told(&scene.serve_line(), "room-joined"), [2]);
+}
+
+#[test]
+fn a_host_by_right_and_the_host_may_both_run_the_room() {
+    let mut scene = Scene::new(0);
+    scene.join(client(1), all_features());
+    scene.join(client(2), all_features());
+    let effects = scene.say(client(1), &control("transfer-host", client(2)));
+    let saved = effects.iter().filter_map(|effect| match effect {
+        Effect::Save { who, .. } => Some(who.role),
+        _ => None,
+    });
+    assert_eq!(
+        saved.collect::<Vec<_>>(),
+        [Role::Participant, Role::Host],
+        "the store knows, too"
+    );
+    scene.join(client(3), all_features());
+    scene.state.members[2].who.role = Role::Host;
+    // One of two hosts hands its own place on, and the other keeps its.
+    scene.say(client(3), &control("transfer-host", client(1)));
+    assert_eq!(scene.state.host, Some(client(2).id));
+    assert!(scene.state.is_host(0) && scene.state.is_host(1) && !scene.state.is_host(2));
+}
+
+#[test]
+fn a_report_is_stored_now_and_then_and_names_only_who_is_inside() {
+    let mut scene = Scene::new(0);
+    scene.join(client(1), all_features());
+    scene.join(client(2), all_features());
+    let report = format!(
+        r#"{{"type":"report-quality","payload":{{"peers":[
+            {{"id":"{}","connected":true,"roundTripMs":12.5}},{{"id":"x","connected":true}}]}}}}"#,
+        client(2).id
+    );
+    let quality = |effects: &[Effect]| match effects {
+        [Effect::Save { who, .. }] => who.quality.clone(),
+        other => panic!("{other:?}"),
+    };
+    let stored = quality(&scene.say(client(1), &report)).unwrap();
+    assert_eq!(stored["peers"].as_array().unwrap().len(), 1);
+    assert_eq!(stored["peers"][0]["roundTripMs"], 12.5);
+    assert!(scene.say(client(1), &report).is_empty(), "too soon");
+    scene.pass(Duration::from_secs(30));
+    assert_eq!(scene.say(client(1), &report).len(), 1);
 }

@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use visavis_protocol::Features;
 
-use super::tests::{Scene, WINDOW, all_features, client};
+use super::tests::{Scene, WINDOW, all_features, client, sent};
 use super::*;
 
 /// As many as the store would let in.
@@ -31,14 +31,65 @@ fn is_plain(message: &Value) -> bool {
         && (message["type"] != "room-joined" || known(&message["room"], &["id", "participants"]))
 }
 
-/// What the walk knows of the clients: their features, and who is on which socket.
+/// What the walk knows of the clients: their features, who waits, and what each
+/// was told last of the room and of its place in line.
 struct Walk {
     scene: Scene,
     features: HashMap<SocketId, Features>,
     next_socket: u64,
+    waiting: HashSet<SocketId>,
+    room: HashMap<SocketId, Value>,
+    place: HashMap<SocketId, (Value, Value)>,
 }
 
 impl Walk {
+    fn new(seed: u64) -> Self {
+        let mut scene = Scene::new(seed);
+        let most = u32::try_from(MAX).unwrap();
+        scene.change(|room| room.max_participants = most);
+        Self {
+            scene,
+            features: HashMap::new(),
+            next_socket: 0,
+            waiting: HashSet::new(),
+            room: HashMap::new(),
+            place: HashMap::new(),
+        }
+    }
+
+    /// Someone knocks, who goes in, waits, or is refused at once.
+    fn knock(&mut self, rng: &mut StdRng) -> (Option<SocketId>, Vec<Effect>) {
+        self.next_socket += 1;
+        let newcomer = client(self.next_socket);
+        let features = if rng.random() {
+            all_features()
+        } else {
+            Features::default()
+        };
+        self.features.insert(newcomer.socket, features);
+        match self.scene.knock(newcomer, features) {
+            Ok(effects) => {
+                self.waiting.insert(newcomer.socket);
+                (Some(newcomer.socket), effects)
+            }
+            Err(_) => (None, Vec::new()),
+        }
+    }
+
+    /// One who waits changes its mind.
+    fn give_up(&mut self, rng: &mut StdRng) {
+        let Some(socket) = self.waiting.iter().min_by_key(|one| one.0).copied() else {
+            return;
+        };
+        let waiter = client(socket.0);
+        if rng.random() {
+            self.scene.state.leave(waiter);
+        } else {
+            self.scene.state.gone(self.scene.now, waiter, rng.random());
+        }
+        self.waiting.remove(&socket);
+    }
+
     fn step(&mut self, rng: &mut StdRng) -> (Option<SocketId>, Vec<Effect>) {
         let present: Vec<Speaker> = self
             .scene
@@ -62,23 +113,29 @@ impl Walk {
         };
         let (who, whom) = (anyone(), anyone());
         let now = self.scene.now;
-        let effects = match rng.random_range(0..10) {
-            0..=2 => {
-                self.next_socket += 1;
-                let newcomer = client(self.next_socket);
-                let features = if rng.random() {
-                    all_features()
-                } else {
-                    Features::default()
-                };
-                self.features.insert(newcomer.socket, features);
-                if self.scene.state.members.len() >= MAX {
-                    return (None, Vec::new());
-                }
-                let joined = self.scene.join(newcomer, features);
-                return (Some(newcomer.socket), joined);
+        let to = |kind: &str, id: ClientId| format!(r#"{{"type":"{kind}","to":"{id}"}}"#);
+        let latest = self.waiting.iter().max_by_key(|one| one.0);
+        let petitioner = latest.map_or(whom.id, |one| client(one.0).id);
+        let effects = match rng.random_range(0..18) {
+            0..=3 => return self.knock(rng),
+            // Nobody could ever come in again.
+            _ if self.scene.state.members.is_empty() && rng.random() => self
+                .scene
+                .change(|room| (room.locked, room.waiting_room) = (false, false)),
+            9 => self
+                .scene
+                .change(|room| room.waiting_room = !room.waiting_room),
+            10 => self.scene.say(who, &to("transfer-host", whom.id)),
+            11 => self.scene.say(who, &to("remove-member", whom.id)),
+            12 => self.scene.say(who, &to("admit-member", petitioner)),
+            13 => self.scene.say(who, &to("deny-member", petitioner)),
+            14 => self.scene.say(who, r#"{"type":"lock-room"}"#),
+            15 => self.scene.say(who, r#"{"type":"unlock-room"}"#),
+            16 => {
+                self.give_up(rng);
+                Vec::new()
             }
-            3 => self.scene.state.leave(who),
+            17 => self.scene.state.leave(who),
             4 => self.scene.state.gone(now, who, rng.random()),
             5 => {
                 self.next_socket += 1;
@@ -108,6 +165,52 @@ impl Walk {
         (Some(who.socket), effects)
     }
 
+    /// Takes down what everyone was told; each who waits is answered once.
+    fn hear(&mut self, effects: &[Effect]) {
+        for (to, message) in sent(effects) {
+            let to = SocketId(to);
+            match message["type"].as_str().unwrap() {
+                "room-joined" => assert!(self.waiting.remove(&to), "answered once"),
+                "error" if message["code"] == "denied" || message["code"] == "room-ended" => {
+                    assert!(self.waiting.remove(&to), "answered once");
+                }
+                "room-updated" => {
+                    self.room.insert(to, message["room"].clone());
+                }
+                "join-waiting" => {
+                    let place = (message["reason"].clone(), message["position"].clone());
+                    self.place.insert(to, place);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Everyone knows how things are.
+    fn check_news(&self) {
+        let state = &self.scene.state;
+        for member in &state.members {
+            if let Attachment::Here(socket) = member.attachment
+                && member.features().has(Feature::Controls)
+            {
+                let room = &self.room[&socket];
+                let host = state.host.map(|host| host.to_string());
+                assert_eq!(room["host"].as_str(), host.as_deref());
+                assert_eq!(room["locked"], state.room.locked);
+                assert_eq!(room["waitingRoom"], state.room.waiting_room);
+            }
+        }
+        let waiting: HashSet<SocketId> = state.waiting_sockets().map(|(to, _)| to).collect();
+        assert_eq!(waiting, self.waiting, "nobody waits for nothing");
+        let mut counts = HashMap::new();
+        for (socket, reason) in state.waiting_sockets() {
+            let reason = serde_json::to_value(reason).unwrap();
+            let position: &mut u32 = counts.entry(reason.to_string()).or_default();
+            *position += 1;
+            assert_eq!(self.place[&socket], (reason, (*position).into()));
+        }
+    }
+
     fn check(&self, speaker: Option<SocketId>, effects: &[Effect]) {
         let state = &self.scene.state;
         let ids: HashSet<ClientId> = state.members.iter().map(Member::id).collect();
@@ -127,18 +230,20 @@ impl Walk {
             let Effect::Send { to, frame } = effect else {
                 continue;
             };
-            assert!(
-                here(*to) || Some(*to) == speaker,
-                "to a present member, or an answer"
-            );
             let message: Value = serde_json::from_str(frame).unwrap();
+            let put_out = message["type"] == "member-removed" || message["type"] == "error";
+            assert!(
+                here(*to) || Some(*to) == speaker || self.waiting.contains(to) || put_out,
+                "to a present member, to one who waits, or an answer: {message}"
+            );
             let features = self.features.get(to).copied().unwrap_or_default();
             assert!(!features.is_empty() || is_plain(&message), "{message}");
             if let Some(room) = message["participants"].as_array() {
                 assert!(room.len() <= MAX);
             }
         }
-        assert_eq!(state.is_idle(), state.members.is_empty());
+        let anyone = !state.members.is_empty() || !self.waiting.is_empty();
+        assert_eq!(state.is_idle(), !anyone);
         assert!(!state.in_call() || state.members.len() >= 2);
         if state
             .members
@@ -152,20 +257,27 @@ impl Walk {
 
 #[test]
 fn whatever_happens_the_room_keeps_its_promises() {
+    let (mut most, mut longest) = (0, 0);
     for seed in 0..40 {
         println!("seed {seed}");
         let mut rng = StdRng::seed_from_u64(seed);
-        let mut walk = Walk {
-            scene: Scene::new(seed),
-            features: HashMap::new(),
-            next_socket: 0,
-        };
-        let mut most = 0;
-        for _ in 0..400 {
-            let (speaker, effects) = walk.step(&mut rng);
+        let mut walk = Walk::new(seed);
+        for _ in 0..600 {
+            let (speaker, mut effects) = walk.step(&mut rng);
             walk.check(speaker, &effects);
+            walk.hear(&effects);
+            effects = walk.scene.serve_line();
+            walk.check(speaker, &effects);
+            walk.hear(&effects);
+            walk.check_news();
+            longest = longest.max(walk.waiting.len());
             most = most.max(walk.scene.state.members.len());
         }
-        assert_eq!(most, MAX, "the walk filled the room");
+        let over = (Refusal::room_ended(), ClosedReason::TimeOver);
+        let effects = walk.scene.state.end(over.0, over.1);
+        walk.hear(&effects);
+        assert!(walk.waiting.is_empty(), "whoever waited is told of the end");
     }
+    assert_eq!(most, MAX, "the walk filled the room");
+    assert!(longest > 1, "some had to wait");
 }

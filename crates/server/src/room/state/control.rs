@@ -1,0 +1,210 @@
+//! What hosts do, and administrators from outside.
+
+use visavis_protocol::{
+    Envelope, ErrorCode, Feature, Grants, MemberRemoved, MuteDown, MuteSource, RemovedReason, Role,
+    RoomUpdated, ServerMessage, TrackSource, UpdatedRoom,
+};
+
+use super::{Effect, Order, RoomState, Speaker};
+use crate::id::ClientId;
+use crate::model::Room;
+use crate::refusal::Refusal;
+use crate::room::member::Attachment;
+use crate::room::message::{Notice, frame};
+use crate::room::news::News;
+
+/// What a host asks for.
+#[derive(Debug)]
+pub(crate) enum Control {
+    /// A member is to mute itself.
+    Mute { to: String, source: TrackSource },
+    /// A member is to go.
+    Remove { to: String },
+    /// Nobody new may come in, or everybody may again.
+    Lock(bool),
+    /// A member is to be host instead.
+    Transfer { to: String },
+    /// The room is to be over.
+    End,
+    /// One who waits may come in.
+    Admit { to: String },
+    /// One who waits may not.
+    Deny { to: String },
+}
+
+impl RoomState {
+    /// A host's word; anyone else's is refused.
+    pub(super) fn control(
+        &mut self,
+        speaker: Speaker,
+        index: usize,
+        envelope: &Envelope,
+        control: Control,
+    ) -> Result<Vec<Effect>, Refusal> {
+        if !self.is_host(index) {
+            let why = "only a host may do this";
+            return Err(Refusal::new(ErrorCode::Forbidden, why));
+        }
+        let order = |order| Effect::Order {
+            order,
+            by: speaker.socket,
+            envelope: envelope.clone(),
+        };
+        match control {
+            Control::Mute { to, source } => {
+                let to = self.addressee(&to)?;
+                Ok(self.mute(to, Some(speaker.id), source))
+            }
+            Control::Remove { to } => {
+                let to = self.addressee(&to)?;
+                Ok(self.put_out(to, RemovedReason::RemovedByHost))
+            }
+            Control::Transfer { to } => {
+                let to = self.members[self.addressee(&to)?].id();
+                let mut effects = self.hand_on(speaker.id, to);
+                let from = speaker.id;
+                effects.push(Effect::Publish(News::Host { from, to }));
+                Ok(effects)
+            }
+            Control::Lock(locked) => Ok(vec![order(Order::Lock(locked))]),
+            Control::End => Ok(vec![order(Order::End)]),
+            Control::Admit { to } => self.admit(&to),
+            Control::Deny { to } => self.deny(&to),
+        }
+    }
+
+    /// Puts someone out by an administrator's word; `false`: nobody such is in.
+    pub fn remove_by_word(&mut self, client: ClientId) -> Option<Vec<Effect>> {
+        let index = self.find(client)?;
+        Some(self.put_out(index, RemovedReason::RemovedByAdministrator))
+    }
+
+    /// Asks someone to mute itself by an administrator's word.
+    pub fn mute_by_word(&mut self, client: ClientId, source: TrackSource) -> Option<Vec<Effect>> {
+        let index = self.find(client)?;
+        Some(self.mute(index, None, source))
+    }
+
+    fn mute(&mut self, to: usize, from: Option<ClientId>, source: TrackSource) -> Vec<Effect> {
+        let down = MuteDown {
+            room_id: self.room.code.clone(),
+            from: from.map(|from| from.to_string()),
+            payload: MuteSource { source },
+        };
+        let mut effects = Vec::new();
+        if self.members[to].features().has(Feature::Controls) {
+            let frame = frame(&ServerMessage::MuteMember(down));
+            self.deliver(to, frame, &mut effects);
+        }
+        effects
+    }
+
+    /// Puts someone out: on the node that it is on.
+    pub(super) fn put_out(&mut self, index: usize, reason: RemovedReason) -> Vec<Effect> {
+        let member = &self.members[index];
+        let (client, features) = (member.id(), member.features());
+        let to = match member.attachment {
+            Attachment::Elsewhere { .. } => {
+                return vec![Effect::Publish(News::Remove { client, reason })];
+            }
+            Attachment::Away { .. } => None,
+            Attachment::Here(to) => Some(to),
+        };
+        let mut effects = self.remove(index);
+        if let Some(to) = to {
+            let room_id = self.room.code.clone();
+            let removed = MemberRemoved {
+                room_id: room_id.clone(),
+                member_id: client.to_string(),
+                reason,
+            };
+            let envelope = Envelope {
+                room_id: Some(room_id),
+                ..Envelope::default()
+            };
+            let error = Refusal::new(ErrorCode::NotInRoom, "you were put out of the room");
+            let mut notice = Notice::extended(
+                Feature::Controls,
+                ServerMessage::MemberRemoved(removed),
+                error.answer(envelope),
+            );
+            let frame = notice.frame_for(features);
+            effects.extend(frame.map(|frame| Effect::Send { to, frame }));
+            effects.push(Effect::Forget(to));
+        }
+        effects
+    }
+
+    /// One host makes another in its place, who may speak from now on.
+    pub(super) fn hand_on(&mut self, from: ClientId, to: ClientId) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if from == to || self.find(to).is_none() {
+            return effects;
+        }
+        effects.extend(self.set_role(from, Role::Participant));
+        effects.extend(self.set_role(to, Role::Host));
+        if self.host == Some(from) {
+            effects.extend(self.make_host(Some(to), None));
+            return effects;
+        }
+        for index in [from, to].into_iter().filter_map(|id| self.find(id)) {
+            effects.extend(self.show(index));
+            if self.is_host(index) {
+                effects.extend(self.tell_requests(index));
+            }
+        }
+        effects
+    }
+
+    fn set_role(&mut self, client: ClientId, role: Role) -> Option<Effect> {
+        let index = self.find(client)?;
+        let member = &mut self.members[index];
+        let before = Box::new(member.who.clone());
+        if member.who.role == Role::Viewer {
+            member.who.grants = Grants::default();
+        }
+        member.who.role = role;
+        let who = Box::new(member.who.clone());
+        member.is_local().then_some(Effect::Save { before, who })
+    }
+
+    /// The room is another one now: those inside learn what they can see of it.
+    pub fn changed(&mut self, room: Room) -> Vec<Effect> {
+        if room.version < self.room.version {
+            return Vec::new();
+        }
+        let before = self.look();
+        self.room = room;
+        if !self.room.waiting_room {
+            self.open_door();
+        }
+        match self.look() == before {
+            true => Vec::new(),
+            false => self.tell(None, self.updated()),
+        }
+    }
+
+    /// What the room is now, for those who asked for `controls`.
+    pub(super) fn updated(&self) -> Notice {
+        let updated = RoomUpdated {
+            room_id: self.room.code.clone(),
+            room: self.look(),
+        };
+        Notice::extension(Feature::Controls, ServerMessage::RoomUpdated(updated))
+    }
+
+    fn look(&self) -> UpdatedRoom {
+        let room = &self.room;
+        UpdatedRoom {
+            id: room.code.clone(),
+            name: room.name.clone(),
+            kind: Some(room.kind),
+            host: self.host.map(|host| host.to_string()),
+            max_participants: room.max_participants,
+            locked: room.locked,
+            waiting_room: room.waiting_room,
+            needs_passcode: room.passcode.is_some(),
+            closes_at: room.closes_at.map(crate::clock::Timestamp::rfc3339),
+        }
+    }
+}
