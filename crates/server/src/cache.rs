@@ -2,13 +2,16 @@
 //! for each entry. It saves reads; nothing depends on it.
 
 mod local;
+mod shared;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+use crate::cluster::Cluster;
 use crate::model::Room;
 pub(crate) use local::LocalCache;
 
@@ -16,10 +19,11 @@ pub(crate) use local::LocalCache;
 pub(crate) const CACHE_TTL: Duration = Duration::from_secs(24 * 3_600);
 
 /// Where rooms are kept close by.
-#[derive(Debug)]
 pub(crate) enum RoomCache {
     /// In this process.
     Local(LocalCache),
+    /// In Redis, for all nodes.
+    Shared(Arc<Cluster>),
 }
 
 /// What an entry says: what a gatekeeper needs, and the whole room.
@@ -36,7 +40,8 @@ impl RoomCache {
     /// The room with this code, where it is known here.
     pub async fn get(&self, code: &str, now: Timestamp) -> Option<Room> {
         let text = match self {
-            Self::Local(local) => local.get(&key(code), now),
+            Self::Local(local) => local.get(&key(code), now).map(|text| text.to_string()),
+            Self::Shared(cluster) => shared::get(cluster, &key(code)).await,
         };
         let entry: Entry = serde_json::from_str(&text?).ok()?;
         Some(entry.room)
@@ -55,6 +60,7 @@ impl RoomCache {
         };
         match self {
             Self::Local(local) => local.put(key(&room.code), text, now),
+            Self::Shared(cluster) => shared::put(cluster, &key(&room.code), &text).await,
         }
     }
 
@@ -62,6 +68,7 @@ impl RoomCache {
     pub async fn remove(&self, code: &str) {
         match self {
             Self::Local(local) => local.remove(&key(code)),
+            Self::Shared(cluster) => shared::remove(cluster, &key(code)).await,
         }
     }
 }

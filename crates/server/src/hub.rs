@@ -10,6 +10,7 @@ mod journal;
 mod leave;
 mod node;
 mod passcodes;
+mod take_over;
 mod warden;
 
 use std::collections::HashMap;
@@ -28,13 +29,14 @@ pub(crate) use journal::{Happening, test_event};
 use crate::ServerConfig;
 use crate::cache::{LocalCache, RoomCache};
 use crate::clock::Clock;
+use crate::cluster::{self, Cluster, Post};
 use crate::ice::IceServers;
 use crate::id::ulid::UlidSource;
 use crate::id::{SocketId, short_id};
 use crate::metrics::Metrics;
 use crate::model::Room;
 use crate::refusal::Refusal;
-use crate::room::{self, RoomHandle};
+use crate::room::{self, News, RoomHandle};
 use crate::store::{Store, StoreError};
 use crate::webhook::deliver::Attempts;
 use directory::Directory;
@@ -43,6 +45,8 @@ use passcodes::Passcodes;
 pub(crate) struct Hub {
     pub store: Store,
     pub cache: RoomCache,
+    /// The other nodes, where there may be some.
+    pub cluster: Option<Arc<Cluster>>,
     pub clock: Clock,
     pub config: ServerConfig,
     pub ice: IceServers,
@@ -76,8 +80,22 @@ impl Hub {
     /// # Errors
     /// When the store cannot be written.
     pub async fn start(config: ServerConfig, store: Store) -> Result<Arc<Self>, StoreError> {
+        let node = short_id("ND_", &mut rand::rng());
+        let cluster = match &config.redis {
+            Some(url) => {
+                let cluster = Cluster::new(url, &node);
+                Some(Arc::new(
+                    cluster.map_err(|error| StoreError::Failed(error.into()))?,
+                ))
+            }
+            None => None,
+        };
         let hub = Arc::new(Self {
-            cache: RoomCache::Local(LocalCache::default()),
+            cache: match &cluster {
+                Some(cluster) => RoomCache::Shared(Arc::clone(cluster)),
+                None => RoomCache::Local(LocalCache::default()),
+            },
+            cluster,
             clock: Clock::new(config.manual_clock),
             ice: IceServers {
                 servers: config.ice_servers.clone(),
@@ -88,7 +106,7 @@ impl Hub {
             attempts: Attempts::default(),
             passcodes: Passcodes::default(),
             directory: Directory::default(),
-            node: short_id("ND_", &mut rand::rng()),
+            node,
             store,
             config,
             leaving: CancellationToken::new(),
@@ -102,6 +120,9 @@ impl Hub {
         node::enlist(&hub).await?;
         hub.tasks.spawn(node::stay_alive(Arc::clone(&hub)));
         hub.tasks.spawn(warden::watch_over(Arc::clone(&hub)));
+        if let Some(cluster) = hub.cluster.clone() {
+            hub.tasks.spawn(cluster::listen(Arc::clone(&hub), cluster));
+        }
         Ok(hub)
     }
 
@@ -112,9 +133,16 @@ impl Hub {
     /// The task of a stored room; there is one from now on.
     pub fn wake(self: &Arc<Self>, room: &Room) -> RoomHandle {
         let mut live = self.live();
-        live.entry(room.uid)
-            .or_insert_with(|| room::spawn(Arc::clone(self), room))
-            .clone()
+        let handle = live.entry(room.uid).or_insert_with(|| {
+            self.moved(room.uid);
+            room::spawn(Arc::clone(self), room)
+        });
+        handle.clone()
+    }
+
+    /// The rooms that are alive on this node.
+    pub fn living_rooms(&self) -> Vec<Uuid> {
+        self.live().keys().copied().collect()
     }
 
     /// The task of a room that is alive on this node.
@@ -130,6 +158,30 @@ impl Hub {
     /// A room's task is at its end.
     pub fn forget(&self, uid: Uuid) {
         self.live().remove(&uid);
+        self.moved(uid);
+    }
+
+    fn moved(&self, uid: Uuid) {
+        if let Some(cluster) = &self.cluster {
+            cluster.room_moved(uid);
+        }
+    }
+
+    /// Reads what may have been missed of a room.
+    pub async fn catch_up(&self, uid: Uuid) {
+        if let Some(handle) = self.living(uid) {
+            handle.catch_up().await;
+        }
+    }
+
+    /// Tells everyone in a room, here and on other nodes.
+    async fn announce(&self, uid: Uuid, news: News) {
+        if let Some(handle) = self.living(uid) {
+            handle.news(news.clone()).await;
+        }
+        if let Some(cluster) = &self.cluster {
+            cluster.tell_room(uid, Post::News { news }).await;
+        }
     }
 
     /// Something was written: the log has grown, and another moment may be due.

@@ -11,6 +11,7 @@ mod access;
 mod cache;
 pub mod cli;
 mod clock;
+mod cluster;
 mod config;
 mod http;
 mod hub;

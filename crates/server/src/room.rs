@@ -10,7 +10,7 @@ mod policy;
 mod recorder;
 mod state;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,8 +22,11 @@ use visavis_protocol::limits::CHAT_HISTORY;
 use visavis_protocol::{ClosedReason, Envelope, ErrorCode, TrackSource};
 
 pub(crate) use message::{Frame, frame, relayed};
+pub(crate) use news::News;
 pub(crate) use state::{Control, Entry, Resumer, Saying, Speaker};
 
+use crate::clock::Now;
+use crate::cluster::Post;
 use crate::hub::{Admitted, Applicant, Hub, store_failed};
 use crate::id::{ClientId, RoomKey, SocketId};
 use crate::model::{EndReason, Room};
@@ -71,6 +74,8 @@ enum Input {
     Find(ClientId, oneshot::Sender<Place>),
     Remove(ClientId, oneshot::Sender<bool>),
     Mute(ClientId, TrackSource, oneshot::Sender<bool>),
+    News(Box<News>),
+    CatchUp,
     Changed(Box<Room>),
     Over(Box<Room>, EndReason),
 }
@@ -159,6 +164,16 @@ impl RoomHandle {
     pub async fn mute(&self, client: ClientId, source: TrackSource) -> bool {
         let asked = self.ask(|reply| Input::Mute(client, source, reply)).await;
         asked.unwrap_or(false)
+    }
+
+    /// Another node tells something, or this one heard of it otherwise.
+    pub async fn news(&self, news: News) {
+        let _ = self.tell(Input::News(Box::new(news))).await;
+    }
+
+    /// News may have been missed.
+    pub async fn catch_up(&self) {
+        let _ = self.tell(Input::CatchUp).await;
     }
 
     /// The room was changed.
@@ -282,8 +297,7 @@ impl RoomTask {
             Input::Resume(resumer, outbox, reply) => {
                 let socket = resumer.entry.socket;
                 self.outboxes.insert(socket, outbox);
-                let ice = |id| self.hub.ice.for_client(id, now.utc);
-                let resumed = self.state.resume(resumer, ice);
+                let resumed = self.resume(resumer, now).await;
                 return self.admit(socket, resumed, reply).await;
             }
             Input::Say(speaker, envelope, saying) => {
@@ -322,6 +336,8 @@ impl RoomTask {
                 let _ = reply.send(effects.is_some());
                 effects.unwrap_or_default()
             }
+            Input::News(news) => self.state.hear(*news),
+            Input::CatchUp => self.catch_up().await,
             Input::Changed(room) => self.state.changed(*room),
             Input::Over(room, reason) => {
                 let refusal = match room.deleted_at {
@@ -333,6 +349,42 @@ impl RoomTask {
             }
         };
         self.perform(effects).await;
+    }
+
+    /// Someone comes back: to this node, or from another one.
+    async fn resume(
+        &mut self,
+        resumer: Resumer,
+        now: Now,
+    ) -> Result<(ClientId, Vec<Effect>), Refusal> {
+        let ice = |id| self.hub.ice.for_client(id, now.utc);
+        if self.state.resumes(resumer.proof).is_some() {
+            return self.state.resume(resumer, ice);
+        }
+        let Resumer { mut entry, proof } = resumer;
+        let uid = self.state.uid();
+        let who = self.hub.take_over(uid, proof, entry.secret).await?;
+        let id = who.client;
+        entry.ice_servers = self.hub.ice.for_client(id, now.utc);
+        Ok((id, self.state.adopt(entry, who)))
+    }
+
+    /// Reads who is on other nodes, and what was said there.
+    async fn catch_up(&mut self) -> Vec<Effect> {
+        let uid = self.state.uid();
+        let read = async {
+            let mut present = self.hub.store.participants(uid, Stay::Present).await?;
+            present.retain(|who| who.node != self.hub.node);
+            let chat = self.hub.store.recent_chat(uid, CHAT_HISTORY).await?;
+            Ok((present, chat))
+        };
+        match read.await {
+            Ok((present, chat)) => self.state.catch_up(present, chat),
+            Err(error) => {
+                store_failed(error);
+                Vec::new()
+            }
+        }
     }
 
     async fn join(
@@ -411,7 +463,8 @@ impl RoomTask {
     }
 
     async fn perform(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
+        let mut effects = VecDeque::from(effects);
+        while let Some(effect) = effects.pop_front() {
             match effect {
                 Effect::Send { to, frame } => self.send(to, frame),
                 Effect::Close(socket, code) => {
@@ -448,22 +501,38 @@ impl RoomTask {
                 }
                 Effect::SaveChat(chat) => {
                     let saved = self.hub.store.append_chat(self.state.uid(), &chat.entry);
-                    let effects = match saved.await {
+                    let told = match saved.await {
                         Ok(()) => self.state.chat_saved(chat),
                         Err(error) => {
                             store_failed(error);
                             self.state.chat_lost(chat)
                         }
                     };
-                    for effect in effects {
-                        if let Effect::Send { to, frame } = effect {
-                            self.send(to, frame);
-                        }
+                    for effect in told.into_iter().rev() {
+                        effects.push_front(effect);
                     }
                 }
-                // There is one node.
-                Effect::Publish(_) => {}
+                Effect::Publish(news) => self.publish(news).await,
             }
+        }
+    }
+
+    /// Tells the other nodes. What is for one person goes to that one's node;
+    /// if there is none to hear it, it waits until the person is back.
+    async fn publish(&mut self, news: News) {
+        let Some(cluster) = &self.hub.cluster else {
+            return;
+        };
+        let uid = self.state.uid();
+        let News::Relay { to, frame } = &news else {
+            return cluster.tell_room(uid, Post::News { news }).await;
+        };
+        let (to, frame) = (*to, frame.clone());
+        let Some(node) = self.state.node_of(to) else {
+            return;
+        };
+        if !cluster.tell_node(node, uid, news).await {
+            self.state.keep(to, frame.into());
         }
     }
 

@@ -40,8 +40,7 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for MaybeBody<T> {
 
 fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
     let read = Json::<T>::from_bytes(json);
-    let read = read.map_err(|rejection: JsonRejection| {
-        Problem::invalid_payload(rejection.body_text())
-    });
+    let read =
+        read.map_err(|rejection: JsonRejection| Problem::invalid_payload(rejection.body_text()));
     read.map(|Json(value)| value)
 }

@@ -5,10 +5,11 @@ use visavis_protocol::{ErrorCode, Features, Grants, Role};
 
 use super::{Happening, Hub, store_failed};
 use crate::clock::Timestamp;
+use crate::cluster::{Cluster, Reserved};
 use crate::id::{ClientId, short_id};
 use crate::model::{Incarnation, Participant, ParticipantKind, Phase, Room, Secret, Template};
 use crate::refusal::Refusal;
-use crate::store::{StoreError, Tx};
+use crate::store::{Stay, StoreError, Tx};
 
 /// One who may come in, if there is a place.
 #[derive(Debug, Clone)]
@@ -84,6 +85,44 @@ struct Entered {
 impl Hub {
     /// Lets someone into a room: stored, and counted against its limit.
     pub async fn admit(&self, uid: Uuid, applicant: Applicant) -> Result<Admitted, Refusal> {
+        let sid = short_id("PA_", &mut rand::rng());
+        let Some(cluster) = &self.cluster else {
+            return self.admit_as(sid, uid, applicant).await;
+        };
+        self.reserve(cluster, uid, &sid).await?;
+        let admitted = self.admit_as(sid.clone(), uid, applicant).await;
+        if admitted.is_err() {
+            cluster.release(uid, &sid).await;
+        }
+        admitted
+    }
+
+    /// Takes a place in Redis, so that a crowd before a full room costs no
+    /// transactions. The rows have the last word.
+    async fn reserve(&self, cluster: &Cluster, uid: Uuid, sid: &str) -> Result<(), Refusal> {
+        let room = self.find(&uid.to_string()).await?;
+        for replace in [false, true] {
+            match cluster.reserve(uid, sid, room.max_participants).await {
+                Reserved::Yes | Reserved::Down => return Ok(()),
+                Reserved::Full | Reserved::Unknown => {}
+            }
+            let inside = self.store.participants(uid, Stay::Present).await;
+            let inside = inside.map_err(store_failed)?;
+            if room.max_participants > 0 && inside.len() >= room.max_participants as usize {
+                return Err(Refusal::room_full());
+            }
+            let sids: Vec<String> = inside.into_iter().map(|who| who.sid).collect();
+            cluster.rebuild(uid, &sids, replace).await;
+        }
+        Ok(())
+    }
+
+    async fn admit_as(
+        &self,
+        sid: String,
+        uid: Uuid,
+        applicant: Applicant,
+    ) -> Result<Admitted, Refusal> {
         let mut tx = self.store.begin().await.map_err(store_failed)?;
         let room = tx.lock_room(uid).await.map_err(store_failed)?;
         let room = room.filter(|room| room.deleted_at.is_none());
@@ -98,7 +137,7 @@ impl Hub {
         // The order of joining is told by the time alone, on every node.
         let now = last.map_or(now, |last| now.max(Timestamp(last.0 + 1)));
         applicant.may_enter(&room, present)?;
-        let admitted = self.enter(tx, room, present, applicant, now).await;
+        let admitted = self.enter(tx, sid, room, present, applicant, now).await;
         let (admitted, changed) = admitted.map_err(store_failed)?;
         if changed {
             self.cache.put(&admitted.room, now).await;
@@ -110,6 +149,7 @@ impl Hub {
     async fn enter(
         &self,
         mut tx: Tx,
+        sid: String,
         room: Room,
         present: u32,
         applicant: Applicant,
@@ -119,7 +159,7 @@ impl Hub {
             room,
             changed: false,
         };
-        let sid = self.begin_life(&mut tx, &mut entered, now).await?;
+        let incarnation = self.begin_life(&mut tx, &mut entered, now).await?;
         let room = &mut entered.room;
         if room.host.is_none() {
             tx.ensure_user(applicant.user, now).await?;
@@ -141,9 +181,9 @@ impl Hub {
         }
         let (role, grants) = seat(&applicant, room, is_host);
         let who = Participant {
-            sid: short_id("PA_", &mut rand::rng()),
+            sid,
             room: room.uid,
-            incarnation: sid,
+            incarnation,
             client: applicant.client,
             identity: applicant.identity,
             name: applicant.name,

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::{Happening, Hub};
+use crate::cluster::Post;
 use crate::model::{Closing, EndReason, Phase, Room};
 use crate::store::{StoreError, Tx};
 
@@ -70,6 +71,12 @@ impl Hub {
         if let Some(handle) = self.living(room.uid) {
             handle.changed(room.clone()).await;
         }
+        if let Some(cluster) = &self.cluster {
+            let told = Box::new(room.clone());
+            cluster
+                .tell_room(room.uid, Post::Changed { room: told })
+                .await;
+        }
     }
 
     /// Ends a room: whoever is inside has left, its life is over, and it is
@@ -122,6 +129,13 @@ impl Hub {
         self.written();
         if let Some(handle) = self.living(uid) {
             handle.over(room.clone(), reason).await;
+        }
+        if let Some(cluster) = &self.cluster {
+            cluster.forget(uid).await;
+            let told = Box::new(room.clone());
+            cluster
+                .tell_room(uid, Post::Over { room: told, reason })
+                .await;
         }
         tracing::info!(room = room.code, ?reason, "the room is over");
         Ok(Some(room))

@@ -10,6 +10,7 @@ impl Hub {
     /// Someone has left. Once told twice, the second changes nothing.
     pub async fn left(&self, who: Participant, was_host: bool) -> Result<(), StoreError> {
         let now = self.clock.now();
+        let (uid, sid) = (who.room, who.sid.clone());
         let mut tx = self.store.begin().await?;
         let Some(mut room) = tx.lock_room(who.room).await? else {
             return Ok(());
@@ -41,6 +42,9 @@ impl Hub {
         tx.commit().await?;
         if changed {
             self.cache.put(&room, now).await;
+        }
+        if let Some(cluster) = &self.cluster {
+            cluster.release(uid, &sid).await;
         }
         self.written();
         Ok(())

@@ -4,8 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use visavis_protocol::Feature;
+
 use super::Hub;
 use crate::clock::Clock;
+use crate::model::Participant;
+use crate::room::News;
 use crate::store::{NODE_LEASE, StoreError};
 
 /// How often a node says that it is alive.
@@ -16,17 +20,26 @@ fn lease(node: &str) -> String {
 }
 
 /// Says so for the first time. A file of this machine has no other users: who
-/// is inside by its word was so in a process that has ended.
+/// is inside by its word was so in a process that has ended, and may come back
+/// for a while if it can.
 pub(super) async fn enlist(hub: &Hub) -> Result<(), StoreError> {
     if hub.store.is_shared() {
         renew(hub).await?;
+        return sweep(hub, |_| true).await;
     }
-    sweep(hub).await
+    sweep(hub, |who| !who.features.has(Feature::Resume)).await
 }
 
 /// Says so as long as this process lives, and looks after the others.
 pub(super) async fn stay_alive(hub: Arc<Hub>) {
     if !hub.store.is_shared() {
+        tokio::select! {
+            () = hub.cancel.cancelled() => return,
+            () = tokio::time::sleep(hub.config.limits.resume_window) => {}
+        }
+        if let Err(error) = sweep(&hub, |_| true).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot clean up");
+        }
         return;
     }
     loop {
@@ -36,7 +49,7 @@ pub(super) async fn stay_alive(hub: Arc<Hub>) {
         }
         let done = async {
             renew(&hub).await?;
-            sweep(&hub).await
+            sweep(&hub, |_| true).await
         };
         if let Err(error) = done.await {
             tracing::warn!(error = &error as &dyn std::error::Error, "no heartbeat");
@@ -54,14 +67,17 @@ async fn renew(hub: &Hub) -> Result<(), StoreError> {
 }
 
 /// Takes out whoever is inside by the word of a node that is dead.
-async fn sweep(hub: &Hub) -> Result<(), StoreError> {
+async fn sweep(hub: &Hub, over: impl Fn(&Participant) -> bool) -> Result<(), StoreError> {
     for node in hub.store.dead_nodes(Clock::real()).await? {
         if node == hub.node {
             continue;
         }
         tracing::warn!(node, "a node has died");
-        for who in hub.store.participants_of_node(&node).await? {
+        let people = hub.store.participants_of_node(&node).await?;
+        for who in people.into_iter().filter(&over) {
+            let (room, client) = (who.room, who.client);
             hub.left(who, false).await?;
+            hub.announce(room, News::Left { client }).await;
         }
     }
     Ok(())

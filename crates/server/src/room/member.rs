@@ -37,7 +37,12 @@ pub(super) enum Attachment {
     /// The socket broke; the place is kept.
     Away { until: Instant, kept: Backlog },
     /// On another node.
-    Elsewhere { reconnecting: bool },
+    Elsewhere {
+        reconnecting: bool,
+        /// What its node did not take: it may be dead, and its people come back
+        /// elsewhere.
+        kept: Backlog,
+    },
 }
 
 /// What was relayed to an absent member.
@@ -61,6 +66,16 @@ impl Backlog {
 
     pub fn into_frames(self) -> impl Iterator<Item = Frame> {
         self.frames.into_iter()
+    }
+}
+
+impl Attachment {
+    /// On another node.
+    pub fn elsewhere(reconnecting: bool) -> Self {
+        Self::Elsewhere {
+            reconnecting,
+            kept: Backlog::default(),
+        }
     }
 }
 
@@ -89,7 +104,11 @@ impl Member {
     pub fn is_reconnecting(&self) -> bool {
         matches!(
             self.attachment,
-            Attachment::Away { .. } | Attachment::Elsewhere { reconnecting: true }
+            Attachment::Away { .. }
+                | Attachment::Elsewhere {
+                    reconnecting: true,
+                    ..
+                }
         )
     }
 

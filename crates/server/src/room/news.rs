@@ -1,7 +1,7 @@
 //! What the nodes that have people in a room tell each other of it.
 
 use serde::{Deserialize, Serialize};
-use visavis_protocol::{ChatEntry, RemovedReason};
+use visavis_protocol::{ChatEntry, RelayKind, RemovedReason};
 
 use crate::id::ClientId;
 use crate::model::Participant;
@@ -45,6 +45,16 @@ pub(crate) enum News {
     Reaction {
         /// As it goes to the sockets.
         frame: String,
+    },
+    /// An offer or an answer went to another node: whoever counts calls there
+    /// and elsewhere has not seen it.
+    Relayed {
+        /// Which of them.
+        kind: RelayKind,
+        /// Whose.
+        from: ClientId,
+        /// For whom.
+        to: ClientId,
     },
     /// A frame for one who is there.
     Relay {

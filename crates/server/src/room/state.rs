@@ -107,10 +107,7 @@ impl RoomState {
         present: Vec<Participant>,
         resume_window: Duration,
     ) -> Self {
-        let elsewhere = |who| {
-            let reconnecting = false;
-            Member::new(who, Attachment::Elsewhere { reconnecting })
-        };
+        let elsewhere = |who| Member::new(who, Attachment::elsewhere(false));
         let mut state = Self {
             room,
             resume_window,

@@ -152,16 +152,30 @@ impl Session {
             return Err(already_in_room());
         }
         let token = ResumeToken::parse(&resume.resume_token).ok_or_else(Refusal::void_token)?;
-        let handle = self
-            .hub
-            .living(token.room)
-            .ok_or_else(Refusal::void_token)?;
-        let resumer = Resumer {
-            entry: self.entry(envelope, false),
-            proof: token.secret,
+        let void = |refusal: Refusal| match refusal.code {
+            ErrorCode::RoomNotFound => Refusal::void_token(),
+            _ => refusal,
         };
-        let resumed = handle.resume(resumer, self.outbox.clone()).await;
-        let id = resumed.unwrap_or_else(|Asleep| Err(Refusal::void_token()))?;
+        let mut attempts = 0;
+        let (handle, id) = loop {
+            // The room may be asleep here: its people were on another node.
+            let handle = match self.hub.living(token.room) {
+                Some(handle) => handle,
+                None => {
+                    let room = self.hub.find(&token.room.to_string()).await;
+                    self.hub.wake(&room.map_err(void)?)
+                }
+            };
+            let resumer = Resumer {
+                entry: self.entry(envelope, false),
+                proof: token.secret,
+            };
+            match handle.resume(resumer, self.outbox.clone()).await {
+                Ok(resumed) => break (handle, resumed?),
+                Err(Asleep) if attempts < WAKE_ATTEMPTS => attempts += 1,
+                Err(Asleep) => return Err(Refusal::void_token()),
+            }
+        };
         self.hub.directory.leave(self.id, self.socket);
         self.id = id;
         self.be_reachable();

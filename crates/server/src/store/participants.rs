@@ -142,15 +142,30 @@ impl Tx {
         row.as_ref().map(from_doc).transpose()
     }
 
-    /// Replaces a participant, who may have left now; whether it was inside.
+    /// Replaces a participant, who may have left now; whether it was inside, by
+    /// the word of its node. One who has come back on another node is that one's.
     ///
     /// # Errors
     /// When the database failed.
     pub async fn put_participant(&mut self, who: &Participant) -> Result<bool, StoreError> {
-        let sql = "UPDATE participants SET node = $2, left_at = $3, doc = $4 \
-                   WHERE sid = $1 AND left_at IS NULL";
+        let from = who.node.clone();
+        self.move_participant(who, &from).await
+    }
+
+    /// The same for one who was on this node, and may be on another now.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn move_participant(
+        &mut self,
+        who: &Participant,
+        from: &str,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE participants SET node = $3, left_at = $4, doc = $5 \
+                   WHERE sid = $1 AND node = $2 AND left_at IS NULL";
         let result = sqlx::query(sql)
             .bind(who.sid.as_str())
+            .bind(from)
             .bind(who.node.as_str())
             .bind(who.left_at.map(|at| at.0))
             .bind(to_doc(who)?)

@@ -89,42 +89,70 @@ impl RoomState {
         resumer: Resumer,
         ice_servers: impl FnOnce(ClientId) -> Vec<IceServer>,
     ) -> Result<(ClientId, Vec<Effect>), Refusal> {
-        let Resumer { entry, proof } = resumer;
-        let known = |member: &Member| {
+        let Resumer { mut entry, proof } = resumer;
+        let Some(index) = self.resumes(proof) else {
+            return Err(Refusal::void_token());
+        };
+        let member = &mut self.members[index];
+        let id = member.id();
+        let before = Box::new(member.who.clone());
+        member.who.secret = Secret(entry.secret);
+        let who = Box::new(member.who.clone());
+        entry.ice_servers = ice_servers(id);
+        let mut effects = vec![Effect::Save { before, who }];
+        effects.extend(self.take_place(index, entry));
+        Ok((id, effects))
+    }
+
+    /// Whose place it is that this proves, of those of this node.
+    pub fn resumes(&self, proof: u128) -> Option<usize> {
+        let is = |member: &Member| {
             member.is_local()
                 && member.who.secret == Secret(proof)
                 && member.features().has(Feature::Resume)
         };
-        let Some(index) = self.members.iter().position(known) else {
-            return Err(Refusal::void_token());
+        self.members.iter().position(is)
+    }
+
+    /// Someone who was on another node comes back here, as the store has it now.
+    pub fn adopt(&mut self, entry: Entry, who: Participant) -> Vec<Effect> {
+        let index = match self.find(who.client) {
+            Some(index) => {
+                self.members[index].who = who;
+                index
+            }
+            None => {
+                let place = self.place_of(&who);
+                let member = Member::new(who, Attachment::elsewhere(true));
+                self.members.insert(place, member);
+                place
+            }
         };
+        let host = self.settle_host(None);
+        let mut effects = self.take_place(index, entry);
+        effects.extend(host);
+        effects
+    }
+
+    /// A member is on this socket from now on.
+    fn take_place(&mut self, index: usize, entry: Entry) -> Vec<Effect> {
         let to = entry.socket;
         let member = &mut self.members[index];
-        let id = member.id();
-        let saved = Box::new(member.who.clone());
-        member.who.secret = Secret(entry.secret);
         let before = std::mem::replace(&mut member.attachment, Attachment::Here(to));
         let member = &self.members[index];
-        let resumed = self.joined(member, entry.request_id, ice_servers(id));
+        let resumed = self.joined(member, entry.request_id, entry.ice_servers);
         let frame = frame(&ServerMessage::Resumed(resumed));
-        let mut effects = vec![
-            Effect::Save {
-                before: saved,
-                who: Box::new(member.who.clone()),
-            },
-            Effect::Send { to, frame },
-        ];
+        let mut effects = vec![Effect::Send { to, frame }];
         effects.extend(self.brief(index));
         match before {
             Attachment::Here(socket) => effects.push(Effect::Close(socket, CloseCode::Replaced)),
-            Attachment::Away { kept, .. } => {
+            Attachment::Away { kept, .. } | Attachment::Elsewhere { kept, .. } => {
                 let kept = kept.into_frames();
                 effects.extend(kept.map(|frame| Effect::Send { to, frame }));
                 effects.extend(self.tell_updated(index));
             }
-            Attachment::Elsewhere { .. } => {}
         }
-        Ok((id, effects))
+        effects
     }
 
     pub(super) fn arrival(&self, member: &Member) -> Notice {

@@ -1,6 +1,7 @@
 //! What other nodes tell of the room.
 
 use uuid::Uuid;
+use visavis_protocol::{ChatEntry, CloseCode};
 
 use super::{Effect, RoomState};
 use crate::id::ClientId;
@@ -30,12 +31,16 @@ impl RoomState {
             },
             News::Reaction { frame } => self.spread_reaction(&frame.into()),
             News::Relay { to, frame } => self.hand_over(to, frame.into()),
+            News::Relayed { kind, from, to } => {
+                self.calls.relayed(kind, from, to);
+                Vec::new()
+            }
         }
     }
 
     /// The room as the store has it, after news may have been missed: who is
-    /// there now, and who is not any more.
-    pub fn catch_up(&mut self, present: Vec<Participant>) -> Vec<Effect> {
+    /// on other nodes now, who is not any more, and what was said.
+    pub fn catch_up(&mut self, present: Vec<Participant>, chat: Vec<ChatEntry>) -> Vec<Effect> {
         let mut effects = Vec::new();
         let gone = |member: &Member| {
             let is = |who: &Participant| who.client == member.id();
@@ -47,16 +52,21 @@ impl RoomState {
         for who in present {
             effects.extend(self.is_elsewhere(who, false));
         }
+        for entry in chat {
+            if !self.history.has(&entry.id) {
+                effects.extend(self.hear(News::Chat { entry }));
+            }
+        }
         effects
     }
 
     /// Someone is on another node. One who was here has come back there.
     fn is_elsewhere(&mut self, who: Participant, reconnecting: bool) -> Vec<Effect> {
         let id = who.client;
-        let elsewhere = Attachment::Elsewhere { reconnecting };
         let Some(index) = self.find(id) else {
             let place = self.place_of(&who);
-            self.members.insert(place, Member::new(who, elsewhere));
+            self.members
+                .insert(place, Member::new(who, Attachment::elsewhere(reconnecting)));
             let host = self.settle_host(Some(id));
             let arrival = self.arrival(&self.members[place]);
             let mut effects = self.tell(None, arrival);
@@ -67,22 +77,21 @@ impl RoomState {
         if member.is_local() && member.who.node == who.node {
             return Vec::new();
         }
-        let unchanged = member.who == who && member.is_reconnecting() == reconnecting;
-        let before = std::mem::replace(&mut member.attachment, elsewhere);
+        let is_known =
+            !member.is_local() && member.who == who && member.is_reconnecting() == reconnecting;
+        if is_known {
+            return Vec::new();
+        }
+        let now = Attachment::elsewhere(reconnecting);
+        let before = std::mem::replace(&mut member.attachment, now);
         member.who = who;
         let mut effects = Vec::new();
         match before {
-            Attachment::Away { kept, .. } => effects.extend(kept.into_frames().map(|frame| {
-                Effect::Publish(News::Relay {
-                    to: id,
-                    frame: frame.as_str().to_owned(),
-                })
-            })),
-            Attachment::Here(socket) => {
-                effects.push(Effect::Close(socket, visavis_protocol::CloseCode::Replaced));
+            Attachment::Away { kept, .. } | Attachment::Elsewhere { kept, .. } => {
+                let on = |frame: Frame| Effect::Publish(relay(id, &frame));
+                effects.extend(kept.into_frames().map(on));
             }
-            Attachment::Elsewhere { .. } if unchanged => return effects,
-            Attachment::Elsewhere { .. } => {}
+            Attachment::Here(socket) => effects.push(Effect::Close(socket, CloseCode::Replaced)),
         }
         let host = self.settle_host(Some(id));
         effects.extend(self.show(index));
@@ -101,6 +110,21 @@ impl RoomState {
         effects
     }
 
+    /// The node that someone is on, where it is another one.
+    pub fn node_of(&self, client: ClientId) -> Option<&str> {
+        let member = &self.members[self.find(client)?];
+        (!member.is_local()).then_some(member.who.node.as_str())
+    }
+
+    /// Keeps what the node that someone is on did not take.
+    pub fn keep(&mut self, to: ClientId, frame: Frame) {
+        if let Some(index) = self.find(to)
+            && let Attachment::Elsewhere { kept, .. } = &mut self.members[index].attachment
+        {
+            kept.push(frame);
+        }
+    }
+
     pub(super) fn find(&self, client: ClientId) -> Option<usize> {
         self.members.iter().position(|member| member.id() == client)
     }
@@ -111,5 +135,13 @@ impl RoomState {
         let rank = (who.joined_at, &who.sid);
         self.members
             .partition_point(|member| (member.who.joined_at, &member.who.sid) <= rank)
+    }
+}
+
+/// A frame on its way to someone's node.
+pub(super) fn relay(to: ClientId, frame: &Frame) -> News {
+    News::Relay {
+        to,
+        frame: frame.as_str().to_owned(),
     }
 }

@@ -9,6 +9,7 @@ use visavis_protocol::{
     ReactionDown, RelayKind, RelayUp, ServerMessage,
 };
 
+use super::hear::relay;
 use super::{Control, Effect, RoomState};
 use crate::clock::Now;
 use crate::id::{ClientId, SocketId};
@@ -98,8 +99,13 @@ impl RoomState {
     ) -> Result<Vec<Effect>, Refusal> {
         let message = relayed(kind, from, relay.payload)?;
         let to = self.addressee(&relay.to)?;
-        self.calls.relayed(kind, from, self.members[to].id());
+        let whom = self.members[to].id();
+        self.calls.relayed(kind, from, whom);
         let mut effects = Vec::new();
+        if !self.members[to].is_local() && matches!(kind, RelayKind::Offer | RelayKind::Answer) {
+            let to = whom;
+            effects.push(Effect::Publish(News::Relayed { kind, from, to }));
+        }
         self.deliver(to, frame(&message), &mut effects);
         Ok(effects)
     }
@@ -217,10 +223,10 @@ impl RoomState {
         match &mut self.members[index].attachment {
             Attachment::Here(to) => effects.push(Effect::Send { to: *to, frame }),
             Attachment::Away { kept, .. } => kept.push(frame),
-            Attachment::Elsewhere { .. } => effects.push(Effect::Publish(News::Relay {
-                to: self.members[index].id(),
-                frame: frame.as_str().to_owned(),
-            })),
+            Attachment::Elsewhere { .. } => {
+                let to = self.members[index].id();
+                effects.push(Effect::Publish(relay(to, &frame)));
+            }
         }
     }
 
