@@ -10,6 +10,7 @@ mod leases;
 mod migrations;
 mod participants;
 mod rooms;
+mod rtcs;
 mod webhooks;
 
 use std::fmt;
@@ -25,6 +26,7 @@ use sqlx::{Any, AnyPool, Executor, Row, Transaction};
 pub use figures::{RoomFigures, SessionFigures};
 pub use leases::NODE_LEASE;
 pub use participants::Stay;
+pub use rtcs::Rtc;
 pub use webhooks::Delivery;
 
 /// How long a caller waits for a connection before the database counts as down.

@@ -1,13 +1,18 @@
 //! JSON bodies, whose errors are problems too.
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{BytesRejection, JsonRejection};
 use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use super::App;
-use super::problem::Problem;
+use super::problem::{self, Problem};
+
+/// The longest body.
+pub(super) const LONGEST: usize = 1024 * 1024;
 
 /// A JSON body, whatever its content type says.
 pub(super) struct Body<T>(pub T);
@@ -16,9 +21,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        let bytes = Bytes::from_request(request, app).await;
-        let bytes = bytes.map_err(|rejection| Problem::invalid_payload(rejection.body_text()))?;
-        read(&bytes).map(Self)
+        read(&bytes(request, app).await?).map(Self)
     }
 }
 
@@ -29,13 +32,32 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for MaybeBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        let bytes = Bytes::from_request(request, app).await;
-        let bytes = bytes.map_err(|rejection| Problem::invalid_payload(rejection.body_text()))?;
-        match bytes.trim_ascii() {
+        match bytes(request, app).await?.trim_ascii() {
             [] => Ok(Self(T::default())),
             json => read(json).map(Self),
         }
     }
+}
+
+/// For a field that may be absent, null, or a value: with
+/// `#[serde(default, deserialize_with = "said")]`, absent is `None`.
+pub(super) fn said<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
+}
+
+async fn bytes(request: Request, app: &App) -> Result<Bytes, Problem> {
+    let bytes = Bytes::from_request(request, app).await;
+    bytes.map_err(|rejection: BytesRejection| {
+        let text = rejection.body_text();
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Problem::new(problem::PAYLOAD_TOO_LARGE, text),
+            _ => Problem::invalid_payload(text),
+        }
+    })
 }
 
 fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {

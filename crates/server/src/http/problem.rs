@@ -3,6 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 use visavis_protocol::ErrorCode;
 
 use crate::access::principal::{AccessError, Denied};
@@ -12,12 +13,16 @@ use crate::refusal::Refusal;
 use crate::store::StoreError;
 
 /// An error, as a client of the REST interface sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Problem {
+    /// What sort it is, for programs.
     #[serde(rename = "type")]
     kind: &'static str,
+    /// The status in words.
     title: &'static str,
+    /// The HTTP status.
     status: u16,
+    /// What is wrong, for people.
     detail: String,
 }
 
@@ -40,9 +45,13 @@ pub(super) const SESSION_EXISTS: Kind = ("session_exists", StatusCode::CONFLICT)
 pub(super) const ILLEGAL_TRANSITION: Kind = ("illegal_transition", StatusCode::CONFLICT);
 pub(super) const CAPACITY_EXCEEDED: Kind = ("capacity_exceeded", StatusCode::SERVICE_UNAVAILABLE);
 pub(super) const NOT_IMPLEMENTED: Kind = ("not_implemented", StatusCode::NOT_IMPLEMENTED);
+/// A body past the limit.
+pub(super) const PAYLOAD_TOO_LARGE: Kind = ("about:blank", StatusCode::PAYLOAD_TOO_LARGE);
+/// A method that the path does not have.
+pub(super) const METHOD_NOT_ALLOWED: Kind = ("about:blank", StatusCode::METHOD_NOT_ALLOWED);
 /// What is no room.
 pub(super) const NOT_FOUND: Kind = ("not_found", StatusCode::NOT_FOUND);
-/// It is there already, and differs.
+/// It is not as the request needs it: there already, or of another sort.
 pub(super) const CONFLICT: Kind = ("conflict", StatusCode::CONFLICT);
 
 impl Problem {

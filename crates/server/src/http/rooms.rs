@@ -1,64 +1,157 @@
-//! `/rooms`: rooms made and looked up without a socket.
+//! S4's dialect, `/rooms`: rooms made, looked up and changed without a socket.
 
-use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::{OpenApi, ToSchema};
 
 use super::App;
-use super::body::MaybeBody;
+use super::address::{BothForms, Place};
+use super::body::{Body, MaybeBody, said};
 use super::problem::Problem;
 use super::who::Who;
-use crate::model::{Phase, Room};
+use crate::model::{EndReason, Phase, Room};
 use crate::refusal::room_name;
 use crate::render;
+use crate::render::room::S4Room;
 
 /// What a room made here takes when nothing is said.
 const DEFAULT_MAX_PARTICIPANTS: u32 = 4;
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct CreateRoom {
-    name: Option<String>,
-    max_participants: Option<u32>,
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .both("/rooms", post(create))
+        .both("/rooms/{id}", get(show).patch(change).delete(delete))
 }
 
-#[derive(Serialize)]
+#[derive(OpenApi)]
+#[openapi(
+    paths(create, show, change, delete),
+    tags((name = "rooms", description = "Rooms to meet in"))
+)]
+pub(super) struct Api;
+
+/// What is said of a room, all of which may be missing.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub(super) struct Said {
+    /// What people call it: 1 to 100 characters.
+    name: Option<String>,
+    /// The most who may be inside; null or 0 = unlimited. Also `maxParticipants`.
+    #[serde(alias = "maxParticipants", deserialize_with = "said")]
+    #[schema(value_type = Option<u32>)]
+    max_participants: Option<Option<u32>>,
+}
+
+impl Said {
+    fn write_on(&self, room: &mut Room) -> Result<(), Problem> {
+        if let Some(name) = &self.name {
+            room.name = room_name(name)?;
+        }
+        if let Some(most) = self.max_participants {
+            room.max_participants = most.unwrap_or(0);
+        }
+        Ok(())
+    }
+}
+
+/// What people join by.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Created {
+    /// `abc-defg-hij`
     room_id: String,
 }
 
-/// Makes a room; the body may be missing.
-pub(super) async fn create(
+/// Makes a room, for four when nothing is said; the body may be missing.
+#[utoipa::path(
+    post,
+    path = "/rooms",
+    tag = "rooms",
+    request_body = Option<Said>,
+    responses((status = 201, description = "It is made", body = Created))
+)]
+async fn create(
     State(app): State<App>,
     who: Who,
-    MaybeBody(create): MaybeBody<CreateRoom>,
+    MaybeBody(said): MaybeBody<Said>,
 ) -> Result<(StatusCode, Json<Created>), Problem> {
     who.creates(&app)?;
-    let name = create.name.as_deref().map(room_name).transpose()?;
-    let draft = Room {
-        name: name.unwrap_or_default(),
+    let mut draft = Room {
         host: who.user(),
-        max_participants: create.max_participants.unwrap_or(DEFAULT_MAX_PARTICIPANTS),
+        max_participants: DEFAULT_MAX_PARTICIPANTS,
         ..Room::draft(app.hub.clock.now())
     };
+    said.write_on(&mut draft)?;
     let room = app.hub.create(draft).await?;
     let created = Created { room_id: room.code };
     Ok((StatusCode::CREATED, Json(created)))
 }
 
-/// Shows a room, by any of its ids.
-pub(super) async fn show(
+/// Shows a room that is not over, by any of its ids.
+#[utoipa::path(
+    get,
+    path = "/rooms/{id}",
+    tag = "rooms",
+    params(("id" = String, Path, description = "Any of the room's ids")),
+    responses((status = 200, description = "The room", body = S4Room))
+)]
+async fn show(
     State(app): State<App>,
-    Path(id): Path<String>,
+    _: Who,
+    Place(id): Place<String>,
 ) -> Result<Json<Value>, Problem> {
-    let room = app.hub.look_up(&id).await?;
-    let room = room.ok_or_else(Problem::room_not_found)?;
+    let room = find(&app, &id).await?;
+    Ok(Json(render::room::s4(&room, app.hub.clock.now())))
+}
+
+/// Changes a room's name or limit. Nobody who is inside is sent out.
+#[utoipa::path(
+    patch,
+    path = "/rooms/{id}",
+    tag = "rooms",
+    params(("id" = String, Path, description = "Any of the room's ids")),
+    request_body = Said,
+    responses((status = 200, description = "The room as it is now", body = S4Room))
+)]
+async fn change(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<String>,
+    Body(said): Body<Said>,
+) -> Result<Json<Value>, Problem> {
+    let room = find(&app, &id).await?;
+    who.administrates(&app, &room)?;
+    let room = app.hub.change(room.uid, |room| said.write_on(room)).await?;
+    Ok(Json(render::room::s4(&room, app.hub.clock.now())))
+}
+
+/// Deletes a room: whoever is inside has left, and it is found no more.
+#[utoipa::path(
+    delete,
+    path = "/rooms/{id}",
+    tag = "rooms",
+    params(("id" = String, Path, description = "Any of the room's ids")),
+    responses((status = 204, description = "It is deleted"))
+)]
+async fn delete(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<String>,
+) -> Result<StatusCode, Problem> {
+    let room = find(&app, &id).await?;
+    who.administrates(&app, &room)?;
+    app.hub.end(room.uid, EndReason::Deleted).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A room that is not over.
+async fn find(app: &App, id: &str) -> Result<Room, Problem> {
+    let room = app.hub.look_up(id).await?;
     let now = app.hub.clock.now();
-    match room.phase(now) {
-        Phase::Closed | Phase::Deleted => Err(Problem::room_not_found()),
-        Phase::Pending | Phase::Open => Ok(Json(render::room::s4(&room, now))),
-    }
+    let room = room.filter(|room| matches!(room.phase(now), Phase::Pending | Phase::Open));
+    room.ok_or_else(Problem::room_not_found)
 }

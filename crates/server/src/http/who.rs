@@ -38,9 +38,12 @@ impl FromRequestParts<App> for Who {
             config.keys.as_ref(),
         );
         let principal = principal?;
-        if let Principal::User(user) = principal {
+        if let Principal::User(user) = principal
+            && !app.met.contains_key(&user)
+        {
             // Its row is made at first sight.
             app.hub.meet(user).await?;
+            app.met.insert(user, ());
         }
         Ok(Self { principal, origin })
     }
@@ -56,6 +59,28 @@ impl Who {
         };
         let admins = &app.hub.config.admins;
         Ok(principal::may_administrate(&self.principal, facts, admins)?)
+    }
+
+    /// Whether it may take part in this room.
+    pub fn attends(&self, app: &App, room: &Room) -> Result<(), Problem> {
+        let names = room.names();
+        let facts = RoomFacts {
+            names: &names,
+            host: room.host,
+        };
+        match principal::may_join(&self.principal, facts) {
+            Ok(_) => Ok(()),
+            Err(_) => self.administrates(app, room),
+        }
+    }
+
+    /// Whether it may hear of what happens in this room: one who administrates
+    /// it, or has a token for it.
+    pub fn hears(&self, app: &App, room: &Room) -> Result<(), Problem> {
+        match self.principal {
+            Principal::Token(_) => self.attends(app, room),
+            Principal::User(_) | Principal::Open { .. } => self.administrates(app, room),
+        }
     }
 
     /// Whether it may do what concerns the whole service.
@@ -74,6 +99,15 @@ impl Who {
         match &self.principal {
             Principal::User(user) => Some(*user),
             Principal::Token(claims) => claims.sub.as_deref()?.parse().ok(),
+            Principal::Open { .. } => None,
+        }
+    }
+
+    /// Who it says it is.
+    pub fn identity(&self) -> Option<String> {
+        match &self.principal {
+            Principal::User(user) => Some(user.to_string()),
+            Principal::Token(claims) => claims.sub.clone(),
             Principal::Open { .. } => None,
         }
     }

@@ -70,15 +70,8 @@ async fn look(hub: &Hub) -> Result<Option<Timestamp>, StoreError> {
             return Ok(None);
         }
     }
-    loop {
-        let due = hub.store.due_rooms(hub.clock.now(), AT_ONCE).await?;
-        if due.is_empty() {
-            return hub.store.next_due().await;
-        }
-        for uid in due {
-            see_to(hub, uid).await?;
-        }
-    }
+    hub.tend().await?;
+    hub.store.next_due().await
 }
 
 async fn see_to(hub: &Hub, uid: Uuid) -> Result<(), StoreError> {
@@ -109,13 +102,24 @@ async fn see_to(hub: &Hub, uid: Uuid) -> Result<(), StoreError> {
 }
 
 impl Hub {
+    /// Does what is due.
+    pub async fn tend(&self) -> Result<(), StoreError> {
+        loop {
+            let due = self.store.due_rooms(self.clock.now(), AT_ONCE).await?;
+            if due.is_empty() {
+                return Ok(());
+            }
+            for uid in due {
+                see_to(self, uid).await?;
+            }
+        }
+    }
+
     /// Finishes what is left: rooms that are past their time, and what is
     /// remembered no longer.
     pub async fn vacuum(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        for uid in self.store.due_rooms(now, i64::MAX).await? {
-            see_to(self, uid).await?;
-        }
+        self.tend().await?;
         let mut tx = self.store.begin().await?;
         let before = Timestamp(
             now.0

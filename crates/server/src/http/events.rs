@@ -1,0 +1,159 @@
+//! The stream of events: `GET /api/v1/events?uri=…`, Server-Sent Events (HTML
+//! standard, section 9.2).
+
+mod log;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event as Sent, KeepAlive, Sse};
+use axum::routing::get;
+use futures_util::{Stream, stream};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::sync::OwnedSemaphorePermit;
+use utoipa::{IntoParams, OpenApi, ToSchema};
+
+use self::log::Reader;
+use super::App;
+use super::address::{Asked, BothForms};
+use super::problem::{self, Problem};
+use super::who::Who;
+use crate::model::{Event, Topic};
+
+/// A comment goes out this often, so that nobody on the way takes a quiet
+/// stream for a dead one.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+pub(super) fn routes() -> Router<App> {
+    Router::new().both("/api/v1/events", get(listen))
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    paths(listen),
+    components(schemas(Told)),
+    tags((name = "events", description = "What happens, as it happens"))
+)]
+pub(super) struct Api;
+
+/// What is listened to.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Listening {
+    /// `audiences/{audience}/events` or `rooms/{any id}/events`.
+    uri: String,
+}
+
+/// What `data:` says.
+#[derive(Serialize, ToSchema)]
+struct Told {
+    uri: String,
+    label: &'static str,
+    #[schema(value_type = Object)]
+    payload: Box<RawValue>,
+}
+
+/// Tells of events as they happen. `id:` is the event's id, `event:` its label,
+/// `data:` is an `Event`. With `Last-Event-ID` it goes on after that event,
+/// without it only what is new is told.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events",
+    tag = "events",
+    params(
+        Listening,
+        ("Last-Event-ID" = Option<String>, Header, description = "The last event that was heard")
+    ),
+    responses(
+        (status = 200, description = "The stream", body = String, content_type = "text/event-stream"),
+        (
+            status = 404,
+            description = "There is no such room, or no more",
+            body = Problem,
+            content_type = "application/problem+json"
+        ),
+        (
+            status = 503,
+            description = "Too many are listening",
+            body = Problem,
+            content_type = "application/problem+json"
+        )
+    )
+)]
+async fn listen(
+    State(app): State<App>,
+    who: Who,
+    headers: HeaderMap,
+    Asked(Listening { uri }): Asked<Listening>,
+) -> Result<Sse<impl Stream<Item = Result<Sent, Infallible>>>, Problem> {
+    let topic = topic(&app, &who, &uri).await?;
+    let place = Arc::clone(&app.listeners).try_acquire_owned();
+    let place = place.map_err(|_| {
+        Problem::new(
+            problem::CAPACITY_EXCEEDED,
+            "too many are listening; try again later",
+        )
+    })?;
+    let last = headers.get("last-event-id").map(|id| id.as_bytes());
+    let last = last.filter(|id| !id.is_empty());
+    let reader = match last.map(String::from_utf8_lossy) {
+        Some(id) => Reader::after(Arc::clone(&app.hub), topic, &id).await?,
+        None => Reader::new(Arc::clone(&app.hub), topic).await?,
+    };
+    let heartbeat = KeepAlive::new().interval(HEARTBEAT).text("still here");
+    Ok(Sse::new(tell(reader, place)).keep_alive(heartbeat))
+}
+
+/// The topic's own name, where this one may listen to it.
+async fn topic(app: &App, who: &Who, uri: &str) -> Result<String, Problem> {
+    let parts: Vec<&str> = uri.trim_start_matches('/').split('/').collect();
+    match parts[..] {
+        ["audiences", audience, "events"] if is_plain(audience) => {
+            who.operates(app)?;
+            Ok(Topic::audience(audience))
+        }
+        ["rooms", id, "events"] => {
+            let room = app.hub.look_up(id).await?;
+            let room = room.ok_or_else(Problem::room_not_found)?;
+            who.hears(app, &room)?;
+            Ok(Topic::room(room.uid))
+        }
+        _ => {
+            let why = "events are at audiences/{audience}/events and rooms/{id}/events";
+            Err(Problem::invalid_payload(why))
+        }
+    }
+}
+
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && !text.contains(char::is_control)
+}
+
+/// Ends with the service, or when the log cannot be read: the listener comes
+/// back, and goes on where it was.
+fn tell(
+    reader: Reader,
+    place: OwnedSemaphorePermit,
+) -> impl Stream<Item = Result<Sent, Infallible>> {
+    stream::unfold((reader, place), async |(mut reader, place)| {
+        let event = reader.next().await?;
+        let sent = sent(event)?;
+        Some((Ok(sent), (reader, place)))
+    })
+}
+
+fn sent(event: Event) -> Option<Sent> {
+    let label = event.label.as_str();
+    let told = Told {
+        uri: event.uri,
+        label,
+        payload: RawValue::from_string(event.payload).ok()?,
+    };
+    let sent = Sent::default().id(event.id).event(label);
+    sent.json_data(told).ok()
+}

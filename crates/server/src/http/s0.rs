@@ -1,0 +1,244 @@
+//! S0's dialect: rooms with a time window and a backend, their media (rtcs) and
+//! those who are inside (agents).
+
+mod rtcs;
+mod said;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, OpenApi, ToSchema};
+use uuid::Uuid;
+
+use self::said::{NewRoom, RoomChange};
+use super::App;
+use super::address::{Asked, BothForms, Place};
+use super::body::Body;
+use super::problem::{self, Problem};
+use super::who::Who;
+use crate::model::{EndReason, Participant, Room};
+use crate::render;
+use crate::render::room::FullRoom;
+
+/// How many agents one answer names when nothing is said, and at most.
+const PAGE: usize = 25;
+const LARGEST_PAGE: usize = 100;
+
+pub(super) fn routes() -> Router<App> {
+    let one = get(show).patch(change).delete(delete);
+    Router::new()
+        .both("/api/v1/rooms", post(create))
+        .both("/api/v1/rooms/{id}", one)
+        .both("/api/v1/rooms/{id}/close", post(close))
+        .both("/api/v1/rooms/{id}/agents", get(agents))
+        .both("/api/v1/rooms/{id}/rtcs", post(rtcs::create))
+        .both("/rtcs/{id}/streams", post(rtcs::connect))
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    paths(create, show, change, delete, close, agents, rtcs::create, rtcs::connect),
+    tags((name = "conference", description = "Rooms with a time window, their media and who is inside"))
+)]
+pub(super) struct Api;
+
+/// Makes a room.
+#[utoipa::path(
+    post,
+    path = "/api/v1/rooms",
+    tag = "conference",
+    request_body = NewRoom,
+    responses((status = 201, description = "The room", body = FullRoom))
+)]
+async fn create(
+    State(app): State<App>,
+    who: Who,
+    Body(body): Body<Value>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    if body.get("room_type").is_some() {
+        let why = "rooms of a type are not served yet";
+        return Err(Problem::new(problem::NOT_IMPLEMENTED, why));
+    }
+    who.creates(&app)?;
+    let said: NewRoom = serde_json::from_value(body)
+        .map_err(|error| Problem::invalid_payload(error.to_string()))?;
+    let now = app.hub.clock.now();
+    let draft = Room {
+        host: who.user(),
+        ..said.draft(now)?
+    };
+    let room = app.hub.create(draft).await?;
+    Ok((StatusCode::CREATED, Json(render::room::full(&room, 0, now))))
+}
+
+/// Shows a room, over or not, by any of its ids.
+#[utoipa::path(
+    get,
+    path = "/api/v1/rooms/{id}",
+    tag = "conference",
+    params(("id" = String, Path, description = "Any of the room's ids")),
+    responses((status = 200, description = "The room", body = FullRoom))
+)]
+async fn show(
+    State(app): State<App>,
+    _: Who,
+    Place(id): Place<String>,
+) -> Result<Json<Value>, Problem> {
+    let room = find(&app, &id).await?;
+    answer(&app, &room).await
+}
+
+/// Changes a room that is not over.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/rooms/{id}",
+    tag = "conference",
+    params(("id" = String, Path, description = "Any of the room's ids")),
+    request_body = RoomChange,
+    responses(
+        (status = 200, description = "The room as it is now", body = FullRoom),
+        (
+            status = 422,
+            description = "A room that has an end keeps one",
+            body = Problem,
+            content_type = "application/problem+json"
+        )
+    )
+)]
+async fn change(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<String>,
+    Body(said): Body<RoomChange>,
+) -> Result<Json<Value>, Problem> {
+    let room = find(&app, &id).await?;
+    who.administrates(&app, &room)?;
+    let now = app.hub.clock.now();
+    let changed = app.hub.change(room.uid, |room| said.write_on(room, now));
+    answer(&app, &changed.await?).await
+}
+
+/// Deletes a room, over or not: it is found no more.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/rooms/{id}",
+    tag = "conference",
+    params(("id" = String, Path, description = "Any of the room's ids")),
+    responses((status = 204, description = "It is deleted"))
+)]
+async fn delete(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<String>,
+) -> Result<StatusCode, Problem> {
+    let room = find(&app, &id).await?;
+    who.administrates(&app, &room)?;
+    app.hub.end(room.uid, EndReason::Deleted).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Closes a room: whoever is inside has left, and nobody comes in any more. One
+/// that is closed stays so.
+#[utoipa::path(
+    post,
+    path = "/api/v1/rooms/{id}/close",
+    tag = "conference",
+    params(("id" = String, Path, description = "Any of the room's ids")),
+    responses((status = 200, description = "The room, ended", body = FullRoom))
+)]
+async fn close(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<String>,
+) -> Result<Json<Value>, Problem> {
+    let mut room = find(&app, &id).await?;
+    who.administrates(&app, &room)?;
+    if room.closed.is_none() {
+        let ended = app.hub.end(room.uid, EndReason::Ended).await?;
+        room = ended.ok_or_else(Problem::room_not_found)?;
+    }
+    answer(&app, &room).await
+}
+
+/// Which part of a list is asked for.
+#[derive(Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+struct Page {
+    /// So many are left out.
+    offset: usize,
+    /// So many at most.
+    #[param(minimum = 1, maximum = 100)]
+    limit: usize,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self {
+            offset: 0,
+            limit: PAGE,
+        }
+    }
+}
+
+/// One who is inside.
+#[derive(Serialize, ToSchema)]
+struct Agent {
+    /// Of this stay: `PA_` and twelve characters.
+    id: String,
+    /// Who it is.
+    agent_id: String,
+    room_id: Uuid,
+    /// Seconds since 1970.
+    created_at: i64,
+}
+
+impl From<Participant> for Agent {
+    fn from(who: Participant) -> Self {
+        Self {
+            id: who.sid,
+            agent_id: who.identity,
+            room_id: who.room,
+            created_at: who.joined_at.secs(),
+        }
+    }
+}
+
+/// Those who are inside, in the order of joining.
+#[utoipa::path(
+    get,
+    path = "/api/v1/rooms/{id}/agents",
+    tag = "conference",
+    params(("id" = String, Path, description = "Any of the room's ids"), Page),
+    responses((status = 200, description = "Those who are inside", body = Vec<Agent>))
+)]
+async fn agents(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<String>,
+    Asked(page): Asked<Page>,
+) -> Result<Json<Vec<Agent>>, Problem> {
+    if !(1..=LARGEST_PAGE).contains(&page.limit) {
+        return Err(Problem::invalid_payload("a limit is 1 to 100"));
+    }
+    let room = find(&app, &id).await?;
+    who.administrates(&app, &room)?;
+    let inside = app.hub.inside(room.uid).await?;
+    let shown = inside.into_iter().skip(page.offset).take(page.limit);
+    Ok(Json(shown.map(Agent::from).collect()))
+}
+
+/// A room that is not deleted.
+async fn find(app: &App, id: &str) -> Result<Room, Problem> {
+    let room = app.hub.look_up(id).await?;
+    room.ok_or_else(Problem::room_not_found)
+}
+
+async fn answer(app: &App, room: &Room) -> Result<Json<Value>, Problem> {
+    let present = app.hub.present(room.uid).await?;
+    let now = app.hub.clock.now();
+    Ok(Json(render::room::full(room, present, now)))
+}

@@ -1,0 +1,120 @@
+//! A room's media. A mesh has none on a server; a media server's come later.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::super::App;
+use super::super::address::Place;
+use super::super::problem::{self, Problem};
+use super::super::who::Who;
+use super::find;
+use super::said::check_not_over;
+use crate::model::{Backend, FIRST_RTC_CAP, Phase};
+use crate::store::Rtc;
+
+/// A room's media.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Rtc)]
+pub(super) struct Shown {
+    id: Uuid,
+    room_id: Uuid,
+    /// Seconds since 1970.
+    created_at: i64,
+    /// Who had it made; null where nobody need say who they are.
+    created_by: Option<String>,
+}
+
+/// Makes an rtc in an open room. The first one of an unbounded room gives it six
+/// hours to live.
+#[utoipa::path(
+    post,
+    path = "/api/v1/rooms/{id}/rtcs",
+    tag = "conference",
+    params(("id" = String, Path, description = "Any of the room's ids")),
+    responses((status = 201, description = "The rtc", body = Shown))
+)]
+pub(super) async fn create(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<String>,
+) -> Result<(StatusCode, Json<Shown>), Problem> {
+    let room = find(&app, &id).await?;
+    who.attends(&app, &room)?;
+    let now = app.hub.clock.now();
+    // First its end: a room that has media has one.
+    let bounded = app.hub.change(room.uid, |room| {
+        check_not_over(room, now)?;
+        if room.phase(now) == Phase::Pending {
+            return Err(Problem::new(
+                problem::ROOM_CLOSED,
+                "the room is not open yet",
+            ));
+        }
+        room.closes_at.get_or_insert(now.after(FIRST_RTC_CAP));
+        Ok(())
+    });
+    bounded.await?;
+    let rtc = Rtc {
+        id: Uuid::new_v4(),
+        room: room.uid,
+        created_at: now,
+        created_by: who.identity(),
+    };
+    let mut tx = app.hub.store.begin().await?;
+    tx.insert_rtc(&rtc).await?;
+    tx.commit().await?;
+    let shown = Shown {
+        id: rtc.id,
+        room_id: rtc.room,
+        created_at: rtc.created_at.secs(),
+        created_by: rtc.created_by,
+    };
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+/// Connects to an rtc. Nobody but a media server could answer, and a mesh has none.
+#[utoipa::path(
+    post,
+    path = "/rtcs/{id}/streams",
+    tag = "conference",
+    params(("id" = Uuid, Path, description = "The rtc's id")),
+    responses(
+        (
+            status = 409,
+            description = "The room's members connect to each other",
+            body = Problem,
+            content_type = "application/problem+json"
+        ),
+        (
+            status = 501,
+            description = "The room's backend is not served yet",
+            body = Problem,
+            content_type = "application/problem+json"
+        )
+    )
+)]
+pub(super) async fn connect(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<Uuid>,
+) -> Result<StatusCode, Problem> {
+    let rtc = app.hub.store.rtc(id).await?;
+    let rtc = rtc.ok_or_else(|| Problem::new(problem::NOT_FOUND, "there is no such rtc"))?;
+    let room = find(&app, &rtc.room.to_string()).await?;
+    who.attends(&app, &room)?;
+    check_not_over(&room, app.hub.clock.now())?;
+    Err(match room.backend {
+        Backend::None => {
+            let why = "no server carries this room's media: its members connect to each other";
+            Problem::new(problem::CONFLICT, why)
+        }
+        Backend::Janus => Problem::new(
+            problem::NOT_IMPLEMENTED,
+            "this room's backend is not served yet",
+        ),
+    })
+}

@@ -1,0 +1,99 @@
+//! The service itself: whether it is well, and what an operator has it do.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use serde::Deserialize;
+use utoipa::{OpenApi, ToSchema};
+
+use super::App;
+use super::address::BothForms;
+use super::body::Body;
+use super::problem::{NOT_FOUND, Problem};
+use super::who::Who;
+
+/// The most that a manual clock moves at once: ten years.
+const LONGEST_ADVANCE: u32 = 10 * 366 * 24 * 3_600;
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .both("/healthz", get(healthz))
+        .both("/system/vacuum", post(vacuum))
+        .both("/debug/clock/advance", post(advance))
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    paths(healthz, vacuum, advance),
+    tags((name = "system", description = "The service itself"))
+)]
+pub(super) struct Api;
+
+/// Whether the process serves.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "system",
+    security(()),
+    responses((status = 200, description = "It serves", body = String, content_type = "text/plain"))
+)]
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Finishes what is left: rooms past their time, and what is remembered no
+/// longer.
+#[utoipa::path(
+    post,
+    path = "/system/vacuum",
+    tag = "system",
+    responses((status = 204, description = "It is done"))
+)]
+async fn vacuum(State(app): State<App>, who: Who) -> Result<StatusCode, Problem> {
+    who.operates(&app)?;
+    app.hub.vacuum().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// How far a clock is to be moved.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct Advance {
+    /// At most ten years.
+    #[schema(maximum = 316_224_000)]
+    seconds: u32,
+}
+
+/// Moves a manual clock on, and does what is due then. Only a server that was
+/// started with `--clock manual` has it.
+#[utoipa::path(
+    post,
+    path = "/debug/clock/advance",
+    tag = "system",
+    security(()),
+    responses(
+        (status = 204, description = "It is that much later, and what was due is done"),
+        (
+            status = 404,
+            description = "This clock is not manual",
+            body = Problem,
+            content_type = "application/problem+json"
+        )
+    )
+)]
+async fn advance(
+    State(app): State<App>,
+    Body(Advance { seconds }): Body<Advance>,
+) -> Result<StatusCode, Problem> {
+    if !app.hub.clock.is_manual() {
+        return Err(Problem::new(NOT_FOUND, "this clock is not manual"));
+    }
+    if seconds > LONGEST_ADVANCE {
+        return Err(Problem::invalid_payload("that is more than ten years"));
+    }
+    app.hub.clock.advance(Duration::from_secs(seconds.into()));
+    app.hub.tend().await?;
+    Ok(StatusCode::NO_CONTENT)
+}

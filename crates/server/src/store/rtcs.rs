@@ -1,0 +1,60 @@
+//! Rooms' media.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Store, StoreError, Tx, from_doc, from_docs, to_doc};
+use crate::clock::Timestamp;
+
+/// What a media server carries of a room, and a recording of it is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rtc {
+    /// Its own identity.
+    pub id: Uuid,
+    /// The room.
+    pub room: Uuid,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Who had it made, as they say who they are.
+    pub created_by: Option<String>,
+}
+
+impl Store {
+    /// An rtc by its id.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn rtc(&self, id: Uuid) -> Result<Option<Rtc>, StoreError> {
+        let row = sqlx::query("SELECT doc FROM rtcs WHERE id = $1").bind(id.to_string());
+        let row = row.fetch_optional(&self.readers).await?;
+        row.as_ref().map(from_doc).transpose()
+    }
+
+    /// A room's rtcs, oldest first.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn rtcs(&self, room: Uuid) -> Result<Vec<Rtc>, StoreError> {
+        let sql = "SELECT doc FROM rtcs WHERE room = $1 ORDER BY created_at, id";
+        let rows = sqlx::query(sql).bind(room.to_string());
+        from_docs(&rows.fetch_all(&self.readers).await?)
+    }
+}
+
+impl Tx {
+    /// Adds an rtc.
+    ///
+    /// # Errors
+    /// [`StoreError::Dangling`] where there is no such room.
+    pub async fn insert_rtc(&mut self, rtc: &Rtc) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO rtcs (id, room, created_at, doc) VALUES ($1, $2, $3, $4)")
+            .bind(rtc.id.to_string())
+            .bind(rtc.room.to_string())
+            .bind(rtc.created_at.0)
+            .bind(to_doc(rtc)?)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+}
