@@ -69,6 +69,8 @@ pub(crate) struct Hub {
     pub noted: watch::Sender<u64>,
     /// A room's next due moment may be an earlier one now.
     due: Notify,
+    /// What is due is done by one at a time.
+    tending: tokio::sync::Mutex<()>,
     live: Mutex<HashMap<Uuid, RoomHandle>>,
     sockets: AtomicU64,
 }
@@ -114,6 +116,7 @@ impl Hub {
             tasks: TaskTracker::new(),
             noted: watch::Sender::new(0),
             due: Notify::new(),
+            tending: tokio::sync::Mutex::default(),
             live: Mutex::default(),
             sockets: AtomicU64::default(),
         });

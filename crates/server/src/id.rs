@@ -46,7 +46,8 @@ impl RoomKey {
             return vec![Self::Ro(ro)];
         }
         let mut readings = Vec::new();
-        if text.starts_with("RM_") {
+        let plain = !text.is_empty() && !text.contains(char::is_control);
+        if plain && text.starts_with("RM_") {
             readings.push(Self::Sid(text.to_owned()));
         }
         match RoomLink::parse(text) {
@@ -55,7 +56,6 @@ impl RoomKey {
             Ok(link) if link.room != text => return Self::readings(&link.room),
             _ => {}
         }
-        let plain = !text.is_empty() && !text.contains(char::is_control);
         if plain && text.len() <= MAX_ROOM_NAME_BYTES {
             readings.push(Self::Name(text.to_owned()));
         }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_thousand_room_codes_are_unique_and_well_formed() {
+    fn s4_02_a_hundred_thousand_room_codes_are_unique_and_well_formed() {
         let mut rng = rand::rng();
         let codes: HashSet<String> = (0..100_000).map(|_| room_code(&mut rng)).collect();
         assert_eq!(codes.len(), 100_000);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn every_letter_of_a_room_code_is_equally_likely() {
+    fn s4_19_every_letter_of_a_room_code_is_equally_likely() {
         let mut rng = StdRng::seed_from_u64(7420);
         let mut counts = [0_f64; 26];
         for _ in 0..20_000 {

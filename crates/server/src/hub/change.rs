@@ -43,22 +43,17 @@ impl Hub {
             return Ok(room);
         }
         let now = self.clock.now();
-        // A closing time that is put into the past closes at once.
-        if before.phase(now) != Phase::Closed && room.phase(now) == Phase::Closed {
-            drop(tx);
-            let retimed = room.closes_at;
-            let ended = self
-                .end_with(uid, EndReason::Time, |room| room.closes_at = retimed)
-                .await?;
-            return ended.ok_or(ChangeError::Gone);
-        }
         if let Some(host) = room.host {
             tx.ensure_user(host, now).await?;
         }
-        tx.put_room(&mut room).await?;
         let present = tx.count_present(uid).await?;
         self.note(&mut tx, &room, present, Happening::Updated)
             .await?;
+        // A closing time that is put into the past closes at once.
+        if before.phase(now) != Phase::Closed && room.phase(now) == Phase::Closed {
+            return Ok(self.finish(tx, room, EndReason::Time).await?);
+        }
+        tx.put_room(&mut room).await?;
         tx.commit().await?;
         self.changed(&room).await;
         Ok(room)
@@ -84,25 +79,23 @@ impl Hub {
     ///
     /// Not to be called by a room's own task.
     pub async fn end(&self, uid: Uuid, reason: EndReason) -> Result<Option<Room>, StoreError> {
-        self.end_with(uid, reason, |_| {}).await
+        let mut tx = self.store.begin().await?;
+        let room = tx.lock_room(uid).await?;
+        match room.filter(|room| room.deleted_at.is_none()) {
+            Some(room) => self.finish(tx, room, reason).await.map(Some),
+            None => Ok(None),
+        }
     }
 
-    async fn end_with(
+    /// Ends a room that is locked here.
+    async fn finish(
         &self,
-        uid: Uuid,
+        mut tx: Tx,
+        mut room: Room,
         reason: EndReason,
-        change: impl FnOnce(&mut Room),
-    ) -> Result<Option<Room>, StoreError> {
+    ) -> Result<Room, StoreError> {
         let now = self.clock.now();
-        let mut tx = self.store.begin().await?;
-        let room = tx
-            .lock_room(uid)
-            .await?
-            .filter(|room| room.deleted_at.is_none());
-        let Some(mut room) = room else {
-            return Ok(None);
-        };
-        change(&mut room);
+        let uid = room.uid;
         let was_closed = room.closed.is_some();
         let fleeting = matches!(reason, EndReason::Empty | EndReason::Idle) && room.is_fleeting();
         if fleeting || reason == EndReason::Deleted {
@@ -138,7 +131,7 @@ impl Hub {
                 .await;
         }
         tracing::info!(room = room.code, ?reason, "the room is over");
-        Ok(Some(room))
+        Ok(room)
     }
 
     /// Whoever is inside has left, and the room's life is over.

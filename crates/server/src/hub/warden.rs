@@ -102,8 +102,9 @@ async fn see_to(hub: &Hub, uid: Uuid) -> Result<(), StoreError> {
 }
 
 impl Hub {
-    /// Does what is due.
+    /// Does what is due; when it returns, nobody else is at it either.
     pub async fn tend(&self) -> Result<(), StoreError> {
+        let _alone = self.tending.lock().await;
         loop {
             let due = self.store.due_rooms(self.clock.now(), AT_ONCE).await?;
             if due.is_empty() {
