@@ -10,6 +10,8 @@ mod problem;
 mod rooms;
 mod s0;
 mod system;
+mod twirp;
+mod validate;
 mod who;
 
 use std::net::{IpAddr, SocketAddr};
@@ -87,6 +89,8 @@ fn router(app: App) -> Router {
         .merge(events::routes())
         .merge(system::routes())
         .merge(operate::routes())
+        .merge(twirp::routes())
+        .merge(validate::routes())
         .merge(openapi::routes())
         .fallback(async || Problem::new(problem::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {

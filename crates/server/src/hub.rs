@@ -1,6 +1,7 @@
 //! All rooms: those that are stored, and the tasks of those that are alive.
 //! Every dialect and every socket changes rooms through here.
 
+mod act;
 mod admit;
 mod change;
 mod create;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+pub(crate) use act::Act;
 pub(crate) use admit::{Admitted, Applicant, Pass};
 pub(crate) use change::ChangeError;
 pub(crate) use journal::{Happening, test_event};

@@ -14,6 +14,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 use tracing::Instrument;
@@ -23,7 +24,7 @@ use visavis_protocol::{ClosedReason, Envelope, ErrorCode, TrackSource};
 
 pub(crate) use message::{Frame, frame, relayed};
 pub(crate) use news::News;
-pub(crate) use state::{Control, Entry, Resumer, Saying, Speaker};
+pub(crate) use state::{Amendment, Control, Entry, Resumer, Saying, Speaker};
 
 use crate::clock::Now;
 use crate::cluster::Post;
@@ -76,6 +77,8 @@ enum Input {
     Mute(ClientId, TrackSource, oneshot::Sender<bool>),
     News(Box<News>),
     CatchUp,
+    Amend(ClientId, Amendment, oneshot::Sender<bool>),
+    Post(Box<RawValue>, Option<ClientId>, Reply<()>),
     Changed(Box<Room>),
     Over(Box<Room>, EndReason),
 }
@@ -174,6 +177,21 @@ impl RoomHandle {
     /// News may have been missed.
     pub async fn catch_up(&self) {
         let _ = self.tell(Input::CatchUp).await;
+    }
+
+    /// Changes someone by an administrator's word; whether it is inside.
+    pub async fn amend(&self, client: ClientId, amendment: Amendment) -> bool {
+        let amended = self.ask(|reply| Input::Amend(client, amendment, reply));
+        amended.await.unwrap_or(false)
+    }
+
+    /// Says something by an administrator's word, to all or to one.
+    pub async fn post(
+        &self,
+        payload: Box<RawValue>,
+        to: Option<ClientId>,
+    ) -> Result<Result<(), Refusal>, Asleep> {
+        self.ask(|reply| Input::Post(payload, to, reply)).await
     }
 
     /// The room was changed.
@@ -338,6 +356,22 @@ impl RoomTask {
             }
             Input::News(news) => self.state.hear(*news),
             Input::CatchUp => self.catch_up().await,
+            Input::Amend(client, amendment, reply) => {
+                let effects = self.state.amend(client, amendment);
+                let _ = reply.send(effects.is_some());
+                effects.unwrap_or_default()
+            }
+            Input::Post(payload, to, reply) => {
+                let entry = self.state.notice(now, &mut rand::rng(), payload, to);
+                let saved = self.hub.store.append_chat(self.state.uid(), &entry).await;
+                let saved = saved.map_err(store_failed);
+                let stored = saved.is_ok();
+                let _ = reply.send(saved);
+                match stored {
+                    true => self.state.noticed(entry, to),
+                    false => Vec::new(),
+                }
+            }
             Input::Changed(room) => self.state.changed(*room),
             Input::Over(room, reason) => {
                 let refusal = match room.deleted_at {

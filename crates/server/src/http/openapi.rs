@@ -17,7 +17,7 @@ use utoipa::openapi::{
 use super::App;
 use super::address::BothForms;
 use super::problem::Problem;
-use super::{events, rooms, s0, system};
+use super::{events, rooms, s0, system, twirp, validate};
 
 pub(super) fn routes() -> Router<App> {
     Router::new().both("/openapi.json", get(show))
@@ -44,6 +44,8 @@ fn document() -> Document {
         s0::Api::openapi(),
         events::Api::openapi(),
         system::Api::openapi(),
+        validate::Api::openapi(),
+        twirp::document(),
     ] {
         document.merge(dialect);
     }

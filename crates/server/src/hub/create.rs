@@ -67,6 +67,9 @@ impl Hub {
     async fn insert(&self, room: &Room) -> Result<(), StoreError> {
         debug_assert!(room.name.chars().count() <= MAX_NAME_CHARS);
         let mut tx = self.store.begin().await?;
+        if room.rtc_name != room.ro {
+            tx.free_rtc_name(&room.rtc_name).await?;
+        }
         if let Some(host) = room.host {
             tx.ensure_user(host, self.clock.now()).await?;
         }

@@ -220,6 +220,12 @@ impl Room {
         names
     }
 
+    /// Whether a LiveKit server would know it: it lives, or was made there by
+    /// name.
+    pub fn is_rtc(&self) -> bool {
+        self.incarnation.is_some() || (self.link.is_none() && self.rtc_name != self.ro)
+    }
+
     /// A room whose end takes it away: emptied out, it is found no more. Those
     /// that belong to something are remembered.
     pub fn is_fleeting(&self) -> bool {

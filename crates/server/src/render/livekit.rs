@@ -76,6 +76,17 @@ fn source(source: TrackSource) -> Source {
     }
 }
 
+/// What of LiveKit's sources there is here.
+pub fn permitted_source(source: Source) -> Option<TrackSource> {
+    match source {
+        Source::Camera => Some(TrackSource::Camera),
+        Source::Microphone => Some(TrackSource::Microphone),
+        Source::ScreenShare => Some(TrackSource::ScreenShare),
+        Source::ScreenShareAudio => Some(TrackSource::ScreenShareAudio),
+        Source::Unknown => None,
+    }
+}
+
 fn permission(grants: &Grants) -> ParticipantPermission {
     let sources = grants.can_publish_sources.iter();
     ParticipantPermission {

@@ -5,6 +5,7 @@ use visavis_protocol::{ChatEntry, RelayKind, RemovedReason};
 
 use crate::id::ClientId;
 use crate::model::Participant;
+use crate::room::state::Amendment;
 
 /// One thing that happened on the node that tells it, which has stored it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -21,6 +22,13 @@ pub(crate) enum News {
     Left {
         /// Who.
         client: ClientId,
+    },
+    /// Someone is to be changed by the node that it is on.
+    Amend {
+        /// Who.
+        client: ClientId,
+        /// How.
+        amendment: Amendment,
     },
     /// A chat message, for those on other nodes.
     Chat {

@@ -9,6 +9,7 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+mod amend;
 mod control;
 mod enter;
 mod hear;
@@ -28,6 +29,7 @@ use visavis_protocol::{
     RoomClosed, ServerMessage,
 };
 
+pub(crate) use amend::Amendment;
 pub(crate) use control::Control;
 pub(crate) use enter::{Entry, Resumer};
 pub(crate) use say::{ChatMessage, Saying, Speaker};

@@ -63,6 +63,20 @@ impl Store {
         from_docs(&rows.await?)
     }
 
+    /// The rooms that are not over and of which [`Room::is_rtc`] holds, oldest
+    /// first.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn rtc_rooms(&self, most: i64) -> Result<Vec<Room>, StoreError> {
+        let sql = "SELECT doc FROM rooms WHERE is_active = 1 AND (\
+                   (link IS NULL AND rtc_name <> ro) OR \
+                   uid IN (SELECT room FROM incarnations WHERE ended_at IS NULL)) \
+                   ORDER BY created_at LIMIT $1";
+        let rows = sqlx::query(sql).bind(most).fetch_all(&self.readers);
+        from_docs(&rows.await?)
+    }
+
     /// Rooms in whose life something is due, the longest due first.
     ///
     /// # Errors
@@ -163,6 +177,26 @@ impl Tx {
             .bind(room.next_due().map(|at| at.0))
             .bind(room.deleted_at.map(|at| at.0))
             .bind(to_doc(room)?)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// A deleted room's name in tokens is another's to take.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn free_rtc_name(&mut self, name: &str) -> Result<(), StoreError> {
+        let sql = "SELECT doc FROM rooms WHERE rtc_name = $1 AND deleted_at IS NOT NULL";
+        let row = sqlx::query(sql).bind(name);
+        let row = row.fetch_optional(&mut *self.inner).await?;
+        let Some(mut room) = row.as_ref().map(from_doc::<Room>).transpose()? else {
+            return Ok(());
+        };
+        room.rtc_name.clone_from(&room.ro);
+        sqlx::query("UPDATE rooms SET rtc_name = ro, doc = $2 WHERE uid = $1")
+            .bind(room.uid.to_string())
+            .bind(to_doc(&room)?)
             .execute(&mut *self.inner)
             .await?;
         Ok(())

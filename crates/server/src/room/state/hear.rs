@@ -19,6 +19,12 @@ impl RoomState {
                 Some(index) if !self.members[index].is_local() => self.take_out(index),
                 _ => Vec::new(),
             },
+            News::Amend { client, amendment } => match self.find(client) {
+                Some(index) if self.members[index].is_local() => {
+                    self.amend(client, amendment).unwrap_or_default()
+                }
+                _ => Vec::new(),
+            },
             News::Chat { entry } => {
                 let to = entry.to.as_deref().and_then(|to| Uuid::try_parse(to).ok());
                 let from = Uuid::try_parse(&entry.from).ok();

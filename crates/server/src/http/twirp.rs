@@ -1,0 +1,133 @@
+//! LiveKit's admin API, over Twirp (its protocol version 7, without streams):
+//! `POST /twirp/livekit.RoomService/{method}` in JSON or protobuf, as the stock
+//! server SDKs speak it.
+
+mod describe;
+mod error;
+mod people;
+mod rooms;
+mod wire;
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::http::Method;
+use axum::response::Response;
+use axum::routing::any;
+use visavis_protocol::token::VideoGrant;
+
+use super::App;
+use super::address::BothForms;
+use super::who::Who;
+use crate::access::principal::{Denied, Principal, RoomFacts, may_administrate};
+use crate::model::{Phase, Room};
+pub(super) use describe::document;
+use error::{Code, TwirpError};
+use wire::Wire;
+
+/// The largest request, in bytes.
+const MAX_BODY: usize = 1024 * 1024;
+/// The longest free text that LiveKit's API lets one keep, in bytes: its
+/// server's own default.
+const MAX_METADATA: usize = 64 * 1024;
+
+/// What RoomService does elsewhere, and not here.
+const NOT_HERE: [&str; 4] = [
+    "UpdateSubscriptions",
+    "ForwardParticipant",
+    "MoveParticipant",
+    "PerformRpc",
+];
+
+pub(super) fn routes() -> Router<App> {
+    Router::new().both("/twirp/{service}/{method}", any(call))
+}
+
+/// One who calls.
+struct Caller<'a> {
+    app: &'a App,
+    who: Who,
+}
+
+async fn call(
+    State(app): State<App>,
+    Path((service, method)): Path<(String, String)>,
+    request: Request,
+) -> Result<Response, TwirpError> {
+    let bad_route = |why: &str| TwirpError::new(Code::BadRoute, why);
+    if service != "livekit.RoomService" {
+        return Err(bad_route("there is no such service"));
+    }
+    if request.method() != Method::POST {
+        return Err(bad_route("a method is called with POST"));
+    }
+    let (mut parts, body) = request.into_parts();
+    let wire = Wire::of(&parts.headers)?;
+    let who = Who::from_request_parts(&mut parts, &app).await?;
+    let caller = Caller { app: &app, who };
+    let body = to_bytes(body, MAX_BODY).await.map_err(|_| {
+        let why = format!("the request is not all there, or has more than {MAX_BODY} bytes");
+        TwirpError::new(Code::Malformed, why)
+    })?;
+    match method.as_str() {
+        "CreateRoom" => wire.write(&caller.create_room(wire.read(&body)?).await?),
+        "ListRooms" => wire.write(&caller.list_rooms(wire.read(&body)?).await?),
+        "DeleteRoom" => wire.write(&caller.delete_room(wire.read(&body)?).await?),
+        "UpdateRoomMetadata" => wire.write(&caller.update_room_metadata(wire.read(&body)?).await?),
+        "ListParticipants" => wire.write(&caller.list_participants(wire.read(&body)?).await?),
+        "GetParticipant" => wire.write(&caller.get_participant(wire.read(&body)?).await?),
+        "RemoveParticipant" => wire.write(&caller.remove_participant(wire.read(&body)?).await?),
+        "MutePublishedTrack" => wire.write(&caller.mute_published_track(wire.read(&body)?).await?),
+        "UpdateParticipant" => wire.write(&caller.update_participant(wire.read(&body)?).await?),
+        "SendData" => wire.write(&caller.send_data(wire.read(&body)?).await?),
+        method if NOT_HERE.contains(&method) => {
+            let why = "this needs a server that forwards media";
+            Err(TwirpError::new(Code::Unimplemented, why))
+        }
+        _ => Err(bad_route("there is no such method")),
+    }
+}
+
+impl Caller<'_> {
+    /// Whether it may do what concerns all rooms: a token must grant it in so
+    /// many words, as a LiveKit server asks.
+    fn may(&self, granted: impl Fn(&VideoGrant) -> bool) -> Result<(), TwirpError> {
+        match &self.who.principal {
+            Principal::Token(claims) => {
+                let granted = claims.video.as_ref().is_some_and(granted);
+                granted.then_some(()).ok_or(Denied::Forbidden.into())
+            }
+            Principal::User(_) | Principal::Open { .. } => Ok(self.who.operates(self.app)?),
+        }
+    }
+
+    /// A room that is not over, whose administrator this one is. Who is not
+    /// does not learn whether there is one.
+    async fn room(&self, name: &str) -> Result<Room, TwirpError> {
+        let found = self.app.hub.look_up(name).await?;
+        let Some(room) = found.filter(|room| self.is_there(room)) else {
+            let facts = RoomFacts {
+                names: &[name.to_owned()],
+                host: None,
+            };
+            let admins = &self.app.hub.config.admins;
+            may_administrate(&self.who.principal, facts, admins)?;
+            return Err(TwirpError::room_not_found());
+        };
+        self.who.administrates(self.app, &room)?;
+        Ok(room)
+    }
+
+    fn is_there(&self, room: &Room) -> bool {
+        let phase = room.phase(self.app.hub.clock.now());
+        matches!(phase, Phase::Open | Phase::Pending)
+    }
+}
+
+fn checked_metadata(metadata: &str) -> Result<(), TwirpError> {
+    if metadata.len() > MAX_METADATA {
+        let why = format!("metadata of more than {MAX_METADATA} bytes");
+        return Err(TwirpError::new(Code::InvalidArgument, why));
+    }
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! Those who are inside, as LiveKit's admin API sees and changes them.
+
+use livekit_protocol::{
+    ListParticipantsRequest, ListParticipantsResponse, MuteRoomTrackRequest, MuteRoomTrackResponse,
+    ParticipantInfo, ParticipantPermission, RemoveParticipantResponse, RoomParticipantIdentity,
+    SendDataRequest, SendDataResponse, UpdateParticipantRequest,
+};
+use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
+use visavis_protocol::{Feature, Grants};
+
+use super::error::{Code, TwirpError};
+use super::{Caller, checked_metadata};
+use crate::hub::Act;
+use crate::model::{Participant, Room};
+use crate::refusal::person_name;
+use crate::render::livekit::{self, permitted_source};
+use crate::room::Amendment;
+
+/// The topics whose data is a chat: none, ours, and LiveKit's own components'.
+const CHAT_TOPICS: [&str; 3] = ["", "chat", "lk-chat-topic"];
+
+impl Caller<'_> {
+    pub(super) async fn list_participants(
+        &self,
+        request: ListParticipantsRequest,
+    ) -> Result<ListParticipantsResponse, TwirpError> {
+        let room = self.room(&request.room).await?;
+        let inside = self.app.hub.inside(room.uid).await?;
+        Ok(ListParticipantsResponse {
+            participants: inside.iter().map(livekit::participant).collect(),
+        })
+    }
+
+    pub(super) async fn get_participant(
+        &self,
+        request: RoomParticipantIdentity,
+    ) -> Result<ParticipantInfo, TwirpError> {
+        let (_, who) = self.participant(&request.room, &request.identity).await?;
+        Ok(livekit::participant(&who))
+    }
+
+    /// Puts someone out, who may come again as long as its token is good.
+    pub(super) async fn remove_participant(
+        &self,
+        request: RoomParticipantIdentity,
+    ) -> Result<RemoveParticipantResponse, TwirpError> {
+        let (room, who) = self.participant(&request.room, &request.identity).await?;
+        self.act(&room, &who, Act::Remove).await?;
+        Ok(RemoveParticipantResponse {})
+    }
+
+    /// Asks someone to mute a track: no server is between it and the others.
+    /// The answer is what is asked for; the record follows its own word.
+    pub(super) async fn mute_published_track(
+        &self,
+        request: MuteRoomTrackRequest,
+    ) -> Result<MuteRoomTrackResponse, TwirpError> {
+        let (room, who) = self.participant(&request.room, &request.identity).await?;
+        let mut tracks = who.tracks.iter();
+        let track = tracks.find(|track| track.sid == request.track_sid);
+        let track = track
+            .ok_or_else(|| TwirpError::new(Code::NotFound, "this participant has no such track"))?;
+        let impossible = |why: &str| Err(TwirpError::new(Code::FailedPrecondition, why));
+        if !request.muted {
+            return impossible("nobody can be unmuted from outside");
+        }
+        if !who.features.has(Feature::Controls) {
+            return impossible("this participant's client takes no orders to mute itself");
+        }
+        self.act(&room, &who, Act::Mute(track.source)).await?;
+        let mut track = livekit::track(track);
+        track.muted = true;
+        Ok(MuteRoomTrackResponse { track: Some(track) })
+    }
+
+    pub(super) async fn update_participant(
+        &self,
+        request: UpdateParticipantRequest,
+    ) -> Result<ParticipantInfo, TwirpError> {
+        let (room, mut who) = self.participant(&request.room, &request.identity).await?;
+        let amendment = amendment(request)?;
+        amendment.apply(&mut who);
+        self.act(&room, &who, Act::Amend(amendment)).await?;
+        Ok(livekit::participant(&who))
+    }
+
+    /// Data for those inside reaches them as a chat message from nobody among
+    /// them (docs/decisions/0006).
+    pub(super) async fn send_data(
+        &self,
+        request: SendDataRequest,
+    ) -> Result<SendDataResponse, TwirpError> {
+        let room = self.room(&request.room).await?;
+        let inside = self.app.hub.inside(room.uid).await?;
+        let payload = chat_payload(&request)?;
+        #[expect(deprecated, reason = "older SDKs still name the sids")]
+        let sids = &request.destination_sids;
+        let identities = &request.destination_identities;
+        if sids.is_empty() && identities.is_empty() {
+            self.app.hub.post(&room, payload, None).await?;
+            return Ok(SendDataResponse {});
+        }
+        let is_meant =
+            |who: &&Participant| identities.contains(&who.identity) || sids.contains(&who.sid);
+        for who in inside.iter().filter(is_meant) {
+            let payload = payload.clone();
+            self.app.hub.post(&room, payload, Some(who.client)).await?;
+        }
+        Ok(SendDataResponse {})
+    }
+
+    async fn act(&self, room: &Room, who: &Participant, act: Act) -> Result<(), TwirpError> {
+        let done = self.app.hub.act(room, who.client, act).await;
+        there(done.then_some(()))
+    }
+
+    /// Someone who is inside, by identity; of several the one who came last.
+    async fn participant(
+        &self,
+        room: &str,
+        identity: &str,
+    ) -> Result<(Room, Participant), TwirpError> {
+        let room = self.room(room).await?;
+        let inside = self.app.hub.inside(room.uid).await?;
+        let mut named = inside.into_iter().rev();
+        let named = named.find(|who| who.identity == identity);
+        there(named).map(|who| (room, who))
+    }
+}
+
+fn there<T>(found: Option<T>) -> Result<T, TwirpError> {
+    found.ok_or_else(TwirpError::participant_not_found)
+}
+
+/// What is to be different; what is empty stays.
+fn amendment(request: UpdateParticipantRequest) -> Result<Amendment, TwirpError> {
+    if !request.attributes.is_empty() {
+        let why = "attributes are not kept here; metadata is";
+        return Err(TwirpError::new(Code::Unimplemented, why));
+    }
+    checked_metadata(&request.metadata)?;
+    let filled = |text: String| Some(text).filter(|text| !text.is_empty());
+    let name = filled(request.name);
+    Ok(Amendment {
+        name: name.as_deref().map(person_name).transpose()?,
+        metadata: filled(request.metadata),
+        grants: request.permission.map(granted).transpose()?,
+    })
+}
+
+fn granted(permission: ParticipantPermission) -> Result<Grants, TwirpError> {
+    if permission.hidden {
+        let why = "nobody is hidden here: everyone connects with everyone";
+        return Err(TwirpError::new(Code::Unimplemented, why));
+    }
+    let sources = permission.can_publish_sources();
+    let known: Vec<_> = sources.clone().filter_map(permitted_source).collect();
+    // A list of what nobody can send allows nothing; an empty one everything.
+    let none_known = known.is_empty() && sources.count() > 0;
+    Ok(Grants {
+        can_publish: permission.can_publish && !none_known,
+        can_subscribe: permission.can_subscribe,
+        can_publish_data: Some(permission.can_publish_data),
+        can_publish_sources: known,
+    })
+}
+
+/// What of the data a chat's reader can be shown: a JSON object goes as it is,
+/// LiveKit's own chat and any other text as text.
+fn chat_payload(request: &SendDataRequest) -> Result<Box<RawValue>, TwirpError> {
+    let unimplemented = |why: &str| TwirpError::new(Code::Unimplemented, why);
+    if !CHAT_TOPICS.contains(&request.topic()) {
+        let why =
+            "data reaches those inside as chat: without a topic, or with `chat` or `lk-chat-topic`";
+        return Err(unimplemented(why));
+    }
+    let text = str::from_utf8(&request.data)
+        .map_err(|_| unimplemented("data reaches those inside as chat: it must be text"))?;
+    if text.len() > visavis_protocol::limits::MAX_MESSAGE_BYTES / 2 {
+        let why = "the data is too long for a chat message";
+        return Err(TwirpError::new(Code::InvalidArgument, why));
+    }
+    let message = match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(serde_json::Value::Object(mut fields)) => match fields.remove("message") {
+            Some(serde_json::Value::String(message)) => message,
+            _ => return serde_json::from_str(text).map_err(|_| unimplemented("this is no text")),
+        },
+        _ => text.to_owned(),
+    };
+    to_raw_value(&json!({"text": message})).map_err(|_| unimplemented("this is no text"))
+}

@@ -1,0 +1,198 @@
+//! Rooms, as LiveKit's admin API makes, lists, changes and deletes them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use livekit_protocol::{
+    CreateRoomRequest, DeleteRoomRequest, DeleteRoomResponse, ListRoomsRequest, ListRoomsResponse,
+    Room as RoomProto, UpdateRoomMetadataRequest,
+};
+use serde_json::json;
+use uuid::Uuid;
+use visavis_protocol::token::VideoGrant;
+
+use super::error::{Code, TwirpError};
+use super::{Caller, checked_metadata};
+use crate::id::RoomKey;
+use crate::model::{EndReason, Room};
+use crate::refusal::room_name;
+use crate::render;
+use crate::store::StoreError;
+
+/// A room outlives its last leave by this, where nothing is said: LiveKit's own.
+const EMPTY_TIMEOUT: Duration = Duration::from_secs(300);
+/// The most rooms that a list has, and the most names that it is asked for.
+const MOST_LISTED: i64 = 10_000;
+/// A name may be taken by another between looking and making.
+const ATTEMPTS: usize = 3;
+
+impl Caller<'_> {
+    /// Makes a room that is joined under this name. One that is there already
+    /// takes on what is said of it, and is answered as it is then.
+    pub(super) async fn create_room(
+        &self,
+        request: CreateRoomRequest,
+    ) -> Result<RoomProto, TwirpError> {
+        self.may(|grant| grant.room_create)?;
+        check(&request)?;
+        let hub = &self.app.hub;
+        for _ in 0..ATTEMPTS {
+            match hub.look_up(&request.name).await? {
+                Some(room) if !self.is_there(&room) => break,
+                Some(room) => return self.take_on(room, request).await,
+                None => {}
+            }
+            let draft = self.draft(&request)?;
+            match hub.create(draft).await {
+                Err(StoreError::Taken(_)) => {}
+                created => return Ok(render::livekit::room(&created?, 0)),
+            }
+        }
+        let why = "a room of this name is over, and remembered; delete it or choose another name";
+        Err(TwirpError::new(Code::AlreadyExists, why))
+    }
+
+    fn draft(&self, request: &CreateRoomRequest) -> Result<Room, TwirpError> {
+        let name = RoomKey::Name(request.name.clone());
+        let name_is_whole = room_name(&request.name)? == request.name;
+        if !name_is_whole || !RoomKey::readings(&request.name).contains(&name) {
+            let why = "this is not a name for a room: it reads as something else";
+            return Err(TwirpError::new(Code::InvalidArgument, why));
+        }
+        let mut draft = Room {
+            name: request.name.clone(),
+            rtc_name: request.name.clone(),
+            empty_timeout: Some(EMPTY_TIMEOUT),
+            ..Room::draft(self.app.hub.clock.now())
+        };
+        set(&mut draft, request);
+        Ok(draft)
+    }
+
+    async fn take_on(
+        &self,
+        room: Room,
+        request: CreateRoomRequest,
+    ) -> Result<RoomProto, TwirpError> {
+        let mut wanted = room.clone();
+        set(&mut wanted, &request);
+        if wanted == room {
+            return self.shown(&room).await;
+        }
+        self.who.administrates(self.app, &room)?;
+        let change = |room: &mut Room| {
+            set(room, &request);
+            Ok::<_, TwirpError>(())
+        };
+        let room = self.app.hub.change(room.uid, change).await?;
+        self.shown(&room).await
+    }
+
+    /// The rooms that live, and those that were made here and wait for the first
+    /// to come.
+    pub(super) async fn list_rooms(
+        &self,
+        request: ListRoomsRequest,
+    ) -> Result<ListRoomsResponse, TwirpError> {
+        self.may(|grant| grant.room_list)?;
+        let hub = &self.app.hub;
+        let mut rooms = Vec::new();
+        if request.names.is_empty() {
+            rooms = hub.store.rtc_rooms(MOST_LISTED).await?;
+        } else {
+            if i64::try_from(request.names.len()).unwrap_or(i64::MAX) > MOST_LISTED {
+                let why = format!("more than {MOST_LISTED} names");
+                return Err(TwirpError::new(Code::InvalidArgument, why));
+            }
+            for name in &request.names {
+                rooms.extend(hub.look_up(name).await?.filter(Room::is_rtc));
+            }
+        }
+        rooms.retain(|room| self.is_there(room));
+        let counts: HashMap<Uuid, u32> = hub.store.counts().await?.into_iter().collect();
+        let shown = |room: &Room| {
+            let present = counts.get(&room.uid).copied().unwrap_or_default();
+            render::livekit::room(room, present)
+        };
+        Ok(ListRoomsResponse {
+            rooms: rooms.iter().map(shown).collect(),
+        })
+    }
+
+    /// Ends a room and takes it away; everyone inside has left.
+    pub(super) async fn delete_room(
+        &self,
+        request: DeleteRoomRequest,
+    ) -> Result<DeleteRoomResponse, TwirpError> {
+        let found = self.app.hub.look_up(&request.room).await?;
+        let names = found
+            .as_ref()
+            .map_or_else(|| vec![request.room], Room::names);
+        self.may(|grant: &VideoGrant| {
+            let here = |room: &String| names.contains(room);
+            grant.room_create && grant.room.as_ref().is_none_or(here)
+        })?;
+        let room = found.ok_or_else(TwirpError::room_not_found)?;
+        let ended = self.app.hub.end(room.uid, EndReason::Deleted).await?;
+        ended.ok_or_else(TwirpError::room_not_found)?;
+        Ok(DeleteRoomResponse {})
+    }
+
+    pub(super) async fn update_room_metadata(
+        &self,
+        request: UpdateRoomMetadataRequest,
+    ) -> Result<RoomProto, TwirpError> {
+        let room = self.room(&request.room).await?;
+        checked_metadata(&request.metadata)?;
+        let change = |room: &mut Room| {
+            room.rtc_metadata = request.metadata;
+            Ok::<_, TwirpError>(())
+        };
+        let room = self.app.hub.change(room.uid, change).await?;
+        self.shown(&room).await
+    }
+
+    async fn shown(&self, room: &Room) -> Result<RoomProto, TwirpError> {
+        let present = self.app.hub.present(room.uid).await?;
+        Ok(render::livekit::room(room, present))
+    }
+}
+
+/// Refuses what cannot be had, rather than seem to grant it.
+fn check(request: &CreateRoomRequest) -> Result<(), TwirpError> {
+    if request.name.is_empty() {
+        return Err(TwirpError::new(
+            Code::InvalidArgument,
+            "a room needs a name",
+        ));
+    }
+    if !request.room_preset.is_empty() {
+        let why = "there is no such room preset";
+        return Err(TwirpError::new(Code::InvalidArgument, why));
+    }
+    if request.egress.is_some() || !request.agents.is_empty() || request.replay_enabled {
+        let why = "egress, agents and replay are not offered here";
+        return Err(TwirpError::new(Code::Unimplemented, why));
+    }
+    checked_metadata(&request.metadata)
+}
+
+/// Takes over what is said; zero and nothing mean that nothing is.
+fn set(room: &mut Room, request: &CreateRoomRequest) {
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    if request.empty_timeout > 0 {
+        room.empty_timeout = Some(seconds(request.empty_timeout));
+    }
+    if request.departure_timeout > 0 {
+        room.departure_timeout = seconds(request.departure_timeout);
+    }
+    if request.max_participants > 0 {
+        room.max_participants = request.max_participants;
+    }
+    if !request.metadata.is_empty() {
+        room.rtc_metadata.clone_from(&request.metadata);
+    }
+    if !request.tags.is_empty() {
+        room.tags = json!(request.tags);
+    }
+}

@@ -1,0 +1,40 @@
+//! `GET /rtc/validate`: LiveKit's clients ask here why they were not let in.
+
+use axum::Router;
+use axum::routing::get;
+use utoipa::OpenApi;
+
+use super::App;
+use super::address::BothForms;
+use super::problem::{AUTHENTICATION_FAILED, Problem};
+use super::who::Who;
+use crate::access::principal::Principal;
+
+pub(super) fn routes() -> Router<App> {
+    Router::new().both("/rtc/validate", get(validate))
+}
+
+#[derive(OpenApi)]
+#[openapi(paths(validate))]
+pub(super) struct Api;
+
+/// Whether the bearer's token lets it into some room. It is never taken from
+/// the URL, which others see and keep.
+#[utoipa::path(
+    get,
+    path = "/rtc/validate",
+    tag = "livekit",
+    responses((status = 200, description = "It does", body = String, content_type = "text/plain"))
+)]
+async fn validate(who: Who) -> Result<&'static str, Problem> {
+    let Principal::Token(claims) = &who.principal else {
+        let why = "say who you are: a token is needed, in the header Authorization";
+        return Err(Problem::new(AUTHENTICATION_FAILED, why));
+    };
+    let grant = claims.video.as_ref();
+    if !grant.is_some_and(|grant| grant.room_join && grant.room.is_some()) {
+        let why = "the token lets nobody into a room";
+        return Err(Problem::new(AUTHENTICATION_FAILED, why));
+    }
+    Ok("success")
+}
