@@ -21,7 +21,7 @@ const PING: Duration = Duration::from_secs(2);
 
 /// What a node tells others of a room.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "post")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Post {
     /// Something happened in it.
     News {

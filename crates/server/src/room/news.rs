@@ -9,7 +9,7 @@ use crate::room::state::Amendment;
 
 /// One thing that happened on the node that tells it, which has stored it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "news")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum News {
     /// Someone came in there, or is back, or has changed.
     Is {

@@ -1,0 +1,329 @@
+//! Two processes on one PostgreSQL and one Redis are one service.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use futures_util::future::try_join_all;
+use serde_json::{Value, json};
+use visavis_tests::plain_client::PlainClient;
+use visavis_tests::postgres::Postgres;
+use visavis_tests::redis::Redis;
+use visavis_tests::server::{Launch, RoomServer};
+use visavis_tests::wait::wait_until;
+
+/// A place is kept for thirty seconds, and a dead node's lease ends with them.
+const LEASE_LIMIT: Duration = Duration::from_secs(45);
+const LIMIT: Duration = Duration::from_secs(15);
+
+struct Service {
+    postgres: Postgres,
+    redis: Redis,
+    nodes: Vec<RoomServer>,
+}
+
+impl Service {
+    async fn start(nodes: usize) -> Result<Self> {
+        let postgres = Postgres::start().await?;
+        let redis = Redis::start().await?;
+        let mut service = Self {
+            postgres,
+            redis,
+            nodes: Vec::new(),
+        };
+        for number in 0..nodes {
+            service.add(&format!("node {number}")).await?;
+        }
+        Ok(service)
+    }
+
+    async fn add(&mut self, name: &str) -> Result<()> {
+        let (database, redis) = (self.postgres.url(), self.redis.url());
+        let launch = Launch {
+            name,
+            arguments: &["--database", &database, "--redis", &redis],
+            ..Launch::default()
+        };
+        self.nodes.push(RoomServer::launch(launch).await?);
+        Ok(())
+    }
+
+    async fn client(&self, node: usize) -> Result<PlainClient> {
+        PlainClient::connect(&self.nodes[node].url()).await
+    }
+
+    async fn stop(self) -> Result<()> {
+        for node in self.nodes {
+            node.stop().await?;
+        }
+        Ok(())
+    }
+
+    /// Whom the database has inside a room.
+    async fn inside(&self, room: &str) -> Result<u32> {
+        let sql = format!(
+            "SELECT COUNT(*) FROM participants JOIN rooms ON rooms.uid = participants.room \
+             WHERE rooms.code = '{room}' AND left_at IS NULL"
+        );
+        Ok(self.postgres.query(&sql).await?.trim().parse()?)
+    }
+}
+
+async fn enter(client: &mut PlainClient, room: &str, features: &[&str]) -> Result<Value> {
+    let payload = json!({"roomId": room, "features": features});
+    let join = json!({"type": "join-room", "payload": payload});
+    client.ask(join, "room-joined").await
+}
+
+/// Waits until a client was sent such a message.
+async fn told(client: &PlainClient, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
+    wait_until(what, LEASE_LIMIT, async || {
+        Ok(client.received().into_iter().find(|message| is(message)))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn s3_15_members_on_two_nodes_see_signal_and_chat_with_each_other() -> Result<()> {
+    let service = Service::start(2).await?;
+    let (mut ann, mut ben) = (service.client(0).await?, service.client(1).await?);
+    let room = ann.create("Tea", 0).await?;
+    let inside = ben.join(&room).await?;
+    ensure!(inside == [ann.id(), ben.id()], "{inside:?}");
+    let joined = ann.hears("member-joined").await?;
+    ensure!(joined["memberId"] == ben.id() && joined["participants"] == json!(inside));
+
+    let sdp = json!({"type": "offer", "sdp": "v=0"});
+    ben.say(json!({"type": "offer", "roomId": room, "to": ann.id(), "payload": sdp}))
+        .await?;
+    let offer = ann.hears("offer").await?;
+    ensure!(
+        offer["from"] == ben.id() && offer["payload"] == sdp,
+        "{offer}"
+    );
+    let sdp = json!({"type": "answer", "sdp": "v=0"});
+    ann.say(json!({"type": "answer", "roomId": room, "to": ben.id(), "payload": sdp}))
+        .await?;
+    ensure!(ben.hears("answer").await?["from"] == ann.id());
+    for node in [0, 1] {
+        let mut asker = service.client(node).await?;
+        wait_until("the room is in a call, on either node", LIMIT, async || {
+            let get = json!({"type": "get-room", "payload": {"roomId": room}});
+            let info = asker.ask(get, "room-info").await?;
+            Ok((info["room"]["state"] == "IN_CALL").then_some(()))
+        })
+        .await?;
+    }
+
+    ann.say(json!({"type": "chat", "roomId": room, "payload": "hello"}))
+        .await?;
+    for client in [&ann, &ben] {
+        ensure!(client.hears("chat").await?["payload"] == "hello");
+    }
+    ensure!(ben.participants_in(&room).await? == Some(2));
+    let ann_id = ann.id().to_owned();
+    drop(ann);
+    ensure!(ben.hears("member-left").await?["memberId"] == ann_id.as_str());
+    service.stop().await
+}
+
+#[tokio::test]
+async fn s3_39_who_loses_a_killed_node_comes_back_on_another_and_the_rest_are_gone_in_time()
+-> Result<()> {
+    let mut service = Service::start(2).await?;
+    let features = ["members", "resume", "chat"];
+    let (mut ann, mut ben) = (service.client(0).await?, service.client(1).await?);
+    let mut plain = service.client(1).await?;
+    let room = ann.create("Tea", 0).await?;
+    let token = enter(&mut ben, &room, &features).await?;
+    let token = token["resumeToken"].as_str().context("a token")?.to_owned();
+    plain.join(&room).await?;
+    told(&ann, "ann sees both", |message| {
+        message["memberId"] == plain.id()
+    })
+    .await?;
+    let ben_id = ben.id().to_owned();
+    service.nodes.remove(1).kill().await?;
+
+    // Said while nobody is there to hear it.
+    ann.say(json!({"type": "offer", "to": ben_id, "payload": {"n": 1}}))
+        .await?;
+    ann.say(json!({"type": "chat", "payload": "still there?"}))
+        .await?;
+    ann.hears("chat").await?;
+
+    let mut back = service.client(0).await?;
+    let resume = json!({"type": "resume", "payload": {"resumeToken": token}});
+    let resumed = back.ask(resume.clone(), "resumed").await?;
+    let members = resumed["room"]["participants"]
+        .as_array()
+        .context("members")?;
+    ensure!(members.iter().any(|id| *id == ben_id.as_str()), "{resumed}");
+    ensure!(resumed["room"]["chat"][0]["payload"] == "still there?");
+    let offer = back.hears("offer").await?;
+    ensure!(
+        offer["payload"] == json!({"n": 1}),
+        "what was kept is delivered"
+    );
+    back.say(json!({"type": "chat", "payload": "here I am"}))
+        .await?;
+    told(&ann, "ann reads it", |message| {
+        message["payload"] == "here I am" && message["from"] == ben_id.as_str()
+    })
+    .await?;
+    let mut thief = service.client(0).await?;
+    ensure!(
+        thief.ask(resume, "error").await?["code"] == "unauthorized",
+        "good once"
+    );
+
+    // The other one cannot resume: the lease of its node runs out.
+    let plain_id = plain.id().to_owned();
+    told(&ann, "the plain client is gone", |message| {
+        message["type"] == "member-left" && message["memberId"] == plain_id.as_str()
+    })
+    .await?;
+    ensure!(service.inside(&room).await? == 2);
+    service.stop().await
+}
+
+/// Two hundred come at once, through both doors; how many got in.
+async fn crowd(service: &Service, clients: &mut [PlainClient]) -> Result<usize> {
+    let room = {
+        let made = service.nodes[0].http().post("/rooms", &json!({})).await?;
+        made.expect(201)?["roomId"]
+            .as_str()
+            .context("a room")?
+            .to_owned()
+    };
+    let joins = clients.iter_mut().map(async |client| {
+        let before = client.received().len();
+        client
+            .say(json!({"type": "join-room", "payload": {"roomId": room}}))
+            .await?;
+        wait_until("the join is answered", LIMIT, async || {
+            let news = client.received().into_iter().skip(before);
+            Ok(news
+                .into_iter()
+                .find_map(|message| match message["type"].as_str() {
+                    Some("room-joined") => Some(Ok(true)),
+                    Some("error") if message["code"] == "room-full" => Some(Ok(false)),
+                    Some("error") => Some(Err(anyhow::anyhow!("{message}"))),
+                    _ => None,
+                }))
+        })
+        .await?
+    });
+    let inside = try_join_all(joins).await?;
+    let admitted = inside.iter().filter(|inside| **inside).count();
+    ensure!(service.inside(&room).await? as usize == admitted);
+    for (client, inside) in clients.iter_mut().zip(inside) {
+        if inside {
+            client.say(json!({"type": "leave-room"})).await?;
+        }
+    }
+    wait_until("the room is empty", LIMIT, async || {
+        Ok((service.inside(&room).await? == 0).then_some(()))
+    })
+    .await?;
+    Ok(admitted)
+}
+
+#[tokio::test]
+async fn s4_28_atomic_join_admits_exactly_four_of_two_hundred_across_two_nodes() -> Result<()> {
+    let service = Service::start(2).await?;
+    let mut clients = Vec::new();
+    for number in 0..200 {
+        clients.push(service.client(number % 2).await?);
+    }
+    for round in 0..100 {
+        let admitted = crowd(&service, &mut clients).await?;
+        ensure!(admitted == 4, "round {round}: {admitted}");
+    }
+    service.stop().await
+}
+
+#[tokio::test]
+async fn s4_30_with_redis_down_rooms_work_and_joins_are_as_exact() -> Result<()> {
+    let mut service = Service::start(2).await?;
+    let mut clients = Vec::new();
+    for number in 0..40 {
+        clients.push(service.client(number % 2).await?);
+    }
+    let (mut ann, mut ben) = (service.client(0).await?, service.client(1).await?);
+    let room = ann.create("Tea", 0).await?;
+    ben.join(&room).await?;
+    ann.hears("member-joined").await?;
+    service.redis.kill().await?;
+
+    for _ in 0..3 {
+        let admitted = crowd(&service, &mut clients).await?;
+        ensure!(admitted == 4, "down: {admitted}");
+    }
+    let http = service.nodes[1].http();
+    let made = http
+        .post("/rooms", &json!({"name": "meanwhile"}))
+        .await?
+        .expect(201)?;
+    let code = made["roomId"].as_str().context("a code")?.to_owned();
+    let path = format!("/rooms/{code}");
+    ensure!(http.get(&path).await?.expect(200)?["name"] == "meanwhile");
+    // Said and done meanwhile, unheard by the other node.
+    let mut cid = service.client(1).await?;
+    cid.join(&room).await?;
+    ben.hears("member-joined").await?;
+    cid.say(json!({"type": "chat", "payload": "unheard"}))
+        .await?;
+    ben.hears("chat").await?;
+
+    service.redis.restart().await?;
+    told(&ann, "ann catches up with who came", |message| {
+        message["type"] == "member-joined" && message["memberId"] == cid.id()
+    })
+    .await?;
+    told(&ann, "and with what was said", |message| {
+        message["payload"] == "unheard"
+    })
+    .await?;
+    let admitted = crowd(&service, &mut clients).await?;
+    ensure!(admitted == 4, "back: {admitted}");
+    service.nodes[1].http().get(&path).await?.expect(200)?;
+    ensure!(
+        service
+            .redis
+            .ask(&["EXISTS", &format!("room:{code}")])
+            .await?
+            == "1"
+    );
+    service.stop().await
+}
+
+#[tokio::test]
+async fn s4_14_s4_15_s4_16_s4_12_s4_13_the_cache_in_redis_holds_a_room_for_a_day() -> Result<()> {
+    let service = Service::start(1).await?;
+    let http = service.nodes[0].http();
+    let made = http.post("/rooms", &json!({})).await?.expect(201)?;
+    let code = made["roomId"].as_str().context("a code")?;
+    let key = format!("room:{code}");
+    let path = format!("/rooms/{code}");
+    for way in ["written through", "read through", "back after its time"] {
+        let value: Value = serde_json::from_str(&service.redis.ask(&["GET", &key]).await?)?;
+        let shown = http.get(&path).await?.expect(200)?;
+        ensure!(
+            value["id"] == shown["id"] && value["maxParticipants"] == 4,
+            "{way}: {value}"
+        );
+        ensure!(value["hostId"] == shown["hostId"], "{way}: {value}");
+        let ttl: i64 = service.redis.ask(&["TTL", &key]).await?.parse()?;
+        ensure!((86_391..=86_400).contains(&ttl), "{way}: {ttl}");
+        match way {
+            "written through" => service.redis.ask(&["DEL", &key]).await?,
+            _ => service.redis.ask(&["PEXPIRE", &key, "1"]).await?,
+        };
+        wait_until("the key is gone", LIMIT, async || {
+            Ok((service.redis.ask(&["EXISTS", &key]).await? == "0").then_some(()))
+        })
+        .await?;
+        http.get(&path).await?.expect(200)?;
+    }
+    service.stop().await
+}
