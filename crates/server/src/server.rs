@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::DropGuard;
+use visavis_protocol::{Feature, Role};
 
 use crate::hub::Hub;
 use crate::store::{Store, StoreError};
@@ -16,8 +17,9 @@ use crate::tls::{self, Doorway, TlsError};
 use crate::webhook::deliver::{self, Post};
 use crate::{Contradiction, ServerConfig, http};
 
-/// The longest that [`Server::shutdown`] waits for its connections.
-const SHUTDOWN_LIMIT: Duration = Duration::from_millis(2_500);
+/// The longest that [`Server::shutdown`] waits for its connections, and for what
+/// is written of their end.
+const SHUTDOWN_LIMIT: Duration = Duration::from_millis(2_900);
 
 /// Why a server does not run.
 #[derive(Debug, thiserror::Error)]
@@ -136,16 +138,35 @@ impl Server {
         tokio::time::sleep(self.hub.config.drain).await;
         drop(self.cancel);
         self.hub.tasks.close();
-        if tokio::time::timeout(SHUTDOWN_LIMIT, self.hub.tasks.wait())
-            .await
-            .is_err()
-        {
-            tracing::warn!(
-                left = self.hub.tasks.len(),
-                "connections did not end in time"
-            );
+        let ended = async {
+            self.hub.tasks.wait().await;
+            see_off(&self.hub).await
+        };
+        match tokio::time::timeout(SHUTDOWN_LIMIT, ended).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "cannot note who has left");
+            }
+            Err(_) => {
+                let left = self.hub.tasks.len();
+                tracing::warn!(left, "not everything ended in time");
+            }
         }
     }
+}
+
+/// Whoever cannot take its place again has left: others can on another node,
+/// until this one's lease runs out.
+async fn see_off(hub: &Hub) -> Result<(), StoreError> {
+    for who in hub.store.participants_of_node(&hub.node).await? {
+        if hub.store.is_shared() && who.features.has(Feature::Resume) {
+            continue;
+        }
+        let was_host = who.role == Role::Host;
+        hub.left(who, was_host).await?;
+    }
+    Ok(())
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {

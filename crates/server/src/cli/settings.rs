@@ -1,8 +1,7 @@
 //! The server's flags, each with a variable of the environment, and the
-//! configuration that they come to. An empty variable counts as none.
+//! configuration that they come to. An empty text counts as none.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
@@ -40,7 +39,7 @@ pub(super) struct Settings {
         env = "VISAVIS_TLS_CERT",
         help_heading = "Serving"
     )]
-    tls_cert: Option<PathBuf>,
+    tls_cert: Option<String>,
     /// The certificate's private key (PEM)
     #[arg(
         long,
@@ -48,7 +47,7 @@ pub(super) struct Settings {
         env = "VISAVIS_TLS_KEY",
         help_heading = "Serving"
     )]
-    tls_key: Option<PathBuf>,
+    tls_key: Option<String>,
     /// When told to stop: how long /readyz says 503 before the sockets are closed
     #[arg(
         long,
@@ -201,9 +200,11 @@ impl Settings {
             (Some(_), None) => return Err("--api-key needs --api-secret".to_owned()),
             (None, Some(_)) => return Err("--api-secret needs --api-key".to_owned()),
         };
-        let file = |path: Option<PathBuf>| path.filter(|path| !path.as_os_str().is_empty());
-        let tls = match (file(self.tls_cert), file(self.tls_key)) {
-            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        let tls = match (given(self.tls_cert), given(self.tls_key)) {
+            (Some(certificate), Some(key)) => Some(TlsFiles {
+                certificate: certificate.into(),
+                key: key.into(),
+            }),
             (None, None) => None,
             (Some(_), None) => return Err("--tls-cert needs --tls-key".to_owned()),
             (None, Some(_)) => return Err("--tls-key needs --tls-cert".to_owned()),

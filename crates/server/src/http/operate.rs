@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::App;
 use super::problem::{NOT_FOUND, Problem};
 use super::who::{Who, origin};
+use crate::clock::Timestamp;
 use crate::config::Discovery;
 use crate::metrics;
 use crate::model::{RoomKind, Template};
@@ -105,7 +106,11 @@ async fn report(
     let stays = app.hub.store.participants(room.uid, Stay::Any).await?;
     let figures = app.hub.store.room_figures(room.uid).await?;
     let now = app.hub.clock.now();
-    let left = |stay: &crate::model::Participant| stay.left_at.unwrap_or(now);
+    // Whoever came was there, if only for a moment.
+    let left = |stay: &crate::model::Participant| {
+        let left = stay.left_at.unwrap_or(now);
+        left.max(Timestamp(stay.joined_at.0 + 1))
+    };
     let seconds: u64 = stays
         .iter()
         .map(|stay| left(stay).since(stay.joined_at).as_secs())

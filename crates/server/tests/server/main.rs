@@ -4,9 +4,12 @@
 
 mod extensions;
 #[cfg(unix)]
+mod operating;
+#[cfg(unix)]
 mod program;
 mod rest;
 mod resume;
 mod rooms;
 mod support;
 mod unruly;
+mod webhooks;
