@@ -269,7 +269,8 @@ async fn load(hub: &Hub, uid: Uuid) -> Result<Option<RoomState>, StoreError> {
 struct RoomTask {
     hub: Arc<Hub>,
     state: RoomState,
-    /// Of the members who are here.
+    /// Of the members who are here, of those who wait, and of those who were put
+    /// out and have said nothing of leaving.
     outboxes: HashMap<SocketId, Outbox>,
     inbox: mpsc::Receiver<Input>,
     recorder: Recorder,
@@ -506,9 +507,6 @@ impl RoomTask {
                         outbox.close(code);
                     }
                 }
-                Effect::Forget(socket) => {
-                    self.outboxes.remove(&socket);
-                }
                 Effect::Order {
                     order,
                     by,
@@ -521,17 +519,13 @@ impl RoomTask {
                 }
                 Effect::Left(who, was_host) => {
                     self.record(Record::Left {
-                        who: *who,
+                        who,
                         was_host: was_host.0,
                     })
                     .await;
                 }
                 Effect::Save { before, who } => {
-                    self.record(Record::Changed {
-                        before: *before,
-                        who: *who,
-                    })
-                    .await;
+                    self.record(Record::Changed { before, who }).await;
                 }
                 Effect::SaveChat(chat) => {
                     let saved = self.hub.store.append_chat(self.state.uid(), &chat.entry);

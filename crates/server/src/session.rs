@@ -236,6 +236,13 @@ impl Session {
         self.room.as_ref().filter(|room| !room.is_over())
     }
 
+    /// Forgets a room that the client is out of, and has it forget the socket.
+    async fn vacate(&mut self) {
+        if let Some(room) = self.room.take() {
+            let _ = room.leave(self.speaker()).await;
+        }
+    }
+
     /// The room that the client is in, or waits for.
     async fn place(&self) -> Option<(&RoomHandle, Place)> {
         let room = self.room()?;

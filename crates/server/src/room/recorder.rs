@@ -17,11 +17,14 @@ const MOST: usize = 1_024;
 #[derive(Debug)]
 pub(super) enum Record {
     /// Someone has left.
-    Left { who: Participant, was_host: bool },
+    Left {
+        who: Box<Participant>,
+        was_host: bool,
+    },
     /// Someone has changed.
     Changed {
-        before: Participant,
-        who: Participant,
+        before: Box<Participant>,
+        who: Box<Participant>,
     },
 }
 
@@ -63,7 +66,7 @@ impl Recorder {
 
 async fn store(hub: &Hub, record: &Record) -> Result<(), StoreError> {
     match record {
-        Record::Left { who, was_host } => hub.left(who.clone(), *was_host).await,
+        Record::Left { who, was_host } => hub.left(Participant::clone(who), *was_host).await,
         Record::Changed { before, who } => hub.updated(before, who).await,
     }
 }

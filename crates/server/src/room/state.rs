@@ -53,8 +53,6 @@ pub(crate) enum Effect {
     Send { to: SocketId, frame: Frame },
     /// Close that socket.
     Close(SocketId, CloseCode),
-    /// This socket's client is neither in nor waiting any more.
-    Forget(SocketId),
     /// Do what a host wants done to the stored room; where that fails, tell it.
     Order {
         order: Order,

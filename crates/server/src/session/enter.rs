@@ -31,6 +31,7 @@ impl Session {
         if self.place().await.is_some() {
             return Err(already_in_room());
         }
+        self.vacate().await;
         let principal = self.caller.principal(&self.hub, create.token.as_deref())?;
         may_create(self.hub.config.auth, &principal)?;
         let visitor = Visitor {
@@ -104,18 +105,22 @@ impl Session {
                 pass: Pass::None,
             };
             let applicant = applicant(&principal, admission(&principal, &room)?, visitor)?;
-            if here.is_none() && !knocked {
-                self.knock(&room, &applicant, join.passcode.take()).await?;
-                knocked = true;
+            if here.is_none() {
+                self.vacate().await;
+                if !knocked {
+                    self.knock(&room, &applicant, join.passcode.take()).await?;
+                    knocked = true;
+                }
             }
             let handle = self.hub.wake(&room);
             let entry = self.entry(envelope, false);
             match handle.join(applicant, entry, self.outbox.clone()).await {
                 Err(Asleep) => continue,
-                Ok(joined) => joined?,
+                Ok(joined) => {
+                    self.room = joined.is_ok().then_some(handle);
+                    return joined;
+                }
             }
-            self.room = Some(handle);
-            return Ok(());
         }
         Err(Refusal::server_busy())
     }
@@ -151,6 +156,7 @@ impl Session {
         if self.place().await.is_some() {
             return Err(already_in_room());
         }
+        self.vacate().await;
         let token = ResumeToken::parse(&resume.resume_token).ok_or_else(Refusal::void_token)?;
         let void = |refusal: Refusal| match refusal.code {
             ErrorCode::RoomNotFound => Refusal::void_token(),

@@ -2,14 +2,18 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod access;
+mod controls;
 mod extensions;
 #[cfg(unix)]
 mod operating;
 #[cfg(unix)]
 mod program;
+mod quality;
 mod rest;
 mod resume;
 mod rooms;
 mod support;
 mod unruly;
+mod waiting;
 mod webhooks;

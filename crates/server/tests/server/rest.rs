@@ -106,7 +106,7 @@ async fn what_is_wrong_is_a_problem_document() {
 }
 
 #[tokio::test]
-async fn pages_of_any_origin_may_use_it() {
+async fn s3_32_pages_of_any_origin_may_use_it() {
     let server = server().await;
     let address = server.local_addr();
     let preflight = "Origin: http://127.0.0.1:9\r\nAccess-Control-Request-Method: POST\r\n";

@@ -85,7 +85,7 @@ async fn of_what_was_relayed_the_last_256_are_kept() {
 }
 
 #[tokio::test]
-async fn who_closes_or_stays_away_has_left() {
+async fn s3_39_who_closes_or_stays_away_has_left() {
     let config = ServerConfig {
         limits: Limits {
             resume_window: Duration::from_millis(300),

@@ -8,21 +8,40 @@ use visavis_server::{Server, ServerConfig};
 
 use crate::support::{Client, all, http, server, wait_for_room};
 
-#[tokio::test]
-async fn three_plain_clients_go_through_the_whole_protocol() {
-    let server = server().await;
+/// Three plain clients in a room, of which all have heard.
+async fn trio(server: &Server) -> (Client, Client, Client, String) {
     let address = server.local_addr();
     let mut a = Client::connect(address).await;
     let mut b = Client::connect(address).await;
     let mut c = Client::connect(address).await;
-    let (ia, ib, ic) = (a.id.clone(), b.id.clone(), c.id.clone());
+    let room = a.create(json!({"name": "Team Meeting"})).await;
+    b.join(&room).await;
+    a.expect("member-joined").await;
+    c.join(&room).await;
+    a.expect("member-joined").await;
+    b.expect("member-joined").await;
+    (a, b, c, room)
+}
 
+#[tokio::test]
+async fn s3_03_s3_04_s3_05_s3_17_s3_18_a_room_is_made_and_its_creator_is_in_it_and_host() {
+    let server = server().await;
+    let mut a = Client::connect(server.local_addr()).await;
+    let payload = json!({"name": "Team Meeting", "maxParticipants": 10});
     let mut created = a
-        .ask(json!({"type": "create-room", "payload": {"name": "Team Meeting", "maxParticipants": 10}}))
+        .ask(json!({"type": "create-room", "payload": payload}))
         .await;
     let room = created["room"]["id"].as_str().unwrap().to_owned();
     let created_at = created["room"]["createdAt"].take();
     let created_at = created_at.as_str().unwrap();
+    let format = &time::format_description::well_known::Rfc3339;
+    let at = time::OffsetDateTime::parse(created_at, format).unwrap();
+    assert!(
+        (time::OffsetDateTime::now_utc() - at)
+            .as_seconds_f64()
+            .abs()
+            < 60.0
+    );
     assert!(
         created_at.len() == 20 && created_at.ends_with('Z'),
         "{created_at}"
@@ -30,15 +49,30 @@ async fn three_plain_clients_go_through_the_whole_protocol() {
     assert_eq!(
         created,
         json!({"type": "room-created", "room": {
-            "id": room, "name": "Team Meeting", "createdAt": null, "host": ia,
-            "maxParticipants": 10, "participants": [ia],
+            "id": room, "name": "Team Meeting", "createdAt": null, "host": a.id,
+            "maxParticipants": 10, "participants": [a.id],
         }})
     );
+}
 
-    assert_eq!(
-        b.ask(json!({"type": "list-rooms"})).await,
-        json!({"type": "rooms-list", "rooms": [{"id": room, "name": "Team Meeting", "participantCount": 1}]})
-    );
+#[tokio::test]
+async fn s3_02_every_room_has_an_id_of_its_own() {
+    let server = server().await;
+    let mut a = Client::connect(server.local_addr()).await;
+    let mut b = Client::connect(server.local_addr()).await;
+    let same = json!({"name": "Tea"});
+    assert_ne!(a.create(same.clone()).await, b.create(same).await);
+}
+
+#[tokio::test]
+async fn s3_07_s3_19_s3_20_s3_21_one_who_joins_is_answered_and_the_others_are_told() {
+    let server = server().await;
+    let address = server.local_addr();
+    let mut a = Client::connect(address).await;
+    let mut b = Client::connect(address).await;
+    let mut c = Client::connect(address).await;
+    let (ia, ib, ic) = (a.id.clone(), b.id.clone(), c.id.clone());
+    let room = a.create(json!({"name": "Tea"})).await;
     assert_eq!(
         b.join(&room).await,
         json!({"type": "room-joined", "room": {"id": room, "participants": [ia, ib]}})
@@ -52,7 +86,43 @@ async fn three_plain_clients_go_through_the_whole_protocol() {
     );
     let joined = json!({"type": "member-joined", "roomId": room, "memberId": ic, "participants": [ia, ib, ic]});
     assert_eq!([a.hear().await, b.hear().await], [joined.clone(), joined]);
+    c.nothing_more().await;
+}
 
+#[tokio::test]
+async fn s3_24_s3_25_rooms_are_listed_with_their_numbers() {
+    let server = server().await;
+    let mut a = Client::connect(server.local_addr()).await;
+    let mut b = Client::connect(server.local_addr()).await;
+    let room = a.create(json!({"name": "Tea"})).await;
+    let listed = json!([{"id": room, "name": "Tea", "participantCount": 1}]);
+    assert_eq!(
+        b.ask(json!({"type": "list-rooms"})).await,
+        json!({"type": "rooms-list", "rooms": listed})
+    );
+    b.join(&room).await;
+    let list = b.ask(json!({"type": "list-rooms"})).await;
+    assert_eq!(list["rooms"][0]["participantCount"], 2);
+}
+
+#[tokio::test]
+async fn s2_22_everyone_hears_how_many_are_inside_without_asking() {
+    let server = server().await;
+    let (mut a, b, mut c, room) = trio(&server).await;
+    let count = |message: Value| message["participants"].as_array().unwrap().len();
+    b.close().await;
+    assert_eq!(count(a.expect("member-left").await), 2);
+    assert_eq!(count(c.expect("member-left").await), 2);
+    let mut d = Client::connect(server.local_addr()).await;
+    d.join(&room).await;
+    assert_eq!(count(a.expect("member-joined").await), 3);
+}
+
+#[tokio::test]
+async fn s3_15_s3_26_s3_28_s3_29_offers_answers_and_candidates_reach_the_one_they_are_for() {
+    let server = server().await;
+    let (mut a, mut b, mut c, room) = trio(&server).await;
+    let (ia, ib) = (a.id.clone(), b.id.clone());
     let offer = json!({"sdp": "v=0\r\n", "type": "offer"});
     b.say(json!({"type": "offer", "roomId": room, "to": ia, "payload": offer}))
         .await;
@@ -76,15 +146,27 @@ async fn three_plain_clients_go_through_the_whole_protocol() {
             json!({"type": kind, "from": ia, "payload": candidate})
         );
     }
+    c.nothing_more().await;
+}
 
+#[tokio::test]
+async fn s3_30_s3_31_chat_reaches_everyone_its_sender_included() {
+    let server = server().await;
+    let (mut a, mut b, mut c, room) = trio(&server).await;
     b.say(json!({"type": "chat", "roomId": room, "payload": {"text": "hello"}}))
         .await;
-    let chat = json!({"type": "chat", "roomId": room, "from": ib, "payload": {"text": "hello"}});
+    let chat = json!({"type": "chat", "roomId": room, "from": b.id, "payload": {"text": "hello"}});
     assert_eq!(
         [a.hear().await, b.hear().await, c.hear().await],
         [chat.clone(), chat.clone(), chat]
     );
+}
 
+#[tokio::test]
+async fn s3_22_s3_23_s3_50_one_leaves_and_the_others_remain() {
+    let server = server().await;
+    let (mut a, mut b, mut c, room) = trio(&server).await;
+    let (ia, ib, ic) = (a.id.clone(), b.id.clone(), c.id.clone());
     a.say(json!({"type": "leave-room", "payload": {"roomId": room}}))
         .await;
     let left =
@@ -95,10 +177,110 @@ async fn three_plain_clients_go_through_the_whole_protocol() {
         b.hear().await,
         json!({"type": "member-left", "roomId": room, "memberId": ic, "participants": [ib]})
     );
+    b.nothing_more().await;
 }
 
 #[tokio::test]
-async fn the_welcome_names_the_server_and_its_extensions() {
+async fn s3_16_s3_34_s3_41_each_newcomer_connects_to_each_who_was_there() {
+    let server = server().await;
+    let mut inside: Vec<Client> = Vec::new();
+    let mut room = String::new();
+    let mut connections = 0;
+    for count in 1..=6 {
+        let mut newcomer = Client::connect(server.local_addr()).await;
+        if inside.is_empty() {
+            room = newcomer.create(json!({"name": "Mesh"})).await;
+        } else {
+            newcomer.join(&room).await;
+        }
+        for member in &mut inside {
+            // Its arrival comes first, and then its offer.
+            newcomer
+                .say(json!({"type": "offer", "roomId": room, "to": member.id, "payload": {}}))
+                .await;
+            assert_eq!(
+                member.expect("member-joined").await["memberId"],
+                newcomer.id
+            );
+            assert_eq!(member.expect("offer").await["from"], newcomer.id);
+            member
+                .say(json!({"type": "answer", "roomId": room, "to": newcomer.id, "payload": {}}))
+                .await;
+            assert_eq!(newcomer.expect("answer").await["from"], member.id);
+            connections += 1;
+        }
+        inside.push(newcomer);
+        assert_eq!(connections, count * (count - 1) / 2);
+    }
+}
+
+#[tokio::test]
+async fn s3_37_s3_40_s3_52_missing_room_missing_member_and_full_room_are_told_as_such() {
+    let server = server().await;
+    let address = server.local_addr();
+    let mut a = Client::connect(address).await;
+    let mut b = Client::connect(address).await;
+    for name in ["abc-defg-hij", "nowhere", ""] {
+        assert_eq!(b.join(name).await["code"], "room-not-found", "{name}");
+    }
+    let room = a.create(json!({"name": "Tea", "maxParticipants": 1})).await;
+    let full = b.join(&room).await;
+    assert_eq!(
+        (&full["code"], &full["roomId"]),
+        (&json!("room-full"), &json!(room))
+    );
+    a.say(json!({"type": "offer", "roomId": room, "to": b.id, "payload": {}}))
+        .await;
+    assert_eq!(a.refused("member-not-found").await["to"], b.id);
+}
+
+#[tokio::test]
+async fn s3_06_a_limit_holds_and_zero_is_none() {
+    let server = server().await;
+    let address = server.local_addr();
+    let mut host = Client::connect(address).await;
+    let room = host
+        .create(json!({"name": "two", "maxParticipants": 2}))
+        .await;
+    let mut second = Client::connect(address).await;
+    assert_eq!(second.join(&room).await["type"], "room-joined");
+    let mut third = Client::connect(address).await;
+    assert_eq!(third.join(&room).await["code"], "room-full");
+    let mut host = Client::connect(address).await;
+    let room = host
+        .create(json!({"name": "open", "maxParticipants": 0}))
+        .await;
+    let mut clients = join_all((0..50).map(|_| Client::connect(address))).await;
+    for client in &mut clients {
+        assert_eq!(client.join(&room).await["type"], "room-joined");
+    }
+}
+
+#[tokio::test]
+async fn s3_32_s3_55_a_room_and_what_was_said_in_it_outlive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite:{}", folder.path().join("rooms.db").display());
+    let config = ServerConfig {
+        database: database.parse().unwrap(),
+        ..ServerConfig::default()
+    };
+    let before = Server::bind(config.clone()).await.unwrap();
+    let mut a = Client::connect(before.local_addr()).await;
+    let room = a.create(json!({"name": "Tea"})).await;
+    a.say(json!({"type": "chat", "payload": {"text": "remember"}}))
+        .await;
+    a.expect("chat").await;
+    before.shutdown().await;
+    let after = Server::bind(config).await.unwrap();
+    let mut b = Client::connect(after.local_addr()).await;
+    let joined = b.join_with(&room, json!(["chat"])).await;
+    assert_eq!(joined["room"]["name"], "Tea");
+    assert_eq!(joined["room"]["chat"][0]["payload"]["text"], "remember");
+    assert_eq!(joined["room"]["participants"], json!([b.id]));
+}
+
+#[tokio::test]
+async fn s3_13_the_first_message_is_the_clients_id() {
     let server = server().await;
     for path in ["/ws", "/ws/", "/", ""] {
         let client = Client::try_connect(server.local_addr(), path)
@@ -126,7 +308,7 @@ async fn a_relayed_payload_arrives_as_it_was_written() {
 }
 
 #[tokio::test]
-async fn rooms_do_not_see_each_other() {
+async fn s3_01_s3_27_s3_33_s3_49_rooms_do_not_see_or_reach_each_other() {
     let server = server().await;
     let address = server.local_addr();
     let mut a = Client::connect(address).await;
@@ -165,7 +347,7 @@ async fn rooms_do_not_see_each_other() {
 }
 
 #[tokio::test]
-async fn one_room_per_connection_and_joining_it_again_is_answered_again() {
+async fn s3_14_one_room_per_connection_and_joining_it_again_is_answered_again() {
     let server = server().await;
     let address = server.local_addr();
     let mut a = Client::connect(address).await;
@@ -224,21 +406,7 @@ async fn of_a_hundred_who_join_at_once_exactly_as_many_get_in_as_may() {
 }
 
 #[tokio::test]
-async fn zero_participants_at_most_is_no_limit() {
-    let server = server().await;
-    let address = server.local_addr();
-    let mut host = Client::connect(address).await;
-    let room = host
-        .create(json!({"name": "open", "maxParticipants": 0}))
-        .await;
-    let mut clients = join_all((0..50).map(|_| Client::connect(address))).await;
-    for client in &mut clients {
-        assert_eq!(client.join(&room).await["type"], "room-joined");
-    }
-}
-
-#[tokio::test]
-async fn a_private_room_is_not_listed_and_is_joined_by_id() {
+async fn s3_08_a_private_room_is_not_listed_and_is_joined_by_id() {
     let server = server().await;
     let address = server.local_addr();
     let mut a = Client::connect(address).await;
@@ -298,7 +466,7 @@ async fn a_room_answers_to_all_its_ids() {
 }
 
 #[tokio::test]
-async fn an_empty_room_goes_at_once_where_its_time_is_zero() {
+async fn s3_35_s3_51_an_empty_room_goes_at_once_where_its_time_is_zero() {
     let config = ServerConfig {
         empty_timeout: Duration::ZERO,
         ..ServerConfig::default()
@@ -353,7 +521,7 @@ async fn a_join_that_races_the_last_leave_is_in_the_room_or_told_that_there_is_n
 }
 
 #[tokio::test]
-async fn an_empty_room_waits_for_its_time_and_its_next_guest_is_the_host() {
+async fn s3_10_s3_35_an_empty_room_waits_for_its_time_and_its_next_guest_is_the_host() {
     let server = server().await;
     let address = server.local_addr();
     let mut a = Client::connect(address).await;
@@ -370,7 +538,7 @@ async fn an_empty_room_waits_for_its_time_and_its_next_guest_is_the_host() {
 }
 
 #[tokio::test]
-async fn a_room_is_in_call_while_two_who_answered_each_other_are_inside() {
+async fn s3_09_s3_11_s3_12_a_room_is_in_call_while_two_who_answered_each_other_are_inside() {
     let server = server().await;
     let address = server.local_addr();
     let mut a = Client::connect(address).await;
@@ -387,5 +555,10 @@ async fn a_room_is_in_call_while_two_who_answered_each_other_are_inside() {
     b.expect("answer").await;
     wait_for_room(address, &room, |info| info["room"]["state"] == "IN_CALL").await;
     b.close().await;
+    wait_for_room(address, &room, |info| info["room"]["state"] == "ACTIVE").await;
+    a.close().await;
+    wait_for_room(address, &room, |info| info["room"]["state"] == "EMPTY").await;
+    let mut c = Client::connect(address).await;
+    c.join(&room).await;
     wait_for_room(address, &room, |info| info["room"]["state"] == "ACTIVE").await;
 }

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 use visavis_server::{Server, ServerConfig};
@@ -19,13 +21,15 @@ pub async fn server() -> Server {
     Server::bind(ServerConfig::default()).await.unwrap()
 }
 
-/// All extensions that the server has.
+/// The extensions that concern members and chat.
 pub fn all() -> Value {
     json!(["members", "resume", "chat"])
 }
 
 pub struct Client {
     pub id: String,
+    /// What the server said it has.
+    pub features: Vec<String>,
     pub socket: WebSocketStream<TcpStream>,
 }
 
@@ -35,16 +39,39 @@ impl Client {
     }
 
     pub async fn try_connect(address: SocketAddr, path: &str) -> Result<Self, Error> {
+        Self::try_connect_with(address, path, &[]).await
+    }
+
+    /// Connects, with more headers in the handshake.
+    pub async fn connect_with(address: SocketAddr, headers: &[(&'static str, &str)]) -> Self {
+        let connected = Self::try_connect_with(address, "/ws", headers).await;
+        connected.unwrap()
+    }
+
+    pub async fn try_connect_with(
+        address: SocketAddr,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, Error> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let (socket, _) = client_async(format!("ws://{address}{path}"), stream).await?;
+        let mut request = format!("ws://{address}{path}").into_client_request()?;
+        for (name, value) in headers {
+            let value = HeaderValue::from_str(value).unwrap();
+            request
+                .headers_mut()
+                .append(HeaderName::from_static(name), value);
+        }
+        let (socket, _) = client_async(request, stream).await?;
         let mut client = Self {
             id: String::new(),
+            features: Vec::new(),
             socket,
         };
         let welcome = client.hear().await;
         assert_eq!(welcome["type"], "client-id");
         client.id = welcome["id"].as_str().unwrap().to_owned();
+        client.features = serde_json::from_value(welcome["features"].clone()).unwrap();
         Ok(client)
     }
 
@@ -59,12 +86,24 @@ impl Client {
 
     /// The next message.
     pub async fn hear(&mut self) -> Value {
+        let heard = async {
+            loop {
+                match self.socket.next().await.expect("open").unwrap() {
+                    Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                    Message::Ping(_) | Message::Pong(_) => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+        };
+        timeout(LIMIT, heard).await.expect("heard in time")
+    }
+
+    /// The next message of this type, whatever comes before it.
+    pub async fn until(&mut self, kind: &str) -> Value {
         loop {
-            let next = timeout(LIMIT, self.socket.next()).await;
-            match next.expect("heard in time").expect("open").unwrap() {
-                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
-                Message::Ping(_) | Message::Pong(_) => {}
-                other => panic!("{other:?}"),
+            let message = self.hear().await;
+            if message["type"] == kind {
+                return message;
             }
         }
     }
@@ -100,6 +139,12 @@ impl Client {
 
     pub async fn join(&mut self, room: &str) -> Value {
         self.ask(json!({"type": "join-room", "payload": {"roomId": room}}))
+            .await
+    }
+
+    /// Asks to come in, with whatever else is said.
+    pub async fn knock(&mut self, payload: Value) -> Value {
+        self.ask(json!({"type": "join-room", "payload": payload}))
             .await
     }
 

@@ -218,7 +218,7 @@ async fn who_does_not_read_is_closed_and_the_others_are_not_held_up() {
 }
 
 #[tokio::test]
-async fn who_is_silent_is_dropped_and_who_answers_pings_is_not() {
+async fn s3_39_who_is_silent_is_dropped_and_who_answers_pings_is_not() {
     let limits = Limits {
         ping_interval: Duration::from_millis(200),
         silence_limit: Duration::from_secs(2),

@@ -130,7 +130,6 @@ impl RoomState {
             );
             let frame = notice.frame_for(features);
             effects.extend(frame.map(|frame| Effect::Send { to, frame }));
-            effects.push(Effect::Forget(to));
         }
         effects
     }

@@ -231,6 +231,6 @@ impl RoomState {
         };
         let to = waiter.entry.socket;
         let frame = frame(&refusal.answer(envelope));
-        vec![Effect::Send { to, frame }, Effect::Forget(to)]
+        vec![Effect::Send { to, frame }]
     }
 }

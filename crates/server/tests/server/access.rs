@@ -1,0 +1,477 @@
+//! Who may come in, as what, and who may not.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Error;
+use uuid::Uuid;
+use visavis_server::{AuthMode, Discovery, Keys, Server, ServerConfig, TrustedProxies};
+
+use crate::support::{Client, server, wait_for_room};
+
+const KEY: &str = "key";
+const SECRET: &str = "a secret of at least 32 characters";
+
+async fn server_with(config: ServerConfig) -> Server {
+    Server::bind(config).await.unwrap()
+}
+
+/// A server that asks everyone for a token.
+async fn strict() -> Server {
+    server_with(ServerConfig {
+        auth: AuthMode::Jwt,
+        keys: Keys::new(KEY, SECRET),
+        ..ServerConfig::default()
+    })
+    .await
+}
+
+/// A server behind a gateway on this machine.
+async fn gated(proxies: TrustedProxies) -> Server {
+    server_with(ServerConfig {
+        auth: AuthMode::Header,
+        keys: Keys::new(KEY, SECRET),
+        trusted_proxies: proxies,
+        ..ServerConfig::default()
+    })
+    .await
+}
+
+fn here() -> TrustedProxies {
+    TrustedProxies::parse(["127.0.0.1"]).unwrap()
+}
+
+/// Seconds since 1970, and so many.
+fn from_now(seconds: i64) -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(now.as_secs()).unwrap() + seconds
+}
+
+/// RFC 3339, so much from now.
+fn moment(from_now: Duration) -> String {
+    let at = time::OffsetDateTime::now_utc() + from_now;
+    let format = &time::format_description::well_known::Rfc3339;
+    at.format(format).unwrap()
+}
+
+fn signed(claims: &Value, secret: &str) -> String {
+    let key = EncodingKey::from_secret(secret.as_bytes());
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key).unwrap()
+}
+
+fn claims(identity: &str, video: Value) -> Value {
+    json!({"iss": KEY, "sub": identity, "exp": from_now(60), "video": video})
+}
+
+fn token(identity: &str, video: Value) -> String {
+    signed(&claims(identity, video), SECRET)
+}
+
+fn guest(room: &str) -> Value {
+    json!({"roomJoin": true, "room": room})
+}
+
+/// A room made by one who may.
+async fn room(server: &Server, more: Value) -> (Client, String) {
+    let mut host = Client::connect(server.local_addr()).await;
+    let mut payload = json!({
+        "name": "Tea", "token": token("host", json!({"roomCreate": true})),
+    });
+    for (key, value) in more.as_object().unwrap() {
+        payload[key] = value.clone();
+    }
+    let room = host.create(payload).await;
+    (host, room)
+}
+
+async fn knock(server: &Server, payload: Value) -> Value {
+    Client::connect(server.local_addr())
+        .await
+        .knock(payload)
+        .await
+}
+
+#[tokio::test]
+async fn a_token_that_is_none_is_forged_or_over_opens_nothing() {
+    let server = strict().await;
+    let (_host, room) = room(&server, json!({})).await;
+    let good = claims("ann", guest(&room));
+    let mut over = good.clone();
+    over["exp"] = from_now(-61).into();
+    let mut early = good.clone();
+    early["nbf"] = from_now(120).into();
+    let mut foreign = good.clone();
+    foreign["iss"] = "another".into();
+    // `alg: none`, with and without the signature of the good one.
+    let encode = |part: &Value| {
+        use base64::Engine;
+        base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(part.to_string())
+    };
+    let unsigned = format!(
+        "{}.{}.",
+        encode(&json!({"alg": "none", "typ": "JWT"})),
+        encode(&good)
+    );
+    let signature = signed(&good, SECRET);
+    let signature = signature.rsplit('.').next().unwrap();
+    for (token, code) in [
+        (None, "unauthorized"),
+        (Some("no token".to_owned()), "unauthorized"),
+        (Some(unsigned.clone()), "unauthorized"),
+        (Some(format!("{unsigned}{signature}")), "unauthorized"),
+        (
+            Some(signed(&good, "another secret, as long as it is")),
+            "unauthorized",
+        ),
+        (Some(signed(&foreign, SECRET)), "unauthorized"),
+        (Some(signed(&early, SECRET)), "unauthorized"),
+        (Some(signed(&over, SECRET)), "token-expired"),
+        (Some(token("ann", guest("ab-cdef-ghi"))), "forbidden"),
+        (Some(token("ann", json!({"room": room}))), "forbidden"),
+        (Some(token("ann", json!({"roomJoin": true}))), "forbidden"),
+    ] {
+        let answer = knock(&server, json!({"roomId": room, "token": token})).await;
+        assert_eq!(answer["code"], code, "{token:?}");
+    }
+    let answer = knock(
+        &server,
+        json!({"roomId": room, "token": signed(&good, SECRET)}),
+    )
+    .await;
+    assert_eq!(answer["type"], "room-joined");
+}
+
+#[tokio::test]
+async fn who_may_make_rooms_is_the_tokens_say() {
+    let server = strict().await;
+    for (token, code) in [
+        (None, "unauthorized"),
+        (
+            Some(token("ann", json!({"roomJoin": true, "room": "x"}))),
+            "forbidden",
+        ),
+    ] {
+        let payload = json!({"name": "Tea", "token": token});
+        let mut client = Client::connect(server.local_addr()).await;
+        client
+            .say(json!({"type": "create-room", "payload": payload}))
+            .await;
+        client.refused(code).await;
+    }
+    room(&server, json!({})).await;
+}
+
+#[tokio::test]
+async fn a_token_may_come_with_the_handshake() {
+    let server = strict().await;
+    let (_host, room) = room(&server, json!({})).await;
+    let bearer = format!("Bearer {}", token("ann", guest(&room)));
+    let mut ann =
+        Client::connect_with(server.local_addr(), &[("authorization", bearer.as_str())]).await;
+    assert_eq!(ann.join(&room).await["type"], "room-joined");
+}
+
+#[tokio::test]
+async fn s2_13_s2_72_role_name_and_grants_are_the_tokens_whatever_the_request_claims() {
+    let server = strict().await;
+    let (mut host, room) = room(&server, json!({"features": ["members"]})).await;
+    let mut video = guest(&room);
+    video["canPublishSources"] = json!(["microphone"]);
+    let mut ann = claims("ann", video);
+    ann["name"] = "Ann".into();
+    let mut video = guest(&room);
+    video["canPublish"] = false.into();
+    let viewer = token("vic", video);
+    let mut video = guest(&room);
+    video["roomAdmin"] = true.into();
+    let admin = token("adm", video);
+    for (token, name, role) in [
+        (signed(&ann, SECRET), "Ann", "participant"),
+        (viewer, "Mallory", "viewer"),
+        (admin, "Mallory", "host"),
+    ] {
+        let mut client = Client::connect(server.local_addr()).await;
+        let forged = json!({
+            "roomId": room, "token": token, "displayName": "Mallory", "features": ["members"],
+            "role": "host", "grants": {"canPublish": true}, "identity": "somebody",
+        });
+        let joined = client.knock(forged).await;
+        assert_eq!(joined["type"], "room-joined", "{joined}");
+        let told = host.expect("member-joined").await["member"].clone();
+        assert_eq!((&told["name"], &told["role"]), (&json!(name), &json!(role)));
+        let camera = json!([{"source": "camera", "muted": false}]);
+        client
+            .say(json!({"type": "update-member", "payload": {"tracks": camera}}))
+            .await;
+        if role == "host" {
+            // One who is host by right comes before one who stands in.
+            host.until("member-updated").await;
+            client.until("member-updated").await;
+        } else {
+            client.refused("forbidden").await;
+            client.say(json!({"type": "lock-room"})).await;
+            client.refused("forbidden").await;
+        }
+        if role == "viewer" {
+            client.say(json!({"type": "chat", "payload": "psst"})).await;
+            client.refused("forbidden").await;
+        }
+        client.say(json!({"type": "leave-room"})).await;
+        host.until("member-left").await;
+    }
+}
+
+#[tokio::test]
+async fn s2_63_each_reason_for_not_getting_in_has_its_own_code() {
+    let server = strict().await;
+    let (mut host, over) = room(&server, json!({})).await;
+    host.say(json!({"type": "end-room"})).await;
+    host.refused("room-ended").await;
+    let later = json!({"opensAt": moment(Duration::from_secs(3_600))});
+    let (_host, later) = room(&server, later).await;
+    let (_host, open) = room(&server, json!({})).await;
+    let mut expired = claims("ann", guest(&open));
+    expired["exp"] = from_now(-61).into();
+    for (room, token, code) in [
+        (&over, token("ann", guest(&over)), "room-ended"),
+        (&later, token("ann", guest(&later)), "room-not-open"),
+        (&open, token("ann", guest(&over)), "forbidden"),
+        (&open, signed(&expired, SECRET), "token-expired"),
+    ] {
+        let answer = knock(&server, json!({"roomId": room, "token": token})).await;
+        assert_eq!(answer["code"], code, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_says_who_comes_and_nobody_else_does() {
+    let user = Uuid::new_v4().to_string();
+    let header = [("x-user-id", user.as_str())];
+    let make = json!({"type": "create-room", "payload": {"name": "Tea", "features": ["members"]}});
+
+    let unlisted = gated(TrustedProxies::parse(["10.0.0.0/8"]).unwrap()).await;
+    let mut forger = Client::connect_with(unlisted.local_addr(), &header).await;
+    forger.say(make.clone()).await;
+    forger.refused("unauthorized").await;
+
+    let server = gated(here()).await;
+    let address = server.local_addr();
+    for headers in [&[][..], &[("x-user-id", "ann")][..]] {
+        let mut nobody = Client::connect_with(address, headers).await;
+        nobody.say(make.clone()).await;
+        nobody.refused("unauthorized").await;
+    }
+    let mut host = Client::connect_with(address, &header).await;
+    let created = host.ask(make).await;
+    assert_eq!(created["room"]["host"], host.id);
+    let room = created["room"]["id"].as_str().unwrap();
+    let other = Uuid::new_v4().to_string();
+    let other = [("x-user-id", other.as_str())];
+    let mut guest = Client::connect_with(address, &other).await;
+    guest.join(room).await;
+    host.expect("member-joined").await;
+    // The account is host again on its next connection, before who stood in.
+    host.close().await;
+    guest.expect("member-left").await;
+    let mut again = Client::connect_with(address, &header).await;
+    let joined = again.join_with(room, json!(["members"])).await;
+    let role = |index: usize| joined["room"]["members"][index]["role"].clone();
+    assert_eq!([role(0), role(1)], [json!("participant"), json!("host")]);
+    // A token is taken in every mode.
+    let video = json!({"roomJoin": true, "room": room});
+    let answer = knock(
+        &server,
+        json!({"roomId": room, "token": token("bob", video)}),
+    )
+    .await;
+    assert_eq!(answer["type"], "room-joined");
+}
+
+#[tokio::test]
+async fn s3_56_a_passcode_lets_in_who_knows_it_and_is_not_guessed_at_speed() {
+    let server = server().await;
+    let address = server.local_addr();
+    let mut host = Client::connect(address).await;
+    let room = host
+        .create(json!({"name": "Tea", "passcode": "open sesame"}))
+        .await;
+    let mut guest = Client::connect(address).await;
+    let info = guest
+        .ask(json!({"type": "get-room", "payload": {"roomId": room}}))
+        .await;
+    assert_eq!(info["room"]["needsPasscode"], true);
+    assert_eq!(guest.join(&room).await["code"], "wrong-passcode");
+    let right = json!({"roomId": room, "passcode": "open sesame"});
+    assert_eq!(guest.knock(right.clone()).await["type"], "room-joined");
+    // One who is in is asked no more.
+    assert_eq!(guest.join(&room).await["type"], "room-joined");
+
+    let mut guesser = Client::connect(address).await;
+    for guess in 0..9 {
+        let guess = json!({"roomId": room, "passcode": format!("guess {guess}")});
+        assert_eq!(guesser.knock(guess).await["code"], "wrong-passcode");
+    }
+    let limited = guesser.knock(right.clone()).await;
+    assert_eq!(limited["code"], "rate-limited", "right or wrong");
+    let wait = limited["retryAfter"].as_u64().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    let mut other = Client::connect(address).await;
+    assert_eq!(
+        other.knock(right).await["code"],
+        "rate-limited",
+        "the address is"
+    );
+    // Another room is another matter.
+    let second = other
+        .create(json!({"name": "Other", "passcode": "x"}))
+        .await;
+    let into = json!({"roomId": second, "passcode": "x"});
+    assert_eq!(guesser.knock(into).await["type"], "room-joined");
+    for passcode in ["", &"x".repeat(129)] {
+        let mut client = Client::connect(address).await;
+        let payload = json!({"name": "Tea", "passcode": passcode});
+        client
+            .say(json!({"type": "create-room", "payload": payload}))
+            .await;
+        client.refused("bad-message").await;
+    }
+}
+
+#[tokio::test]
+async fn s3_57_a_scheduled_room_opens_and_closes_in_its_time() {
+    let server = server().await;
+    let address = server.local_addr();
+    let mut host = Client::connect(address).await;
+    let opens_at = moment(Duration::from_millis(1_500));
+    let payload = json!({
+        "name": "Later", "opensAt": opens_at, "closesAt": moment(Duration::from_secs(3)),
+        "features": ["controls"],
+    });
+    // Its maker is in already, and can prepare.
+    let room = host.create(payload).await;
+    assert!(host.expect("room-updated").await["room"]["closesAt"].is_string());
+    let mut guest = Client::connect(address).await;
+    let early = guest.join(&room).await;
+    assert_eq!(early["code"], "room-not-open");
+    assert_eq!(early["opensAt"].as_str().unwrap()[..19], opens_at[..19]);
+    let info = guest
+        .ask(json!({"type": "get-room", "payload": {"roomId": room}}))
+        .await;
+    assert_eq!(info["room"]["opensAt"], early["opensAt"]);
+    wait_for_room(address, &room, |info| info["room"]["opensAt"].is_null()).await;
+    assert_eq!(guest.join(&room).await["type"], "room-joined");
+    assert_eq!(host.until("room-closed").await["reason"], "time-over");
+    assert_eq!(guest.refused("room-ended").await["roomId"], room);
+
+    for (opens, closes) in [(60, 60), (60, 30), (-60, -30)] {
+        let at = |seconds: i64| match u64::try_from(seconds) {
+            Ok(seconds) => moment(Duration::from_secs(seconds)),
+            Err(_) => "2020-01-01T00:00:00Z".to_owned(),
+        };
+        let payload = json!({"name": "Never", "opensAt": at(opens), "closesAt": at(closes)});
+        guest
+            .say(json!({"type": "create-room", "payload": payload}))
+            .await;
+        guest.refused("bad-message").await;
+    }
+    let payload = json!({"name": "When", "opensAt": "tomorrow"});
+    guest
+        .say(json!({"type": "create-room", "payload": payload}))
+        .await;
+    guest.refused("bad-message").await;
+}
+
+#[tokio::test]
+async fn s3_36_rooms_are_found_by_a_list_by_their_id_alone_or_by_either() {
+    for (discovery, listed) in [
+        (Discovery::Public, &["open", "den"][..]),
+        (Discovery::IdOnly, &[]),
+        (Discovery::Hybrid, &["open"]),
+    ] {
+        let server = server_with(ServerConfig {
+            discovery,
+            ..ServerConfig::default()
+        })
+        .await;
+        let address = server.local_addr();
+        let mut a = Client::connect(address).await;
+        let mut b = Client::connect(address).await;
+        a.create(json!({"name": "open"})).await;
+        let den = b
+            .create(json!({"name": "den", "metadata": {"private": true}}))
+            .await;
+        let mut guest = Client::connect(address).await;
+        let list = guest.ask(json!({"type": "list-rooms"})).await;
+        let names: Vec<_> = list["rooms"].as_array().unwrap().iter().collect();
+        let names: Vec<_> = names
+            .iter()
+            .map(|room| room["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(names, listed, "{discovery:?}");
+        assert_eq!(guest.join(&den).await["type"], "room-joined");
+    }
+}
+
+#[tokio::test]
+async fn s3_42_s3_43_s3_46_the_old_form_reaches_any_client_where_the_server_says_so() {
+    let old = |to: &Client| json!({"type": "offer", "to": to.id, "payload": {"sdp": "v=0"}});
+    let plain = server().await;
+    let mut a = Client::connect(plain.local_addr()).await;
+    let b = Client::connect(plain.local_addr()).await;
+    a.say(old(&b)).await;
+    a.refused("not-in-room").await;
+    assert!(!a.features.contains(&"direct".to_owned()));
+    assert!(a.features.contains(&"rooms".to_owned()));
+
+    let server = server_with(ServerConfig {
+        direct: true,
+        ..ServerConfig::default()
+    })
+    .await;
+    let address = server.local_addr();
+    let mut a = Client::connect(address).await;
+    let mut b = Client::connect(address).await;
+    assert!(a.features.contains(&"direct".to_owned()));
+    a.say(old(&b)).await;
+    let offer = json!({"type": "offer", "from": a.id, "payload": {"sdp": "v=0"}});
+    assert_eq!(b.hear().await, offer);
+    b.say(json!({"type": "ice", "to": a.id, "payload": {"candidate": ""}}))
+        .await;
+    assert_eq!(a.expect("ice").await["from"], b.id);
+    a.say(json!({"type": "answer", "to": b.id, "payload": "v=0"}))
+        .await;
+    a.refused("bad-message").await;
+
+    // On one socket: with a room within it, without one as before.
+    let room = a.create(json!({"name": "Tea"})).await;
+    let mut with_room = old(&b);
+    with_room["roomId"] = room.clone().into();
+    a.say(with_room.clone()).await;
+    a.refused("member-not-found").await;
+    a.say(old(&b)).await;
+    assert_eq!(b.hear().await, offer);
+    b.join(&room).await;
+    a.expect("member-joined").await;
+    a.say(with_room).await;
+    assert_eq!(b.hear().await, offer);
+    let gone = Uuid::new_v4();
+    a.say(json!({"type": "offer", "to": gone, "payload": {}}))
+        .await;
+    a.refused("member-not-found").await;
+}
+
+#[tokio::test]
+async fn behind_a_listed_proxy_the_rates_are_each_clients_own() {
+    let server = gated(here()).await;
+    let address = server.local_addr();
+    let one = [("x-forwarded-for", "203.0.113.1")];
+    for _ in 0..120 {
+        Client::connect_with(address, &one).await;
+    }
+    match Client::try_connect_with(address, "/ws", &one).await {
+        Err(Error::Http(response)) => assert_eq!(response.status(), 429),
+        other => panic!("{:?}", other.map(|client| client.id)),
+    }
+    Client::connect_with(address, &[("x-forwarded-for", "203.0.113.2")]).await;
+}
