@@ -266,6 +266,64 @@ async fn s2_21_participants_are_tracked_by_webhooks() {
 }
 
 #[tokio::test]
+async fn s2_26_a_leave_is_told_and_written_down() {
+    let receiver = Receiver::start().await;
+    let server = Server::bind(config(&[&receiver.url()])).await.unwrap();
+    let address = server.local_addr();
+    let mut a = Client::connect(address).await;
+    let code = a.create(json!({"name": "Tea"})).await;
+    let mut b = Client::connect(address).await;
+    b.join(&code).await;
+    let b_id = b.id.clone();
+    b.close().await;
+    let left = |event: &&Value| event["event"] == "participant_left";
+    let events = receiver.wait_until(|events| events.iter().any(|event| left(&event)));
+    let events = events.await;
+    let event = events.iter().find(left).unwrap();
+    assert_eq!(event["participant"]["identity"], b_id);
+    let (_, _, page) = http(address, "GET", "/admin", "", "").await;
+    let stay = |who: &str| {
+        let row = page.lines().find(|line| line.contains(who)).unwrap();
+        row.split_whitespace()
+            .filter(|cell| cell.ends_with('Z'))
+            .count()
+    };
+    assert_eq!(
+        (stay(&a.id), stay(&b_id)),
+        (1, 2),
+        "joined, and left: {page}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_a_day_old_is_given_up() {
+    let receiver = Receiver::start().await;
+    let server = Server::bind(ServerConfig {
+        manual_clock: true,
+        ..config(&[&receiver.url()])
+    });
+    let server = server.await.unwrap();
+    let address = server.local_addr();
+    let mut a = Client::connect(address).await;
+    a.create(json!({"name": "Tea"})).await;
+    let events = receiver.wait_until(|events| events.len() >= 2).await;
+    let room = events[0]["room"]["name"].as_str().unwrap().to_owned();
+    receiver.refuse(&room);
+    a.close().await;
+    wait_for(async || (*receiver.shared.refusals.lock().unwrap() > 0).then_some(())).await;
+    let advance = r#"{"seconds": 86401}"#;
+    let (status, _, body) = http(address, "POST", "/debug/clock/advance", "", advance).await;
+    assert!((200..300).contains(&status), "{body}");
+    wait_for(async || {
+        let (_, _, page) = http(address, "GET", "/metrics", "", "").await;
+        let given_up = "visavis_webhook_deliveries_total{outcome=\"given-up\"} 2";
+        page.contains(given_up).then_some(())
+    })
+    .await;
+    assert_eq!(receiver.events().len(), 2);
+}
+
+#[tokio::test]
 async fn what_a_receiver_that_was_down_missed_arrives_in_order_and_once() {
     // Nobody listens where the receiver is to be.
     let address = Receiver::start().await.address;
