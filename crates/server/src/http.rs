@@ -1,15 +1,19 @@
 //! HTTP: the routes and the listener.
 
+mod actor;
 mod address;
 mod body;
 mod events;
+mod inbound;
 mod layer;
 mod openapi;
 mod operate;
 mod problem;
 mod rooms;
 mod s0;
+mod s1;
 mod system;
+mod ticket;
 mod twirp;
 mod validate;
 mod who;
@@ -86,6 +90,8 @@ fn router(app: App) -> Router {
         .both("/ws", get(ws::accept))
         .merge(rooms::routes())
         .merge(s0::routes())
+        .merge(s1::routes())
+        .merge(inbound::routes())
         .merge(events::routes())
         .merge(system::routes())
         .merge(operate::routes())

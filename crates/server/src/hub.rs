@@ -3,14 +3,18 @@
 
 mod act;
 mod admit;
+mod bookings;
 mod change;
 mod create;
 mod directory;
 mod find;
+mod inbound;
 mod journal;
 mod leave;
 mod node;
 mod passcodes;
+mod purpose;
+mod sessions;
 mod take_over;
 mod warden;
 
@@ -25,13 +29,17 @@ use uuid::Uuid;
 
 pub(crate) use act::Act;
 pub(crate) use admit::{Admitted, Applicant, Pass};
+pub(crate) use bookings::{BookingError, RoomWishes};
 pub(crate) use change::ChangeError;
+pub(crate) use inbound::LIVEKIT;
 pub(crate) use journal::{Happening, test_event};
+pub(crate) use sessions::{MOST_SESSIONS, SessionError};
 
 use crate::ServerConfig;
 use crate::cache::{LocalCache, RoomCache};
 use crate::clock::Clock;
 use crate::cluster::{self, Cluster, Post};
+use crate::egress::{Egress, NoEgress};
 use crate::ice::IceServers;
 use crate::id::ulid::UlidSource;
 use crate::id::{SocketId, short_id};
@@ -41,6 +49,7 @@ use crate::refusal::Refusal;
 use crate::room::{self, News, RoomHandle};
 use crate::store::{Store, StoreError};
 use crate::webhook::deliver::Attempts;
+use crate::webhook::receive::Seen;
 use directory::Directory;
 use passcodes::Passcodes;
 
@@ -57,6 +66,10 @@ pub(crate) struct Hub {
     /// The last attempts to deliver webhooks.
     pub attempts: Attempts,
     pub passcodes: Passcodes,
+    /// Who carries rooms elsewhere.
+    pub egress: Box<dyn Egress>,
+    /// The webhooks that came in lately.
+    pub seen: Mutex<Seen>,
     /// Those who may be reached without a room, where any may.
     pub directory: Directory,
     /// This process, among those that share a database.
@@ -109,6 +122,8 @@ impl Hub {
             metrics: Metrics::default(),
             attempts: Attempts::default(),
             passcodes: Passcodes::default(),
+            egress: Box::new(NoEgress),
+            seen: Mutex::default(),
             directory: Directory::default(),
             node,
             store,

@@ -13,6 +13,7 @@ pub mod cli;
 mod clock;
 mod cluster;
 mod config;
+mod egress;
 mod http;
 mod hub;
 mod ice;

@@ -28,7 +28,7 @@ pub(crate) use state::{Amendment, Control, Entry, Resumer, Saying, Speaker};
 
 use crate::clock::Now;
 use crate::cluster::Post;
-use crate::hub::{Admitted, Applicant, Hub, store_failed};
+use crate::hub::{Admitted, Applicant, Hub, LIVEKIT, store_failed};
 use crate::id::{ClientId, RoomKey, SocketId};
 use crate::model::{EndReason, Room};
 use crate::refusal::Refusal;
@@ -260,8 +260,9 @@ async fn load(hub: &Hub, uid: Uuid) -> Result<Option<RoomState>, StoreError> {
     };
     let chat = hub.store.recent_chat(uid, CHAT_HISTORY).await?;
     let mut present = hub.store.participants(uid, Stay::Present).await?;
-    // Of this node nobody is inside before the task is.
-    present.retain(|who| who.node != hub.node);
+    // Of this node nobody is inside before the task is, and whom a LiveKit server
+    // has inside no message of ours reaches.
+    present.retain(|who| who.node != hub.node && who.node != LIVEKIT);
     let window = hub.config.limits.resume_window;
     Ok(Some(RoomState::new(room, chat, present, window)))
 }
@@ -409,7 +410,7 @@ impl RoomTask {
         let uid = self.state.uid();
         let read = async {
             let mut present = self.hub.store.participants(uid, Stay::Present).await?;
-            present.retain(|who| who.node != self.hub.node);
+            present.retain(|who| who.node != self.hub.node && who.node != LIVEKIT);
             let chat = self.hub.store.recent_chat(uid, CHAT_HISTORY).await?;
             Ok((present, chat))
         };

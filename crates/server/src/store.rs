@@ -3,6 +3,7 @@
 //! Reads go to the [`Store`]; everything that belongs together is written in one
 //! [`Tx`]. What a caller was told is stored.
 
+mod bookings;
 mod chat;
 mod events;
 mod figures;
@@ -11,6 +12,7 @@ mod migrations;
 mod participants;
 mod rooms;
 mod rtcs;
+mod sessions;
 mod webhooks;
 
 use std::fmt;

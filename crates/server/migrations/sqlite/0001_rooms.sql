@@ -111,6 +111,7 @@ CREATE UNIQUE INDEX sessions_active_room ON sessions (room)
 CREATE UNIQUE INDEX sessions_active_channel ON sessions (channel)
     WHERE status NOT IN ('STOPPED', 'CANCELLED');
 
+-- What rooms are made for; the id is that of rooms.link.
 CREATE TABLE bookings (
     id TEXT NOT NULL PRIMARY KEY,
     status TEXT NOT NULL,

@@ -17,7 +17,7 @@ use utoipa::openapi::{
 use super::App;
 use super::address::BothForms;
 use super::problem::Problem;
-use super::{events, rooms, s0, system, twirp, validate};
+use super::{events, inbound, rooms, s0, s1, system, twirp, validate};
 
 pub(super) fn routes() -> Router<App> {
     Router::new().both("/openapi.json", get(show))
@@ -42,6 +42,8 @@ fn document() -> Document {
     for dialect in [
         rooms::Api::openapi(),
         s0::Api::openapi(),
+        s1::Api::openapi(),
+        inbound::Api::openapi(),
         events::Api::openapi(),
         system::Api::openapi(),
         validate::Api::openapi(),

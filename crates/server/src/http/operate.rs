@@ -76,7 +76,7 @@ async fn settings(State(app): State<App>) -> Json<Value> {
             "room_type": kind,
             "max_participants": template.max_participants,
             "chat": template.chat,
-            "recording_enabled": config.default_recording && kind != RoomKind::Individual,
+            "recording_enabled": config.default_recording && template.recording,
         })
     };
     Json(json!({

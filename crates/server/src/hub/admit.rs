@@ -203,6 +203,7 @@ impl Hub {
         tx.insert_participant(&who).await?;
         self.note(&mut tx, room, present + 1, Happening::Joined(&who))
             .await?;
+        self.purpose_joined(&mut tx, room, &who, now).await?;
         tx.commit().await?;
         let Entered { room, changed } = entered;
         Ok((Admitted { who, room }, changed))

@@ -110,6 +110,7 @@ impl Hub {
         tx.put_room(&mut room).await?;
         if !was_closed {
             self.note(&mut tx, &room, 0, Happening::Closed).await?;
+            self.purpose_over(&mut tx, &room, now).await?;
         }
         if reason == EndReason::Deleted {
             self.note(&mut tx, &room, 0, Happening::Deleted).await?;

@@ -6,43 +6,62 @@ use visavis_protocol::limits::MAX_NAME_CHARS;
 use super::{Happening, Hub};
 use crate::id::room_code;
 use crate::id::ulid::UlidKind;
+use crate::lifecycle::booking::Booking;
+use crate::lifecycle::session::Session;
 use crate::model::Room;
 use crate::store::StoreError;
 
 /// A code is one of 1.4e14: more collisions in a row than this are no chance.
 const CODE_ATTEMPTS: usize = 8;
 
+/// What a room is made for, where that is stored together with it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Purpose<'a> {
+    None,
+    Session(&'a Session),
+    Booking(&'a Booking),
+}
+
 impl Hub {
-    /// Gives a draft its names, and stores it. A draft that has an `rtc_name`
-    /// keeps it.
+    /// Gives a draft its names, and stores it. A draft that has a `ro` or an
+    /// `rtc_name` keeps it.
     ///
     /// # Errors
     /// [`StoreError::Taken`] where its `rtc_name` is another room's.
     pub async fn create(&self, draft: Room) -> Result<Room, StoreError> {
-        self.create_with(draft, || room_code(&mut rand::rng()))
+        self.create_for(draft, Purpose::None).await
+    }
+
+    /// The same, together with what it is for, or neither.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] where that is there already, too.
+    pub(super) async fn create_for(
+        &self,
+        draft: Room,
+        purpose: Purpose<'_>,
+    ) -> Result<Room, StoreError> {
+        self.create_with(draft, purpose, || room_code(&mut rand::rng()))
             .await
     }
 
     async fn create_with(
         &self,
         draft: Room,
+        purpose: Purpose<'_>,
         mut code: impl FnMut() -> String,
     ) -> Result<Room, StoreError> {
         let mut room = draft;
-        room.ro = self
-            .ulids
-            .make(UlidKind::Room, self.clock.now(), &mut rand::rng());
-        let named = !room.rtc_name.is_empty();
-        if !named {
+        if room.ro.is_empty() {
+            room.ro = self.ulid(UlidKind::Room);
+        }
+        if room.rtc_name.is_empty() {
             room.rtc_name.clone_from(&room.ro);
         }
         for _ in 0..CODE_ATTEMPTS {
             room.code = code();
-            match self.insert(&room).await {
-                Err(StoreError::Taken(what)) if named && what.contains("rtc_name") => {
-                    return Err(StoreError::Taken(what));
-                }
-                Err(StoreError::Taken(_)) => {}
+            match self.insert(&room, purpose).await {
+                Err(StoreError::Taken(what)) if what.contains("code") => {}
                 result => {
                     result?;
                     self.cache.put(&room, self.clock.now()).await;
@@ -64,11 +83,21 @@ impl Hub {
         tx.commit().await
     }
 
-    async fn insert(&self, room: &Room) -> Result<(), StoreError> {
+    /// A new identifier of S1's.
+    pub(super) fn ulid(&self, kind: UlidKind) -> String {
+        self.ulids.make(kind, self.clock.now(), &mut rand::rng())
+    }
+
+    async fn insert(&self, room: &Room, purpose: Purpose<'_>) -> Result<(), StoreError> {
         debug_assert!(room.name.chars().count() <= MAX_NAME_CHARS);
         let mut tx = self.store.begin().await?;
         if room.rtc_name != room.ro {
             tx.free_rtc_name(&room.rtc_name).await?;
+        }
+        match purpose {
+            Purpose::None => {}
+            Purpose::Session(session) => tx.insert_session(session).await?,
+            Purpose::Booking(booking) => tx.insert_booking(booking).await?,
         }
         if let Some(host) = room.host {
             tx.ensure_user(host, self.clock.now()).await?;
@@ -92,13 +121,23 @@ mod tests {
         let draft = || Room::draft(hub.clock.now());
         let mut codes = ["abc-defg-hij", "abc-defg-hij", "abc-defg-hik"].into_iter();
         let mut next = || codes.next().unwrap().to_owned();
-        let first = hub.create_with(draft(), &mut next).await.unwrap();
-        let second = hub.create_with(draft(), &mut next).await.unwrap();
+        let first = hub
+            .create_with(draft(), Purpose::None, &mut next)
+            .await
+            .unwrap();
+        let second = hub
+            .create_with(draft(), Purpose::None, &mut next)
+            .await
+            .unwrap();
         assert_eq!(
             (first.code.as_str(), second.code.as_str()),
             ("abc-defg-hij", "abc-defg-hik")
         );
         let always = || "abc-defg-hij".to_owned();
-        assert!(hub.create_with(draft(), always).await.is_err());
+        assert!(
+            hub.create_with(draft(), Purpose::None, always)
+                .await
+                .is_err()
+        );
     }
 }

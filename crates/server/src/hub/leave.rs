@@ -1,10 +1,11 @@
 //! Writing down what participants did: that they left, and how they changed.
 
 use uuid::Uuid;
+use visavis_protocol::Role;
 
 use super::{Happening, Hub};
 use crate::model::{OnHostLeave, Participant, Room};
-use crate::store::{StoreError, Tx};
+use crate::store::{Stay, StoreError, Tx};
 
 impl Hub {
     /// Someone has left. Once told twice, the second changes nothing.
@@ -16,11 +17,13 @@ impl Hub {
             return Ok(());
         };
         let present = tx.count_present(who.room).await?.saturating_sub(1);
+        let was_host = was_host || who.role == Role::Host;
         if !self.note_left(&mut tx, &room, present, who).await? {
             return Ok(());
         }
         let mut changed = false;
-        if was_host && room.on_host_leave == OnHostLeave::Close {
+        if was_host && room.on_host_leave == OnHostLeave::Close && !has_host(&mut tx, &room).await?
+        {
             room.host_left_at = Some(now);
             changed = true;
         }
@@ -58,7 +61,9 @@ impl Hub {
         present: u32,
         who: Participant,
     ) -> Result<bool, StoreError> {
-        let mut who = who.gone(self.clock.now());
+        // Who left elsewhere says when.
+        let at = who.left_at.unwrap_or_else(|| self.clock.now());
+        let mut who = who.gone(at);
         let tracks = std::mem::take(&mut who.tracks);
         if !tx.put_participant(&who).await? {
             return Ok(false);
@@ -107,8 +112,13 @@ impl Hub {
 
     /// How many are inside a room, and those.
     pub async fn inside(&self, room: Uuid) -> Result<Vec<Participant>, StoreError> {
-        self.store
-            .participants(room, crate::store::Stay::Present)
-            .await
+        self.store.participants(room, Stay::Present).await
     }
+}
+
+/// Whether someone is inside who hosts the room by right: on another device,
+/// perhaps.
+async fn has_host(tx: &mut Tx, room: &Room) -> Result<bool, StoreError> {
+    let inside = tx.present(room.uid).await?;
+    Ok(inside.iter().any(|who| who.role == Role::Host))
 }

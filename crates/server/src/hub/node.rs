@@ -7,6 +7,7 @@ use std::time::Duration;
 use visavis_protocol::Feature;
 
 use super::Hub;
+use super::inbound::LIVEKIT;
 use crate::clock::Clock;
 use crate::model::Participant;
 use crate::room::News;
@@ -69,7 +70,7 @@ async fn renew(hub: &Hub) -> Result<(), StoreError> {
 /// Takes out whoever is inside by the word of a node that is dead.
 async fn sweep(hub: &Hub, over: impl Fn(&Participant) -> bool) -> Result<(), StoreError> {
     for node in hub.store.dead_nodes(Clock::real()).await? {
-        if node == hub.node {
+        if node == hub.node || node == LIVEKIT {
             continue;
         }
         tracing::warn!(node, "a node has died");

@@ -1,4 +1,5 @@
-//! An appointment that a room is made for: who comes, and as what.
+//! An appointment that a room is made for, a booking or a service's session:
+//! who comes, and as what.
 #![deny(clippy::disallowed_methods)]
 
 use std::fmt;
@@ -7,12 +8,13 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use visavis_protocol::{Role, RoomKind};
 
 use crate::clock::Timestamp;
+use crate::model::Link;
 
 /// A booking.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Booking {
-    /// Its identifier.
-    pub id: String,
+    /// What its room is linked to.
+    pub link: Link,
     /// What kind of room it is for.
     pub kind: RoomKind,
     /// Where it stands.
@@ -108,6 +110,12 @@ impl Booking {
         Ok(())
     }
 
+    /// Who gives it; the first where several do.
+    pub fn practitioner(&self) -> Option<&BookedParticipant> {
+        let mut all = self.participants.iter();
+        all.find(|one| one.role == BookedRole::Practitioner)
+    }
+
     /// Who of those who may come this is: by the user's id, or by the identity
     /// that a token bears.
     pub fn participant(&self, who: &str) -> Option<&BookedParticipant> {
@@ -119,7 +127,7 @@ impl Booking {
 impl BookedParticipant {
     /// The identity in tokens and webhooks: `9-user@example.org`.
     pub fn identity(&self) -> String {
-        format!("{}-{}", self.user_id, self.email)
+        identity(&self.user_id, &self.email)
     }
 
     /// What they are in a room of this kind.
@@ -132,14 +140,24 @@ impl BookedParticipant {
     }
 }
 
-/// Booking systems number their users.
-fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+/// The identity in tokens and webhooks; of a user without an address the id alone.
+pub(crate) fn identity(user_id: &str, email: &str) -> String {
+    match email {
+        "" => user_id.to_owned(),
+        email => format!("{user_id}-{email}"),
+    }
+}
+
+/// Booking systems number their users, and their bookings.
+pub(crate) fn number_or_text<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<String, D::Error> {
     struct Id;
     impl de::Visitor<'_> for Id {
         type Value = String;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a user's id")
+            f.write_str("an id")
         }
 
         fn visit_u64<E>(self, number: u64) -> Result<String, E> {
@@ -164,7 +182,7 @@ mod tests {
 
     fn booking() -> Booking {
         serde_json::from_value(json!({
-            "id": "b1",
+            "link": {"kind": "booking", "id": "b1"},
             "kind": "webinar",
             "status": "confirmed",
             "participants": [

@@ -10,7 +10,6 @@
 #![deny(clippy::disallowed_methods)]
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::clock::Timestamp;
 
@@ -19,8 +18,8 @@ use crate::clock::Timestamp;
 pub struct Channel {
     /// `ch_` and a ULID.
     pub channel_id: String,
-    /// The user whose channel it is.
-    pub owner: Uuid,
+    /// The user whose channel it is: a UUID of ours, or a token's `sub`.
+    pub owner: String,
     /// What people call it.
     #[serde(default)]
     pub name: String,
@@ -37,8 +36,8 @@ pub struct Session {
     pub room_id: String,
     /// The channel.
     pub channel_id: String,
-    /// Its owner.
-    pub user_id: Uuid,
+    /// Its owner, who hosts it.
+    pub user_id: String,
     /// Where it is in its life.
     pub status: Status,
     /// What people call it.
@@ -167,6 +166,15 @@ impl Session {
         Ok(())
     }
 
+    /// Its room is over: so is it, and one that was on the air has stopped.
+    pub fn room_over(&mut self, now: Timestamp) {
+        use SessionEvent::{Cancel, End, ProviderIdle};
+        // Each is refused where it does not apply.
+        for event in [Cancel, End, ProviderIdle] {
+            let _ = self.apply(event, now);
+        }
+    }
+
     /// The session that follows in the same room while its host is still there:
     /// ready, with an id and an egress of its own.
     pub fn successor(&self, session_id: String, now: Timestamp) -> Self {
@@ -203,7 +211,7 @@ mod tests {
             session_id: "se_1".to_owned(),
             room_id: "ro_1".to_owned(),
             channel_id: "ch_1".to_owned(),
-            user_id: Uuid::from_u128(9),
+            user_id: "9".to_owned(),
             status: Status::Idle,
             name: "Evening news".to_owned(),
             description: "Every day".to_owned(),
@@ -287,6 +295,25 @@ mod tests {
             over.started_at.zip(over.stopped_at),
             Some((Timestamp(2), Timestamp(2)))
         );
+    }
+
+    #[test]
+    fn a_session_whose_room_is_over_is_over_too() {
+        use Status::{Cancelled, Ending, Idle, Live, Publishing, Ready, Stopped};
+        for (from, to) in [
+            (Idle, Cancelled),
+            (Ready, Cancelled),
+            (Publishing, Cancelled),
+            (Live, Stopped),
+            (Ending, Stopped),
+            (Stopped, Stopped),
+            (Cancelled, Cancelled),
+        ] {
+            let mut session = session();
+            session.status = from;
+            session.room_over(Timestamp(5));
+            assert_eq!(session.status, to, "{from:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub(crate) struct Template {
     pub max_participants: u32,
     /// Whether those inside chat.
     pub chat: bool,
+    /// Whether it may be recorded.
+    pub recording: bool,
     /// Whether everyone but its hosts watches, unless a token lets them speak.
     pub watched: bool,
 }
@@ -26,6 +28,7 @@ impl Template {
         Self {
             max_participants,
             chat,
+            recording: !matches!(kind, RoomKind::Individual),
             watched,
         }
     }
@@ -56,6 +59,8 @@ mod tests {
         assert_eq!(most(RoomKind::Group), 25);
         assert_eq!(most(RoomKind::Webinar), 100);
         assert_eq!([most(RoomKind::Broadcast), most(RoomKind::Open)], [0, 0]);
+        assert!(!Template::of(RoomKind::Individual).recording);
+        assert!(Template::of(RoomKind::Group).recording);
     }
 
     #[test]

@@ -142,6 +142,16 @@ impl Tx {
         row.as_ref().map(from_doc).transpose()
     }
 
+    /// A stay by its sid, over or not.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn stay(&mut self, sid: &str) -> Result<Option<Participant>, StoreError> {
+        let row = sqlx::query("SELECT doc FROM participants WHERE sid = $1").bind(sid);
+        let row = row.fetch_optional(&mut *self.inner).await?;
+        row.as_ref().map(from_doc).transpose()
+    }
+
     /// Replaces a participant, who may have left now; whether it was inside, by
     /// the word of its node. One who has come back on another node is that one's.
     ///

@@ -256,7 +256,8 @@ fn is_active(room: &Room) -> bool {
     room.closed.is_none() && room.deleted_at.is_none()
 }
 
-fn link_text(link: &Link) -> String {
+/// A link as columns have it.
+pub(super) fn link_text(link: &Link) -> String {
     match link {
         Link::Booking(id) => format!("booking:{id}"),
         Link::ServiceSession(id) => format!("service-session:{id}"),

@@ -7,6 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use livekit_protocol::WebhookEvent;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use utoipa::ToSchema;
 
 use super::sign::body_hash;
 use crate::access::token::{Keys, LEEWAY, TokenError};
@@ -103,7 +104,7 @@ impl Seen {
 }
 
 /// What a stream provider reports.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct StreamReport {
     /// The room whose session it is about.
     pub room_id: String,
@@ -111,7 +112,7 @@ pub(crate) struct StreamReport {
 }
 
 /// How a stream is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum StreamStatus {
     /// It arrives.

@@ -1,0 +1,177 @@
+//! `/channel`: what sessions belong to.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::http::App;
+use crate::http::actor::{Actor, UserId};
+use crate::http::address::Place;
+use crate::http::body::{Body, MaybeBody};
+use crate::http::problem::{ACCESS_DENIED, NOT_FOUND, Problem};
+use crate::http::who::Who;
+use crate::hub::MOST_SESSIONS;
+use crate::lifecycle::session::Channel;
+use crate::refusal::person_name;
+
+/// A channel.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ShownChannel {
+    /// `ch_` and a ULID.
+    channel_id: String,
+    /// Whose it is.
+    user_id: String,
+    name: String,
+    /// RFC 3339.
+    created_at: String,
+}
+
+impl From<Channel> for ShownChannel {
+    fn from(channel: Channel) -> Self {
+        Self {
+            channel_id: channel.channel_id,
+            user_id: channel.owner,
+            name: channel.name,
+            created_at: channel.created_at.rfc3339(),
+        }
+    }
+}
+
+/// A new channel, of which nothing need be said.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub(super) struct NewChannel {
+    /// Whose it is, where the asker may say so.
+    user_id: Option<UserId>,
+    name: String,
+}
+
+/// Makes a channel.
+#[utoipa::path(
+    post,
+    path = "/channel",
+    tag = "broadcasts",
+    request_body = Option<NewChannel>,
+    responses((status = 201, description = "The channel", body = ShownChannel))
+)]
+pub(super) async fn create(
+    State(app): State<App>,
+    who: Who,
+    MaybeBody(said): MaybeBody<NewChannel>,
+) -> Result<(StatusCode, Json<ShownChannel>), Problem> {
+    who.creates(&app)?;
+    let actor = Actor::of(&app, &who, said.user_id)?;
+    // Where users have no names of their own they are given one.
+    let owner = actor.user_id.unwrap_or_else(|| Uuid::new_v4().to_string());
+    let name = person_name(&said.name)?;
+    let channel = app.hub.create_channel(owner, name).await?;
+    Ok((StatusCode::CREATED, Json(channel.into())))
+}
+
+/// The asker's channels, the oldest first; all, for one who operates the service.
+#[utoipa::path(
+    get,
+    path = "/channel",
+    tag = "broadcasts",
+    responses((status = 200, description = "The channels", body = Vec<ShownChannel>))
+)]
+pub(super) async fn list(
+    State(app): State<App>,
+    who: Who,
+) -> Result<Json<Vec<ShownChannel>>, Problem> {
+    let actor = Actor::of(&app, &who, None)?;
+    let owner = actor.user_id.filter(|_| !actor.operates);
+    let owner = owner.unwrap_or_default();
+    let channels = app.hub.store.channels(&owner, MOST_SESSIONS).await?;
+    Ok(Json(channels.into_iter().map(Into::into).collect()))
+}
+
+/// Shows a channel.
+#[utoipa::path(
+    get,
+    path = "/channel/{id}",
+    tag = "broadcasts",
+    params(("id" = String, Path, description = "The channel's id")),
+    responses((status = 200, description = "The channel", body = ShownChannel))
+)]
+pub(super) async fn show(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<String>,
+) -> Result<Json<ShownChannel>, Problem> {
+    Actor::of(&app, &who, None)?;
+    Ok(Json(find(&app, &id).await?.into()))
+}
+
+/// What may be changed of a channel.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct ChannelChange {
+    name: Option<String>,
+}
+
+/// Calls a channel something else.
+#[utoipa::path(
+    patch,
+    path = "/channel/{id}",
+    tag = "broadcasts",
+    params(("id" = String, Path, description = "The channel's id")),
+    request_body = ChannelChange,
+    responses((status = 200, description = "The channel as it is now", body = ShownChannel))
+)]
+pub(super) async fn change(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<String>,
+    Body(said): Body<ChannelChange>,
+) -> Result<Json<ShownChannel>, Problem> {
+    let mut channel = own(&app, &who, &id).await?;
+    if let Some(name) = said.name {
+        channel.name = person_name(&name)?;
+        app.hub.rename_channel(&channel).await?;
+    }
+    Ok(Json(channel.into()))
+}
+
+/// Deletes a channel with its sessions, all of which are over.
+#[utoipa::path(
+    delete,
+    path = "/channel/{id}",
+    tag = "broadcasts",
+    params(("id" = String, Path, description = "The channel's id")),
+    responses(
+        (status = 204, description = "It is deleted"),
+        (
+            status = 409,
+            description = "A session is not over",
+            body = Problem,
+            content_type = "application/problem+json"
+        )
+    )
+)]
+pub(super) async fn delete(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<String>,
+) -> Result<StatusCode, Problem> {
+    let channel = own(&app, &who, &id).await?;
+    app.hub.delete_channel(&channel).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A channel that the asker may do anything with.
+pub(super) async fn own(app: &App, who: &Who, id: &str) -> Result<Channel, Problem> {
+    let actor = Actor::of(app, who, None)?;
+    let channel = find(app, id).await?;
+    if !actor.is(&channel.owner) {
+        return Err(Problem::new(ACCESS_DENIED, "this is another's channel"));
+    }
+    Ok(channel)
+}
+
+async fn find(app: &App, id: &str) -> Result<Channel, Problem> {
+    let channel = app.hub.store.channel(&id.to_ascii_lowercase()).await?;
+    channel.ok_or_else(|| Problem::new(NOT_FOUND, "there is no such channel"))
+}

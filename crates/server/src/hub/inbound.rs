@@ -1,0 +1,303 @@
+//! What a LiveKit server tells of rooms that it serves: the same rows change as
+//! if they had been served here.
+
+use livekit_protocol::participant_info::Kind;
+use livekit_protocol::{ParticipantInfo, TrackInfo, TrackSource as Source, WebhookEvent};
+use uuid::Uuid;
+use visavis_protocol::{Features, Grants, Role, Track, TrackSource};
+
+use super::sessions::SessionError;
+use super::{Happening, Hub};
+use crate::clock::Timestamp;
+use crate::id::RoomKey;
+use crate::lifecycle::account;
+use crate::lifecycle::booking::Booking;
+use crate::lifecycle::session::SessionEvent;
+use crate::model::{
+    EndReason, EventLabel, Incarnation, Participant, ParticipantKind, Room, Secret,
+};
+use crate::store::{StoreError, Tx};
+
+/// The node of those who are inside by a LiveKit server's word.
+pub(crate) const LIVEKIT: &str = "livekit";
+
+impl Hub {
+    /// Takes in what a LiveKit server tells. What is about no room of ours, was
+    /// told before, or comes too late changes nothing.
+    pub async fn hear(&self, event: &WebhookEvent) -> Result<(), StoreError> {
+        let room = event.room.as_ref().map(|room| room.name.as_str());
+        let egress = event.egress_info.as_ref();
+        let name = room.or(egress.map(|egress| egress.room_name.as_str()));
+        let Some(room) = self.known(name.unwrap_or_default()).await? else {
+            return Ok(());
+        };
+        let life = event.room.as_ref().map(|room| room.sid.as_str());
+        let life = life.unwrap_or_default();
+        match (event.event.as_str(), &event.participant) {
+            ("room_started", _) => self.hear_started(room.uid, life).await,
+            ("room_finished", _) => self.hear_finished(&room, life).await,
+            ("participant_joined", Some(who)) => self.hear_joined(&room, life, who).await,
+            ("participant_left" | "participant_connection_aborted", Some(who)) => {
+                self.hear_left(who, event.created_at).await
+            }
+            ("track_published" | "track_unpublished", Some(who)) => {
+                let published = event.event == "track_published";
+                self.hear_track(who, event.track.as_ref(), published).await
+            }
+            ("egress_started", _) => {
+                let id = egress.map(|egress| egress.egress_id.clone());
+                let moved = self.move_active_session(&room.ro, SessionEvent::EgressStarted, id);
+                let moved = has_moved(moved.await)?;
+                self.hear_egress(moved, &room, EventLabel::EgressStarted, event)
+                    .await
+            }
+            ("egress_ended", _) => {
+                let moved = self.move_active_session(&room.ro, SessionEvent::ProviderIdle, None);
+                let moved = has_moved(moved.await)?;
+                self.hear_egress(moved, &room, EventLabel::EgressEnded, event)
+                    .await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A room of ours by the name in webhooks.
+    async fn known(&self, name: &str) -> Result<Option<Room>, StoreError> {
+        let key = RoomKey::Name(name.to_owned());
+        let room = self.store.find_room(&key).await?;
+        Ok(room.filter(|room| room.closed.is_none() && room.deleted_at.is_none()))
+    }
+
+    async fn hear_started(&self, uid: Uuid, life: &str) -> Result<(), StoreError> {
+        let known = self.is_known_life(life).await?;
+        let mut tx = self.store.begin().await?;
+        let Some(mut room) = lock_open(&mut tx, uid).await? else {
+            return Ok(());
+        };
+        if !known && self.begin_other_life(&mut tx, &mut room, life).await? {
+            tx.put_room(&mut room).await?;
+            tx.commit().await?;
+            self.changed(&room).await;
+        }
+        Ok(())
+    }
+
+    /// The room closes there after its own timeouts; so it does here.
+    async fn hear_finished(&self, room: &Room, life: &str) -> Result<(), StoreError> {
+        if room.incarnation.as_ref().is_none_or(|own| own.sid != life) {
+            return Ok(());
+        }
+        let inside = self.inside(room.uid).await?;
+        if inside.iter().any(|who| who.node != LIVEKIT) {
+            return Ok(());
+        }
+        if room.empty_timeout.is_some() {
+            return self.end(room.uid, EndReason::Empty).await.map(drop);
+        }
+        for who in inside {
+            self.left(who, false).await?;
+        }
+        Ok(())
+    }
+
+    async fn hear_joined(
+        &self,
+        room: &Room,
+        life: &str,
+        info: &ParticipantInfo,
+    ) -> Result<(), StoreError> {
+        let known_life = self.is_known_life(life).await?;
+        let booking = match &room.link {
+            Some(link) => self.store.booking(link).await?,
+            None => None,
+        };
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        let Some(mut room) = lock_open(&mut tx, room.uid).await? else {
+            return Ok(());
+        };
+        // Told before, or one of our own members.
+        if info.sid.is_empty() || tx.stay(&info.sid).await?.is_some() {
+            return Ok(());
+        }
+        if !known_life {
+            self.begin_other_life(&mut tx, &mut room, life).await?;
+        }
+        let Some(own_life) = &room.incarnation else {
+            return Ok(());
+        };
+        let who = stay(&room, &own_life.sid, info, booking.as_ref(), now);
+        room.empty_since = None;
+        room.visited = true;
+        room.host_left_at = room.host_left_at.filter(|_| who.role != Role::Host);
+        tx.put_room(&mut room).await?;
+        let present = tx.count_present(room.uid).await?;
+        tx.insert_participant(&who).await?;
+        let joined = Happening::Joined(&who);
+        self.note(&mut tx, &room, present + 1, joined).await?;
+        self.purpose_joined(&mut tx, &room, &who, now).await?;
+        tx.commit().await?;
+        self.changed(&room).await;
+        Ok(())
+    }
+
+    async fn hear_left(&self, info: &ParticipantInfo, at: i64) -> Result<(), StoreError> {
+        let Some(who) = self.others_stay(&info.sid).await? else {
+            return Ok(());
+        };
+        let at = match at {
+            0 => self.clock.now(),
+            at => Timestamp::from_secs(at),
+        };
+        let at = at.max(who.joined_at);
+        self.left(who.gone(at), false).await
+    }
+
+    async fn hear_track(
+        &self,
+        info: &ParticipantInfo,
+        track: Option<&TrackInfo>,
+        published: bool,
+    ) -> Result<(), StoreError> {
+        let before = self.others_stay(&info.sid).await?;
+        let (Some(before), Some(track)) = (before, track.and_then(read_track)) else {
+            return Ok(());
+        };
+        let mut who = before.clone();
+        who.tracks.retain(|known| known.sid != track.sid);
+        if published {
+            who.tracks.push(track);
+        }
+        self.updated(&before, &who).await
+    }
+
+    /// Passes on what moved a session, so that it is told once.
+    async fn hear_egress(
+        &self,
+        moved: bool,
+        room: &Room,
+        label: EventLabel,
+        event: &WebhookEvent,
+    ) -> Result<(), StoreError> {
+        let Some(egress) = event.egress_info.as_ref().filter(|_| moved) else {
+            return Ok(());
+        };
+        let mut tx = self.store.begin().await?;
+        let present = tx.count_present(room.uid).await?;
+        let what = Happening::Egress(label, egress);
+        self.note(&mut tx, room, present, what).await?;
+        tx.commit().await?;
+        self.written();
+        Ok(())
+    }
+
+    /// Someone who is inside by a LiveKit server's word.
+    async fn others_stay(&self, sid: &str) -> Result<Option<Participant>, StoreError> {
+        let mut tx = self.store.begin().await?;
+        let who = tx.stay(sid).await?;
+        Ok(who.filter(|who| who.node == LIVEKIT && who.left_at.is_none()))
+    }
+
+    async fn is_known_life(&self, life: &str) -> Result<bool, StoreError> {
+        let key = RoomKey::Sid(life.to_owned());
+        Ok(self.store.find_room(&key).await?.is_some())
+    }
+
+    /// A room without a life has this one from now on; whether it is so.
+    async fn begin_other_life(
+        &self,
+        tx: &mut Tx,
+        room: &mut Room,
+        sid: &str,
+    ) -> Result<bool, StoreError> {
+        if room.incarnation.is_some() || sid.is_empty() {
+            return Ok(false);
+        }
+        let now = self.clock.now();
+        tx.begin_life(room.uid, sid, now).await?;
+        room.incarnation = Some(Incarnation {
+            sid: sid.to_owned(),
+            started_at: now,
+        });
+        self.note(tx, room, 0, Happening::Started).await?;
+        Ok(true)
+    }
+}
+
+async fn lock_open(tx: &mut Tx, uid: Uuid) -> Result<Option<Room>, StoreError> {
+    let room = tx.lock_room(uid).await?;
+    Ok(room.filter(|room| room.closed.is_none() && room.deleted_at.is_none()))
+}
+
+/// A session that does not go this way stays where it is.
+fn has_moved<T>(moved: Result<Option<T>, SessionError>) -> Result<bool, StoreError> {
+    match moved {
+        Ok(session) => Ok(session.is_some()),
+        Err(SessionError::Store(error)) => Err(error),
+        Err(_) => Ok(false),
+    }
+}
+
+fn stay(
+    room: &Room,
+    life: &str,
+    info: &ParticipantInfo,
+    booking: Option<&Booking>,
+    now: Timestamp,
+) -> Participant {
+    let may = info.permission.as_ref();
+    let can_publish = may.is_none_or(|may| may.can_publish);
+    let booked = booking.and_then(|booking| booking.participant(&info.identity));
+    let role = match booked {
+        Some(booked) => booked.role_in(room.kind),
+        None if room.host == Some(account(&info.identity)) => Role::Host,
+        None if can_publish => Role::Participant,
+        None => Role::Viewer,
+    };
+    Participant {
+        sid: info.sid.clone(),
+        room: room.uid,
+        incarnation: life.to_owned(),
+        client: Uuid::new_v4(),
+        identity: info.identity.clone(),
+        name: info.name.clone(),
+        role,
+        kind: match info.kind == Kind::Sip as i32 {
+            true => ParticipantKind::Phone,
+            false => ParticipantKind::Video,
+        },
+        joined_at: match info.joined_at {
+            0 => now,
+            at => Timestamp::from_secs(at),
+        },
+        left_at: None,
+        node: LIVEKIT.to_owned(),
+        features: Features::default(),
+        grants: Grants {
+            can_publish,
+            can_subscribe: may.is_none_or(|may| may.can_subscribe),
+            can_publish_data: may.map(|may| may.can_publish_data),
+            ..Grants::default()
+        },
+        tracks: info.tracks.iter().filter_map(read_track).collect(),
+        hand_raised: false,
+        quality: None,
+        metadata: info.metadata.clone(),
+        secret: Secret(rand::random()),
+    }
+}
+
+fn read_track(info: &TrackInfo) -> Option<Track> {
+    let source = match Source::try_from(info.source).ok()? {
+        Source::Camera => TrackSource::Camera,
+        Source::Microphone => TrackSource::Microphone,
+        Source::ScreenShare => TrackSource::ScreenShare,
+        Source::ScreenShareAudio => TrackSource::ScreenShareAudio,
+        Source::Unknown => return None,
+    };
+    Some(Track {
+        sid: info.sid.clone(),
+        source,
+        muted: info.muted,
+    })
+}

@@ -1,0 +1,182 @@
+//! Channels, and the sessions broadcast under them.
+
+use super::{Store, StoreError, Tx, from_doc, from_docs, to_doc};
+use crate::lifecycle::session::{Channel, Session};
+
+impl Store {
+    /// A channel.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn channel(&self, id: &str) -> Result<Option<Channel>, StoreError> {
+        let row = sqlx::query("SELECT doc FROM channels WHERE id = $1").bind(id);
+        let row = row.fetch_optional(&self.readers).await?;
+        row.as_ref().map(from_doc).transpose()
+    }
+
+    /// Channels, the oldest first: of one owner, or with an empty text all.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn channels(&self, owner: &str, most: i64) -> Result<Vec<Channel>, StoreError> {
+        let sql = "SELECT doc FROM channels WHERE ($1 = '' OR owner = $2) ORDER BY id LIMIT $3";
+        let rows = sqlx::query(sql).bind(owner).bind(owner).bind(most);
+        from_docs(&rows.fetch_all(&self.readers).await?)
+    }
+
+    /// A session.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn session(&self, id: &str) -> Result<Option<Session>, StoreError> {
+        let row = sqlx::query("SELECT doc FROM sessions WHERE id = $1").bind(id);
+        let row = row.fetch_optional(&self.readers).await?;
+        row.as_ref().map(from_doc).transpose()
+    }
+
+    /// Sessions, the oldest first: of a room, of a channel, of an owner's
+    /// channels; an empty text is any.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn sessions(
+        &self,
+        room: &str,
+        channel: &str,
+        owner: &str,
+        most: i64,
+    ) -> Result<Vec<Session>, StoreError> {
+        let sql = "SELECT doc FROM sessions WHERE ($1 = '' OR room = $2) \
+                   AND ($3 = '' OR channel = $4) AND ($5 = '' OR channel IN \
+                   (SELECT id FROM channels WHERE owner = $6)) ORDER BY id LIMIT $7";
+        let rows = sqlx::query(sql)
+            .bind(room)
+            .bind(room)
+            .bind(channel)
+            .bind(channel)
+            .bind(owner)
+            .bind(owner)
+            .bind(most);
+        from_docs(&rows.fetch_all(&self.readers).await?)
+    }
+}
+
+impl Tx {
+    /// Adds a channel.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn insert_channel(&mut self, channel: &Channel) -> Result<(), StoreError> {
+        let sql = "INSERT INTO channels (id, owner, created_at, doc) VALUES ($1, $2, $3, $4)";
+        sqlx::query(sql)
+            .bind(channel.channel_id.as_str())
+            .bind(channel.owner.as_str())
+            .bind(channel.created_at.0)
+            .bind(to_doc(channel)?)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// Replaces a channel; whether it is there.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn put_channel(&mut self, channel: &Channel) -> Result<bool, StoreError> {
+        let result = sqlx::query("UPDATE channels SET doc = $2 WHERE id = $1")
+            .bind(channel.channel_id.as_str())
+            .bind(to_doc(channel)?)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(result.rows_affected() > 0)
+    }
+
+    /// Deletes a channel with its sessions.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn delete_channel(&mut self, id: &str) -> Result<(), StoreError> {
+        let delete = sqlx::query("DELETE FROM channels WHERE id = $1").bind(id);
+        delete.execute(&mut *self.inner).await?;
+        Ok(())
+    }
+
+    /// Adds a session.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] where its room or its channel has one that is not
+    /// over, [`StoreError::Dangling`] where there is no such channel.
+    pub async fn insert_session(&mut self, session: &Session) -> Result<(), StoreError> {
+        let sql = "INSERT INTO sessions (id, room, channel, status, created_at, doc) \
+                   VALUES ($1, $2, $3, $4, $5, $6)";
+        sqlx::query(sql)
+            .bind(session.session_id.as_str())
+            .bind(session.room_id.as_str())
+            .bind(session.channel_id.as_str())
+            .bind(session.status.as_str())
+            .bind(session.created_at.0)
+            .bind(to_doc(session)?)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// A session; nobody else changes it before the end of this transaction.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn lock_session(&mut self, id: &str) -> Result<Option<Session>, StoreError> {
+        let sql = match self.for_update() {
+            "" => "SELECT doc FROM sessions WHERE id = $1",
+            _ => "SELECT doc FROM sessions WHERE id = $1 FOR UPDATE",
+        };
+        let row = sqlx::query(sql).bind(id);
+        let row = row.fetch_optional(&mut *self.inner).await?;
+        row.as_ref().map(from_doc).transpose()
+    }
+
+    /// A room's session that is not over, as [`Tx::lock_session`].
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn lock_active_session(&mut self, room: &str) -> Result<Option<Session>, StoreError> {
+        let sql = match self.for_update() {
+            "" => {
+                "SELECT doc FROM sessions WHERE room = $1 \
+                 AND status NOT IN ('STOPPED', 'CANCELLED')"
+            }
+            _ => {
+                "SELECT doc FROM sessions WHERE room = $1 \
+                 AND status NOT IN ('STOPPED', 'CANCELLED') FOR UPDATE"
+            }
+        };
+        let row = sqlx::query(sql).bind(room);
+        let row = row.fetch_optional(&mut *self.inner).await?;
+        row.as_ref().map(from_doc).transpose()
+    }
+
+    /// Replaces a session that was locked here.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn put_session(&mut self, session: &Session) -> Result<(), StoreError> {
+        let sql = "UPDATE sessions SET status = $2, doc = $3 WHERE id = $1";
+        sqlx::query(sql)
+            .bind(session.session_id.as_str())
+            .bind(session.status.as_str())
+            .bind(to_doc(session)?)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// Deletes a session.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn delete_session(&mut self, id: &str) -> Result<(), StoreError> {
+        let delete = sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id);
+        delete.execute(&mut *self.inner).await?;
+        Ok(())
+    }
+}
