@@ -13,6 +13,8 @@ mod quality;
 mod rest;
 mod resume;
 mod rooms;
+mod s1;
+mod studio;
 mod support;
 mod unruly;
 mod waiting;
