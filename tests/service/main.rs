@@ -1,5 +1,7 @@
 //! The room service from outside, with its databases and its neighbours.
 
 mod cluster;
+mod openapi;
 mod parts;
 mod sdks;
+mod stores;

@@ -4,7 +4,7 @@
 //! and client that know no extension.
 //!
 //! Nothing here links our own crates: the programs are tested from outside,
-//! as `cargo xtask test` built them.
+//! as `cargo xtask test` built them. Only the stores' conformance does.
 
 pub mod acceptance;
 pub mod chromium;

@@ -17,7 +17,7 @@ use utoipa::openapi::{
 use super::App;
 use super::address::BothForms;
 use super::problem::Problem;
-use super::{events, inbound, rooms, s0, s1, system, twirp, validate};
+use super::{events, inbound, operate, rooms, s0, s1, system, twirp, validate};
 
 pub(super) fn routes() -> Router<App> {
     Router::new().both("/openapi.json", get(show))
@@ -48,6 +48,7 @@ fn document() -> Document {
         system::Api::openapi(),
         validate::Api::openapi(),
         twirp::document(),
+        operate::Api::openapi(),
     ] {
         document.merge(dialect);
     }

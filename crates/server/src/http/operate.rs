@@ -4,15 +4,19 @@
 mod admin;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use axum::extract::{ConnectInfo, Path, State};
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
+use tokio::time::timeout;
+use utoipa::OpenApi;
 
 use super::App;
+use super::address::{BothForms, Place};
 use super::problem::{NOT_FOUND, Problem};
 use super::who::{Who, origin};
 use crate::clock::Timestamp;
@@ -24,36 +28,68 @@ use crate::store::Stay;
 /// As OpenMetrics has it.
 const METRICS_TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// A database that takes longer counts as down.
+const READY_LIMIT: Duration = Duration::from_secs(3);
+
 pub(super) fn routes() -> Router<App> {
-    let mut router = Router::new();
-    for slash in ["", "/"] {
-        router = router
-            .route(&format!("/readyz{slash}"), get(ready))
-            .route(&format!("/metrics{slash}"), get(metrics))
-            .route(&format!("/api/v1/config{slash}"), get(settings))
-            .route(&format!("/api/v1/rooms/{{id}}/report{slash}"), get(report))
-            .route(&format!("/admin{slash}"), get(admin::rows))
-            .route(&format!("/debug/webhooks{slash}"), get(deliveries));
-    }
-    router
+    Router::new()
+        .both("/readyz", get(ready))
+        .both("/metrics", get(metrics))
+        .both("/api/v1/config", get(settings))
+        .both("/api/v1/rooms/{id}/report", get(report))
+        .both("/admin", get(admin::rows))
+        .both("/debug/webhooks", get(deliveries))
 }
 
+#[derive(OpenApi)]
+#[openapi(paths(ready, metrics, settings, report))]
+pub(super) struct Api;
+
 /// Whether clients may be sent here.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "system",
+    security(()),
+    responses(
+        (status = 200, description = "They may", body = String, content_type = "text/plain"),
+        (
+            status = 503,
+            description = "They may not, and why",
+            body = String,
+            content_type = "text/plain"
+        )
+    )
+)]
 async fn ready(State(app): State<App>) -> Response {
     let no = |why: &'static str| (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
     if app.hub.leaving.is_cancelled() {
         return no("stopping\n");
     }
-    match app.hub.store.check().await {
-        Ok(()) => "ready\n".into_response(),
-        Err(error) => {
+    match timeout(READY_LIMIT, app.hub.store.check()).await {
+        Ok(Ok(())) => return "ready\n".into_response(),
+        Ok(Err(error)) => {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "not ready");
-            no("the database does not answer\n")
         }
+        Err(_) => tracing::warn!("not ready: the database takes too long"),
     }
+    no("the database does not answer\n")
 }
 
+/// What is counted, for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "system",
+    security(()),
+    responses((
+        status = 200,
+        description = "Figures",
+        body = String,
+        content_type = "application/openmetrics-text"
+    ))
+)]
 async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     let page = metrics::scrape(&app.hub).await;
     let page = page.map_err(|_| Problem::internal())?;
@@ -61,6 +97,13 @@ async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
 }
 
 /// What a client may know of how the service is set up.
+#[utoipa::path(
+    get,
+    path = "/api/v1/config",
+    tag = "system",
+    security(()),
+    responses((status = 200, description = "The settings", body = Value))
+)]
 async fn settings(State(app): State<App>) -> Json<Value> {
     let config = &app.hub.config;
     let kinds = [
@@ -96,9 +139,16 @@ async fn settings(State(app): State<App>) -> Json<Value> {
 }
 
 /// What became of a room, over all its lives.
+#[utoipa::path(
+    get,
+    path = "/api/v1/rooms/{id}/report",
+    tag = "system",
+    params(("id" = String, Path, description = "Any of the room's ids")),
+    responses((status = 200, description = "Its figures", body = Value))
+)]
 async fn report(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Place(id): Place<String>,
     who: Who,
 ) -> Result<Json<Value>, Problem> {
     let room = app.hub.find(&id).await?;

@@ -73,6 +73,7 @@ pub(super) struct Advance {
     path = "/debug/clock/advance",
     tag = "system",
     security(()),
+    request_body = Advance,
     responses(
         (status = 204, description = "It is that much later, and what was due is done"),
         (

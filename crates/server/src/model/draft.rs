@@ -15,7 +15,8 @@ const DEPARTURE_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Room {
     /// An open room without limits, from now on. The hub gives it its names.
-    pub(crate) fn draft(now: Timestamp) -> Self {
+    #[must_use]
+    pub fn draft(now: Timestamp) -> Self {
         Self {
             uid: Uuid::new_v4(),
             code: String::new(),

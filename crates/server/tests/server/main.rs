@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod api;
 mod controls;
 mod extensions;
 #[cfg(unix)]
@@ -10,12 +11,15 @@ mod operating;
 #[cfg(unix)]
 mod program;
 mod quality;
-mod rest;
 mod resume;
 mod rooms;
+mod s0;
 mod s1;
+mod s4;
+mod sse;
 mod studio;
 mod support;
+mod system;
 mod unruly;
 mod waiting;
 mod webhooks;

@@ -1,0 +1,534 @@
+//! Rooms over HTTP, in S0's dialect: `/api/v1/rooms` and `/rtcs`.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+use visavis_server::{AuthMode, Keys, ServerConfig};
+
+use crate::api::{Api, KEY, SECRET, by_hand, gated, server_of};
+use crate::support::{Client, server, wait_for_room};
+
+/// Six hours, in seconds.
+const CAP: i64 = 6 * 3_600;
+
+fn path(room: &Value) -> String {
+    format!("/api/v1/rooms/{}", room["id"].as_str().unwrap())
+}
+
+/// The body of a room, with this in place of what is usual.
+fn body(change: Value) -> Value {
+    let mut body = json!({"audience": "acme", "time": [1_700_000_000, null], "backend": "none"});
+    for (key, value) in change.as_object().unwrap() {
+        body[key] = value.clone();
+    }
+    body
+}
+
+#[tokio::test]
+async fn s0_01_a_room_has_a_uuid_and_is_found_by_all_its_ids() {
+    let server = server().await;
+    let api = Api::new(server.local_addr());
+    for slash in ["", "/"] {
+        let at = format!("/api/v1/rooms{slash}");
+        let room = api.post(&at, body(json!({}))).await.expect(201);
+        assert!(
+            Uuid::try_parse(room["id"].as_str().unwrap()).is_ok(),
+            "{room}"
+        );
+        for id in ["id", "code", "room_id", "name"] {
+            let at = format!("/api/v1/rooms/{}{slash}", room[id].as_str().unwrap());
+            assert_eq!(api.get(&at).await.expect(200), room);
+        }
+    }
+    for path in ["/api/v1/rooms/zzz-zzzz-zzz", "/api/v1/rooms/x"] {
+        api.get(path).await.refused(404, "room_not_found");
+        api.patch(path, json!({}))
+            .await
+            .refused(404, "room_not_found");
+        api.delete(path).await.refused(404, "room_not_found");
+        for part in ["close", "rtcs"] {
+            let path = format!("{path}/{part}");
+            api.post(&path, json!({}))
+                .await
+                .refused(404, "room_not_found");
+        }
+    }
+}
+
+#[tokio::test]
+async fn s0_02_a_room_belongs_to_an_audience() {
+    let server = server().await;
+    let api = Api::new(server.local_addr());
+    let nobody = json!({"time": [1, null], "backend": "none"});
+    api.post("/api/v1/rooms", nobody)
+        .await
+        .refused(400, "invalid_payload");
+    for audience in [
+        json!(null),
+        json!(""),
+        json!(" "),
+        json!("a/b"),
+        json!(5),
+        json!("x".repeat(101)),
+    ] {
+        let body = body(json!({"audience": audience}));
+        api.post("/api/v1/rooms", body)
+            .await
+            .refused(400, "invalid_payload");
+    }
+    let room = api.post("/api/v1/rooms", body(json!({}))).await.expect(201);
+    assert_eq!(room["audience"], "acme");
+}
+
+#[tokio::test]
+async fn s0_03_a_time_is_half_open_and_comes_back_as_it_was() {
+    let server = server().await;
+    let api = Api::new(server.local_addr());
+    for time in [
+        json!([10, 5]),
+        json!([10, 10]),
+        json!([-1, 5]),
+        json!([0, i64::MAX]),
+        json!([i64::MIN, null]),
+    ] {
+        let body = body(json!({"time": time}));
+        api.post("/api/v1/rooms", body)
+            .await
+            .refused(400, "invalid_room_time");
+    }
+    for time in [
+        json!(null),
+        json!([]),
+        json!([1]),
+        json!([1, 2, 3]),
+        json!(["1", 2]),
+        json!([1.5, 2]),
+    ] {
+        let body = body(json!({"time": time}));
+        api.post("/api/v1/rooms", body)
+            .await
+            .refused(400, "invalid_payload");
+    }
+    api.post(
+        "/api/v1/rooms",
+        json!({"audience": "acme", "backend": "none"}),
+    )
+    .await
+    .refused(400, "invalid_payload");
+    let now = api.now().await;
+    let time = json!([now - 10, now + 3_600]);
+    let room = api
+        .post("/api/v1/rooms", body(json!({"time": time})))
+        .await
+        .expect(201);
+    assert_eq!(room["time"], time);
+    assert_eq!(api.get(&path(&room)).await.expect(200)["time"], time);
+}
+
+#[tokio::test]
+async fn s0_03_a_room_is_over_at_the_moment_of_its_end_and_not_before() {
+    let server = by_hand().await;
+    let api = Api::new(server.local_addr());
+    let now = api.now().await;
+    let room = api.conference(Some(now + 100)).await;
+    api.advance(97).await;
+    assert_eq!(api.get(&path(&room)).await.expect(200)["status"], "pending");
+    api.advance(3).await;
+    assert_eq!(api.get(&path(&room)).await.expect(200)["status"], "ended");
+    let mut late = Client::connect(server.local_addr()).await;
+    assert_eq!(
+        late.join(room["code"].as_str().unwrap()).await["code"],
+        "room-ended"
+    );
+    let change = json!({"tags": 1});
+    api.patch(&path(&room), change)
+        .await
+        .refused(404, "room_closed");
+}
+
+#[tokio::test]
+async fn s0_04_a_room_may_have_no_end() {
+    let server = server().await;
+    let api = Api::new(server.local_addr());
+    let room = api.conference(None).await;
+    assert_eq!(
+        api.get(&path(&room)).await.expect(200)["time"][1],
+        Value::Null
+    );
+}
+
+#[tokio::test]
+async fn s0_05_the_server_says_when_a_room_was_made() {
+    let server = server().await;
+    let api = Api::new(server.local_addr());
+    let before = time::OffsetDateTime::now_utc().unix_timestamp();
+    let room = api
+        .post("/api/v1/rooms", body(json!({"created_at": 5})))
+        .await
+        .expect(201);
+    let at = room["created_at"].as_i64().unwrap();
+    assert!((at - before).abs() <= 2, "{at} {before}");
+}
+
+#[tokio::test]
+async fn s0_06_a_backend_is_janus_or_none() {
+    let server = server().await;
+    let api = Api::new(server.local_addr());
+    for backend in [json!("x"), json!(null), json!("Janus"), json!(1)] {
+        let body = body(json!({"backend": backend}));
+        api.post("/api/v1/rooms", body)
+            .await
+            .refused(400, "invalid_payload");
+    }
+    let without = json!({"audience": "acme", "time": [1, null]});
+    api.post("/api/v1/rooms", without)
+        .await
+        .refused(400, "invalid_payload");
+    for backend in ["janus", "none"] {
+        let room = api
+            .post("/api/v1/rooms", body(json!({"backend": backend})))
+            .await
+            .expect(201);
+        assert_eq!(api.get(&path(&room)).await.expect(200)["backend"], backend);
+    }
+}
+
+#[tokio::test]
+async fn s0_07_a_reserve_is_kept_and_a_mesh_does_not_count_it() {
+    let server = server().await;
+    let api = Api::new(server.local_addr());
+    let room = api
+        .post("/api/v1/rooms", body(json!({"reserve": 1})))
+        .await
+        .expect(201);
+    assert_eq!(api.get(&path(&room)).await.expect(200)["reserve"], 1);
+    let mut inside = Vec::new();
+    for _ in 0..3 {
+        let mut client = Client::connect(server.local_addr()).await;
+        assert_eq!(
+            client.join(room["code"].as_str().unwrap()).await["type"],
+            "room-joined"
+        );
+        inside.push(client);
+    }
+    let changed = api
+        .patch(&path(&room), json!({"reserve": 5}))
+        .await
+        .expect(200);
+    assert_eq!(changed["reserve"], 5);
+    for change in [json!({"reserve": null}), json!({})] {
+        let changed = api.patch(&path(&room), change).await.expect(200);
+        assert_eq!(changed.get("reserve"), None);
+    }
+    let room = api.conference(None).await;
+    assert_eq!(api.get(&path(&room)).await.expect(200).get("reserve"), None);
+    for reserve in [json!(-1), json!(4_294_967_296_u64), json!(1.5), json!("5")] {
+        let body = body(json!({"reserve": reserve}));
+        api.post("/api/v1/rooms", body)
+            .await
+            .refused(400, "invalid_payload");
+    }
+}
+
+#[tokio::test]
+async fn s0_08_tags_are_any_json() {
+    let server = server().await;
+    let api = Api::new(server.local_addr());
+    let room = api.conference(None).await;
+    assert_eq!(room["tags"], json!({}));
+    let deep =
+        json!({"z": [1, {"y": null, "ü\u{0}": "\u{1F600}"}], "a": {"b": 1.25, "c": []}, "": -0.5});
+    for tags in [deep, json!(null), json!([]), json!("x"), json!(u64::MAX)] {
+        let room = api
+            .post("/api/v1/rooms", body(json!({"tags": tags})))
+            .await
+            .expect(201);
+        let shown = api.get(&path(&room)).await.expect(200);
+        assert_eq!(shown["tags"].to_string(), tags.to_string());
+        let changed = api
+            .patch(&path(&room), json!({"tags": {"now": tags}}))
+            .await
+            .expect(200);
+        assert_eq!(changed["tags"]["now"].to_string(), tags.to_string());
+    }
+    let nested = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
+    api.post_text("/api/v1/rooms", &nested)
+        .await
+        .refused(400, "invalid_payload");
+}
+
+#[tokio::test]
+async fn s0_09_the_first_rtc_of_an_unbounded_room_gives_it_six_hours() {
+    let server = by_hand().await;
+    let api = Api::new(server.local_addr());
+    let room = api.conference(None).await;
+    let rtcs = format!("{}/rtcs", path(&room));
+    api.post(&rtcs, json!(null)).await.expect(201);
+    let close = api.get(&path(&room)).await.expect(200)["time"][1]
+        .as_i64()
+        .unwrap();
+    let left = close - api.now().await;
+    assert!((CAP - 2..=CAP + 2).contains(&left), "{left}");
+    api.advance(60).await;
+    api.post(&rtcs, json!(null)).await.expect(201);
+    assert_eq!(api.get(&path(&room)).await.expect(200)["time"][1], close);
+    // One that has an end keeps it.
+    let bounded = api.conference(Some(close + 5)).await;
+    api.post(&format!("{}/rtcs", path(&bounded)), json!(null))
+        .await
+        .expect(201);
+    assert_eq!(
+        api.get(&path(&bounded)).await.expect(200)["time"][1],
+        close + 5
+    );
+}
+
+#[tokio::test]
+async fn s0_10_s0_17_after_those_six_hours_the_vacuum_leaves_nothing_behind() {
+    let server = by_hand().await;
+    let api = Api::new(server.local_addr());
+    let room = api.conference(None).await;
+    let mut client = Client::connect(server.local_addr()).await;
+    assert_eq!(
+        client
+            .join_with(room["code"].as_str().unwrap(), json!(["controls"]))
+            .await["type"],
+        "room-joined"
+    );
+    api.post(&format!("{}/rtcs", path(&room)), json!(null))
+        .await
+        .expect(201);
+    let agents = format!("{}/agents", path(&room));
+    assert_eq!(
+        api.get(&agents).await.expect(200).as_array().unwrap().len(),
+        1
+    );
+    let mut events = api
+        .listen(&format!("rooms/{}/events", room["id"].as_str().unwrap()))
+        .await;
+    api.advance(u32::try_from(CAP).unwrap() + 1).await;
+    api.post("/system/vacuum", json!(null)).await.expect(204);
+    assert_eq!(api.get(&path(&room)).await.expect(200)["status"], "ended");
+    assert_eq!(api.get(&agents).await.expect(200), json!([]));
+    while client.hear().await["type"] != "room-closed" {}
+    while events.hear().await.label != "room.close" {}
+}
+
+#[tokio::test]
+async fn s0_11_s0_12_a_room_that_has_an_end_keeps_one() {
+    let server = server().await;
+    let api = Api::new(server.local_addr());
+    let by_rtc = api.conference(None).await;
+    api.post(&format!("{}/rtcs", path(&by_rtc)), json!(null))
+        .await
+        .expect(201);
+    let from_the_start = api.conference(Some(api.now().await + 600)).await;
+    for room in [by_rtc, from_the_start] {
+        let before = api.get(&path(&room)).await.expect(200);
+        let open = before["time"][0].as_i64().unwrap();
+        let close = before["time"][1].as_i64().unwrap();
+        let unbound = json!({"time": [open, null], "tags": "x"});
+        let refused = api.patch(&path(&room), unbound).await;
+        refused.refused(422, "room_time_changing_forbidden");
+        let wrong = json!({"time": [open, open]});
+        api.patch(&path(&room), wrong)
+            .await
+            .refused(400, "invalid_room_time");
+        assert_eq!(api.get(&path(&room)).await.expect(200), before);
+        let time = json!([open, close + 60]);
+        let moved = api
+            .patch(&path(&room), json!({"time": time}))
+            .await
+            .expect(200);
+        assert_eq!(moved["time"], time);
+    }
+}
+
+#[tokio::test]
+async fn s0_26_an_rtc_belongs_to_its_room() {
+    let server = gated().await;
+    let api = Api::new(server.local_addr());
+    let user = Uuid::new_v4().to_string();
+    let who = api.with("X-User-Id", &user);
+    let room = who.post("/api/v1/rooms", body(json!({}))).await.expect(201);
+    let rtcs = format!("{}/rtcs", path(&room));
+    for slash in ["", "/"] {
+        let rtc = who
+            .post(&format!("{rtcs}{slash}"), json!(null))
+            .await
+            .expect(201);
+        assert!(Uuid::try_parse(rtc["id"].as_str().unwrap()).is_ok());
+        let told = (&rtc["room_id"], &rtc["created_by"]);
+        assert_eq!(told, (&room["id"], &json!(user)));
+        assert!(
+            (rtc["created_at"].as_i64().unwrap() - room["created_at"].as_i64().unwrap()).abs() < 5
+        );
+    }
+    let other = api.with_grant(json!({"room": "another", "roomJoin": true}));
+    other
+        .post(&rtcs, json!(null))
+        .await
+        .refused(403, "access_denied");
+    let member = api.with_grant(json!({"room": room["name"], "roomJoin": true}));
+    assert_eq!(
+        member.post(&rtcs, json!(null)).await.expect(201)["created_by"],
+        "ann"
+    );
+    let ahead = json!({"time": [4_000_000_000_i64, null]});
+    let later = who.post("/api/v1/rooms", body(ahead)).await.expect(201);
+    let rtcs = format!("{}/rtcs", path(&later));
+    who.post(&rtcs, json!(null))
+        .await
+        .refused(404, "room_closed");
+}
+
+#[tokio::test]
+async fn s0_27_the_agents_are_those_who_are_inside() {
+    let server = server().await;
+    let api = Api::new(server.local_addr());
+    let room = api.conference(None).await;
+    let code = room["code"].as_str().unwrap();
+    let agents = format!("{}/agents", path(&room));
+    assert_eq!(api.get(&agents).await.expect(200), json!([]));
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = Client::connect(server.local_addr()).await;
+        assert_eq!(client.join(code).await["type"], "room-joined");
+        clients.push(client);
+    }
+    let ids = |agents: Value| -> Vec<String> {
+        let agents = agents.as_array().unwrap().iter();
+        agents
+            .map(|agent| agent["agent_id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let all: Vec<String> = clients.iter().map(|client| client.id.clone()).collect();
+    let shown = api.get(&format!("{agents}/")).await.expect(200);
+    assert_eq!(shown[0]["room_id"], room["id"]);
+    assert_eq!(ids(shown), all);
+    let part = api
+        .get(&format!("{agents}?offset=1&limit=1"))
+        .await
+        .expect(200);
+    assert_eq!(ids(part), all[1..2]);
+    let far = format!("{agents}?offset={}", u64::MAX);
+    assert_eq!(ids(api.get(&far).await.expect(200)), [""; 0]);
+    for page in ["limit=0", "limit=101", "limit=-1", "offset=x"] {
+        api.get(&format!("{agents}?{page}"))
+            .await
+            .refused(400, "invalid_payload");
+    }
+    clients.pop().unwrap().close().await;
+    wait_for_room(server.local_addr(), code, |info| {
+        info["room"]["participantCount"] == 2
+    })
+    .await;
+    assert_eq!(ids(api.get(&agents).await.expect(200)), all[..2]);
+    let closed = api
+        .post(&format!("{}/close", path(&room)), json!(null))
+        .await
+        .expect(200);
+    assert_eq!(
+        (&closed["status"], &closed["participant_count"]),
+        (&json!("ended"), &json!(0))
+    );
+    assert_eq!(api.get(&agents).await.expect(200), json!([]));
+    // Closed twice, it is as closed as before.
+    api.post(&format!("{}/close/", path(&room)), json!(null))
+        .await
+        .expect(200);
+}
+
+#[tokio::test]
+async fn s0_28_no_server_carries_a_meshs_media() {
+    let server = server().await;
+    let api = Api::new(server.local_addr());
+    for (backend, status, kind) in [("none", 409, "conflict"), ("janus", 501, "not_implemented")] {
+        let room = api
+            .post("/api/v1/rooms", body(json!({"backend": backend})))
+            .await
+            .expect(201);
+        let rtc = api
+            .post(&format!("{}/rtcs", path(&room)), json!(null))
+            .await
+            .expect(201);
+        let streams = format!("/rtcs/{}/streams", rtc["id"].as_str().unwrap());
+        api.post(&streams, json!({})).await.refused(status, kind);
+        api.post(&format!("{streams}/"), json!({}))
+            .await
+            .refused(status, kind);
+    }
+    let unknown = format!("/rtcs/{}/streams", Uuid::new_v4());
+    api.post(&unknown, json!({}))
+        .await
+        .refused(404, "not_found");
+    api.post("/rtcs/x/streams", json!({}))
+        .await
+        .refused(400, "invalid_payload");
+    // Two clients in such a room reach each other.
+    let room = api.conference(None).await;
+    let code = room["code"].as_str().unwrap();
+    let mut a = Client::connect(server.local_addr()).await;
+    let mut b = Client::connect(server.local_addr()).await;
+    a.join(code).await;
+    b.join(code).await;
+    b.say(json!({"type": "offer", "roomId": code, "to": a.id, "payload": {"sdp": "v=0"}}))
+        .await;
+    a.expect("member-joined").await;
+    assert_eq!(a.expect("offer").await["from"], b.id);
+}
+
+#[tokio::test]
+async fn only_those_who_administrate_a_room_look_inside_change_and_close_it() {
+    let server = server_of(ServerConfig {
+        auth: AuthMode::Jwt,
+        keys: Keys::new(KEY, SECRET),
+        ..ServerConfig::default()
+    })
+    .await;
+    let api = Api::new(server.local_addr());
+    api.post("/api/v1/rooms", body(json!({})))
+        .await
+        .refused(401, "authentication_failed");
+    let operator = api.with_grant(json!({"roomCreate": true}));
+    let room = operator
+        .post("/api/v1/rooms", body(json!({})))
+        .await
+        .expect(201);
+    let member = api.with_grant(json!({"room": room["name"], "roomJoin": true}));
+    let admin = api.with_grant(json!({"room": room["code"], "roomAdmin": true}));
+    let at = path(&room);
+    member.get(&at).await.expect(200);
+    member
+        .get(&format!("{at}/agents"))
+        .await
+        .refused(403, "access_denied");
+    member
+        .patch(&at, json!({"tags": 1}))
+        .await
+        .refused(403, "access_denied");
+    member
+        .post(&format!("{at}/close"), json!(null))
+        .await
+        .refused(403, "access_denied");
+    member.delete(&at).await.refused(403, "access_denied");
+    for who in [&member, &admin] {
+        who.post("/system/vacuum", json!(null))
+            .await
+            .refused(403, "access_denied");
+        who.post("/api/v1/rooms", body(json!({})))
+            .await
+            .refused(403, "access_denied");
+    }
+    operator
+        .post("/system/vacuum", json!(null))
+        .await
+        .expect(204);
+    admin.get(&format!("{at}/agents")).await.expect(200);
+    admin.patch(&at, json!({"tags": 1})).await.expect(200);
+    admin
+        .post(&format!("{at}/close"), json!(null))
+        .await
+        .expect(200);
+    admin.delete(&at).await.expect(204);
+    admin.get(&at).await.refused(404, "room_not_found");
+}

@@ -1,0 +1,437 @@
+//! What every store does: in memory, in a file, and in PostgreSQL.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use uuid::Uuid;
+use visavis_server::Timestamp;
+use visavis_server::model::{
+    Closing, EndReason, Event, EventLabel, Link, Participant, Room, Topic,
+};
+use visavis_server::store::{Database, RoomKey, Rtc, Stay, Store, StoreError};
+use visavis_tests::postgres::Postgres;
+
+const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+fn later(seconds: u64) -> Timestamp {
+    NOW.after(Duration::from_secs(seconds))
+}
+
+/// All that a store has to show, on each of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_store_does_the_same() -> Result<()> {
+    let postgres = Postgres::start().await?;
+    let folder = tempfile::tempdir()?;
+    let file = format!("sqlite:{}", folder.path().join("rooms.db").display());
+    for database in ["memory".to_owned(), file, postgres.url()] {
+        let shown = async {
+            let database = Database::from_str(&database)?;
+            let store = Store::open(&database).await?;
+            a_room_has_one_row_under_all_its_names(&store).await?;
+            a_change_is_whole_or_not_at_all(&store).await?;
+            changes_of_one_room_come_one_after_the_other(&store).await?;
+            what_is_due_comes_in_its_order(&store).await?;
+            people_come_and_go(&store).await?;
+            events_are_read_from_any_place(&store).await?;
+            chat_is_kept_in_order(&store).await?;
+            an_rtc_belongs_to_a_room(&store).await?;
+            a_lease_has_one_holder(&store).await?;
+            what_is_forgotten_is_forgotten_whole(&store).await?;
+            store.close().await;
+            anyhow::Ok(())
+        };
+        shown.await.with_context(|| database.clone())?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn s4_08_a_host_who_is_no_user_is_refused_by_every_store() -> Result<()> {
+    let postgres = Postgres::start().await?;
+    for database in ["memory", &postgres.url()] {
+        let store = Store::open(&Database::from_str(database)?).await?;
+        let host = Uuid::new_v4();
+        let mut hosted = room("hos-tist-nou");
+        hosted.host = Some(host);
+        let mut tx = store.begin().await?;
+        let refused = tx.insert_room(&hosted).await;
+        ensure!(
+            matches!(refused, Err(StoreError::Dangling(_))),
+            "{database}: {refused:?}"
+        );
+        drop(tx);
+        let mut tx = store.begin().await?;
+        tx.ensure_user(host, NOW).await?;
+        tx.ensure_user(host, NOW).await?;
+        tx.insert_room(&hosted).await?;
+        hosted.host = Some(Uuid::new_v4());
+        let refused = tx.put_room(&mut hosted).await;
+        ensure!(
+            matches!(refused, Err(StoreError::Dangling(_))),
+            "{database}: {refused:?}"
+        );
+    }
+    Ok(())
+}
+
+/// A room by this code, whose other names follow from it.
+fn room(code: &str) -> Room {
+    Room {
+        code: code.to_owned(),
+        ro: format!("ro_{code}"),
+        rtc_name: format!("open-{code}"),
+        ..Room::draft(NOW)
+    }
+}
+
+async fn add(store: &Store, room: &Room) -> Result<()> {
+    let mut tx = store.begin().await?;
+    tx.insert_room(room).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn find(store: &Store, room: &Room) -> Result<Option<Room>> {
+    Ok(store.find_room(&RoomKey::Uid(room.uid)).await?)
+}
+
+async fn a_room_has_one_row_under_all_its_names(store: &Store) -> Result<()> {
+    let mut one = room("nam-esof-one");
+    one.link = Some(Link::Booking("b-1".to_owned()));
+    one.tags = json!({"ü\u{0}": [1, 0.5, null], "big": u64::MAX});
+    add(store, &one).await?;
+    let mut tx = store.begin().await?;
+    tx.begin_life(one.uid, "RM_nameofone", NOW).await?;
+    tx.commit().await?;
+    for key in [
+        RoomKey::Uid(one.uid),
+        RoomKey::Code(one.code.clone()),
+        RoomKey::Ro(one.ro.clone()),
+        RoomKey::Name(one.rtc_name.clone()),
+        RoomKey::Sid("RM_nameofone".to_owned()),
+    ] {
+        ensure!(
+            store.find_room(&key).await?.as_ref() == Some(&one),
+            "{key:?}"
+        );
+    }
+    let link = one.link.clone().context("a link")?;
+    ensure!(store.find_linked(&link).await? == Some(one.clone()));
+    ensure!(
+        store
+            .find_linked(&Link::Channel("b-1".to_owned()))
+            .await?
+            .is_none()
+    );
+    ensure!(
+        store
+            .find_room(&RoomKey::Code("non-eeee-one".to_owned()))
+            .await?
+            .is_none()
+    );
+    for taken in [
+        Room {
+            code: one.code.clone(),
+            ..room("nam-esof-two")
+        },
+        Room {
+            ro: one.ro.clone(),
+            ..room("nam-esof-two")
+        },
+        Room {
+            rtc_name: one.rtc_name.clone(),
+            ..room("nam-esof-two")
+        },
+        Room {
+            uid: one.uid,
+            ..room("nam-esof-two")
+        },
+    ] {
+        let refused = add(store, &taken).await.err().context("refused")?;
+        let refused = refused.downcast::<StoreError>()?;
+        ensure!(matches!(refused, StoreError::Taken(_)), "{refused:?}");
+    }
+    Ok(())
+}
+
+async fn a_change_is_whole_or_not_at_all(store: &Store) -> Result<()> {
+    let mut one = room("who-leor-not");
+    add(store, &one).await?;
+    let before = one.clone();
+    let mut tx = store.begin().await?;
+    one.name = "Tea".to_owned();
+    tx.put_room(&mut one).await?;
+    tx.append_event(&event("rooms/whole/events", "EV_half"))
+        .await?;
+    drop(tx);
+    ensure!(find(store, &one).await? == Some(before));
+    ensure!(
+        store
+            .event_place("rooms/whole/events", "EV_half")
+            .await?
+            .is_none()
+    );
+
+    let mut tx = store.begin().await?;
+    let mut locked = tx.lock_room(one.uid).await?.context("it is there")?;
+    locked.name = "Tea".to_owned();
+    locked.metadata = serde_json::from_value(json!({"private": true}))?;
+    let version = locked.version;
+    tx.put_room(&mut locked).await?;
+    ensure!(locked.version == version + 1);
+    tx.commit().await?;
+    ensure!(find(store, &one).await? == Some(locked.clone()));
+    let is_it = |rooms: Vec<Room>| rooms.iter().any(|room| room.uid == one.uid);
+    ensure!(!is_it(store.public_rooms(1_000).await?), "it is private");
+    ensure!(is_it(store.active_rooms(1_000).await?));
+
+    let mut tx = store.begin().await?;
+    locked.closed = Some(Closing {
+        at: NOW,
+        reason: EndReason::Ended,
+    });
+    tx.put_room(&mut locked).await?;
+    tx.commit().await?;
+    ensure!(!is_it(store.active_rooms(1_000).await?), "it is closed");
+    let mut tx = store.begin().await?;
+    ensure!(tx.lock_room(Uuid::new_v4()).await?.is_none());
+    Ok(())
+}
+
+async fn changes_of_one_room_come_one_after_the_other(store: &Store) -> Result<()> {
+    let one = room("one-byon-eee");
+    add(store, &one).await?;
+    let raise = || async {
+        let mut tx = store.begin().await?;
+        let mut room = tx.lock_room(one.uid).await?.context("it is there")?;
+        room.max_participants += 1;
+        tx.put_room(&mut room).await?;
+        anyhow::Ok(tx.commit().await?)
+    };
+    for raised in join_all((0..100).map(|_| raise())).await {
+        raised?;
+    }
+    let raised = find(store, &one).await?.context("it is there")?;
+    ensure!((raised.max_participants, raised.version) == (100, 100));
+    Ok(())
+}
+
+async fn what_is_due_comes_in_its_order(store: &Store) -> Result<()> {
+    let due = |code: &str, seconds| Room {
+        closes_at: Some(later(seconds)),
+        ..room(code)
+    };
+    let (second, first) = (due("due-seco-ond", 20), due("due-firs-rst", 10));
+    add(store, &second).await?;
+    add(store, &first).await?;
+    ensure!(store.due_rooms(later(9), 10).await?.is_empty());
+    ensure!(store.next_due().await? == first.closes_at);
+    ensure!(store.due_rooms(later(20), 10).await? == [first.uid, second.uid]);
+    ensure!(store.due_rooms(later(20), 1).await? == [first.uid]);
+    let mut tx = store.begin().await?;
+    for mut room in [first, second.clone()] {
+        room.closed = Some(Closing {
+            at: later(30),
+            reason: EndReason::Time,
+        });
+        tx.put_room(&mut room).await?;
+    }
+    tx.commit().await?;
+    ensure!(store.due_rooms(later(30), 10).await?.is_empty() && store.next_due().await?.is_none());
+    Ok(())
+}
+
+/// Someone who comes in so many seconds from the start.
+fn stay(room: &Room, sid: &str, client: Uuid, seconds: u64) -> Result<Participant> {
+    let stay = json!({
+        "sid": sid, "room": room.uid, "incarnation": "RM_1", "client": client,
+        "identity": "ann", "name": "Ann", "role": "participant", "kind": "video",
+        "joinedAt": later(seconds), "leftAt": null, "node": "ND_conformance",
+        "features": [], "grants": {}, "tracks": [], "handRaised": false, "quality": null,
+        "metadata": "", "secret": "2a",
+    });
+    Ok(serde_json::from_value(stay)?)
+}
+
+async fn people_come_and_go(store: &Store) -> Result<()> {
+    let place = room("peo-plec-ome");
+    add(store, &place).await?;
+    let (a, b) = (Uuid::new_v4(), Uuid::new_v4());
+    let late = stay(&place, "PA_late", a, 5)?;
+    let early = stay(&place, "PA_early", b, 1)?;
+    let mut tx = store.begin().await?;
+    tx.insert_participant(&late).await?;
+    tx.insert_participant(&early).await?;
+    ensure!(tx.crowd(place.uid).await? == (2, Some(late.joined_at)));
+    ensure!(tx.present(place.uid).await? == [early.clone(), late.clone()]);
+    ensure!(tx.lock_present(place.uid, a).await? == Some(late.clone()));
+    tx.commit().await?;
+
+    let mut tx = store.begin().await?;
+    let twice = tx
+        .insert_participant(&stay(&place, "PA_twice", a, 6)?)
+        .await;
+    ensure!(matches!(twice, Err(StoreError::Taken(_))), "{twice:?}");
+    drop(tx);
+    let nowhere = stay(&room("now-here-ere"), "PA_nowhere", a, 6)?;
+    let mut tx = store.begin().await?;
+    let dangling = tx.insert_participant(&nowhere).await;
+    ensure!(
+        matches!(dangling, Err(StoreError::Dangling(_))),
+        "{dangling:?}"
+    );
+    drop(tx);
+
+    ensure!(store.counts().await?.contains(&(place.uid, 2)));
+    ensure!(store.participants_of_node("ND_conformance").await?.len() == 2);
+    ensure!(store.dead_nodes(later(0)).await? == ["ND_conformance"]);
+    let gone = early.gone(later(9));
+    let mut tx = store.begin().await?;
+    ensure!(tx.put_participant(&gone).await?, "it was inside");
+    ensure!(!tx.put_participant(&gone).await?, "it is not any more");
+    // The same client comes again: another stay.
+    tx.insert_participant(&stay(&place, "PA_again", b, 10)?)
+        .await?;
+    tx.commit().await?;
+    let sids = |stays: Vec<Participant>| -> Vec<String> {
+        stays.into_iter().map(|stay| stay.sid).collect()
+    };
+    let present = store.participants(place.uid, Stay::Present).await?;
+    ensure!(sids(present) == ["PA_late", "PA_again"]);
+    let any = store.participants(place.uid, Stay::Any).await?;
+    ensure!(any[0] == gone && sids(any) == ["PA_early", "PA_late", "PA_again"]);
+    Ok(())
+}
+
+fn event(uri: &str, id: &str) -> Event {
+    Event {
+        id: id.to_owned(),
+        at: NOW,
+        room: None,
+        uri: uri.to_owned(),
+        label: EventLabel::RoomCreate,
+        payload: r#"{"a":1}"#.to_owned(),
+    }
+}
+
+async fn events_are_read_from_any_place(store: &Store) -> Result<()> {
+    let (ours, theirs) = (Topic::audience("ours"), Topic::audience("theirs"));
+    let start = store.last_place().await?;
+    let mut tx = store.begin().await?;
+    for (uri, id) in [
+        (&ours, "EV_1"),
+        (&theirs, "EV_2"),
+        (&ours, "EV_2"),
+        (&ours, "EV_3"),
+    ] {
+        tx.append_event(&event(uri, id)).await?;
+    }
+    tx.commit().await?;
+    let read = store.events_after(&ours, start, 10).await?;
+    let events: Vec<_> = read.iter().map(|(_, event)| event.clone()).collect();
+    ensure!(
+        events == ["EV_1", "EV_2", "EV_3"].map(|id| event(&ours, id)),
+        "{events:?}"
+    );
+    ensure!(read.is_sorted_by_key(|(place, _)| *place));
+    ensure!(store.event_place(&ours, "EV_2").await? == Some(read[1].0));
+    ensure!(store.events_after(&ours, read[1].0, 10).await? == read[2..]);
+    ensure!(store.events_after(&ours, start, 1).await? == read[..1]);
+    ensure!(store.event_place(&theirs, "EV_1").await?.is_none());
+    ensure!(store.last_place().await? == read[2].0);
+    Ok(())
+}
+
+async fn chat_is_kept_in_order(store: &Store) -> Result<()> {
+    let place = room("cha-tind-ord");
+    add(store, &place).await?;
+    for id in 1..=5 {
+        let entry = json!({
+            "id": id.to_string(), "from": "x", "name": "Ann", "payload": {"text": "ü\u{0}"},
+            "sentAt": "2026-01-22T10:30:00Z",
+        });
+        let entry = serde_json::from_value(entry)?;
+        store.append_chat(place.uid, &entry).await?;
+        let nowhere = store.append_chat(Uuid::new_v4(), &entry).await;
+        ensure!(
+            matches!(nowhere, Err(StoreError::Dangling(_))),
+            "{nowhere:?}"
+        );
+    }
+    let recent = store.recent_chat(place.uid, 3).await?;
+    let ids: Vec<_> = recent.iter().map(|entry| entry.id.as_str()).collect();
+    ensure!(ids == ["3", "4", "5"], "{ids:?}");
+    let payload: Value = serde_json::from_str(recent[0].payload.get())?;
+    ensure!(payload == json!({"text": "ü\u{0}"}));
+    Ok(())
+}
+
+async fn an_rtc_belongs_to_a_room(store: &Store) -> Result<()> {
+    let place = room("rtc-sroo-oom");
+    add(store, &place).await?;
+    let rtc = |room, at| Rtc {
+        id: Uuid::new_v4(),
+        room,
+        created_at: at,
+        created_by: Some("ann".to_owned()),
+    };
+    let (second, first) = (rtc(place.uid, later(2)), rtc(place.uid, later(1)));
+    let mut tx = store.begin().await?;
+    tx.insert_rtc(&second).await?;
+    tx.insert_rtc(&first).await?;
+    tx.commit().await?;
+    ensure!(store.rtc(first.id).await?.as_ref() == Some(&first));
+    ensure!(store.rtc(Uuid::new_v4()).await?.is_none());
+    ensure!(store.rtcs(place.uid).await? == [first, second]);
+    let mut tx = store.begin().await?;
+    let dangling = tx.insert_rtc(&rtc(Uuid::new_v4(), NOW)).await;
+    ensure!(
+        matches!(dangling, Err(StoreError::Dangling(_))),
+        "{dangling:?}"
+    );
+    Ok(())
+}
+
+async fn a_lease_has_one_holder(store: &Store) -> Result<()> {
+    let take = |holder, now, until| store.take_lease("thing", holder, later(now), later(until));
+    ensure!(take("a", 0, 5).await?);
+    ensure!(!take("b", 4, 9).await?, "it is taken");
+    ensure!(take("a", 4, 9).await?, "it is renewed");
+    ensure!(store.lease_end("thing").await? == Some(later(9)));
+    ensure!(take("b", 9, 15).await?, "it has run out");
+    store.drop_lease("thing", "a").await?;
+    ensure!(!take("c", 10, 15).await?, "only its holder gives it back");
+    store.drop_lease("thing", "b").await?;
+    ensure!(take("c", 10, 15).await?);
+    Ok(())
+}
+
+async fn what_is_forgotten_is_forgotten_whole(store: &Store) -> Result<()> {
+    let mut gone = room("for-gott-ten");
+    let kept = room("kep-tfor-now");
+    add(store, &gone).await?;
+    add(store, &kept).await?;
+    let mut tx = store.begin().await?;
+    tx.insert_participant(&stay(&gone, "PA_forgotten", Uuid::new_v4(), 1)?)
+        .await?;
+    gone.deleted_at = Some(later(10));
+    tx.put_room(&mut gone).await?;
+    tx.commit().await?;
+    for (before, left) in [(10, true), (11, false)] {
+        let mut tx = store.begin().await?;
+        tx.purge(later(before)).await?;
+        tx.commit().await?;
+        ensure!(find(store, &gone).await?.is_some() == left);
+    }
+    ensure!(store.participants(gone.uid, Stay::Any).await?.is_empty());
+    ensure!(find(store, &kept).await?.is_some());
+    ensure!(
+        store
+            .events_after(&Topic::audience("ours"), 0, 10)
+            .await?
+            .is_empty()
+    );
+    Ok(())
+}
