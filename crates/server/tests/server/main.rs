@@ -20,6 +20,7 @@ mod sse;
 mod studio;
 mod support;
 mod system;
+mod twirp;
 mod unruly;
 mod waiting;
 mod webhooks;
