@@ -12,6 +12,7 @@ mod problem;
 mod rooms;
 mod s0;
 mod s1;
+mod s2;
 mod system;
 mod ticket;
 mod twirp;
@@ -91,6 +92,7 @@ fn router(app: App) -> Router {
         .merge(rooms::routes())
         .merge(s0::routes())
         .merge(s1::routes())
+        .merge(s2::routes())
         .merge(inbound::routes())
         .merge(events::routes())
         .merge(system::routes())

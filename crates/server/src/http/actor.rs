@@ -20,11 +20,11 @@ pub(super) struct Actor {
 impl Actor {
     /// Others than those who operate the service are who they are, whomever they
     /// name.
-    pub fn of(app: &App, who: &Who, named: Option<UserId>) -> Result<Self, Problem> {
+    pub fn of(app: &App, who: &Who, named: Option<GivenId>) -> Result<Self, Problem> {
         let own = who.identity();
         match who.operates(app) {
             Ok(()) => Ok(Self {
-                user_id: named.map(|UserId(id)| id).or(own),
+                user_id: named.map(|GivenId(id)| id).or(own),
                 operates: true,
             }),
             Err(denied) if own.is_none() => Err(denied),
@@ -41,7 +41,7 @@ impl Actor {
     }
 }
 
-/// A user's id: a text, or the number that another system gave it.
+/// An id that another system gave: a text, or a number.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[schema(value_type = String)]
-pub(super) struct UserId(#[serde(deserialize_with = "number_or_text")] pub String);
+pub(super) struct GivenId(#[serde(deserialize_with = "number_or_text")] pub String);

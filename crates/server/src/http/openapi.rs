@@ -17,7 +17,7 @@ use utoipa::openapi::{
 use super::App;
 use super::address::BothForms;
 use super::problem::Problem;
-use super::{events, inbound, operate, rooms, s0, s1, system, twirp, validate};
+use super::{events, inbound, operate, rooms, s0, s1, s2, system, twirp, validate};
 
 pub(super) fn routes() -> Router<App> {
     Router::new().both("/openapi.json", get(show))
@@ -43,6 +43,7 @@ fn document() -> Document {
         rooms::Api::openapi(),
         s0::Api::openapi(),
         s1::Api::openapi(),
+        s2::Api::openapi(),
         inbound::Api::openapi(),
         events::Api::openapi(),
         system::Api::openapi(),

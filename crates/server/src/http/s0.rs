@@ -17,7 +17,8 @@ use self::said::{NewRoom, RoomChange};
 use super::App;
 use super::address::{Asked, BothForms, Place};
 use super::body::Body;
-use super::problem::{self, Problem};
+use super::problem::Problem;
+use super::s2::{self, NewBookedRoom};
 use super::who::Who;
 use crate::model::{EndReason, Participant, Room};
 use crate::render;
@@ -45,12 +46,33 @@ pub(super) fn routes() -> Router<App> {
 )]
 pub(super) struct Api;
 
+/// What is to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+enum AnyRoom {
+    /// Has a `room_type`: a room for a booking or a service's session.
+    Booked(NewBookedRoom),
+    /// Has none: a room with a time window.
+    Timed(NewRoom),
+}
+
+impl AnyRoom {
+    /// As derived, but it says what is wrong.
+    fn read(body: Value) -> Result<Self, Problem> {
+        let read = match body.get("room_type") {
+            Some(_) => serde_json::from_value(body).map(Self::Booked),
+            None => serde_json::from_value(body).map(Self::Timed),
+        };
+        read.map_err(|error| Problem::invalid_payload(error.to_string()))
+    }
+}
+
 /// Makes a room.
 #[utoipa::path(
     post,
     path = "/api/v1/rooms",
     tag = "conference",
-    request_body = NewRoom,
+    request_body = AnyRoom,
     responses((status = 201, description = "The room", body = FullRoom))
 )]
 async fn create(
@@ -58,13 +80,11 @@ async fn create(
     who: Who,
     Body(body): Body<Value>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    if body.get("room_type").is_some() {
-        let why = "rooms of a type are not served yet";
-        return Err(Problem::new(problem::NOT_IMPLEMENTED, why));
-    }
     who.creates(&app)?;
-    let said: NewRoom = serde_json::from_value(body)
-        .map_err(|error| Problem::invalid_payload(error.to_string()))?;
+    let said = match AnyRoom::read(body)? {
+        AnyRoom::Booked(said) => return s2::create_room(&app, &who, said).await,
+        AnyRoom::Timed(said) => said,
+    };
     let now = app.hub.clock.now();
     let draft = Room {
         host: who.user(),

@@ -25,10 +25,11 @@ pub(super) struct Ticket {
 }
 
 /// Who is to be let in.
-pub(super) struct Guest<'a> {
-    pub identity: &'a str,
-    pub name: &'a str,
-    pub role: Role,
+pub(super) struct Guest {
+    pub identity: String,
+    /// The name to show; may be empty.
+    pub name: String,
+    pub grant: VideoGrant,
 }
 
 /// Makes a ticket. A host's begins the room's life where nobody's coming does.
@@ -36,7 +37,7 @@ pub(super) async fn issue(
     app: &App,
     headers: &HeaderMap,
     room: &Room,
-    guest: Guest<'_>,
+    guest: Guest,
 ) -> Result<Ticket, Problem> {
     let keys = app.hub.config.keys.as_ref().ok_or_else(|| {
         let why = "this service has no API key to sign tokens with";
@@ -47,14 +48,14 @@ pub(super) async fn issue(
         return Err(Problem::new(ROOM_CLOSED, "the room is over"));
     }
     if !app.hub.config.auto_create && room.incarnation.is_none() {
-        if guest.role != Role::Host {
+        if !guest.grant.room_admin {
             return Err(Problem::room_not_found());
         }
         app.hub.begin(room.uid).await?;
     }
-    let name = person_name(guest.name)?;
+    let name = person_name(&guest.name)?;
     let name = Some(name.as_str()).filter(|name| !name.is_empty());
-    let claims = keys.claims(guest.identity, name, grant(room, guest.role), now);
+    let claims = keys.claims(&guest.identity, name, guest.grant, now);
     let token = keys.sign(&claims).map_err(|error| {
         tracing::error!(%error, "a token that cannot be signed");
         Problem::internal()
@@ -63,11 +64,12 @@ pub(super) async fn issue(
         token,
         url: url(app, headers),
         room: room.rtc_name.clone(),
-        identity: guest.identity.to_owned(),
+        identity: guest.identity,
     })
 }
 
-fn grant(room: &Room, role: Role) -> VideoGrant {
+/// What someone may do in a room by their role.
+pub(super) fn grant(room: &Room, role: Role) -> VideoGrant {
     let hosts = role == Role::Host;
     VideoGrant {
         room: Some(room.rtc_name.clone()),

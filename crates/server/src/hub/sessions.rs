@@ -246,3 +246,34 @@ async fn host_is_in(tx: &mut Tx, room: &Room, session: &Session) -> Result<bool,
 fn is_host(who: &Participant, session: &Session) -> bool {
     who.role == Role::Host || who.identity == session.user_id
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ServerConfig;
+    use crate::store::{Database, Store};
+
+    #[tokio::test]
+    async fn s1_10_s1_38_an_id_is_of_one_session_and_a_room_has_many() {
+        let store = Store::open(&Database::Memory).await.unwrap();
+        let hub = Hub::start(ServerConfig::default(), store).await.unwrap();
+        let channel = hub.create_channel("9".to_owned(), String::new());
+        let channel = channel.await.unwrap();
+        let session = hub.create_session(&channel).await.unwrap();
+        let mut again = session.clone();
+        again.status = Status::Cancelled;
+        let mut next = session.successor(hub.ulid(UlidKind::Session), hub.clock.now());
+
+        let mut tx = hub.store.begin().await.unwrap();
+        let taken = tx.insert_session(&again).await;
+        assert!(matches!(taken, Err(StoreError::Taken(_))), "{taken:?}");
+        // Only one that is not over.
+        let taken = tx.insert_session(&next).await;
+        assert!(matches!(taken, Err(StoreError::Taken(_))), "{taken:?}");
+        next.status = Status::Stopped;
+        tx.insert_session(&next).await.unwrap();
+        tx.commit().await.unwrap();
+        let of_room = hub.store.sessions(&session.room_id, "", "", 9).await;
+        assert_eq!(of_room.unwrap(), [session, next]);
+    }
+}

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
+use utoipa::ToSchema;
 use visavis_protocol::{Role, RoomKind};
 
 use crate::clock::Timestamp;
@@ -31,7 +32,9 @@ pub struct Booking {
 /// confirmed ── the first joins ──► in_progress ── the room ends ──► completed
 ///     └───────────────────── called off, or nobody came ────────────────▲
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum BookingStatus {
     /// It will take place.
@@ -43,7 +46,7 @@ pub enum BookingStatus {
 }
 
 /// One who may come to a booking.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BookedParticipant {
     /// The user's id: a UUID of ours, or whatever the booking's system has.
     #[serde(deserialize_with = "number_or_text")]
@@ -60,7 +63,7 @@ pub struct BookedParticipant {
 }
 
 /// As what someone comes to a booking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BookedRole {
     /// Gives it.

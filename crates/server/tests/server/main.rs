@@ -4,8 +4,10 @@
 
 mod access;
 mod api;
+mod bookings;
 mod controls;
 mod extensions;
+mod inbound;
 #[cfg(unix)]
 mod operating;
 #[cfg(unix)]
@@ -15,6 +17,7 @@ mod resume;
 mod rooms;
 mod s0;
 mod s1;
+mod s2;
 mod s4;
 mod sse;
 mod studio;

@@ -117,7 +117,7 @@ fn is_ulid(id: &Value, prefix: &str) -> bool {
 }
 
 #[tokio::test]
-async fn s1_01_channels_and_sessions_are_made_read_changed_and_deleted() {
+async fn s1_01_s1_13_channels_and_sessions_are_made_read_changed_and_deleted() {
     let studio = Studio::open().await;
     let channel = studio.post("/channel", json!({"name": "News"})).await;
     let at = format!("/channel/{}", channel["channel_id"].as_str().unwrap());
@@ -156,7 +156,7 @@ async fn s1_01_channels_and_sessions_are_made_read_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn s1_02_two_broadcasts_are_two_sessions_of_one_room_with_an_egress_each() {
+async fn s1_02_s1_04_two_broadcasts_are_two_sessions_of_one_room_with_an_egress_each() {
     let studio = Studio::open().await;
     let first = idle(&studio).await;
     let _host = ready(&studio, &first).await;
@@ -179,7 +179,8 @@ async fn s1_02_two_broadcasts_are_two_sessions_of_one_room_with_an_egress_each()
 }
 
 #[tokio::test]
-async fn s1_05_a_session_that_stops_is_followed_by_a_ready_one_in_the_same_room() {
+async fn s1_05_s1_23_s1_24_s1_39_a_session_that_stops_is_followed_by_a_ready_one_in_the_same_room()
+{
     let studio = Studio::open().await;
     let session = idle(&studio).await;
     let change = json!({"name": "Evening", "description": "Every day"});
@@ -192,13 +193,13 @@ async fn s1_05_a_session_that_stops_is_followed_by_a_ready_one_in_the_same_room(
     let [stopped, next] = &all[..] else {
         panic!("{all:?}")
     };
-    // s1_24: the other fields are copied; s1_39: no room is named anew.
+    // The other fields are copied; no room is named anew.
     for key in ["room_id", "channel_id", "user_id", "name", "description"] {
         assert_eq!(stopped[key], next[key], "{key}");
     }
     assert_ne!(stopped["session_id"], next["session_id"]);
     assert_eq!(next["status"], "READY");
-    // s1_23: the room goes on, with its host.
+    // The room goes on, with its host.
     let after = room(&studio, &session).await;
     assert_eq!(before, after);
     assert_eq!(
@@ -208,13 +209,12 @@ async fn s1_05_a_session_that_stops_is_followed_by_a_ready_one_in_the_same_room(
 }
 
 #[tokio::test]
-async fn s1_06_every_id_is_a_prefix_and_a_lower_case_ulid() {
+async fn s1_06_s1_07_s1_08_s1_12_every_id_is_a_prefix_and_a_lower_case_ulid() {
     let studio = Studio::open().await;
     let session = idle(&studio).await;
     assert!(is_ulid(&session["session_id"], "se_"), "{session}");
     assert!(is_ulid(&session["room_id"], "ro_"), "{session}");
     assert!(is_ulid(&session["channel_id"], "ch_"), "{session}");
-    // s1_12: what a session has.
     assert_eq!(session["status"], "IDLE");
     assert!(session["user_id"].is_string());
 }
@@ -292,7 +292,7 @@ fn room_path(session: &Value) -> String {
 }
 
 #[tokio::test]
-async fn s1_15_the_room_lives_when_its_host_asks_for_a_token_and_not_before() {
+async fn s1_15_s1_16_the_room_lives_when_its_host_asks_for_a_token_and_not_before() {
     let studio = Studio::open().await;
     let session = idle(&studio).await;
     let name = session["room_id"].as_str().unwrap().to_owned();
@@ -301,7 +301,7 @@ async fn s1_15_the_room_lives_when_its_host_asks_for_a_token_and_not_before() {
     viewer_ticket(&studio, &session, "9").await;
     assert!(!living(&studio).await.contains(&name));
     assert_eq!(room(&studio, &session).await.get("sid"), None);
-    // s1_16: it is there before the token is.
+    // It is there before the token is.
     host_ticket(&studio, &session).await;
     assert!(living(&studio).await.contains(&name));
     let sid = room(&studio, &session).await["sid"].clone();
@@ -350,14 +350,12 @@ async fn s1_19_to_go_live_is_refused_by_state_first_and_then_for_want_of_an_egre
 }
 
 #[tokio::test]
-async fn s1_22_each_report_that_the_stream_is_over_stops_a_session_that_ends() {
+async fn s1_20_s1_21_s1_22_each_report_that_the_stream_is_over_stops_a_session_that_ends() {
     let studio = Studio::open().await;
     for over in ["idle", "disconnected"] {
         let session = idle(&studio).await;
         let _host = ready(&studio, &session).await;
-        // s1_20
         go_live(&studio, &session, &format!("EG_{over}")).await;
-        // s1_21
         let ended = studio.post(&path(&session, "/end"), Value::Null).await;
         assert_eq!(ended["status"], "ENDING");
         assert_eq!(report(&studio, &session, over).await, 200);
@@ -366,7 +364,7 @@ async fn s1_22_each_report_that_the_stream_is_over_stops_a_session_that_ends() {
 }
 
 #[tokio::test]
-async fn s1_27_one_join_serves_three_broadcasts_and_viewers_notice_nothing() {
+async fn s1_03_s1_25_s1_27_one_join_serves_three_broadcasts_and_viewers_notice_nothing() {
     let studio = Studio::open().await;
     let first = idle(&studio).await;
     let mut host = ready(&studio, &first).await;
@@ -379,7 +377,7 @@ async fn s1_27_one_join_serves_three_broadcasts_and_viewers_notice_nothing() {
         go_live(&studio, &session, &format!("EG_{number}")).await;
         stop(&studio, &session).await;
     }
-    // s1_25: nobody was sent out, and nobody was told anything.
+    // Nobody was sent out, and nobody was told anything.
     viewer.nothing_more().await;
     assert_eq!(host.hear().await["payload"], "anything more?");
     assert_eq!(room(&studio, &first).await["participant_count"], 2);
@@ -576,14 +574,13 @@ async fn s1_30_a_session_is_cancelled_before_it_is_live_and_not_later() {
 }
 
 #[tokio::test]
-async fn s1_34_a_token_names_the_user_the_room_and_the_name_to_show() {
+async fn s1_32_s1_34_a_token_names_the_user_the_room_and_the_name_to_show() {
     let studio = Studio::open().await;
     let session = idle(&studio).await;
     let ticket = host_ticket(&studio, &session).await;
     let said = claims(&ticket);
     assert_eq!(said["sub"], session["user_id"]);
     assert_eq!(said["name"], "Ann");
-    // s1_32
     assert_eq!(said["video"]["room"], session["room_id"]);
     assert_eq!(said["video"]["roomAdmin"], true);
     let url = format!("ws://{}", studio.address());

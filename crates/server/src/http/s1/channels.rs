@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::App;
-use crate::http::actor::{Actor, UserId};
+use crate::http::actor::{Actor, GivenId};
 use crate::http::address::Place;
 use crate::http::body::{Body, MaybeBody};
 use crate::http::problem::{ACCESS_DENIED, NOT_FOUND, Problem};
@@ -45,7 +45,7 @@ impl From<Channel> for ShownChannel {
 #[serde(default)]
 pub(super) struct NewChannel {
     /// Whose it is, where the asker may say so.
-    user_id: Option<UserId>,
+    user_id: Option<GivenId>,
     name: String,
 }
 

@@ -10,11 +10,11 @@ use visavis_protocol::Role;
 
 use super::channels;
 use crate::http::App;
-use crate::http::actor::{Actor, UserId};
+use crate::http::actor::{Actor, GivenId};
 use crate::http::address::{Asked, Place};
 use crate::http::body::{Body, MaybeBody};
 use crate::http::problem::{ACCESS_DENIED, Problem, ROOM_CLOSED};
-use crate::http::ticket::{Guest, Ticket, issue};
+use crate::http::ticket::{Guest, Ticket, grant, issue};
 use crate::http::who::Who;
 use crate::hub::{MOST_SESSIONS, SessionError};
 use crate::lifecycle::session::{IllegalTransition, Session, SessionEvent};
@@ -248,7 +248,7 @@ pub(super) struct TokenRequest {
     display_name: String,
     /// Who it is, where the asker may say so; else the asker, and where users
     /// have no names of their own the session's owner.
-    user_id: Option<UserId>,
+    user_id: Option<GivenId>,
 }
 
 /// A token for a session's room: to host it, for its owner, whose asking begins
@@ -280,10 +280,11 @@ pub(super) async fn token(
         let begun = app.hub.begin(room.uid).await?;
         room = begun.ok_or_else(Problem::room_not_found)?;
     }
+    let role = if hosts { Role::Host } else { Role::Viewer };
     let guest = Guest {
-        identity: &identity,
-        name: &said.display_name,
-        role: if hosts { Role::Host } else { Role::Viewer },
+        identity,
+        name: said.display_name,
+        grant: grant(&room, role),
     };
     Ok(Json(issue(&app, &headers, &room, guest).await?))
 }

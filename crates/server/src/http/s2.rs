@@ -1,0 +1,78 @@
+//! S2's dialect: bookings, the rooms made for them, and who may come.
+
+mod bookings;
+mod inside;
+mod rooms;
+
+use axum::Router;
+use axum::routing::{get, post};
+use utoipa::OpenApi;
+
+use super::App;
+use super::address::BothForms;
+use super::problem::{CONFLICT, ILLEGAL_TRANSITION, NOT_FOUND, Problem};
+use crate::hub::BookingError;
+use crate::model::RoomKind;
+pub(super) use rooms::{NewBookedRoom, create as create_room};
+
+pub(super) fn routes() -> Router<App> {
+    let booking = get(bookings::show).patch(bookings::change);
+    Router::new()
+        .both(
+            "/api/v1/bookings",
+            post(bookings::create).get(bookings::list),
+        )
+        .both("/api/v1/bookings/{id}", booking)
+        .both("/api/v1/rooms/booking/{id}/join", post(rooms::join_booking))
+        .both("/api/v1/rooms/{id}/get_token", post(rooms::get_token))
+        .both("/api/v1/rooms/{id}/participants", get(inside::participants))
+        .both("/api/v1/rooms/{id}/recordings", get(inside::recordings))
+        .both(
+            "/api/v1/rooms/{id}/start_recording",
+            post(inside::start_recording),
+        )
+        .both(
+            "/api/v1/rooms/{id}/stop_recording",
+            post(inside::stop_recording),
+        )
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        bookings::create,
+        bookings::list,
+        bookings::show,
+        bookings::change,
+        rooms::join_booking,
+        rooms::get_token,
+        inside::participants,
+        inside::recordings,
+        inside::start_recording,
+        inside::stop_recording,
+    ),
+    tags((name = "bookings", description = "Bookings and the rooms made for them"))
+)]
+pub(super) struct Api;
+
+/// The kinds that rooms are booked of.
+fn booked(kind: RoomKind) -> Result<RoomKind, Problem> {
+    match kind {
+        RoomKind::Open => Err(Problem::invalid_payload(
+            "a room is booked as individual, group, webinar or broadcast",
+        )),
+        kind => Ok(kind),
+    }
+}
+
+impl From<BookingError> for Problem {
+    fn from(error: BookingError) -> Self {
+        let kind = match error {
+            BookingError::Store(error) => return error.into(),
+            BookingError::Unknown => NOT_FOUND,
+            BookingError::Exists | BookingError::HasRoom => CONFLICT,
+            BookingError::Illegal(_) => ILLEGAL_TRANSITION,
+        };
+        Self::new(kind, error.to_string())
+    }
+}

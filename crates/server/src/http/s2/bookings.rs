@@ -1,0 +1,231 @@
+//! `/api/v1/bookings`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::booked;
+use crate::http::App;
+use crate::http::actor::{Actor, GivenId};
+use crate::http::address::Place;
+use crate::http::body::Body;
+use crate::http::problem::{ACCESS_DENIED, Problem};
+use crate::http::who::Who;
+use crate::hub::{BookingError, RoomWishes};
+use crate::lifecycle::booking::{BookedParticipant, BookedRole, Booking, BookingStatus};
+use crate::model::{Link, Room, RoomKind};
+use crate::refusal::person_name;
+use crate::render;
+
+/// The most that a list shows.
+const MOST_LISTED: i64 = 1_000;
+
+/// A booking.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ShownBooking {
+    id: String,
+    /// individual, group, webinar or broadcast.
+    #[schema(value_type = String)]
+    kind: RoomKind,
+    status: BookingStatus,
+    participants: Vec<BookedParticipant>,
+    /// RFC 3339.
+    created_at: String,
+    /// The room made for it.
+    #[schema(value_type = Option<render::room::FullRoom>)]
+    room: Option<Value>,
+}
+
+/// A new booking.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct NewBooking {
+    /// Its id in the system that it comes from; else it is given one.
+    id: Option<GivenId>,
+    /// individual, group, webinar or broadcast.
+    #[schema(value_type = String)]
+    #[serde(alias = "room_type")]
+    kind: RoomKind,
+    #[serde(default = "confirmed")]
+    status: BookingStatus,
+    #[serde(default)]
+    participants: Vec<BookedParticipant>,
+    /// What people call the room.
+    #[serde(default)]
+    name: String,
+    /// Null = its kind's; 0 = unlimited.
+    max_participants: Option<u32>,
+    /// Null = as the service is set up.
+    recording_enabled: Option<bool>,
+}
+
+fn confirmed() -> BookingStatus {
+    BookingStatus::Confirmed
+}
+
+/// Makes a booking and its room.
+#[utoipa::path(
+    post,
+    path = "/api/v1/bookings",
+    tag = "bookings",
+    request_body = NewBooking,
+    responses(
+        (status = 201, description = "The booking", body = ShownBooking),
+        (
+            status = 409,
+            description = "There is one with this id",
+            body = Problem,
+            content_type = "application/problem+json"
+        )
+    )
+)]
+pub(super) async fn create(
+    State(app): State<App>,
+    who: Who,
+    Body(said): Body<NewBooking>,
+) -> Result<(StatusCode, Json<ShownBooking>), Problem> {
+    who.creates(&app)?;
+    if !said.status.is_active() {
+        let why = "a booking that is over needs no room";
+        return Err(Problem::invalid_payload(why));
+    }
+    let id = said.id.map(|GivenId(id)| id);
+    let booking = Booking {
+        link: Link::Booking(id.unwrap_or_else(|| Uuid::new_v4().to_string())),
+        kind: booked(said.kind)?,
+        status: said.status,
+        participants: said.participants,
+        created_at: app.hub.clock.now(),
+    };
+    let wishes = RoomWishes {
+        name: person_name(&said.name)?,
+        max_participants: said.max_participants,
+        recording_enabled: said.recording_enabled,
+    };
+    let room = app.hub.create_booking(&booking, wishes).await?;
+    let shown = shown(&app, booking, Some(room)).await?;
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+/// The asker's bookings, the newest first; all, for one who operates the service.
+#[utoipa::path(
+    get,
+    path = "/api/v1/bookings",
+    tag = "bookings",
+    responses((status = 200, description = "The bookings", body = Vec<ShownBooking>))
+)]
+pub(super) async fn list(
+    State(app): State<App>,
+    who: Who,
+) -> Result<Json<Vec<ShownBooking>>, Problem> {
+    let actor = Actor::of(&app, &who, None)?;
+    let mut list = Vec::new();
+    for booking in app.hub.store.bookings(MOST_LISTED).await? {
+        if matches!(booking.link, Link::Booking(_)) && is_booked(&actor, &booking) {
+            let room = app.hub.store.find_linked(&booking.link).await?;
+            list.push(shown(&app, booking, room).await?);
+        }
+    }
+    Ok(Json(list))
+}
+
+/// Shows a booking to those who are booked.
+#[utoipa::path(
+    get,
+    path = "/api/v1/bookings/{id}",
+    tag = "bookings",
+    params(("id" = String, Path, description = "The booking's id")),
+    responses((status = 200, description = "The booking", body = ShownBooking))
+)]
+pub(super) async fn show(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<String>,
+) -> Result<Json<ShownBooking>, Problem> {
+    let actor = Actor::of(&app, &who, None)?;
+    let booking = find(&app, id).await?;
+    if !is_booked(&actor, &booking) {
+        return Err(Problem::new(ACCESS_DENIED, "you are not booked here"));
+    }
+    let room = app.hub.store.find_linked(&booking.link).await?;
+    Ok(Json(shown(&app, booking, room).await?))
+}
+
+/// What may be changed of a booking.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct BookingChange {
+    /// Where it stands from now on; it goes forward only.
+    status: BookingStatus,
+}
+
+/// Moves a booking forward.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/bookings/{id}",
+    tag = "bookings",
+    params(("id" = String, Path, description = "The booking's id")),
+    request_body = BookingChange,
+    responses(
+        (status = 200, description = "The booking as it is now", body = ShownBooking),
+        (
+            status = 409,
+            description = "It is past that",
+            body = Problem,
+            content_type = "application/problem+json"
+        )
+    )
+)]
+pub(super) async fn change(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<String>,
+    Body(said): Body<BookingChange>,
+) -> Result<Json<ShownBooking>, Problem> {
+    let actor = Actor::of(&app, &who, None)?;
+    let booking = find(&app, id).await?;
+    let user = actor.user_id.as_deref().unwrap_or_default();
+    let gives = booking
+        .participant(user)
+        .is_some_and(|one| one.role == BookedRole::Practitioner);
+    if !actor.operates && !gives {
+        let why = "only who gives it moves a booking";
+        return Err(Problem::new(ACCESS_DENIED, why));
+    }
+    let changed = app.hub.change_booking(&booking.link, said.status).await?;
+    let room = app.hub.store.find_linked(&changed.link).await?;
+    Ok(Json(shown(&app, changed, room).await?))
+}
+
+fn is_booked(actor: &Actor, booking: &Booking) -> bool {
+    let user = actor.user_id.as_deref().unwrap_or_default();
+    actor.operates || booking.participant(user).is_some()
+}
+
+async fn find(app: &App, id: String) -> Result<Booking, Problem> {
+    let booking = app.hub.store.booking(&Link::Booking(id)).await?;
+    booking.ok_or_else(|| BookingError::Unknown.into())
+}
+
+async fn shown(app: &App, booking: Booking, room: Option<Room>) -> Result<ShownBooking, Problem> {
+    let room = match room {
+        Some(room) => {
+            let present = app.hub.present(room.uid).await?;
+            let now = app.hub.clock.now();
+            Some(render::room::full(&room, present, now))
+        }
+        None => None,
+    };
+    Ok(ShownBooking {
+        id: match booking.link {
+            Link::Booking(id) | Link::ServiceSession(id) | Link::Channel(id) => id,
+        },
+        kind: booking.kind,
+        status: booking.status,
+        participants: booking.participants,
+        created_at: booking.created_at.rfc3339(),
+        room,
+    })
+}

@@ -1,0 +1,194 @@
+//! Who was in a room, and what was recorded of it.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use visavis_protocol::Role;
+
+use crate::clock::Timestamp;
+use crate::http::App;
+use crate::http::address::Place;
+use crate::http::problem::{ACCESS_DENIED, Problem, ROOM_CLOSED};
+use crate::http::who::Who;
+use crate::model::{Link, Participant, ParticipantKind, Phase, Room, Template};
+use crate::store::Stay;
+
+/// One stay of someone in a room.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ShownStay {
+    identity: String,
+    name: String,
+    /// host, participant or viewer.
+    #[schema(value_type = String)]
+    role: Role,
+    /// video or phone.
+    #[schema(value_type = String)]
+    kind: ParticipantKind,
+    /// RFC 3339.
+    joined_at: String,
+    /// Null: they are inside.
+    left_at: Option<String>,
+    /// So many seconds, until now where they are inside.
+    duration: u64,
+    /// The connections to the others, as their client last told.
+    #[schema(value_type = Option<Object>)]
+    quality: Option<Value>,
+}
+
+impl ShownStay {
+    fn of(who: Participant, now: Timestamp) -> Self {
+        let until = who.left_at.unwrap_or(now);
+        Self {
+            duration: until.since(who.joined_at).as_secs(),
+            identity: who.identity,
+            name: who.name,
+            role: who.role,
+            kind: who.kind,
+            joined_at: who.joined_at.rfc3339(),
+            left_at: who.left_at.map(Timestamp::rfc3339),
+            quality: who.quality,
+        }
+    }
+}
+
+/// Everyone who was in a room over all its lives, one entry a join.
+#[utoipa::path(
+    get,
+    path = "/api/v1/rooms/{id}/participants",
+    tag = "bookings",
+    params(("id" = String, Path, description = "Any of the room's ids")),
+    responses((status = 200, description = "The stays", body = Vec<ShownStay>))
+)]
+pub(super) async fn participants(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<String>,
+) -> Result<Json<Vec<ShownStay>>, Problem> {
+    let room = find(&app, &id).await?;
+    takes_part(&app, &who, &room).await?;
+    let stays = app.hub.store.participants(room.uid, Stay::Any).await?;
+    let now = app.hub.clock.now();
+    let shown = stays.into_iter().map(|stay| ShownStay::of(stay, now));
+    Ok(Json(shown.collect()))
+}
+
+/// A recording.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ShownRecording {
+    /// Null: none was running.
+    recording_id: Option<String>,
+    status: &'static str,
+}
+
+/// What was recorded of a room.
+#[utoipa::path(
+    get,
+    path = "/api/v1/rooms/{id}/recordings",
+    tag = "bookings",
+    params(("id" = String, Path, description = "Any of the room's ids")),
+    responses((status = 200, description = "The recordings", body = Vec<ShownRecording>))
+)]
+pub(super) async fn recordings(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<String>,
+) -> Result<Json<Vec<ShownRecording>>, Problem> {
+    let room = find(&app, &id).await?;
+    takes_part(&app, &who, &room).await?;
+    // Nothing records yet.
+    Ok(Json(Vec::new()))
+}
+
+/// Begins to record a room that may be recorded.
+#[utoipa::path(
+    post,
+    path = "/api/v1/rooms/{id}/start_recording",
+    tag = "bookings",
+    params(("id" = String, Path, description = "Any of the room's ids")),
+    responses(
+        (status = 200, description = "It is being recorded", body = ShownRecording),
+        (
+            status = 501,
+            description = "There is nothing to record with",
+            body = Problem,
+            content_type = "application/problem+json"
+        )
+    )
+)]
+pub(super) async fn start_recording(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<String>,
+) -> Result<Json<ShownRecording>, Problem> {
+    let room = find(&app, &id).await?;
+    leads(&app, &who, &room).await?;
+    if !Template::of(room.kind).recording || !room.recording_enabled {
+        return Err(Problem::new(ACCESS_DENIED, "this room is not recorded"));
+    }
+    if room.phase(app.hub.clock.now()) == Phase::Closed {
+        return Err(Problem::new(ROOM_CLOSED, "the room is over"));
+    }
+    let id = app.hub.egress.record(&room).await?;
+    Ok(Json(ShownRecording {
+        recording_id: Some(id),
+        status: "starting",
+    }))
+}
+
+/// Ends a recording; where none is running, nothing is to be done.
+#[utoipa::path(
+    post,
+    path = "/api/v1/rooms/{id}/stop_recording",
+    tag = "bookings",
+    params(("id" = String, Path, description = "Any of the room's ids")),
+    responses((status = 200, description = "It is not recorded", body = ShownRecording))
+)]
+pub(super) async fn stop_recording(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<String>,
+) -> Result<Json<ShownRecording>, Problem> {
+    let room = find(&app, &id).await?;
+    leads(&app, &who, &room).await?;
+    Ok(Json(ShownRecording {
+        recording_id: app.hub.egress.stop_recording(&room).await,
+        status: "stopped",
+    }))
+}
+
+/// Whether it administrates the room, or is booked for it.
+async fn takes_part(app: &App, who: &Who, room: &Room) -> Result<(), Problem> {
+    match booked_role(app, who, room).await? {
+        Some(_) => Ok(()),
+        None => who.administrates(app, room),
+    }
+}
+
+/// Whether it administrates the room, or gives what it is booked for.
+async fn leads(app: &App, who: &Who, room: &Room) -> Result<(), Problem> {
+    match booked_role(app, who, room).await? {
+        Some(Role::Host) => Ok(()),
+        _ => who.administrates(app, room),
+    }
+}
+
+async fn booked_role(app: &App, who: &Who, room: &Room) -> Result<Option<Role>, Problem> {
+    let (Some(link), Some(identity)) = (&room.link, who.identity()) else {
+        return Ok(None);
+    };
+    if matches!(link, Link::Channel(_)) {
+        return Ok(None);
+    }
+    let booking = app.hub.store.booking(link).await?;
+    let one = booking
+        .as_ref()
+        .and_then(|booking| booking.participant(&identity));
+    Ok(one.map(|one| one.role_in(room.kind)))
+}
+
+async fn find(app: &App, id: &str) -> Result<Room, Problem> {
+    let room = app.hub.look_up(id).await?;
+    room.ok_or_else(Problem::room_not_found)
+}

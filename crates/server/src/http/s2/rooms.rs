@@ -1,0 +1,263 @@
+//! Rooms of a type, and the tokens for them. Who may come, and as what, is the
+//! booking's word; what a request says of a role is not read.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use visavis_protocol::Role;
+use visavis_protocol::token::VideoGrant;
+
+use super::booked;
+use crate::access::principal::{self, Principal, RoomFacts};
+use crate::http::App;
+use crate::http::actor::{Actor, GivenId};
+use crate::http::address::Place;
+use crate::http::body::MaybeBody;
+use crate::http::problem::{ACCESS_DENIED, BOOKING_NOT_ACTIVE, NOT_FOUND, Problem, ROOM_CLOSED};
+use crate::http::ticket::{Guest, Ticket, grant, issue};
+use crate::http::who::Who;
+use crate::hub::RoomWishes;
+use crate::lifecycle::account;
+use crate::lifecycle::booking::{BookedParticipant, Booking, BookingStatus, identity};
+use crate::model::{Link, Phase, Room, RoomKind, Template};
+use crate::refusal::person_name;
+use crate::render;
+
+/// A new room of a type.
+#[derive(Deserialize, ToSchema)]
+pub(in crate::http) struct NewBookedRoom {
+    /// individual, group, webinar or broadcast.
+    #[schema(value_type = String)]
+    room_type: RoomKind,
+    /// The booking that it is for; or else
+    booking_id: Option<GivenId>,
+    /// the service's session.
+    service_session_id: Option<GivenId>,
+    /// What people call it.
+    #[serde(default)]
+    name: String,
+    /// Null = its type's; 0 = unlimited.
+    max_participants: Option<u32>,
+    /// Null = as the service is set up.
+    recording_enabled: Option<bool>,
+    /// Those who may come, where no booking says so.
+    #[serde(default)]
+    participants: Vec<BookedParticipant>,
+    /// Whose it is, where the asker may say so.
+    user_id: Option<GivenId>,
+}
+
+/// Makes a room for a booking or a service's session: exactly one of them.
+pub(in crate::http) async fn create(
+    app: &App,
+    who: &Who,
+    said: NewBookedRoom,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let kind = booked(said.room_type)?;
+    let link = match (said.booking_id, said.service_session_id) {
+        (Some(GivenId(id)), None) => Link::Booking(id),
+        (None, Some(GivenId(id))) => Link::ServiceSession(id),
+        _ => {
+            let why = "exactly one of booking_id and service_session_id";
+            return Err(Problem::invalid_payload(why));
+        }
+    };
+    let wishes = RoomWishes {
+        name: person_name(&said.name)?,
+        max_participants: said.max_participants,
+        recording_enabled: said.recording_enabled,
+    };
+    let now = app.hub.clock.now();
+    let room = if said.participants.is_empty() {
+        let named = said.user_id.filter(|_| who.operates(app).is_ok());
+        let host = named.map(|GivenId(id)| account(&id)).or(who.user());
+        app.hub.create_booked_room(link, kind, host, wishes).await?
+    } else {
+        let booking = Booking {
+            link,
+            kind,
+            status: BookingStatus::Confirmed,
+            participants: said.participants,
+            created_at: now,
+        };
+        app.hub.create_booking(&booking, wishes).await?
+    };
+    Ok((StatusCode::CREATED, Json(render::room::full(&room, 0, now))))
+}
+
+/// Who is to be let in. A role that is named is not read.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub(super) struct TokenRequest {
+    /// Who it is, where the asker may say so.
+    user_id: Option<GivenId>,
+    /// The user's address, where no booking says it.
+    email: String,
+    /// The name to show; else the booking's.
+    display_name: String,
+}
+
+/// A token for a room, for one who may come.
+#[utoipa::path(
+    post,
+    path = "/api/v1/rooms/{id}/get_token",
+    tag = "bookings",
+    params(("id" = String, Path, description = "Any of the room's ids")),
+    request_body = Option<TokenRequest>,
+    responses(
+        (status = 200, description = "The token", body = Ticket),
+        (
+            status = 409,
+            description = "The booking is over",
+            body = Problem,
+            content_type = "application/problem+json"
+        )
+    )
+)]
+pub(super) async fn get_token(
+    State(app): State<App>,
+    who: Who,
+    headers: HeaderMap,
+    Place(id): Place<String>,
+    MaybeBody(said): MaybeBody<TokenRequest>,
+) -> Result<Json<Ticket>, Problem> {
+    let room = app.hub.look_up(&id).await?;
+    let room = room.ok_or_else(Problem::room_not_found)?;
+    ticket(&app, &who, &headers, room, said).await
+}
+
+/// A token for a booking's room, for one who may come.
+#[utoipa::path(
+    post,
+    path = "/api/v1/rooms/booking/{id}/join",
+    tag = "bookings",
+    params(("id" = String, Path, description = "The booking's id")),
+    request_body = Option<TokenRequest>,
+    responses(
+        (status = 200, description = "The token", body = Ticket),
+        (
+            status = 409,
+            description = "The booking is over",
+            body = Problem,
+            content_type = "application/problem+json"
+        )
+    )
+)]
+pub(super) async fn join_booking(
+    State(app): State<App>,
+    who: Who,
+    headers: HeaderMap,
+    Place(id): Place<String>,
+    MaybeBody(said): MaybeBody<TokenRequest>,
+) -> Result<Json<Ticket>, Problem> {
+    let room = app.hub.store.find_linked(&Link::Booking(id)).await?;
+    let room = room.ok_or_else(|| Problem::new(NOT_FOUND, "there is no such booking"))?;
+    ticket(&app, &who, &headers, room, said).await
+}
+
+/// Who may not come is told so before anything else is told.
+async fn ticket(
+    app: &App,
+    who: &Who,
+    headers: &HeaderMap,
+    room: Room,
+    said: TokenRequest,
+) -> Result<Json<Ticket>, Problem> {
+    let actor = Actor::of(app, who, said.user_id)?;
+    let email = if actor.operates {
+        said.email
+    } else {
+        String::new()
+    };
+    let mut guest = match &room.link {
+        Some(link @ (Link::Booking(_) | Link::ServiceSession(_))) => {
+            let user = actor
+                .user_id
+                .ok_or_else(|| Problem::invalid_payload("say in user_id who is to come"))?;
+            let booking = app.hub.store.booking(link).await?;
+            let guest = invited(&room, booking.as_ref(), &user, &email)?;
+            let over = matches!(
+                room.phase(app.hub.clock.now()),
+                Phase::Closed | Phase::Deleted
+            );
+            if over {
+                return Err(Problem::new(ROOM_CLOSED, "the room is over"));
+            }
+            if booking.is_some_and(|booking| !booking.status.is_active()) {
+                let why = "the booking is over, or was called off";
+                return Err(Problem::new(BOOKING_NOT_ACTIVE, why));
+            }
+            guest
+        }
+        Some(Link::Channel(_)) | None => visitor(app, who, &room, actor, &email)?,
+    };
+    if !said.display_name.is_empty() {
+        guest.name = said.display_name;
+    }
+    Ok(Json(issue(app, headers, &room, guest).await?))
+}
+
+/// One who comes to a booking.
+fn invited(
+    room: &Room,
+    booking: Option<&Booking>,
+    user: &str,
+    email: &str,
+) -> Result<Guest, Problem> {
+    if let Some(one) = booking.and_then(|booking| booking.participant(user)) {
+        return Ok(Guest {
+            identity: one.identity(),
+            name: one.name.clone(),
+            grant: grant(room, one.role_in(room.kind)),
+        });
+    }
+    if room.host == Some(account(user)) {
+        return Ok(Guest {
+            identity: identity(user, email),
+            name: String::new(),
+            grant: grant(room, Role::Host),
+        });
+    }
+    Err(Problem::new(
+        ACCESS_DENIED,
+        "you are not booked for this room",
+    ))
+}
+
+/// One who comes to a room that is not booked: whoever may join it without a
+/// token. Who has one for it gets the same again.
+fn visitor(app: &App, who: &Who, room: &Room, actor: Actor, email: &str) -> Result<Guest, Problem> {
+    who.attends(app, room)?;
+    let user = actor.user_id.unwrap_or_else(|| Uuid::new_v4().to_string());
+    let names = room.names();
+    let facts = RoomFacts {
+        names: &names,
+        host: room.host,
+    };
+    let own = match (&who.principal, principal::may_join(&who.principal, facts)) {
+        (Principal::Token(claims), Ok(_)) => claims.video.clone(),
+        _ => None,
+    };
+    let role = if room.host == Some(account(&user)) {
+        Role::Host
+    } else if Template::of(room.kind).watched {
+        Role::Viewer
+    } else {
+        Role::Participant
+    };
+    Ok(Guest {
+        identity: identity(&user, email),
+        name: String::new(),
+        grant: own.map_or_else(
+            || grant(room, role),
+            |own| VideoGrant {
+                room: Some(room.rtc_name.clone()),
+                ..own
+            },
+        ),
+    })
+}
