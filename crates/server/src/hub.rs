@@ -47,7 +47,7 @@ use crate::metrics::Metrics;
 use crate::model::Room;
 use crate::refusal::Refusal;
 use crate::room::{self, News, RoomHandle};
-use crate::store::{Store, StoreError};
+use crate::store::{Claim, Store, StoreError};
 use crate::webhook::deliver::Attempts;
 use crate::webhook::receive::Seen;
 use directory::Directory;
@@ -87,6 +87,7 @@ pub(crate) struct Hub {
     /// What is due is done by one at a time.
     tending: tokio::sync::Mutex<()>,
     live: Mutex<HashMap<Uuid, RoomHandle>>,
+    _claim: Claim,
     sockets: AtomicU64,
 }
 
@@ -97,6 +98,7 @@ impl Hub {
     /// # Errors
     /// When the store cannot be written.
     pub async fn start(config: ServerConfig, store: Store) -> Result<Arc<Self>, StoreError> {
+        let claim = store.claim()?;
         let node = short_id("ND_", &mut rand::rng());
         let cluster = match &config.redis {
             Some(url) => {
@@ -135,6 +137,7 @@ impl Hub {
             due: Notify::new(),
             tending: tokio::sync::Mutex::default(),
             live: Mutex::default(),
+            _claim: claim,
             sockets: AtomicU64::default(),
         });
         node::enlist(&hub).await?;

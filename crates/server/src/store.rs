@@ -16,6 +16,7 @@ mod sessions;
 mod webhooks;
 
 use std::fmt;
+use std::fs::{File, TryLockError};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -94,6 +95,9 @@ pub enum StoreError {
     /// It belongs to something that is not there.
     #[error("it belongs to something that is not there: {0}")]
     Dangling(String),
+    /// Another process keeps its rooms in this file.
+    #[error("another process uses {0}")]
+    InUse(String),
     /// The store is out of reach, or failed.
     #[error("the store failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -137,7 +141,13 @@ pub struct Store {
     /// The same as `readers` on PostgreSQL; one connection on SQLite, which has
     /// one writer at a time anyway.
     writers: AnyPool,
+    /// The file, where it is one.
+    path: Option<String>,
 }
+
+/// That a file is this process's own, as long as it is kept.
+#[derive(Debug)]
+pub struct Claim(#[allow(dead_code, reason = "kept for its lock")] Option<File>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -160,6 +170,7 @@ impl Store {
                     kind: Kind::Sqlite,
                     readers: only.clone(),
                     writers: only,
+                    path: None,
                 }
             }
             Database::Sqlite(path) => {
@@ -169,6 +180,7 @@ impl Store {
                     kind: Kind::Sqlite,
                     readers: sqlite(&url, CONNECTIONS).await?,
                     writers,
+                    path: Some(path.clone()),
                 }
             }
             Database::Postgres(url) => {
@@ -180,11 +192,29 @@ impl Store {
                     kind: Kind::Postgres,
                     readers: pool.clone(),
                     writers: pool,
+                    path: None,
                 }
             }
         };
         migrations::run(store.kind, &store.writers).await?;
         Ok(store)
+    }
+
+    /// Claims a file for a process that keeps rooms in it. Others may still look.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] where another process has.
+    pub fn claim(&self) -> Result<Claim, StoreError> {
+        let Some(path) = &self.path else {
+            return Ok(Claim(None));
+        };
+        let lock = File::create(format!("{path}.lock"));
+        let lock = lock.map_err(|error| StoreError::Failed(error.into()))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Claim(Some(lock))),
+            Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.clone())),
+            Err(TryLockError::Error(error)) => Err(StoreError::Failed(error.into())),
+        }
     }
 
     /// Whether the database answers.

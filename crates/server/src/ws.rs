@@ -22,7 +22,7 @@ pub(crate) use outbox::Outbox;
 pub(crate) use rate::ConnectionRate;
 
 /// Small, because there are many connections; larger messages grow their own.
-const BUFFER_BYTES: usize = 4 * 1024;
+const READ_BUFFER_BYTES: usize = 512;
 /// Up to here an oversized message is still read to its end, so that the client
 /// is sure to see why it is closed; beyond it is cut off.
 const CUT_OFF_BYTES: usize = 4 * 1024 * 1024;
@@ -50,8 +50,9 @@ pub(crate) async fn accept(
     // From here on a stopping server waits for it.
     let tracked = hub.tasks.token();
     upgrade
-        .read_buffer_size(BUFFER_BYTES)
-        .write_buffer_size(BUFFER_BYTES)
+        .read_buffer_size(READ_BUFFER_BYTES)
+        // What is written goes out at once, and no copy of it stays.
+        .write_buffer_size(0)
         .max_message_size(CUT_OFF_BYTES)
         .max_frame_size(CUT_OFF_BYTES)
         .on_upgrade(move |socket| {

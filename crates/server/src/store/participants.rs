@@ -72,13 +72,14 @@ impl Tx {
         Ok(self.crowd(room).await?.0)
     }
 
-    /// How many are in a room, and when the last of them came.
+    /// How many are in a room, and when the last one came, who may have left.
     ///
     /// # Errors
     /// When the database failed.
     pub async fn crowd(&mut self, room: Uuid) -> Result<(u32, Option<Timestamp>), StoreError> {
-        let sql = "SELECT COUNT(*), MAX(joined_at) FROM participants \
-                   WHERE room = $1 AND left_at IS NULL";
+        let sql = "SELECT \
+                   (SELECT COUNT(*) FROM participants WHERE room = $1 AND left_at IS NULL), \
+                   (SELECT MAX(joined_at) FROM participants WHERE room = $1)";
         let row = sqlx::query(sql).bind(room.to_string());
         let row = row.fetch_one(&mut *self.inner).await?;
         let count = u32::try_from(row.try_get::<i64, _>(0)?).unwrap_or(u32::MAX);

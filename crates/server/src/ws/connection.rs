@@ -71,7 +71,8 @@ pub(super) async fn run(
         session: Session::begin(hub, caller, id, outbox),
     };
     let Err(end) = connection.serve().await;
-    connection.finish(end).await;
+    // Not in the future of a connection that lives.
+    Box::pin(connection.finish(end)).await;
 }
 
 impl Connection {
@@ -119,7 +120,7 @@ impl Connection {
                 let why = format!("a message has at most {MAX_MESSAGE_BYTES} bytes");
                 self.refuse(ErrorCode::MessageTooLarge, why);
             }
-            Message::Text(text) => self.session.hear(&text).await,
+            Message::Text(text) => Box::pin(self.session.hear(&text)).await,
             Message::Binary(_) => {
                 let why = "messages are JSON in text frames; this one is binary";
                 self.refuse(ErrorCode::BadMessage, why);

@@ -1,9 +1,10 @@
-//! What waits to be sent on one socket.
+//! What waits to be sent on one socket. An idle one costs next to nothing: what
+//! was sent is given back.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use visavis_protocol::CloseCode;
 
 use crate::room::Frame;
@@ -16,49 +17,49 @@ const QUEUE_BYTES: usize = 4 * 1024 * 1024;
 /// The sending end of a socket. It never waits: a client that does not read
 /// loses its connection, not the others' time.
 #[derive(Clone)]
-pub(crate) struct Outbox {
-    queue: mpsc::Sender<Frame>,
-    shared: Arc<Shared>,
-}
+pub(crate) struct Outbox(Arc<Shared>);
 
 /// The socket's end of it.
-pub(super) struct Queue {
-    frames: mpsc::Receiver<Frame>,
-    shared: Arc<Shared>,
-}
+pub(super) struct Queue(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    bytes: AtomicUsize,
+    waiting: Mutex<Waiting>,
+    filled: Notify,
     /// Why the connection is to end.
     close: OnceLock<CloseCode>,
     closed: Notify,
 }
 
+#[derive(Default)]
+struct Waiting {
+    frames: VecDeque<Frame>,
+    bytes: usize,
+}
+
 pub(super) fn outbox() -> (Outbox, Queue) {
-    let (queue, frames) = mpsc::channel(QUEUE_MESSAGES);
     let shared = Arc::<Shared>::default();
-    let outbox = Outbox {
-        queue,
-        shared: Arc::clone(&shared),
-    };
-    (outbox, Queue { frames, shared })
+    (Outbox(Arc::clone(&shared)), Queue(shared))
 }
 
 impl Outbox {
     /// Queues a message.
     pub fn send(&self, frame: Frame) {
-        let size = frame.len();
-        let waiting = self.shared.bytes.fetch_add(size, Ordering::Relaxed);
-        if waiting + size > QUEUE_BYTES || self.queue.try_send(frame).is_err() {
+        let mut waiting = self.0.waiting();
+        waiting.bytes += frame.len();
+        waiting.frames.push_back(frame);
+        let full = waiting.bytes > QUEUE_BYTES || waiting.frames.len() > QUEUE_MESSAGES;
+        drop(waiting);
+        self.0.filled.notify_one();
+        if full {
             self.close(CloseCode::TooSlow);
         }
     }
 
     /// Ends the connection; the first reason counts.
     pub fn close(&self, code: CloseCode) {
-        if self.shared.close.set(code).is_ok() {
-            self.shared.closed.notify_one();
+        if self.0.close.set(code).is_ok() {
+            self.0.closed.notify_one();
         }
     }
 }
@@ -66,28 +67,40 @@ impl Outbox {
 impl Queue {
     /// Waits for the next message, or for the reason to end the connection.
     pub async fn next(&mut self) -> Result<Frame, CloseCode> {
-        tokio::select! { biased;
-            code = self.shared.closed() => Err(code),
-            Some(frame) = self.frames.recv() => Ok(self.shared.taken(frame)),
+        loop {
+            if let Some(code) = self.0.close.get() {
+                return Err(*code);
+            }
+            if let Some(frame) = self.waiting() {
+                return Ok(frame);
+            }
+            tokio::select! {
+                code = self.0.closed() => return Err(code),
+                () = self.0.filled.notified() => {}
+            }
         }
     }
 
     /// The next message, if one waits.
     pub fn waiting(&mut self) -> Option<Frame> {
-        let frame = self.frames.try_recv().ok()?;
-        Some(self.shared.taken(frame))
+        let mut waiting = self.0.waiting();
+        let frame = waiting.frames.pop_front()?;
+        waiting.bytes -= frame.len();
+        if waiting.frames.is_empty() {
+            waiting.frames = VecDeque::new();
+        }
+        Some(frame)
     }
 
     /// Waits for the reason to end the connection.
     pub async fn closed(&self) -> CloseCode {
-        self.shared.closed().await
+        self.0.closed().await
     }
 }
 
 impl Shared {
-    fn taken(&self, frame: Frame) -> Frame {
-        self.bytes.fetch_sub(frame.len(), Ordering::Relaxed);
-        frame
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn closed(&self) -> CloseCode {
@@ -106,7 +119,7 @@ mod tests {
     use super::*;
 
     fn is_closed(queue: &Queue) -> bool {
-        queue.shared.close.get().is_some()
+        queue.0.close.get().is_some()
     }
 
     #[test]
