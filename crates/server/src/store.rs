@@ -26,8 +26,8 @@ use serde::de::DeserializeOwned;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::{Any, AnyPool, Executor, Row, Transaction};
 
-pub use figures::{RoomFigures, SessionFigures};
 pub use crate::id::RoomKey;
+pub use figures::{RoomFigures, SessionFigures};
 pub use leases::NODE_LEASE;
 pub use participants::Stay;
 pub use rtcs::Rtc;

@@ -17,7 +17,6 @@ use crate::model::Room;
 #[derive(Debug, Clone)]
 pub(crate) struct Who {
     pub principal: Principal,
-    pub origin: Origin,
 }
 
 impl FromRequestParts<App> for Who {
@@ -45,7 +44,7 @@ impl FromRequestParts<App> for Who {
             app.hub.meet(user).await?;
             app.met.insert(user, ());
         }
-        Ok(Self { principal, origin })
+        Ok(Self { principal })
     }
 }
 

@@ -85,7 +85,7 @@ impl Store {
         let sql = "SELECT uid FROM rooms WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
         let rows = sqlx::query(sql).bind(now.0).bind(most);
         let rows = rows.fetch_all(&self.readers).await?;
-        let uid = |row: &sqlx::any::AnyRow| Some(row.try_get::<String, _>(0).ok()?.parse().ok()?);
+        let uid = |row: &sqlx::any::AnyRow| row.try_get::<String, _>(0).ok()?.parse().ok();
         Ok(rows.iter().filter_map(uid).collect())
     }
 

@@ -226,7 +226,6 @@ impl Listener {
     }
 
     /// The next event, which bears this label.
-    #[track_caller]
     pub async fn expect(&mut self, label: &str) -> Heard {
         let heard = self.hear().await;
         assert_eq!(heard.label, label, "{heard:?}");
