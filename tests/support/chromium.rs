@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::files::FileServer;
+use crate::http::client;
 use crate::process::Process;
 use crate::programs;
 use crate::wait::wait_until;
@@ -97,7 +98,7 @@ impl Chromium {
         let target = format!("http://{}/json/new", self.devtools);
         let mut target = reqwest::Url::parse(&target)?;
         target.set_query(Some(&percent_encoded(&url)));
-        let opened = reqwest::Client::new().put(target).send().await?;
+        let opened = client().put(target).send().await?;
         let opened: Value = serde_json::from_str(&opened.text().await?)?;
         let socket = opened["webSocketDebuggerUrl"]
             .as_str()

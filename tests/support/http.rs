@@ -4,6 +4,13 @@ use anyhow::{Result, ensure};
 use reqwest::{Client, Method};
 use serde_json::Value;
 
+/// A client of any service.
+pub fn client() -> Client {
+    // Built together with the server, reqwest can TLS, and asks whose cryptography.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::new()
+}
+
 /// A client of one service, with headers that go with every request.
 #[derive(Debug, Clone)]
 pub struct Http {
@@ -33,7 +40,7 @@ impl Http {
     /// `base` is `http://HOST:PORT`.
     pub fn new(base: impl Into<String>) -> Self {
         Self {
-            client: Client::new(),
+            client: client(),
             base: base.into(),
             headers: Vec::new(),
         }

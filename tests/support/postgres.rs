@@ -241,7 +241,10 @@ async fn fill(data: &Path) -> Result<()> {
         .arg(data);
     programs::output(&mut initdb).await?;
     // Whole, under a name of our own, before others see it; the first one stays.
-    let ours = template.with_extension(id().to_string());
+    // (Tests of one process run side by side.)
+    let folder = data.parent().and_then(Path::file_name);
+    let folder = folder.context("the data has a folder")?.to_string_lossy();
+    let ours = template.with_extension(format!("{}{folder}", id()));
     copy(data, &ours).await?;
     if std::fs::rename(&ours, &template).is_err() {
         std::fs::remove_dir_all(&ours)?;

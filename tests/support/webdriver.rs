@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
+use crate::http::client;
 use crate::wait::wait_until;
 
 /// How the protocol marks an element's id.
@@ -41,7 +42,7 @@ impl Session {
     /// When the driver cannot give what is asked for.
     pub async fn start(driver: &str, capabilities: Value) -> Result<Self> {
         let mut session = Self {
-            http: Client::new(),
+            http: client(),
             url: format!("{driver}/session"),
         };
         let wanted = json!({"capabilities": {"alwaysMatch": capabilities}});

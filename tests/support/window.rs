@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::display::{Display, Picture};
+use crate::http::client;
 use crate::process::Process;
 use crate::programs;
 use crate::wait::wait_until;
@@ -47,7 +48,7 @@ impl Window {
             if !driver.is_running()? {
                 bail!("the driver ended");
             }
-            Ok(reqwest::get(format!("{url}/status")).await.ok())
+            Ok(client().get(format!("{url}/status")).send().await.ok())
         })
         .await?;
         let folder = profile.path().display().to_string();

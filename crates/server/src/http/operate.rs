@@ -67,7 +67,7 @@ async fn ready(State(app): State<App>) -> Response {
         return no("stopping\n");
     }
     match timeout(READY_LIMIT, app.hub.store.check()).await {
-        Ok(Ok(())) => return "ready\n".into_response(),
+        Ok(Ok(())) => return with_redis(&app).await.into_response(),
         Ok(Err(error)) => {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "not ready");
@@ -75,6 +75,17 @@ async fn ready(State(app): State<App>) -> Response {
         Err(_) => tracing::warn!("not ready: the database takes too long"),
     }
     no("the database does not answer\n")
+}
+
+/// Without Redis it is slower, but serves: clients may be sent here all the same.
+async fn with_redis(app: &App) -> &'static str {
+    let Some(cluster) = &app.hub.cluster else {
+        return "ready\n";
+    };
+    match timeout(READY_LIMIT, cluster.check()).await {
+        Ok(Ok(())) => "ready\n",
+        Ok(Err(_)) | Err(_) => "ready, but Redis does not answer\n",
+    }
 }
 
 /// What is counted, for Prometheus.
