@@ -1,5 +1,6 @@
 //! The room service from outside, with its databases and its neighbours.
 
+mod booked;
 mod cluster;
 mod openapi;
 mod parts;

@@ -17,6 +17,7 @@ use super::address::BothForms;
 use super::problem::{AUTHENTICATION_FAILED, Problem};
 use crate::access::principal::AccessError;
 use crate::access::token::Keys;
+use crate::id::ulid::UlidKind;
 use crate::webhook::receive::{self, Seen, WebhookError};
 
 /// Where a stream provider puts its signature.
@@ -47,9 +48,18 @@ struct Receipt {
     post,
     path = "/api/webhooks/livekit",
     tag = "webhooks",
+    security(()),
     request_body(content = String, description = "LiveKit's WebhookEvent, with the token alone \
         in Authorization", content_type = "application/webhook+json"),
-    responses((status = 200, description = "It is received", body = Receipt))
+    responses(
+        (status = 200, description = "It is received", body = Receipt),
+        (
+            status = 401,
+            description = "It is not signed with this service's key",
+            body = Problem,
+            content_type = "application/problem+json"
+        )
+    )
 )]
 async fn livekit(
     State(app): State<App>,
@@ -77,10 +87,17 @@ async fn livekit(
     post,
     path = "/api/webhooks/stream",
     tag = "webhooks",
+    security(()),
     request_body(content = receive::StreamReport, description = "Signed in X-Signature: the hex \
         HMAC-SHA256 of the body under the API secret"),
     responses(
         (status = 200, description = "It is received", body = Receipt),
+        (
+            status = 401,
+            description = "It is not signed with this service's key",
+            body = Problem,
+            content_type = "application/problem+json"
+        ),
         (
             status = 409,
             description = "The session does not go this way",
@@ -95,11 +112,11 @@ async fn stream(
     body: Bytes,
 ) -> Result<Json<Receipt>, Problem> {
     let report = receive::receive_stream(keys(&app)?, text(&headers, SIGNATURE), &body)?;
-    let ro = report.room_id.to_ascii_lowercase();
-    let moved = app
-        .hub
-        .move_active_session(&ro, report.status.event(), None)
-        .await?;
+    let Some(ro) = UlidKind::Room.parse(&report.room_id) else {
+        return Ok(Json(Receipt { taken: false }));
+    };
+    let event = report.status.event();
+    let moved = app.hub.move_active_session(&ro, event, None).await?;
     Ok(Json(Receipt {
         taken: moved.is_some(),
     }))

@@ -73,7 +73,15 @@ impl AnyRoom {
     path = "/api/v1/rooms",
     tag = "conference",
     request_body = AnyRoom,
-    responses((status = 201, description = "The room", body = FullRoom))
+    responses(
+        (status = 201, description = "The room", body = FullRoom),
+        (
+            status = 409,
+            description = "What it is for has a room",
+            body = Problem,
+            content_type = "application/problem+json"
+        )
+    )
 )]
 async fn create(
     State(app): State<App>,

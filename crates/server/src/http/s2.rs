@@ -12,8 +12,13 @@ use super::App;
 use super::address::BothForms;
 use super::problem::{CONFLICT, ILLEGAL_TRANSITION, NOT_FOUND, Problem};
 use crate::hub::BookingError;
+use crate::lifecycle::booking::BookedParticipant;
 use crate::model::RoomKind;
+use crate::refusal::person_name;
 pub(super) use rooms::{NewBookedRoom, create as create_room};
+
+/// The longest address (RFC 5321, section 4.5.3.1.3).
+const MAX_EMAIL_BYTES: usize = 254;
 
 pub(super) fn routes() -> Router<App> {
     let booking = get(bookings::show).patch(bookings::change);
@@ -63,6 +68,18 @@ fn booked(kind: RoomKind) -> Result<RoomKind, Problem> {
         )),
         kind => Ok(kind),
     }
+}
+
+/// Those who may come, their names as they will be shown.
+fn guests(said: Vec<BookedParticipant>) -> Result<Vec<BookedParticipant>, Problem> {
+    let guest = |one: BookedParticipant| {
+        if one.email.len() > MAX_EMAIL_BYTES || one.email.contains(char::is_control) {
+            return Err(Problem::invalid_payload("an email that is none"));
+        }
+        let name = person_name(&one.name)?;
+        Ok(BookedParticipant { name, ..one })
+    };
+    said.into_iter().map(guest).collect()
 }
 
 impl From<BookingError> for Problem {

@@ -28,11 +28,20 @@ impl Hub {
         let room = event.room.as_ref().map(|room| room.name.as_str());
         let egress = event.egress_info.as_ref();
         let name = room.or(egress.map(|egress| egress.room_name.as_str()));
-        let Some(room) = self.known(name.unwrap_or_default()).await? else {
-            return Ok(());
-        };
+        let name = name.unwrap_or_default();
         let life = event.room.as_ref().map(|room| room.sid.as_str());
         let life = life.unwrap_or_default();
+        let sid = event.participant.as_ref().map(|who| who.sid.as_str());
+        // No database takes them, and nothing of ours has such a name.
+        if [name, life, sid.unwrap_or_default()]
+            .concat()
+            .contains('\0')
+        {
+            return Ok(());
+        }
+        let Some(room) = self.known(name).await? else {
+            return Ok(());
+        };
         match (event.event.as_str(), &event.participant) {
             ("room_started", _) => self.hear_started(room.uid, life).await,
             ("room_finished", _) => self.hear_finished(&room, life).await,

@@ -11,6 +11,9 @@ use visavis_protocol::{Role, RoomKind};
 use crate::clock::Timestamp;
 use crate::model::Link;
 
+/// A longer text is nobody's id.
+const MAX_ID_BYTES: usize = 200;
+
 /// A booking.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Booking {
@@ -151,6 +154,11 @@ pub(crate) fn identity(user_id: &str, email: &str) -> String {
     }
 }
 
+/// Whether another system may have such an id.
+pub(crate) fn is_id(text: &str) -> bool {
+    (1..=MAX_ID_BYTES).contains(&text.len()) && !text.contains(char::is_control)
+}
+
 /// Booking systems number their users, and their bookings.
 pub(crate) fn number_or_text<'de, D: Deserializer<'de>>(
     deserializer: D,
@@ -168,7 +176,7 @@ pub(crate) fn number_or_text<'de, D: Deserializer<'de>>(
         }
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
-            if text.is_empty() {
+            if !is_id(text) {
                 return Err(E::invalid_value(de::Unexpected::Str(text), &self));
             }
             Ok(text.to_owned())
@@ -234,7 +242,14 @@ mod tests {
 
     #[test]
     fn nobody_is_booked_without_an_id() {
-        for user_id in [json!(""), json!(null), json!(-1), json!(1.5), json!(["9"])] {
+        for user_id in [
+            json!(""),
+            json!(null),
+            json!(-1),
+            json!(1.5),
+            json!(["9"]),
+            json!("9\0"),
+        ] {
             let one = json!({"user_id": user_id, "email": "a@mail"});
             assert!(serde_json::from_value::<BookedParticipant>(one).is_err());
         }

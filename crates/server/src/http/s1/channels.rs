@@ -14,6 +14,7 @@ use crate::http::body::{Body, MaybeBody};
 use crate::http::problem::{ACCESS_DENIED, NOT_FOUND, Problem};
 use crate::http::who::Who;
 use crate::hub::MOST_SESSIONS;
+use crate::id::ulid::UlidKind;
 use crate::lifecycle::session::Channel;
 use crate::refusal::person_name;
 
@@ -172,6 +173,9 @@ pub(super) async fn own(app: &App, who: &Who, id: &str) -> Result<Channel, Probl
 }
 
 async fn find(app: &App, id: &str) -> Result<Channel, Problem> {
-    let channel = app.hub.store.channel(&id.to_ascii_lowercase()).await?;
+    let channel = match UlidKind::Channel.parse(id) {
+        Some(id) => app.hub.store.channel(&id).await?,
+        None => None,
+    };
     channel.ok_or_else(|| Problem::new(NOT_FOUND, "there is no such channel"))
 }

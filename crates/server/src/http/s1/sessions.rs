@@ -17,6 +17,7 @@ use crate::http::problem::{ACCESS_DENIED, Problem, ROOM_CLOSED};
 use crate::http::ticket::{Guest, Ticket, grant, issue};
 use crate::http::who::Who;
 use crate::hub::{MOST_SESSIONS, SessionError};
+use crate::id::ulid::UlidKind;
 use crate::lifecycle::session::{IllegalTransition, Session, SessionEvent};
 use crate::model::{Phase, Room};
 use crate::refusal::{description, person_name};
@@ -77,6 +78,12 @@ pub(super) struct NewSession {
     responses(
         (status = 201, description = "The session", body = ShownSession),
         (
+            status = 404,
+            description = "There is no such channel",
+            body = Problem,
+            content_type = "application/problem+json"
+        ),
+        (
             status = 409,
             description = "The channel has a session that is not over",
             body = Problem,
@@ -121,13 +128,25 @@ pub(super) async fn list(
     let actor = Actor::of(&app, &who, None)?;
     let owner = actor.user_id.filter(|_| !actor.operates);
     let owner = owner.unwrap_or_default();
-    let room = which.room_id.to_ascii_lowercase();
-    let channel = which.channel_id.to_ascii_lowercase();
+    let (Some(room), Some(channel)) = (
+        filter(UlidKind::Room, &which.room_id),
+        filter(UlidKind::Channel, &which.channel_id),
+    ) else {
+        return Ok(Json(Vec::new()));
+    };
     let store = &app.hub.store;
     let sessions = store
         .sessions(&room, &channel, &owner, MOST_SESSIONS)
         .await?;
     Ok(Json(sessions.into_iter().map(Into::into).collect()))
+}
+
+/// What is asked for; nothing is anything, and what is no id is `None`.
+fn filter(kind: UlidKind, text: &str) -> Option<String> {
+    match text {
+        "" => Some(String::new()),
+        text => kind.parse(text),
+    }
 }
 
 /// Shows a session.
@@ -219,7 +238,13 @@ pub(super) struct RoomOf {
     request_body = RoomOf,
     responses(
         (status = 201, description = "It lives now", body = render::room::FullRoom),
-        (status = 200, description = "It lived already", body = render::room::FullRoom)
+        (status = 200, description = "It lived already", body = render::room::FullRoom),
+        (
+            status = 404,
+            description = "There is no such session, or its room is over",
+            body = Problem,
+            content_type = "application/problem+json"
+        )
     )
 )]
 pub(super) async fn begin_room(
@@ -259,7 +284,21 @@ pub(super) struct TokenRequest {
     tag = "broadcasts",
     params(("id" = String, Path, description = "The session's id")),
     request_body = Option<TokenRequest>,
-    responses((status = 200, description = "The token", body = Ticket))
+    responses(
+        (status = 200, description = "The token", body = Ticket),
+        (
+            status = 409,
+            description = "The session is over",
+            body = Problem,
+            content_type = "application/problem+json"
+        ),
+        (
+            status = 501,
+            description = "There is no key to sign with",
+            body = Problem,
+            content_type = "application/problem+json"
+        )
+    )
 )]
 pub(super) async fn token(
     State(app): State<App>,
@@ -410,7 +449,10 @@ async fn own(app: &App, who: &Who, id: &str) -> Result<Session, Problem> {
 }
 
 async fn find(app: &App, id: &str) -> Result<Session, Problem> {
-    let session = app.hub.store.session(&id.to_ascii_lowercase()).await?;
+    let session = match UlidKind::Session.parse(id) {
+        Some(id) => app.hub.store.session(&id).await?,
+        None => None,
+    };
     session.ok_or_else(|| SessionError::Unknown.into())
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::booked;
+use super::{booked, guests};
 use crate::http::App;
 use crate::http::actor::{Actor, GivenId};
 use crate::http::address::Place;
@@ -16,7 +16,7 @@ use crate::http::body::Body;
 use crate::http::problem::{ACCESS_DENIED, Problem};
 use crate::http::who::Who;
 use crate::hub::{BookingError, RoomWishes};
-use crate::lifecycle::booking::{BookedParticipant, BookedRole, Booking, BookingStatus};
+use crate::lifecycle::booking::{BookedParticipant, BookedRole, Booking, BookingStatus, is_id};
 use crate::model::{Link, Room, RoomKind};
 use crate::refusal::person_name;
 use crate::render;
@@ -97,7 +97,7 @@ pub(super) async fn create(
         link: Link::Booking(id.unwrap_or_else(|| Uuid::new_v4().to_string())),
         kind: booked(said.kind)?,
         status: said.status,
-        participants: said.participants,
+        participants: guests(said.participants)?,
         created_at: app.hub.clock.now(),
     };
     let wishes = RoomWishes {
@@ -205,7 +205,10 @@ fn is_booked(actor: &Actor, booking: &Booking) -> bool {
 }
 
 async fn find(app: &App, id: String) -> Result<Booking, Problem> {
-    let booking = app.hub.store.booking(&Link::Booking(id)).await?;
+    let booking = match is_id(&id) {
+        true => app.hub.store.booking(&Link::Booking(id)).await?,
+        false => None,
+    };
     booking.ok_or_else(|| BookingError::Unknown.into())
 }
 

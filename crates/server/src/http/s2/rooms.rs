@@ -11,7 +11,7 @@ use uuid::Uuid;
 use visavis_protocol::Role;
 use visavis_protocol::token::VideoGrant;
 
-use super::booked;
+use super::{booked, guests};
 use crate::access::principal::{self, Principal, RoomFacts};
 use crate::http::App;
 use crate::http::actor::{Actor, GivenId};
@@ -22,7 +22,7 @@ use crate::http::ticket::{Guest, Ticket, grant, issue};
 use crate::http::who::Who;
 use crate::hub::RoomWishes;
 use crate::lifecycle::account;
-use crate::lifecycle::booking::{BookedParticipant, Booking, BookingStatus, identity};
+use crate::lifecycle::booking::{BookedParticipant, Booking, BookingStatus, identity, is_id};
 use crate::model::{Link, Phase, Room, RoomKind, Template};
 use crate::refusal::person_name;
 use crate::render;
@@ -81,7 +81,7 @@ pub(in crate::http) async fn create(
             link,
             kind,
             status: BookingStatus::Confirmed,
-            participants: said.participants,
+            participants: guests(said.participants)?,
             created_at: now,
         };
         app.hub.create_booking(&booking, wishes).await?
@@ -115,6 +115,12 @@ pub(super) struct TokenRequest {
             description = "The booking is over",
             body = Problem,
             content_type = "application/problem+json"
+        ),
+        (
+            status = 501,
+            description = "There is no key to sign with",
+            body = Problem,
+            content_type = "application/problem+json"
         )
     )
 )]
@@ -144,6 +150,12 @@ pub(super) async fn get_token(
             description = "The booking is over",
             body = Problem,
             content_type = "application/problem+json"
+        ),
+        (
+            status = 501,
+            description = "There is no key to sign with",
+            body = Problem,
+            content_type = "application/problem+json"
         )
     )
 )]
@@ -154,7 +166,10 @@ pub(super) async fn join_booking(
     Place(id): Place<String>,
     MaybeBody(said): MaybeBody<TokenRequest>,
 ) -> Result<Json<Ticket>, Problem> {
-    let room = app.hub.store.find_linked(&Link::Booking(id)).await?;
+    let room = match is_id(&id) {
+        true => app.hub.store.find_linked(&Link::Booking(id)).await?,
+        false => None,
+    };
     let room = room.ok_or_else(|| Problem::new(NOT_FOUND, "there is no such booking"))?;
     ticket(&app, &who, &headers, room, said).await
 }
