@@ -63,6 +63,14 @@ impl Cluster {
         })
     }
 
+    /// Whether Redis answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn check(&self) -> RedisResult<()> {
+        self.ask(&redis::cmd("PING")).await.map(|_: String| ())
+    }
+
     /// Asks Redis, unless it is known to be down.
     pub async fn ask<T: FromRedisValue>(&self, command: &redis::Cmd) -> RedisResult<T> {
         self.guard(async {
