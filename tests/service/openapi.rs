@@ -20,7 +20,19 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 #[tokio::test]
 async fn whatever_the_document_allows_is_answered_as_it_says() -> Result<()> {
     let postgres = Postgres::start().await?;
-    let server = RoomServer::start(&["--database", &postgres.url(), "--clock", "manual"]).await?;
+    let database = postgres.url();
+    let server = RoomServer::start(&[
+        "--database",
+        &database,
+        "--clock",
+        "manual",
+        // Without keys nobody can be given a token, and that is a 501.
+        "--api-key",
+        "key",
+        "--api-secret",
+        "a secret of thirty-two characters",
+    ])
+    .await?;
     let room = json!({"audience": "acme", "time": [1, null], "backend": "none"});
     let mut rooms = Vec::new();
     for _ in 0..2 {
