@@ -86,7 +86,7 @@ impl Caller<'_> {
     }
 
     /// Data for those inside reaches them as a chat message from nobody among
-    /// them (docs/decisions/0005).
+    /// them (docs/decisions/0007).
     pub(super) async fn send_data(
         &self,
         request: SendDataRequest,
