@@ -21,6 +21,7 @@ mod warden;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -53,6 +54,9 @@ use crate::webhook::receive::Seen;
 use directory::Directory;
 use passcodes::Passcodes;
 
+/// How long rooms may take to end, before the sockets are closed.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 pub(crate) struct Hub {
     pub store: Store,
     pub cache: RoomCache,
@@ -76,9 +80,13 @@ pub(crate) struct Hub {
     pub node: String,
     /// It is about to stop: whoever chooses a node chooses another.
     pub leaving: CancellationToken,
-    /// Ends everything.
+    /// Ends everything, rooms first.
     pub cancel: CancellationToken,
-    /// Rooms and connections.
+    /// The rooms have ended: sockets are closed once what they said is sent.
+    pub parting: CancellationToken,
+    /// The tasks of rooms.
+    pub rooms: TaskTracker,
+    /// All others.
     pub tasks: TaskTracker,
     /// Counts up whenever something was added to the log of events.
     pub noted: watch::Sender<u64>,
@@ -132,6 +140,8 @@ impl Hub {
             config,
             leaving: CancellationToken::new(),
             cancel: CancellationToken::new(),
+            parting: CancellationToken::new(),
+            rooms: TaskTracker::new(),
             tasks: TaskTracker::new(),
             noted: watch::Sender::new(0),
             due: Notify::new(),
@@ -141,6 +151,7 @@ impl Hub {
             sockets: AtomicU64::default(),
         });
         node::enlist(&hub).await?;
+        hub.tasks.spawn(part(Arc::clone(&hub)));
         hub.tasks.spawn(node::stay_alive(Arc::clone(&hub)));
         hub.tasks.spawn(warden::watch_over(Arc::clone(&hub)));
         if let Some(cluster) = hub.cluster.clone() {
@@ -217,6 +228,16 @@ impl Hub {
     fn live(&self) -> MutexGuard<'_, HashMap<Uuid, RoomHandle>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// At the end sockets outlive the rooms, whose last words they bring.
+async fn part(hub: Arc<Hub>) {
+    hub.cancel.cancelled().await;
+    hub.rooms.close();
+    if tokio::time::timeout(LAST_WORDS, hub.rooms.wait()).await.is_err() {
+        tracing::warn!(rooms = hub.rooms.len(), "rooms did not end in time");
+    }
+    hub.parting.cancel();
 }
 
 /// Logs the inside, tells the outside.

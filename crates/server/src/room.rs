@@ -225,8 +225,8 @@ pub(crate) fn spawn(hub: Arc<Hub>, room: &Room) -> RoomHandle {
         inputs,
     };
     let span = tracing::info_span!(parent: None, "room", id = room.code);
-    let tasks = hub.tasks.clone();
-    tasks.spawn(run(hub, room.uid, inbox).instrument(span));
+    let rooms = hub.rooms.clone();
+    rooms.spawn(run(hub, room.uid, inbox).instrument(span));
     RoomHandle(Arc::new(address))
 }
 
@@ -287,7 +287,7 @@ impl RoomTask {
             let deadline = self.state.next_deadline();
             let retry = self.line_stalled || !self.recorder.is_done();
             tokio::select! { biased;
-                () = cancel.cancelled() => return,
+                () = cancel.cancelled() => return self.end().await,
                 () = sleep_until(deadline.unwrap_or_else(Instant::now).into()), if deadline.is_some() => {
                     let effects = self.state.expire(self.hub.clock.read());
                     self.perform(effects).await;
@@ -306,6 +306,14 @@ impl RoomTask {
         // Whoever still knocks finds the inbox closed, and looks for the room anew.
         self.hub.forget(self.state.uid());
         tracing::debug!("the room sleeps");
+    }
+
+    /// The server stops: what was said before is still passed on.
+    async fn end(mut self) {
+        self.inbox.close();
+        while let Some(input) = self.inbox.recv().await {
+            self.take(input).await;
+        }
     }
 
     async fn take(&mut self, input: Input) {

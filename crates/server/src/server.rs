@@ -140,6 +140,7 @@ impl Server {
         self.hub.tasks.close();
         let ended = async {
             self.hub.tasks.wait().await;
+            self.hub.rooms.wait().await;
             see_off(&self.hub).await
         };
         match tokio::time::timeout(SHUTDOWN_LIMIT, ended).await {

@@ -43,7 +43,7 @@ struct Connection {
     socket: WebSocket,
     queue: Queue,
     session: Session,
-    cancel: CancellationToken,
+    parting: CancellationToken,
     keep_alive: KeepAlive,
     /// None where rates are off.
     rate: Option<MessageRate>,
@@ -64,7 +64,7 @@ pub(super) async fn run(
     let mut connection = Connection {
         socket,
         queue,
-        cancel: hub.cancel.clone(),
+        parting: hub.parting.clone(),
         keep_alive: KeepAlive::new(now, limits.ping_interval, limits.silence_limit),
         rate: limited.then(|| MessageRate::new(now, limits.rate_patience)),
         paused_until: None,
@@ -91,7 +91,12 @@ impl Connection {
             let wake = self.keep_alive.deadline();
             let wake = self.paused_until.map_or(wake, |until| until.min(wake));
             tokio::select! {
-                () = self.cancel.cancelled() => return Err(End::Close(CloseCode::GoingAway)),
+                () = self.parting.cancelled() => {
+                    if let Some(last) = self.queue.waiting() {
+                        self.send(last).await?;
+                    }
+                    return Err(End::Close(CloseCode::GoingAway));
+                }
                 next = self.queue.next() => self.send(next.map_err(End::Close)?).await?,
                 () = sleep_until(wake.into()) => {}
                 message = self.socket.recv(), if self.paused_until.is_none() => {
@@ -162,12 +167,12 @@ impl Connection {
 
     async fn write(&mut self, message: Message) -> Result<(), End> {
         let written = self.socket.feed(message);
-        guarded(written, &self.cancel, &self.queue, &self.keep_alive).await
+        guarded(written, &self.parting, &self.queue, &self.keep_alive).await
     }
 
     async fn flush(&mut self) -> Result<(), End> {
         let flushed = self.socket.flush();
-        guarded(flushed, &self.cancel, &self.queue, &self.keep_alive).await
+        guarded(flushed, &self.parting, &self.queue, &self.keep_alive).await
     }
 
     /// Tells the room first: it must not wait for a client that does not read.
@@ -202,13 +207,13 @@ impl Connection {
 /// Waits for a write, but not for a client that does not read.
 async fn guarded(
     write: impl Future<Output = Result<(), Error>>,
-    cancel: &CancellationToken,
+    parting: &CancellationToken,
     queue: &Queue,
     keep_alive: &KeepAlive,
 ) -> Result<(), End> {
     tokio::select! { biased;
         written = write => written.map_err(|_| End::Broken),
-        () = cancel.cancelled() => Err(End::Close(CloseCode::GoingAway)),
+        () = parting.cancelled() => Err(End::Close(CloseCode::GoingAway)),
         code = queue.closed() => Err(End::Close(code)),
         () = sleep_until(keep_alive.silent_at().into()) => Err(End::Broken),
     }
