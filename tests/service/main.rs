@@ -2,6 +2,7 @@
 
 mod booked;
 mod cluster;
+mod livekit;
 mod openapi;
 mod parts;
 mod sdks;
