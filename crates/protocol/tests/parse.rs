@@ -308,3 +308,28 @@ fn a_chat_payload_of_any_shape_has_a_text() {
         assert_eq!(ChatBody::read(&payload).text, text);
     }
 }
+
+#[test]
+fn what_the_fuzzer_found_is_read_without_a_panic_and_written_as_it_was_read() {
+    let corpus = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/fuzz/corpus/message"
+    );
+    let mut read = 0;
+    for text in std::fs::read_dir(corpus).unwrap() {
+        let Ok(text) = String::from_utf8(std::fs::read(text.unwrap().path()).unwrap()) else {
+            continue;
+        };
+        if let Ok((_, message)) = ClientMessage::read(&text) {
+            let written = message.to_json();
+            assert_eq!(ClientMessage::read(&written).unwrap().1.to_json(), written);
+            read += 1;
+        }
+        if let Ok(message) = ServerMessage::parse(&text) {
+            let written = message.to_json();
+            assert_eq!(ServerMessage::parse(&written).unwrap().to_json(), written);
+            read += 1;
+        }
+    }
+    assert!(read > 0);
+}

@@ -4,6 +4,8 @@ mod connection;
 mod keepalive;
 mod outbox;
 mod rate;
+#[cfg(any(test, fuzzing))]
+mod script;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,6 +22,8 @@ use crate::session::Caller;
 
 pub(crate) use outbox::Outbox;
 pub(crate) use rate::ConnectionRate;
+#[cfg(fuzzing)]
+pub use script::fuzz;
 
 /// Small, because there are many connections; larger messages grow their own.
 const READ_BUFFER_BYTES: usize = 512;

@@ -1,0 +1,234 @@
+//! Clients that follow a script, without sockets: what the fuzzer plays, and the
+//! tests play again.
+//!
+//! A line is a client's digit and what it does: `+` connects, `.` closes, `!` has
+//! its cable cut, and anything else is a message. In it `@room` is the room made
+//! last, `@token` the resume token given last, and `@0` to `@3` are the clients.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use serde_json::Value;
+use visavis_protocol::ServerMessage;
+
+use super::outbox::{Queue, outbox};
+use crate::access::proxy::Origin;
+use crate::hub::Hub;
+use crate::session::{Caller, Session};
+use crate::store::{Database, Store};
+use crate::{Limits, ServerConfig};
+
+const CLIENTS: usize = 4;
+/// What comes after is not played.
+const MOST_LINES: usize = 64;
+
+/// Where scripts are played: rooms that come and go at once.
+pub(crate) async fn stage() -> Arc<Hub> {
+    let config = ServerConfig {
+        empty_timeout: Duration::ZERO,
+        direct: true,
+        limits: Limits {
+            resume_window: Duration::from_millis(20),
+            ..Limits::default()
+        },
+        ..ServerConfig::default()
+    };
+    let store = Store::open(&Database::Memory).await;
+    let store = store.expect("a database in memory opens");
+    let hub = Hub::start(config, store).await;
+    hub.expect("an empty database is read")
+}
+
+/// Plays a script to its end.
+///
+/// # Panics
+/// Where the server says what is no message of its own.
+pub(crate) async fn play(hub: &Arc<Hub>, script: &str) {
+    let mut cast = Cast {
+        hub: Arc::clone(hub),
+        players: [const { None }; CLIENTS],
+        ids: Default::default(),
+        room: String::new(),
+        token: String::new(),
+    };
+    for line in script.lines().take(MOST_LINES) {
+        cast.follow(line).await;
+    }
+    for player in cast.players.into_iter().flatten() {
+        player.session.end(false).await;
+    }
+    settle(hub).await;
+}
+
+struct Cast {
+    hub: Arc<Hub>,
+    players: [Option<Player>; CLIENTS],
+    ids: [String; CLIENTS],
+    room: String,
+    token: String,
+}
+
+struct Player {
+    session: Session,
+    queue: Queue,
+}
+
+impl Cast {
+    async fn follow(&mut self, line: &str) {
+        let mut letters = line.chars();
+        let Some(index) = letters.next().and_then(|digit| digit.to_digit(10)) else {
+            return;
+        };
+        let index = index as usize % CLIENTS;
+        let what = letters.as_str().trim();
+        match what {
+            "+" => self.connect(index).await,
+            "." | "!" => self.end(index, what == "!").await,
+            message => {
+                let message = self.written(message);
+                if self.players[index].is_none() {
+                    self.connect(index).await;
+                }
+                if let Some(player) = &mut self.players[index] {
+                    player.session.hear(&message).await;
+                }
+            }
+        }
+        settle(&self.hub).await;
+        self.listen().await;
+    }
+
+    async fn connect(&mut self, index: usize) {
+        self.end(index, true).await;
+        let caller = Caller {
+            origin: Origin {
+                address: Ipv4Addr::LOCALHOST.into(),
+                trusted: false,
+                loopback: true,
+            },
+            bearer: None,
+            user: None,
+        };
+        let (outbox, queue) = outbox();
+        let socket = self.hub.next_socket();
+        let session = Session::begin(Arc::clone(&self.hub), caller, socket, outbox);
+        self.players[index] = Some(Player { session, queue });
+    }
+
+    async fn end(&mut self, index: usize, broken: bool) {
+        if let Some(player) = self.players[index].take() {
+            player.session.end(broken).await;
+        }
+    }
+
+    /// The message with the names that stand for others.
+    fn written(&self, message: &str) -> String {
+        let mut message = message.replace("@room", &self.room);
+        message = message.replace("@token", &self.token);
+        for (index, id) in self.ids.iter().enumerate() {
+            message = message.replace(&format!("@{index}"), id);
+        }
+        message
+    }
+
+    /// Reads what everyone was sent; who was closed is gone.
+    async fn listen(&mut self) {
+        for index in 0..CLIENTS {
+            while let Some(player) = &mut self.players[index]
+                && let Some(next) = player.queue.next().now_or_never()
+            {
+                match next {
+                    Ok(frame) => self.take(index, &frame),
+                    Err(_) => self.end(index, false).await,
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, index: usize, frame: &str) {
+        let message = ServerMessage::parse(frame).expect("the server says what it knows");
+        let told: Value = serde_json::from_str(frame).expect("a message is JSON");
+        match message {
+            ServerMessage::ClientId(welcome) => self.ids[index] = welcome.id,
+            ServerMessage::RoomCreated(created) => self.room = created.room.id,
+            _ => {}
+        }
+        if let Some(token) = told["resumeToken"].as_str() {
+            token.clone_into(&mut self.token);
+        }
+    }
+}
+
+/// Waits until every room has done what it was told to.
+async fn settle(hub: &Hub) {
+    for uid in hub.living_rooms() {
+        if let Some(room) = hub.living(uid) {
+            room.in_call().await;
+        }
+    }
+}
+
+/// For the fuzzer: plays on a stage of this thread, a new one now and then.
+#[cfg(fuzzing)]
+pub fn fuzz(script: &[u8]) {
+    use std::cell::RefCell;
+    use tokio::runtime::{Builder, Runtime};
+
+    const PLAYS: u32 = 500;
+    thread_local! {
+        static STAGE: RefCell<Option<(Runtime, Arc<Hub>, u32)>> = const { RefCell::new(None) };
+    }
+    let Ok(script) = str::from_utf8(script) else {
+        return;
+    };
+    STAGE.with_borrow_mut(|stage| {
+        let (runtime, hub, played) = stage.get_or_insert_with(|| {
+            let runtime = Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.expect("a runtime starts");
+            let hub = runtime.block_on(self::stage());
+            (runtime, hub, 0)
+        });
+        runtime.block_on(play(hub, script));
+        *played += 1;
+        if *played == PLAYS {
+            hub.cancel.cancel();
+            *stage = None;
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::panic;
+    use std::path::Path;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_fuzzer_found_is_played_without_a_panic() {
+        static PANICKED: AtomicBool = AtomicBool::new(false);
+        // A task that panics ends alone, on this thread; others' panics are theirs.
+        let (this, told) = (thread::current().id(), panic::take_hook());
+        panic::set_hook(Box::new(move |info| {
+            if thread::current().id() == this {
+                PANICKED.store(true, Ordering::Relaxed);
+            }
+            told(info);
+        }));
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus/clients");
+        let hub = stage().await;
+        let mut played = 0;
+        for script in fs::read_dir(corpus).unwrap() {
+            let script = script.unwrap().path();
+            play(&hub, &fs::read_to_string(&script).unwrap()).await;
+            assert!(!PANICKED.load(Ordering::Relaxed), "{}", script.display());
+            played += 1;
+        }
+        assert!(played > 0);
+    }
+}
