@@ -49,8 +49,8 @@ async fn leave_all(people: Vec<Headless>) -> Result<Vec<Summary>> {
 }
 
 #[tokio::test]
-async fn three_participants_see_and_hear_each_other_and_the_room_goes_with_the_last() -> Result<()>
-{
+async fn s3_48_s3_51_three_participants_see_and_hear_each_other_and_the_room_goes_with_the_last()
+-> Result<()> {
     let server = RoomServer::start(&["--empty-timeout", "0"]).await?;
     let folder = tempfile::tempdir()?;
     let file = |hertz: &u32| folder.path().join(format!("beside-{hertz}.wav"));

@@ -297,7 +297,8 @@ async fn s4_30_with_redis_down_rooms_work_and_joins_are_as_exact() -> Result<()>
 }
 
 #[tokio::test]
-async fn s4_14_s4_15_s4_16_s4_12_s4_13_the_cache_in_redis_holds_a_room_for_a_day() -> Result<()> {
+async fn s4_12_s4_13_s4_14_s4_15_s4_16_s4_21_s4_26_the_cache_in_redis_holds_a_room_for_a_day()
+-> Result<()> {
     let service = Service::start(1).await?;
     let http = service.nodes[0].http();
     let made = http.post("/rooms", &json!({})).await?.expect(201)?;
@@ -323,6 +324,13 @@ async fn s4_14_s4_15_s4_16_s4_12_s4_13_the_cache_in_redis_holds_a_room_for_a_day
         })
         .await?;
         http.get(&path).await?.expect(200)?;
+    }
+    // A limit is never left out, and follows every change.
+    for (said, held) in [(json!(10), 10), (Value::Null, 0)] {
+        let change = json!({"max_participants": said});
+        http.patch(&path, &change).await?.expect(200)?;
+        let value: Value = serde_json::from_str(&service.redis.ask(&["GET", &key]).await?)?;
+        ensure!(value["maxParticipants"] == held, "{value}");
     }
     service.stop().await
 }

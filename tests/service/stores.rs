@@ -37,7 +37,7 @@ async fn room(http: &Http) -> Result<String> {
 }
 
 #[tokio::test]
-async fn s4_29_s4_12_s4_13_s4_24_with_its_database_down_it_shows_what_is_cached_and_is_500_for_the_rest()
+async fn s4_12_s4_13_s4_23_s4_24_s4_29_with_its_database_down_it_shows_what_is_cached_and_is_500_for_the_rest()
 -> Result<()> {
     let mut postgres = Postgres::start().await?;
     let server = server(&postgres, &["--clock", "manual"]).await?;

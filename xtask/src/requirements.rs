@@ -17,7 +17,7 @@ use rows::{Owner, Row, Section};
 use sources::Test;
 
 /// Whether a requirement without a test stops the checks.
-const STRICT: bool = false;
+const STRICT: bool = true;
 
 /// What waits for recording, streaming out, dial-in by phone, breakout rooms,
 /// captions and backgrounds.

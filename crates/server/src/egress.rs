@@ -1,4 +1,4 @@
-//! Carrying rooms elsewhere: to a stream provider, into a recording.
+//! Carrying rooms elsewhere: to a stream provider, into a recording, to a phone.
 
 use async_trait::async_trait;
 
@@ -25,6 +25,9 @@ pub(crate) trait Egress: std::fmt::Debug + Send + Sync {
     /// Ends a room's recording; its id, where one was running.
     async fn stop_recording(&self, room: &Room) -> Option<String>;
 
+    /// Lets people dial in to a room by phone.
+    async fn dial_in(&self, room: &Room) -> Result<(), EgressError>;
+
     /// Ends a broadcast. One that it did not begin is not its affair.
     async fn stop(&self, egress: &str);
 }
@@ -45,6 +48,10 @@ impl Egress for NoEgress {
 
     async fn stop_recording(&self, _: &Room) -> Option<String> {
         None
+    }
+
+    async fn dial_in(&self, _: &Room) -> Result<(), EgressError> {
+        Err(EgressError::NotImplemented)
     }
 
     async fn stop(&self, _: &str) {}

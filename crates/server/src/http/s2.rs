@@ -31,6 +31,7 @@ pub(super) fn routes() -> Router<App> {
         .both("/api/v1/rooms/booking/{id}/join", post(rooms::join_booking))
         .both("/api/v1/rooms/{id}/get_token", post(rooms::get_token))
         .both("/api/v1/rooms/{id}/participants", get(inside::participants))
+        .both("/api/v1/rooms/{id}/dial_in", post(inside::dial_in))
         .both("/api/v1/rooms/{id}/recordings", get(inside::recordings))
         .both(
             "/api/v1/rooms/{id}/start_recording",
@@ -55,6 +56,7 @@ pub(super) fn routes() -> Router<App> {
         inside::recordings,
         inside::start_recording,
         inside::stop_recording,
+        inside::dial_in,
     ),
     tags((name = "bookings", description = "Bookings and the rooms made for them"))
 )]

@@ -254,7 +254,7 @@ mod tests {
     use crate::store::{Database, Store};
 
     #[tokio::test]
-    async fn s1_10_s1_38_an_id_is_of_one_session_and_a_room_has_many() {
+    async fn s1_10_s1_11_s1_38_an_id_is_of_one_session_and_a_room_has_many() {
         let store = Store::open(&Database::Memory).await.unwrap();
         let hub = Hub::start(ServerConfig::default(), store).await.unwrap();
         let channel = hub.create_channel("9".to_owned(), String::new());

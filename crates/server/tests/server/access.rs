@@ -8,10 +8,7 @@ use tokio_tungstenite::tungstenite::Error;
 use uuid::Uuid;
 use visavis_server::{AuthMode, Discovery, Keys, Server, ServerConfig, TrustedProxies};
 
-use crate::support::{Client, server, wait_for_room};
-
-const KEY: &str = "key";
-const SECRET: &str = "a secret of at least 32 characters";
+use crate::support::{Client, KEY, SECRET, server, wait_for_room};
 
 async fn server_with(config: ServerConfig) -> Server {
     Server::bind(config).await.unwrap()
@@ -414,7 +411,7 @@ async fn s3_36_rooms_are_found_by_a_list_by_their_id_alone_or_by_either() {
 }
 
 #[tokio::test]
-async fn s3_42_s3_43_s3_46_the_old_form_reaches_any_client_where_the_server_says_so() {
+async fn s3_42_s3_43_s3_45_s3_46_the_old_form_reaches_any_client_where_the_server_says_so() {
     let old = |to: &Client| json!({"type": "offer", "to": to.id, "payload": {"sdp": "v=0"}});
     let plain = server().await;
     let mut a = Client::connect(plain.local_addr()).await;

@@ -10,10 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use visavis_server::{AuthMode, Keys, Server, ServerConfig, TrustedProxies};
 
-use crate::support::{LIMIT, http};
-
-pub const KEY: &str = "key";
-pub const SECRET: &str = "a secret of at least 32 characters";
+use crate::support::{KEY, LIMIT, SECRET, http};
 
 /// What was answered.
 #[derive(Debug)]

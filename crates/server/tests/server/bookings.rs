@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use visavis_server::{AuthMode, ServerConfig, TrustedProxies};
 
-use crate::studio::Studio;
+use crate::studio::{Studio, entry};
+use crate::support::Client;
 
 /// A booking of this kind: 9 gives it, 10 and 11 come to it.
 pub fn booking(kind: &str) -> Value {
@@ -63,7 +64,7 @@ async fn s2_19_a_confirmed_booking_has_a_room_of_a_name_of_its_own_that_waits() 
     let listed = studio.get("/api/v1/bookings").await;
     assert_eq!(listed.as_array().unwrap().len(), 2);
     // Nobody finds it in the list of rooms.
-    let mut stranger = crate::support::Client::connect(studio.address()).await;
+    let mut stranger = Client::connect(studio.address()).await;
     let list = stranger.ask(json!({"type": "list-rooms"})).await;
     assert_eq!(list["rooms"], json!([]));
 }
@@ -152,19 +153,63 @@ async fn s2_27_the_last_leave_and_five_minutes_end_the_room_and_the_booking() {
 }
 
 #[tokio::test]
-async fn s2_20_s2_78_a_room_is_pending_and_active_and_ended() {
+async fn s2_20_from_the_lobby_over_a_token_into_a_room_that_is_active() {
     let studio = Studio::open().await;
     let made = booked(&studio, "group").await;
     let path = room_path(&made, "/");
+    // What the lobby shows, before anyone has a token.
+    let mut ann = Client::connect(studio.address()).await;
+    let code = &made["room"]["code"];
+    let info = ann
+        .ask(json!({"type": "get-room", "payload": {"roomId": code}}))
+        .await;
+    assert_eq!(info["room"]["participantCount"], 0);
     assert_eq!(studio.get(&path).await["status"], "pending");
+    let pass = ticket(&studio, &made, 9).await;
+    assert_eq!(studio.get(&path).await["status"], "pending");
+    assert_eq!(ann.ask(entry(&pass)).await["type"], "room-joined");
+    let room = studio.get(&path).await;
+    assert_eq!(
+        (&room["status"], &room["participant_count"]),
+        (&json!("active"), &json!(1))
+    );
+}
+
+#[tokio::test]
+async fn s2_78_a_room_is_ended_when_it_is_closed_active_while_someone_is_inside_and_else_pending() {
+    let studio = Studio::open().await;
+    let made = booked(&studio, "group").await;
+    let path = room_path(&made, "/");
+    let status = async |wanted: &str, inside: u64| {
+        let is = |room: &Value| room["status"] == wanted && room["participant_count"] == inside;
+        studio.wait(&path, is).await;
+    };
+    // Its life and who is inside, one after the other.
+    status("pending", 0).await;
+    let ann = studio.join(&ticket(&studio, &made, 9).await).await;
+    status("active", 1).await;
+    ann.close().await;
+    status("pending", 0).await;
     let _ann = studio.join(&ticket(&studio, &made, 9).await).await;
-    assert_eq!(studio.get(&path).await["status"], "active");
+    status("active", 1).await;
     studio.post(&room_path(&made, "/close"), Value::Null).await;
-    assert_eq!(studio.get(&path).await["status"], "ended");
+    status("ended", 0).await;
     assert_eq!(
         studio.get(&booking_path(&made)).await["status"],
         "completed"
     );
+    // Before its time, in it, and past it.
+    let now = made["room"]["created_at"].as_i64().unwrap();
+    let time = json!([now + 3_600, now + 7_200]);
+    let said = json!({"audience": "acme", "time": time, "backend": "none"});
+    let timed = studio.post("/api/v1/rooms", said).await;
+    let path = format!("/api/v1/rooms/{}", timed["id"].as_str().unwrap());
+    for wanted in ["pending", "pending", "ended"] {
+        assert_eq!(studio.get(&path).await["status"], wanted);
+        studio.advance(3_700).await;
+    }
+    studio.ask("DELETE", &path, Value::Null).await;
+    assert_eq!(studio.ask("GET", &path, Value::Null).await.0, 404);
 }
 
 #[tokio::test]
@@ -211,14 +256,19 @@ async fn s2_02_s2_03_a_room_of_a_type_is_for_a_booking_or_a_services_session() {
     let again = json!({"room_type": "group", "booking_id": "b"});
     let (code, body) = studio.ask("POST", rooms, again).await;
     assert_eq!((code, &body["type"]), (409, &json!("conflict")));
-    let course = json!({"room_type": "webinar", "service_session_id": 7});
-    let (code, room) = studio.ask("POST", rooms, course).await;
-    assert_eq!((code, &room["service_session_id"]), (201, &json!("7")));
-    assert_eq!(room["room_type"], "webinar");
+    for kind in ["individual", "group", "webinar", "broadcast"] {
+        let course = json!({"room_type": kind, "service_session_id": 7});
+        let (code, room) = studio.ask("POST", rooms, course).await;
+        assert_eq!((code, &room["room_type"]), (201, &json!(kind)));
+        assert_eq!(room["service_session_id"], "7");
+        assert_eq!(room.get("booking_id"), None);
+        let path = format!("{rooms}{}", room["id"].as_str().unwrap());
+        assert_eq!(studio.ask("DELETE", &path, Value::Null).await.0, 204);
+    }
 }
 
 #[tokio::test]
-async fn s2_04_s2_08_s2_10_s2_38_a_room_shows_its_name_its_sid_and_how_it_is_set_up() {
+async fn s2_04_s2_09_s2_10_s2_38_a_room_shows_its_name_its_sid_and_how_it_is_set_up() {
     let studio = Studio::open().await;
     for (kind, most) in [
         ("individual", 2),
@@ -234,11 +284,11 @@ async fn s2_04_s2_08_s2_10_s2_38_a_room_shows_its_name_its_sid_and_how_it_is_set
             (&room["room_type"], &room["max_participants"]),
             (&json!(kind), &json!(most))
         );
-        assert!(
-            room["name"]
-                .as_str()
-                .unwrap()
-                .starts_with(&format!("{kind}-"))
+        let name = room["name"].as_str().unwrap();
+        assert!(name.starts_with(&format!("{kind}-")), "{name}");
+        assert_eq!(
+            (&room["empty_timeout"], &room["participant_count"]),
+            (&json!(300), &json!(1))
         );
         assert!(room["sid"].as_str().unwrap().starts_with("RM_"), "{room}");
         assert_eq!(room["recording_enabled"], false);
@@ -254,6 +304,26 @@ async fn s2_04_s2_08_s2_10_s2_38_a_room_shows_its_name_its_sid_and_how_it_is_set
             .0,
         404
     );
+}
+
+#[tokio::test]
+async fn s2_08_a_group_is_for_twenty_five_and_recorded_where_it_is_wished() {
+    let studio = Studio::open().await;
+    let config = studio.get("/api/v1/config").await;
+    let kinds = config["room_types"].as_array().unwrap();
+    let group = kinds.iter().find(|kind| kind["room_type"] == "group");
+    let group = group.unwrap();
+    assert_eq!(
+        (&group["max_participants"], &group["recording_enabled"]),
+        (&json!(25), &json!(false))
+    );
+    for recorded in [false, true] {
+        let mut said = booking("group");
+        said["recording_enabled"] = recorded.into();
+        let made = studio.post("/api/v1/bookings", said).await;
+        assert_eq!(made["room"]["max_participants"], 25);
+        assert_eq!(made["room"]["recording_enabled"], recorded);
+    }
 }
 
 #[tokio::test]

@@ -14,15 +14,9 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::support::LIMIT;
+use crate::support::{KEY, LIMIT, SECRET};
 
-pub const KEYS: [(&str, &str); 2] = [
-    ("LIVEKIT_API_KEY", "devkey"),
-    (
-        "LIVEKIT_API_SECRET",
-        "a secret that is long enough to be one",
-    ),
-];
+pub const KEYS: [(&str, &str); 2] = [("LIVEKIT_API_KEY", KEY), ("LIVEKIT_API_SECRET", SECRET)];
 
 /// The program, with nothing of our own environment that it reads.
 pub fn program(arguments: &[&str], environment: &[(&str, &str)]) -> Command {

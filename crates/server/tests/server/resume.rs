@@ -21,6 +21,18 @@ async fn pair(server: &Server) -> (Client, Client, String, Value) {
     (a, b, room, token)
 }
 
+/// A server that keeps a place for a moment only.
+async fn short_memory() -> Server {
+    let config = ServerConfig {
+        limits: Limits {
+            resume_window: Duration::from_millis(300),
+            ..Limits::default()
+        },
+        ..ServerConfig::default()
+    };
+    Server::bind(config).await.unwrap()
+}
+
 #[tokio::test]
 async fn who_comes_back_in_time_keeps_id_and_messages() {
     let server = server().await;
@@ -67,6 +79,58 @@ async fn who_comes_back_in_time_keeps_id_and_messages() {
 }
 
 #[tokio::test]
+async fn s2_75_a_short_loss_of_the_network_heals_and_a_long_one_ends_in_clear_words() {
+    // Five seconds away are short, and sixty are long.
+    let window = Limits::default().resume_window;
+    assert!((5..60).contains(&window.as_secs()), "{window:?}");
+
+    let server = server().await;
+    let (mut a, b, room, token) = pair(&server).await;
+    let id = b.id.clone();
+    b.cut();
+    a.expect("member-updated").await;
+    a.say(json!({"type": "chat", "payload": "are you there?"}))
+        .await;
+    a.expect("chat").await;
+    let mut b = Client::connect(server.local_addr()).await;
+    let resumed = b.ask(resume(&token)).await;
+    assert_eq!(resumed["type"], "resumed", "{resumed}");
+    assert_eq!(resumed["room"]["participants"], json!([a.id, id]));
+    assert_eq!(b.expect("chat").await["payload"], "are you there?");
+    // The other never took it for gone, and they negotiate anew.
+    a.expect("member-updated").await;
+    a.say(json!({"type": "offer", "roomId": room, "to": id, "payload": {}}))
+        .await;
+    b.until("offer").await;
+    b.say(json!({"type": "answer", "roomId": room, "to": a.id, "payload": {}}))
+        .await;
+    assert_eq!(a.expect("answer").await["from"], id);
+
+    let server = short_memory().await;
+    let (mut a, b, room, token) = pair(&server).await;
+    let id = b.id.clone();
+    b.cut();
+    let away = a.expect("member-updated").await;
+    assert_eq!(away["member"]["connection"], "reconnecting");
+    let left = a.expect("member-left").await;
+    assert_eq!(
+        (&left["memberId"], &left["participants"]),
+        (&json!(id), &json!([a.id]))
+    );
+    let mut b = Client::connect(server.local_addr()).await;
+    b.say(resume(&token)).await;
+    let refused = b.refused("unauthorized").await;
+    assert_eq!(
+        refused["message"],
+        "the resume token is not valid any more; join again"
+    );
+    // Which is no more than it says.
+    let joined = b.join_with(&room, all()).await;
+    assert_eq!(joined["room"]["participants"], json!([a.id, b.id]));
+    a.expect("member-joined").await;
+}
+
+#[tokio::test]
 async fn of_what_was_relayed_the_last_256_are_kept() {
     let server = server().await;
     let (mut a, b, _, token) = pair(&server).await;
@@ -86,14 +150,8 @@ async fn of_what_was_relayed_the_last_256_are_kept() {
 
 #[tokio::test]
 async fn s3_39_who_closes_or_stays_away_has_left() {
-    let config = ServerConfig {
-        limits: Limits {
-            resume_window: Duration::from_millis(300),
-            ..Limits::default()
-        },
-        ..ServerConfig::default()
-    };
-    let server = Server::bind(config).await.unwrap();
+    assert_eq!(Limits::default().resume_window, Duration::from_secs(30));
+    let server = short_memory().await;
     let (mut a, b, room, token) = pair(&server).await;
     b.cut();
     a.expect("member-updated").await;

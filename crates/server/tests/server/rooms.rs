@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use visavis_server::{Server, ServerConfig};
 
+use crate::api::{Api, by_hand};
 use crate::support::{Client, all, http, server, wait_for_room};
 
 /// Three plain clients in a room, of which all have heard.
@@ -163,7 +164,7 @@ async fn s3_30_s3_31_chat_reaches_everyone_its_sender_included() {
 }
 
 #[tokio::test]
-async fn s3_22_s3_23_s3_50_one_leaves_and_the_others_remain() {
+async fn s3_07_s3_22_s3_23_s3_50_one_leaves_and_the_others_remain() {
     let server = server().await;
     let (mut a, mut b, mut c, room) = trio(&server).await;
     let (ia, ib, ic) = (a.id.clone(), b.id.clone(), c.id.clone());
@@ -522,19 +523,31 @@ async fn a_join_that_races_the_last_leave_is_in_the_room_or_told_that_there_is_n
 
 #[tokio::test]
 async fn s3_10_s3_35_an_empty_room_waits_for_its_time_and_its_next_guest_is_the_host() {
-    let server = server().await;
+    let server = by_hand().await;
     let address = server.local_addr();
+    let api = Api::new(address);
     let mut a = Client::connect(address).await;
     let room = a.create(json!({"name": "patient"})).await;
+    let path = format!("/rooms/{room}");
     let creator = a.id.clone();
     a.close().await;
-    wait_for_room(address, &room, |info| info["room"]["state"] == "EMPTY").await;
+    let empty = |info: &Value| info["room"]["state"] == "EMPTY";
+    wait_for_room(address, &room, empty).await;
+    // Five minutes, which begin anew with whoever comes in time.
+    api.advance(299).await;
     let mut b = Client::connect(address).await;
     let joined = b.join_with(&room, all()).await;
     assert_eq!(joined["room"]["members"][0]["role"], "host");
-    let (_, _, body) = http(address, "GET", &format!("/rooms/{room}"), "", "").await;
     // Whose room it is stays written down; who stands in for them is not.
-    assert!(body.contains(&format!(r#""hostId":"{creator}""#)), "{body}");
+    assert_eq!(api.get(&path).await.expect(200)["hostId"], creator);
+    api.advance(600).await;
+    b.close().await;
+    wait_for_room(address, &room, empty).await;
+    api.advance(299).await;
+    api.get(&path).await.expect(200);
+    api.advance(2).await;
+    wait_for_room(address, &room, |info| info["code"] == "room-not-found").await;
+    api.get(&path).await.refused(404, "room_not_found");
 }
 
 #[tokio::test]
@@ -561,4 +574,74 @@ async fn s3_09_s3_11_s3_12_a_room_is_in_call_while_two_who_answered_each_other_a
     let mut c = Client::connect(address).await;
     c.join(&room).await;
     wait_for_room(address, &room, |info| info["room"]["state"] == "ACTIVE").await;
+}
+
+/// One calls another as two programs do that know nothing but this: an offer, its
+/// answer, and candidates both ways until there are no more.
+async fn call(caller: &mut Client, callee: &mut Client, room: &str) {
+    let message = |kind: &str, to: &Client, payload: Value| json!({"type": kind, "roomId": room, "to": to.id, "payload": payload});
+    let offer = json!({"type": "offer", "sdp": format!("v=0 from {}", caller.id)});
+    let answer = json!({"type": "answer", "sdp": format!("v=0 from {}", callee.id)});
+    caller.say(message("offer", callee, offer.clone())).await;
+    let heard = json!({"type": "offer", "from": caller.id, "payload": offer});
+    assert_eq!(callee.hear().await, heard);
+    callee.say(message("answer", caller, answer.clone())).await;
+    let heard = json!({"type": "answer", "from": callee.id, "payload": answer});
+    assert_eq!(caller.hear().await, heard);
+    let (mut from, mut to) = (caller, callee);
+    for _ in 0..2 {
+        for text in ["candidate:1 1 udp 2113937151 192.0.2.1 9 typ host", ""] {
+            let candidate = json!({"candidate": text, "sdpMid": "0"});
+            from.say(message("ice-candidate", to, candidate.clone()))
+                .await;
+            let heard = json!({"type": "ice-candidate", "from": from.id, "payload": candidate});
+            assert_eq!(to.hear().await, heard);
+        }
+        (from, to) = (to, from);
+    }
+}
+
+#[tokio::test]
+async fn s3_47_two_people_in_one_room_call_each_other() {
+    let server = server().await;
+    let address = server.local_addr();
+    let mut a = Client::connect(address).await;
+    let mut b = Client::connect(address).await;
+    let room = a.create(json!({"name": "Two"})).await;
+    b.join(&room).await;
+    a.expect("member-joined").await;
+    call(&mut b, &mut a, &room).await;
+    let info = wait_for_room(address, &room, |info| info["room"]["state"] == "IN_CALL").await;
+    assert_eq!(info["room"]["participantCount"], 2);
+    // Who was called calls back, as one does who shares a screen.
+    call(&mut a, &mut b, &room).await;
+    a.nothing_more().await;
+    b.expect("chat").await;
+    b.nothing_more().await;
+}
+
+#[tokio::test]
+async fn s3_48_of_three_in_a_room_one_calls_both_others() {
+    let server = server().await;
+    let (mut a, mut b, mut c, room) = trio(&server).await;
+    call(&mut a, &mut b, &room).await;
+    // The third heard nothing of that, and is called as well.
+    c.nothing_more().await;
+    for client in [&mut a, &mut b] {
+        assert_eq!(client.expect("chat").await["from"], c.id);
+    }
+    call(&mut a, &mut c, &room).await;
+    // They call each other too: three of them, three connections.
+    call(&mut b, &mut c, &room).await;
+    let address = server.local_addr();
+    wait_for_room(address, &room, |info| info["room"]["state"] == "IN_CALL").await;
+    // With the first gone the others are still in their call.
+    a.close().await;
+    for client in [&mut b, &mut c] {
+        client.expect("member-left").await;
+    }
+    wait_for_room(address, &room, |info| {
+        info["room"]["state"] == "IN_CALL" && info["room"]["participantCount"] == 2
+    })
+    .await;
 }

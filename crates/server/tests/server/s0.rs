@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use visavis_server::{AuthMode, Keys, ServerConfig};
 
-use crate::api::{Api, KEY, SECRET, by_hand, gated, server_of};
-use crate::support::{Client, server, wait_for_room};
+use crate::api::{Api, by_hand, gated, server_of};
+use crate::support::{Client, KEY, SECRET, server, wait_for_room};
 
 /// Six hours, in seconds.
 const CAP: i64 = 6 * 3_600;

@@ -8,8 +8,9 @@ use livekit_api::access_token::{TokenVerifier, VideoGrants};
 use serde_json::{Value, json};
 use visavis_server::{AuthMode, ServerConfig, TrustedProxies};
 
-use crate::studio::{KEY, SECRET, Studio, claims, entry, token};
-use crate::support::Client;
+use crate::studio::{Studio, claims, entry, token};
+use crate::support::{Client, KEY, SECRET};
+use crate::webhooks::Receiver;
 
 /// A session that waits for its host.
 async fn idle(studio: &Studio) -> Value {
@@ -149,6 +150,19 @@ async fn s1_01_s1_13_channels_and_sessions_are_made_read_changed_and_deleted() {
     // Its channel is free.
     let next = studio.post("/session", said.clone()).await;
     assert_ne!(next["room_id"], session["room_id"]);
+    // The room by itself: made to live, read, changed, and deleted.
+    let begin = json!({"session_id": next["session_id"]});
+    assert_eq!(studio.ask("POST", "/session/room", begin).await.0, 201);
+    let of_room = room_path(&next);
+    assert_eq!(studio.get(&of_room).await["room_id"], next["room_id"]);
+    let change = json!({"max_participants": 7});
+    let legacy = of_room.replace("/api/v1", "");
+    assert_eq!(studio.ask("PATCH", &legacy, change).await.0, 200);
+    assert_eq!(studio.get(&of_room).await["max_participants"], 7);
+    assert_eq!(studio.ask("DELETE", &of_room, Value::Null).await.0, 204);
+    assert_eq!(studio.ask("GET", &of_room, Value::Null).await.0, 404);
+    assert_eq!(status(&studio, &next).await, "CANCELLED");
+    let next = studio.post("/session", said.clone()).await;
     studio.post(&path(&next, "/cancel"), Value::Null).await;
     assert_eq!(studio.ask("DELETE", &at, Value::Null).await.0, 204);
     assert_eq!(studio.ask("GET", &at, Value::Null).await.0, 404);
@@ -320,6 +334,8 @@ async fn s1_17_the_room_is_made_to_live_in_so_many_words_once() {
     assert_eq!((code, &made["room_id"]), (201, &session["room_id"]));
     let (code, again) = studio.ask("POST", "/session/room/", said).await;
     assert_eq!((code, again), (200, made));
+    let name = session["room_id"].as_str().unwrap().to_owned();
+    assert_eq!(living(&studio).await, [name]);
     let nobody = json!({"session_id": "se_nobody"});
     assert_eq!(studio.ask("POST", "/session/room", nobody).await.0, 404);
 }
@@ -608,12 +624,43 @@ async fn s1_32_s1_34_a_token_names_the_user_the_room_and_the_name_to_show() {
 }
 
 #[tokio::test]
-async fn s1_33_the_rooms_name_in_webhooks_is_its_id() {
-    let studio = Studio::open().await;
+async fn s1_33_s2_34_the_rooms_name_in_a_broadcasts_webhooks_is_its_id() {
+    let receiver = Receiver::start().await;
+    let studio = Studio::with(ServerConfig {
+        webhooks: vec![receiver.url()],
+        ..ServerConfig::default()
+    })
+    .await;
     let session = idle(&studio).await;
     let shown = room(&studio, &session).await;
     assert_eq!(shown["name"], session["room_id"]);
     assert_eq!(shown["room_id"], session["room_id"]);
+    let host = ready(&studio, &session).await;
+    go_live(&studio, &session, "EG_1").await;
+    studio.post(&path(&session, "/end"), Value::Null).await;
+    let ended = egress("egress_ended", "EG_1", &session["room_id"]);
+    assert_eq!(studio.tell(ended).await, 200);
+    host.close().await;
+    studio
+        .wait(&room_path(&session), |room| room["participant_count"] == 0)
+        .await;
+    studio.advance(21).await;
+    let told = [
+        "room_started",
+        "participant_joined",
+        "egress_started",
+        "egress_ended",
+        "participant_left",
+        "room_finished",
+    ];
+    let events = receiver
+        .wait_until(|events| events.len() >= told.len())
+        .await;
+    assert_eq!(receiver.about(session["room_id"].as_str().unwrap()), told);
+    assert_eq!(events.len(), told.len(), "{events:?}");
+    for event in &events[2..4] {
+        assert_eq!(event["egressInfo"]["egressId"], "EG_1");
+    }
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use visavis_server::{AuthMode, ServerConfig, TrustedProxies};
 
 use crate::bookings::{booked, booking, booking_path, join_path, room_path, ticket};
-use crate::studio::{KEY, SECRET, Studio, claims, entry, token};
-use crate::support::Client;
+use crate::studio::{Studio, claims, entry, token};
+use crate::support::{Client, KEY, SECRET};
 
 #[tokio::test]
 async fn s2_29_s2_31_s2_39_s2_40_a_token_bears_the_user_the_address_the_name_and_the_room() {
@@ -23,11 +23,20 @@ async fn s2_29_s2_31_s2_39_s2_40_a_token_bears_the_user_the_address_the_name_and
         (&json!("9-ann@mail"), &made["room"]["name"])
     );
     assert_eq!(said["video"]["room"], made["room"]["name"]);
-    // s2_30
     let time = |key: &str| said[key].as_u64().unwrap();
     assert_eq!(time("exp") - time("iat"), 14_400);
     assert_eq!(time("nbf"), time("iat"));
     assert_eq!(said["iss"], KEY);
+    let mut keys: Vec<_> = said.as_object().unwrap().keys().collect();
+    keys.sort();
+    assert_eq!(keys, ["exp", "iat", "iss", "name", "nbf", "sub", "video"]);
+    assert_eq!(
+        said["video"],
+        json!({
+            "room": made["room"]["name"], "roomJoin": true, "roomAdmin": true, "roomRecord": true,
+            "canPublish": true, "canSubscribe": true, "canPublishData": true,
+        })
+    );
     let text = ticket["token"].as_str().unwrap();
     let read = TokenVerifier::with_api_key(KEY, SECRET)
         .verify(text)
@@ -134,6 +143,12 @@ async fn s2_59_a_group_takes_twenty_five() {
     last.refused("room-full").await;
     let room = studio.get(&room_path(&made, "")).await;
     assert_eq!(room["participant_count"], 25);
+    let last = &mut inside[24];
+    last.nothing_more().await;
+    let speaker = last.id.clone();
+    for one in &mut inside[..24] {
+        assert_eq!(one.until("chat").await["from"], speaker);
+    }
 }
 
 #[tokio::test]
@@ -168,7 +183,7 @@ fn set(claims: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn s2_07_an_individual_room_takes_two_and_is_not_recorded() {
+async fn s2_07_s2_58_an_individual_room_takes_two_and_is_not_recorded() {
     let studio = Studio::open().await;
     let made = booked(&studio, "individual").await;
     let _ann = studio.join(&ticket(&studio, &made, 9).await).await;
@@ -231,6 +246,9 @@ async fn s2_30_a_token_opens_the_room_for_four_hours_and_the_leeway() {
     let studio = Studio::open().await;
     let made = booked(&studio, "group").await;
     let held = ticket(&studio, &made, 10).await;
+    let said = claims(&held);
+    let life = said["exp"].as_u64().unwrap() - said["iat"].as_u64().unwrap();
+    assert_eq!(life, 4 * 3_600);
     studio.advance(14_400 + 50).await;
     studio.join(&held).await;
     studio.advance(11).await;
@@ -454,18 +472,30 @@ async fn s2_12_what_a_client_tells_of_its_connections_is_shown() {
     let mut join = entry(&pass);
     join["payload"]["features"] = json!(["quality"]);
     assert_eq!(ann.ask(join).await["type"], "room-joined");
-    let peers = json!([{
-        "id": ann.id, "connected": true,
-        "roundTripMs": 20.0, "lossPercent": 1.0, "jitterMs": 3.0,
-    }]);
-    let report = json!({"type": "report-quality", "payload": {"peers": peers}});
-    ann.say(report).await;
+    let mut bob = studio.join(&ticket(&studio, &made, 10).await).await;
+    ann.expect("member-joined").await;
     let path = room_path(&made, "/participants");
-    studio
-        .wait(&path, |stays| {
-            stays[0]["quality"].to_string().contains("20")
-        })
-        .await;
+    let peers = |rtt: f64| {
+        json!([{
+            "id": bob.id, "connected": true,
+            "roundTripMs": rtt, "lossPercent": 1.5, "jitterMs": 3.25,
+        }])
+    };
+    let report = |rtt: f64| json!({"type": "report-quality", "payload": {"peers": peers(rtt)}});
+    let (first, last) = (report(20.5), report(80.0));
+    let shown = |rtt: f64| json!({"peers": peers(rtt)});
+    let (shown_first, shown_last) = (shown(20.5), shown(80.0));
+    ann.say(first).await;
+    let first = |stays: &Value| stays[0]["quality"] == shown_first;
+    let stays = studio.wait(&path, first).await;
+    assert_eq!(stays[1]["quality"], Value::Null, "nobody asked the other");
+    // The last that it told, when it is gone at the latest.
+    ann.say(last).await;
+    ann.close().await;
+    bob.expect("member-left").await;
+    let left = |stays: &Value| stays[0]["left_at"].is_string();
+    let stays = studio.wait(&path, left).await;
+    assert_eq!(stays[0]["quality"], shown_last);
 }
 
 #[tokio::test]
@@ -522,14 +552,36 @@ async fn s2_17_what_is_inside_is_shown_to_those_who_belong_there() {
 
 #[tokio::test]
 async fn s2_55_nobody_dials_in_where_it_is_switched_off() {
-    let studio = Studio::open().await;
-    let made = booked(&studio, "group").await;
-    let path = room_path(&made, "/dial_in/");
-    assert_eq!(
-        studio.ask("POST", &path, json!({"pin": "1234"})).await.0,
-        404
-    );
-    assert_eq!(studio.get("/api/v1/config").await["sip_enabled"], false);
+    let bearer = |text: &str| format!("Authorization: Bearer {text}\r\n");
+    let backend = bearer(&token(
+        "backend",
+        VideoGrants {
+            room_create: true,
+            ..VideoGrants::default()
+        },
+    ));
+    // Switched on: permission first, and then that there is nothing to dial into.
+    for (sip, host, guest) in [(false, 404, 404), (true, 501, 403)] {
+        let studio = Studio::with(ServerConfig {
+            auth: AuthMode::Jwt,
+            sip,
+            ..ServerConfig::default()
+        })
+        .await;
+        let said = booking("group");
+        let (_, made) = studio
+            .ask_as(&backend, "POST", "/api/v1/bookings", said)
+            .await;
+        let path = room_path(&made, "/dial_in/");
+        for (user, code) in [(9, host), (10, guest)] {
+            let (said, join) = (json!({"user_id": user}), join_path(&made));
+            let (_, ticket) = studio.ask_as(&backend, "POST", &join, said).await;
+            let head = bearer(ticket["token"].as_str().unwrap());
+            let (answered, _) = studio.ask_as(&head, "POST", &path, Value::Null).await;
+            assert_eq!(answered, code, "{sip} {user}");
+        }
+        assert_eq!(studio.get("/api/v1/config").await["sip_enabled"], sip);
+    }
 }
 
 #[tokio::test]
@@ -549,7 +601,44 @@ async fn s2_57_the_settings_tell_what_rooms_of_each_type_are_like() {
 }
 
 #[tokio::test]
-async fn s2_01_a_courses_room_has_its_own_list_of_those_who_come() {
+async fn s2_01_each_kind_of_meeting_is_held_from_its_booking_to_its_end() {
+    let studio = Studio::open().await;
+    for kind in ["individual", "group", "webinar", "broadcast"] {
+        let made = booked(&studio, kind).await;
+        let mut ann = studio.join(&ticket(&studio, &made, 9).await).await;
+        let mut bob = studio.join(&ticket(&studio, &made, 10).await).await;
+        let joined = ann.expect("member-joined").await;
+        let role = match kind {
+            "individual" | "group" => "participant",
+            _ => "viewer",
+        };
+        assert_eq!(joined["member"]["role"], role, "{kind}");
+        let offer = json!({"type": "offer", "to": ann.id, "payload": {"sdp": "v=0"}});
+        bob.say(offer).await;
+        assert_eq!(ann.expect("offer").await["from"], bob.id);
+        let shown = studio.get(&booking_path(&made)).await;
+        assert_eq!(
+            (&shown["status"], &shown["room"]["status"]),
+            (&json!("in_progress"), &json!("active"))
+        );
+        for client in [ann, bob] {
+            client.close().await;
+        }
+        let path = room_path(&made, "");
+        let empty = |room: &Value| room["participant_count"] == 0;
+        studio.wait(&path, empty).await;
+        studio.advance(301).await;
+        studio.wait(&path, |room| room["status"] == "ended").await;
+        let shown = studio.get(&booking_path(&made)).await;
+        assert_eq!(shown["status"], "completed", "{kind}");
+        let stays = studio.get(&room_path(&made, "/participants")).await;
+        let stays = stays.as_array().unwrap();
+        assert!(stays.len() == 2 && stays.iter().all(|stay| stay["left_at"].is_string()));
+    }
+}
+
+#[tokio::test]
+async fn s2_01_a_course_is_held_in_a_room_with_its_own_list_of_those_who_come() {
     let studio = Studio::open().await;
     let said = json!({
         "room_type": "group",
@@ -557,12 +646,24 @@ async fn s2_01_a_courses_room_has_its_own_list_of_those_who_come() {
         "participants": booking("group")["participants"],
     });
     let room = studio.post("/api/v1/rooms", said).await;
-    let path = format!("/api/v1/rooms/{}/get_token", room["id"].as_str().unwrap());
-    let ticket = studio.post(&path, json!({"user_id": 9})).await;
-    assert_eq!(claims(&ticket)["video"]["roomAdmin"], true);
-    assert_eq!(
-        studio.ask("POST", &path, json!({"user_id": 12})).await.0,
-        403
-    );
+    let path = format!("/api/v1/rooms/{}", room["id"].as_str().unwrap());
+    let tokens = format!("{path}/get_token");
+    let lead = studio.post(&tokens, json!({"user_id": 9})).await;
+    assert_eq!(claims(&lead)["video"]["roomAdmin"], true);
+    let stranger = studio.ask("POST", &tokens, json!({"user_id": 12}));
+    assert_eq!(stranger.await.0, 403);
+    let mut ann = studio.join(&lead).await;
+    let guest = studio.post(&tokens, json!({"user_id": 10})).await;
+    let bob = studio.join(&guest).await;
+    ann.expect("member-joined").await;
+    assert_eq!(studio.get(&path).await["participant_count"], 2);
+    for client in [ann, bob] {
+        client.close().await;
+    }
+    let empty = |room: &Value| room["participant_count"] == 0;
+    studio.wait(&path, empty).await;
+    studio.advance(301).await;
+    studio.wait(&path, |room| room["status"] == "ended").await;
+    // It was no booking.
     assert_eq!(studio.get("/api/v1/bookings").await, json!([]));
 }

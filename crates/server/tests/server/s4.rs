@@ -91,6 +91,10 @@ async fn s4_05_a_closed_room_is_history_for_its_host() {
         (&after["status"], &after["created_at"]),
         (&json!("ended"), &before["created_at"])
     );
+    // It is still the host's, and nobody else's.
+    let inside = format!("{path}/participants");
+    assert_eq!(host.get(&inside).await.expect(200), json!([]));
+    other.get(&inside).await.refused(403, "access_denied");
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use visavis_server::{AuthMode, Keys, ServerConfig};
 
-use crate::api::{Api, KEY, Listener, SECRET, by_hand, gated, server_of};
-use crate::support::{Client, server};
+use crate::api::{Api, Listener, by_hand, gated, server_of};
+use crate::support::{Client, KEY, SECRET, server};
 
 const ACME: &str = "audiences/acme/events";
 
@@ -142,6 +142,33 @@ async fn s0_18_every_way_to_close_is_told_on_both_topics_once() {
             told(&next)
         );
     }
+}
+
+#[tokio::test]
+async fn s0_19_a_close_that_is_told_again_bears_the_id_it_had() {
+    let server = server().await;
+    let api = Api::new(server.local_addr());
+    let room = api.conference(None).await;
+    let mut acme = api.listen(ACME).await;
+    let mut own = api.listen(&topic(&room)).await;
+    let change = api.patch(&path(&room), json!({"tags": 1})).await;
+    change.expect(200);
+    let before = acme.expect("room.update").await;
+    let close = format!("{}/close", path(&room));
+    api.post(&close, json!(null)).await.expect(200);
+    let first = acme.expect("room.close").await;
+    // On another topic, to one who lost its connection before it had heard, and
+    // however often: one event, of which the repeats are known by its id.
+    assert_eq!(own.expect("room.close").await.id, first.id);
+    for _ in 0..2 {
+        let mut again = api.listen_after(ACME, &before.id).await;
+        assert_eq!(again.expect("room.close").await, first);
+    }
+    // What closes it once more is no event.
+    api.post(&close, json!(null)).await.expect(200);
+    api.post("/system/vacuum", json!(null)).await.expect(204);
+    api.delete(&path(&room)).await.expect(204);
+    acme.expect("room.delete").await;
 }
 
 #[tokio::test]

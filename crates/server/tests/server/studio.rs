@@ -10,10 +10,7 @@ use std::net::SocketAddr;
 use tokio::time::timeout;
 use visavis_server::{Keys, Server, ServerConfig};
 
-use crate::support::{Client, LIMIT, http};
-
-pub const KEY: &str = "devkey";
-pub const SECRET: &str = "a secret of the tests, long enough for HS256";
+use crate::support::{Client, KEY, LIMIT, SECRET, http};
 
 /// A running server, and who asks it.
 pub struct Studio {

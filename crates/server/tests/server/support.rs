@@ -15,7 +15,11 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use visavis_server::{Server, ServerConfig};
 
 /// The longest that anything may take.
-pub const LIMIT: Duration = Duration::from_secs(20);
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// What tokens and webhooks are signed with.
+pub const KEY: &str = "devkey";
+pub const SECRET: &str = "a secret of the tests, long enough for HS256";
 
 pub async fn server() -> Server {
     Server::bind(ServerConfig::default()).await.unwrap()

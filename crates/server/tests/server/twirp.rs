@@ -14,10 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use visavis_server::{AuthMode, Keys, Server, ServerConfig};
 
-use crate::support::{Client, LIMIT, http, server, wait_for_room};
-
-const KEY: &str = "key";
-const SECRET: &str = "a-secret-of-at-least-32-characters";
+use crate::support::{Client, KEY, LIMIT, SECRET, http, server, wait_for_room};
 
 async fn guarded() -> Server {
     let config = ServerConfig {

@@ -219,6 +219,7 @@ async fn who_does_not_read_is_closed_and_the_others_are_not_held_up() {
 
 #[tokio::test]
 async fn s3_39_who_is_silent_is_dropped_and_who_answers_pings_is_not() {
+    assert_eq!(Limits::default().silence_limit, Duration::from_secs(25));
     let limits = Limits {
         ping_interval: Duration::from_millis(200),
         silence_limit: Duration::from_secs(2),

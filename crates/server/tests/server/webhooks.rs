@@ -20,10 +20,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use visavis_server::store::Database;
 use visavis_server::{Contradiction, Keys, Server, ServerConfig, ServerError};
 
-use crate::support::{Client, LIMIT, http};
-
-const KEY: &str = "devkey";
-const SECRET: &str = "a secret that is long enough to be one";
+use crate::support::{Client, KEY, LIMIT, SECRET, http};
 
 /// A receiver, which checks what it gets as LiveKit's own does.
 pub struct Receiver {
@@ -293,6 +290,61 @@ async fn s2_26_a_leave_is_told_and_written_down() {
         (1, 2),
         "joined, and left: {page}"
     );
+}
+
+#[tokio::test]
+async fn s2_64_a_leave_ends_ones_tracks_for_everyone_at_once_and_sends_its_webhooks() {
+    let receiver = Receiver::start().await;
+    let server = Server::bind(config(&[&receiver.url()])).await.unwrap();
+    let address = server.local_addr();
+    let features = json!(["members"]);
+    let mut a = Client::connect(address).await;
+    let code = a.create(json!({"name": "Tea", "features": features})).await;
+    let mut b = Client::connect(address).await;
+    b.join_with(&code, features).await;
+    a.expect("member-joined").await;
+    let tracks = json!([
+        {"source": "camera", "muted": false},
+        {"source": "microphone", "muted": true},
+    ]);
+    let publish = json!({"type": "update-member", "payload": {"tracks": tracks}});
+    b.say(publish).await;
+    let told = a.expect("member-updated").await["member"]["tracks"].take();
+    b.expect("member-updated").await;
+    b.say(json!({"type": "leave-room", "payload": {"roomId": code}}))
+        .await;
+    // The next that is heard: nobody waits for what becomes of its media.
+    let left = a.expect("member-left").await;
+    assert_eq!(left["memberId"], b.id);
+    assert_eq!(left["participants"], json!([a.id]));
+    // Its connection is its own, for another room.
+    b.create(json!({"name": "Next"})).await;
+
+    let of_b = |events: &[Value]| -> Vec<(String, Value)> {
+        let of_b = events.iter().filter(|event| {
+            event["room"]["name"] == events[0]["room"]["name"]
+                && event["participant"]["identity"] == b.id
+        });
+        of_b.map(|event| {
+            let name = event["event"].as_str().unwrap().to_owned();
+            (name, event["track"]["sid"].clone())
+        })
+        .collect()
+    };
+    let left = ("participant_left".to_owned(), Value::Null);
+    let events = receiver.wait_until(|events| of_b(events).contains(&left));
+    let [camera, microphone] = [0, 1].map(|index| told[index]["sid"].clone());
+    let expected = [
+        ("participant_joined", Value::Null),
+        ("track_published", camera.clone()),
+        ("track_published", microphone.clone()),
+        ("track_unpublished", camera),
+        ("track_unpublished", microphone),
+        ("participant_left", Value::Null),
+    ];
+    let events = of_b(&events.await);
+    let expected = expected.map(|(name, sid)| (name.to_owned(), sid));
+    assert_eq!(events, expected);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -10,7 +11,7 @@ use visavis_protocol::Role;
 use crate::clock::Timestamp;
 use crate::http::App;
 use crate::http::address::Place;
-use crate::http::problem::{ACCESS_DENIED, Problem, ROOM_CLOSED};
+use crate::http::problem::{ACCESS_DENIED, NOT_FOUND, Problem, ROOM_CLOSED};
 use crate::http::who::Who;
 use crate::model::{Link, Participant, ParticipantKind, Phase, Room, Template};
 use crate::store::Stay;
@@ -156,6 +157,33 @@ pub(super) async fn stop_recording(
         recording_id: app.hub.egress.stop_recording(&room).await,
         status: "stopped",
     }))
+}
+
+/// A number and a PIN to dial in with, where that is switched on.
+#[utoipa::path(
+    post,
+    path = "/api/v1/rooms/{id}/dial_in",
+    tag = "bookings",
+    params(("id" = String, Path, description = "Any of the room's ids")),
+    responses((
+        status = 501,
+        description = "There is nothing to dial into",
+        body = Problem,
+        content_type = "application/problem+json"
+    ))
+)]
+pub(super) async fn dial_in(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<String>,
+) -> Result<StatusCode, Problem> {
+    if !app.hub.config.sip {
+        return Err(Problem::new(NOT_FOUND, "nobody dials in to this service"));
+    }
+    let room = find(&app, &id).await?;
+    leads(&app, &who, &room).await?;
+    app.hub.egress.dial_in(&room).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Whether it administrates the room, or is booked for it.

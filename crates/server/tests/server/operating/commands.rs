@@ -62,6 +62,18 @@ async fn s2_61_the_doctor_says_what_is_well_and_what_is_not() {
     let (status, said, _) = doctor(&room, &["--redis", "redis://127.0.0.1:1"]).await;
     assert_eq!(status, 1);
     assert!(said.contains("FAIL  redis: "), "{said}");
+    // One that nobody may enter before its host.
+    let (_, _, made) = http(server.address, "POST", "/rooms", "", "").await;
+    let made: Value = serde_json::from_str(&made).unwrap();
+    let (status, said, _) = doctor(made["roomId"].as_str().unwrap(), &[]).await;
+    assert_eq!(status, 0, "{said}");
+    let (status, said, _) = doctor(
+        made["roomId"].as_str().unwrap(),
+        &["--auto-create", "false"],
+    )
+    .await;
+    assert_eq!(status, 1);
+    assert!(said.contains("--auto-create is off"), "{said}");
     // Over HTTP alone, where the database is the server's own memory.
     let memory = ["doctor", &room, "--public-url", &url];
     let (status, said, _) = run(&memory, &KEYS).await;
