@@ -170,33 +170,30 @@ async fn settle(hub: &Hub) {
     }
 }
 
-/// For the fuzzer: plays on a stage of this thread, a new one now and then.
+/// For the fuzzer: plays on one stage after another, each for a while.
 #[cfg(fuzzing)]
 pub fn fuzz(script: &[u8]) {
-    use std::cell::RefCell;
+    use std::sync::{Mutex, PoisonError};
     use tokio::runtime::{Builder, Runtime};
 
     const PLAYS: u32 = 500;
-    thread_local! {
-        static STAGE: RefCell<Option<(Runtime, Arc<Hub>, u32)>> = const { RefCell::new(None) };
-    }
+    static STAGE: Mutex<Option<(Runtime, Arc<Hub>, u32)>> = Mutex::new(None);
     let Ok(script) = str::from_utf8(script) else {
         return;
     };
-    STAGE.with_borrow_mut(|stage| {
-        let (runtime, hub, played) = stage.get_or_insert_with(|| {
-            let runtime = Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.expect("a runtime starts");
-            let hub = runtime.block_on(self::stage());
-            (runtime, hub, 0)
-        });
-        runtime.block_on(play(hub, script));
-        *played += 1;
-        if *played == PLAYS {
-            hub.cancel.cancel();
-            *stage = None;
-        }
+    let mut stage = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (runtime, hub, played) = stage.get_or_insert_with(|| {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("a runtime starts");
+        let hub = runtime.block_on(self::stage());
+        (runtime, hub, 0)
     });
+    runtime.block_on(play(hub, script));
+    *played += 1;
+    if *played == PLAYS {
+        hub.cancel.cancel();
+        *stage = None;
+    }
 }
 
 #[cfg(test)]
