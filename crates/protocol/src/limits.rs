@@ -31,8 +31,6 @@ pub const MAX_NAME_CHARS: usize = 100;
 pub const MAX_DESCRIPTION_CHARS: usize = 1_000;
 /// The longest id that a client gives its own chat message, in bytes.
 pub const MAX_CHAT_ID_BYTES: usize = 64;
-/// The most tracks that a member announces.
-pub const MAX_TRACKS: usize = 16;
 /// How many characters a passcode has.
 pub const PASSCODE_CHARS: RangeInclusive<usize> = 1..=128;
 /// Wrong or right, passcodes a minute for each room and address.

@@ -74,6 +74,21 @@ mod tests {
     }
 
     #[test]
+    fn an_offer_of_or_to_one_who_left_is_answered_no_more_and_others_are() {
+        let [a, b, c, d] = [1, 2, 3, 4].map(Uuid::from_u128);
+        for gone in [a, b] {
+            let mut calls = Calls::default();
+            calls.relayed(RelayKind::Offer, a, b);
+            calls.relayed(RelayKind::Offer, c, d);
+            calls.left(gone);
+            calls.relayed(RelayKind::Answer, b, a);
+            assert!(!calls.any());
+            calls.relayed(RelayKind::Answer, d, c);
+            assert!(calls.any());
+        }
+    }
+
+    #[test]
     fn two_who_say_they_are_connected_to_each_other_are_in_a_call() {
         let [a, b, c] = [1, 2, 3].map(Uuid::from_u128);
         let mut calls = Calls::default();
@@ -81,6 +96,7 @@ mod tests {
         calls.reported(b, vec![c]);
         assert!(!calls.any(), "each of another");
         calls.reported(b, vec![c, a]);
+        calls.left(c);
         assert!(calls.any());
         calls.reported(a, Vec::new());
         assert!(!calls.any(), "not any more");

@@ -50,3 +50,31 @@ impl History {
         readable.cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    fn entry(id: &str, bytes: usize) -> ChatEntry {
+        let payload = format!("{:?}", "x".repeat(bytes - 2));
+        ChatEntry {
+            id: id.to_owned(),
+            from: String::new(),
+            name: String::new(),
+            payload: RawValue::from_string(payload).unwrap(),
+            sent_at: String::new(),
+            to: None,
+        }
+    }
+
+    #[test]
+    fn the_oldest_goes_when_there_is_a_byte_too_much() {
+        let half = HISTORY_BYTES / 2;
+        let mut history = History::new(vec![entry("a", half), entry("b", half)]);
+        assert!(history.has("a") && history.has("b"));
+        history.push(entry("c", 2));
+        assert!(!history.has("a") && history.has("b") && history.has("c"));
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::time::Instant;
 
 use rand::Rng;
-use visavis_protocol::limits::{MAX_TRACKS, RESUME_BACKLOG};
+use visavis_protocol::limits::RESUME_BACKLOG;
 use visavis_protocol::{
     ErrorCode, Features, Member as WireMember, MemberConnection, MemberPatch, Role, Track,
     TrackState,
@@ -133,7 +133,7 @@ impl Member {
     /// The tracks with their sids: a source keeps the one it has.
     fn named(&self, tracks: &[TrackState], rng: &mut dyn Rng) -> Result<Vec<Track>, Refusal> {
         let mut sources = HashSet::new();
-        if tracks.len() > MAX_TRACKS || !tracks.iter().all(|track| sources.insert(track.source)) {
+        if !tracks.iter().all(|track| sources.insert(track.source)) {
             let why = "one track for each source";
             return Err(Refusal::new(ErrorCode::BadMessage, why));
         }

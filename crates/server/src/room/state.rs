@@ -10,9 +10,13 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 mod amend;
+#[cfg(test)]
+mod answers;
 mod control;
 mod enter;
 mod hear;
+#[cfg(test)]
+mod nodes;
 mod report;
 mod say;
 #[cfg(test)]

@@ -14,6 +14,8 @@ pub(super) const WINDOW: Duration = Duration::from_secs(30);
 pub(super) struct Scene {
     pub state: RoomState,
     pub now: Now,
+    /// Its node's name.
+    pub node: &'static str,
     rng: rand::rngs::StdRng,
 }
 
@@ -31,6 +33,7 @@ impl Scene {
                 instant: Instant::now(),
                 utc: Timestamp::default(),
             },
+            node: "",
             rng: rand::SeedableRng::seed_from_u64(seed),
         }
     }
@@ -49,6 +52,7 @@ impl Scene {
             name: format!("member {}", who.socket.0),
             features,
             joined_at: self.now.utc,
+            node: self.node.to_owned(),
             sid: format!("PA_{:08}", who.socket.0),
             secret: Secret(entry.secret),
             ..Participant::someone(who.id)
@@ -86,6 +90,7 @@ impl Scene {
                 name: first.name,
                 features: first.features,
                 joined_at: self.now.utc,
+                node: self.node.to_owned(),
                 sid: format!("PA_{}", first.client),
                 secret: Secret(first.secret),
                 ..Participant::someone(first.client)
@@ -180,7 +185,7 @@ fn applicant(who: Speaker, features: Features) -> Applicant {
 }
 
 /// A secret that the test can tell: the socket's number.
-fn entry(socket: SocketId) -> Entry {
+pub(super) fn entry(socket: SocketId) -> Entry {
     Entry {
         socket,
         request_id: None,
@@ -218,13 +223,13 @@ pub(super) fn sent(effects: &[Effect]) -> Vec<(u64, Value)> {
 }
 
 /// Whom a message of this type goes to.
-fn told(effects: &[Effect], kind: &str) -> Vec<u64> {
+pub(super) fn told(effects: &[Effect], kind: &str) -> Vec<u64> {
     let sent = sent(effects);
     let told = sent.iter().filter(|(_, message)| message["type"] == kind);
     told.map(|(to, _)| *to).collect()
 }
 
-fn error_code(effects: &[Effect]) -> Value {
+pub(super) fn error_code(effects: &[Effect]) -> Value {
     sent(effects)[0].1["code"].clone()
 }
 
@@ -460,7 +465,7 @@ fn the_history_given_to_a_newcomer_stays_small_whatever_is_said() {
     );
 }
 
-fn control(kind: &str, to: Speaker) -> String {
+pub(super) fn control(kind: &str, to: Speaker) -> String {
     format!(r#"{{"type":"{kind}","to":"{}"}}"#, to.id)
 }
 
