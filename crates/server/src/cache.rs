@@ -47,7 +47,7 @@ impl RoomCache {
         Some(entry.room)
     }
 
-    /// Keeps a room as it is now.
+    /// Keeps a room as it is now, unless a newer one is kept.
     pub async fn put(&self, room: &Room, now: Timestamp) {
         let entry = Entry {
             id: room.uid,
@@ -59,8 +59,10 @@ impl RoomCache {
             return;
         };
         match self {
-            Self::Local(local) => local.put(key(&room.code), text, now),
-            Self::Shared(cluster) => shared::put(cluster, &key(&room.code), &text).await,
+            Self::Local(local) => local.put(key(&room.code), text, room.version, now),
+            Self::Shared(cluster) => {
+                shared::put(cluster, &key(&room.code), &text, room.version).await;
+            }
         }
     }
 

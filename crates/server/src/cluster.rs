@@ -80,6 +80,18 @@ impl Cluster {
         .await
     }
 
+    /// Runs a script there, unless it is known to be down.
+    pub async fn invoke<T: FromRedisValue>(
+        &self,
+        call: &redis::ScriptInvocation<'_>,
+    ) -> RedisResult<T> {
+        self.guard(async {
+            let mut commands = self.commands.clone();
+            call.invoke_async(&mut commands).await
+        })
+        .await
+    }
+
     async fn guard<T>(&self, answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
         if self.down.load(Ordering::Relaxed) {
             return Err(RedisError::from((ErrorKind::Io, "Redis is down")));

@@ -59,13 +59,9 @@ pub(crate) enum Reserved {
 impl Cluster {
     /// Reserves a place.
     pub async fn reserve(&self, room: Uuid, sid: &str, most: u32) -> Reserved {
-        let answer = self.guard(async {
-            let mut commands = self.commands.clone();
-            let mut call = RESERVE.prepare_invoke();
-            call.key(key(room)).arg(sid).arg(most).arg(TTL_SECONDS);
-            call.invoke_async::<i64>(&mut commands).await
-        });
-        match answer.await {
+        let mut call = RESERVE.prepare_invoke();
+        call.key(key(room)).arg(sid).arg(most).arg(TTL_SECONDS);
+        match self.invoke::<i64>(&call).await {
             Ok(1) => Reserved::Yes,
             Ok(0) => Reserved::Full,
             Ok(_) => Reserved::Unknown,
@@ -78,16 +74,12 @@ impl Cluster {
 
     /// Makes a room's counters from its rows; `replace` = even if there are some.
     pub async fn rebuild(&self, room: Uuid, sids: &[String], replace: bool) {
-        let done = self.guard(async {
-            let mut commands = self.commands.clone();
-            let mut call = REBUILD.prepare_invoke();
-            call.key(key(room))
-                .arg(TTL_SECONDS)
-                .arg(u8::from(replace))
-                .arg(sids);
-            call.invoke_async::<i64>(&mut commands).await
-        });
-        if done.await.is_err() {
+        let mut call = REBUILD.prepare_invoke();
+        call.key(key(room))
+            .arg(TTL_SECONDS)
+            .arg(u8::from(replace))
+            .arg(sids);
+        if self.invoke::<i64>(&call).await.is_err() {
             self.is_stale(&key(room));
         }
     }

@@ -22,23 +22,35 @@ impl Hub {
     /// When the store failed, and the room is not in the cache.
     pub async fn look_up(&self, name: &str) -> Result<Option<Room>, StoreError> {
         let now = self.clock.now();
-        let mut found = None;
         for key in RoomKey::readings(name) {
+            let by_code = matches!(key, RoomKey::Code(_));
             if let RoomKey::Code(code) = &key
                 && let Some(room) = self.cache.get(code, now).await
             {
                 return Ok(Some(room));
             }
-            found = self.store.find_room(&key).await?;
-            if found.is_some() {
-                break;
+            let Some(room) = self.store.find_room(&key).await? else {
+                continue;
+            };
+            if room.deleted_at.is_some() {
+                return Ok(None);
             }
+            if by_code {
+                self.keep_close(&room).await;
+            }
+            return Ok(Some(room));
         }
-        let found = found.filter(|room| room.deleted_at.is_none());
-        if let Some(room) = &found {
-            self.cache.put(room, now).await;
+        Ok(None)
+    }
+
+    /// Fills the cache with a room that was read. One that was changed between
+    /// reading and writing it there is not kept: whoever changed it came first.
+    async fn keep_close(&self, room: &Room) {
+        self.cache.put(room, self.clock.now()).await;
+        let now = self.store.find_room(&RoomKey::Uid(room.uid)).await;
+        if !now.is_ok_and(|now| now.is_some_and(|now| now.version == room.version)) {
+            self.cache.remove(&room.code).await;
         }
-        Ok(found)
     }
 
     /// The same, for one who wants to come in.

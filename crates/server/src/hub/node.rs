@@ -2,7 +2,7 @@
 //! and takes out the people of one that is not.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use visavis_protocol::Feature;
 
@@ -15,6 +15,9 @@ use crate::store::{NODE_LEASE, StoreError};
 
 /// How often a node says that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Whoever was without the database for a while does not know who else was: for
+/// so long the others may say that they are alive.
+const GRACE: Duration = Duration::from_secs(12);
 
 fn lease(node: &str) -> String {
     format!("node:{node}")
@@ -25,8 +28,7 @@ fn lease(node: &str) -> String {
 /// for a while if it can.
 pub(super) async fn enlist(hub: &Hub) -> Result<(), StoreError> {
     if hub.store.is_shared() {
-        renew(hub).await?;
-        return sweep(hub, |_| true).await;
+        return renew(hub).await;
     }
     sweep(hub, |who| !who.features.has(Feature::Resume)).await
 }
@@ -43,6 +45,8 @@ pub(super) async fn stay_alive(hub: Arc<Hub>) {
         }
         return;
     }
+    let mut last = Instant::now();
+    let mut unbroken_since = last;
     loop {
         tokio::select! {
             () = hub.cancel.cancelled() => break,
@@ -50,6 +54,13 @@ pub(super) async fn stay_alive(hub: Arc<Hub>) {
         }
         let done = async {
             renew(&hub).await?;
+            if last.elapsed() > 2 * HEARTBEAT {
+                unbroken_since = Instant::now();
+            }
+            last = Instant::now();
+            if unbroken_since.elapsed() < GRACE {
+                return Ok(());
+            }
             sweep(&hub, |_| true).await
         };
         if let Err(error) = done.await {

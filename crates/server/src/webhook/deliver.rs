@@ -6,6 +6,7 @@ mod post;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use rand::RngExt;
@@ -13,7 +14,7 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 
 pub(crate) use attempts::Attempts;
-pub(crate) use post::{Answer, Post, client, reason};
+pub(crate) use post::{Answer, LIMIT, Post, client, reason};
 
 use crate::clock::{Clock, Timestamp};
 use crate::hub::Hub;
@@ -46,6 +47,7 @@ pub(crate) async fn run(hub: Arc<Hub>, post: Post) {
         post: Arc::new(post),
         busy: HashMap::new(),
         under_way: JoinSet::new(),
+        lease: Arc::new(AtomicI64::new(i64::MAX)),
         hub: Arc::clone(&hub),
     };
     loop {
@@ -80,6 +82,8 @@ struct Courier {
     post: Arc<Post>,
     busy: HashMap<task::Id, Line>,
     under_way: JoinSet<()>,
+    /// Until when nobody else delivers, in real time.
+    lease: Arc<AtomicI64>,
 }
 
 impl Courier {
@@ -95,6 +99,7 @@ impl Courier {
             {
                 return Ok(Some(LOOK));
             }
+            self.lease.store(until.0, Ordering::Relaxed);
         }
         let mut found = Vec::new();
         for url in &self.hub.config.webhooks {
@@ -114,10 +119,11 @@ impl Courier {
         for delivery in found {
             let line = (delivery.url.clone(), delivery.room.clone());
             let (hub, post) = (Arc::clone(&self.hub), Arc::clone(&self.post));
+            let lease = Arc::clone(&self.lease);
             let task = self.under_way.spawn(async move {
                 tokio::select! {
                     () = hub.cancel.cancelled() => {}
-                    done = empty_queue(&hub, &post, delivery) => {
+                    done = empty_queue(&hub, &post, &lease, delivery) => {
                         if let Err(error) = done {
                             let error = &error as &dyn std::error::Error;
                             tracing::warn!(error, "cannot note what was delivered");
@@ -153,10 +159,19 @@ impl Courier {
     }
 }
 
-/// Delivers what waits for one receiver about one room, up to the first failure.
-async fn empty_queue(hub: &Hub, post: &Post, first: Delivery) -> Result<(), StoreError> {
+/// Delivers what waits for one receiver about one room, up to the first failure,
+/// and as long as no other node may do the same.
+async fn empty_queue(
+    hub: &Hub,
+    post: &Post,
+    lease: &AtomicI64,
+    first: Delivery,
+) -> Result<(), StoreError> {
     let mut next = Some(first);
     while let Some(delivery) = next {
+        if Clock::real().after(LIMIT).0 > lease.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let now = hub.clock.now();
         if now.since(delivery.created_at) >= LIFE {
             tracing::warn!(
@@ -173,7 +188,11 @@ async fn empty_queue(hub: &Hub, post: &Post, first: Delivery) -> Result<(), Stor
             }
             hub.metrics.delivered(Delivered::Taken);
         }
-        hub.store.remove_webhook(delivery.seq).await?;
+        // What was taken is not sent again because the database is down.
+        while let Err(error) = hub.store.remove_webhook(delivery.seq).await {
+            tracing::warn!(%error, "cannot note what was delivered");
+            sleep(LOOK).await;
+        }
         next = hub
             .store
             .next_webhook(&delivery.url, &delivery.room)

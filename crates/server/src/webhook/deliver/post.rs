@@ -13,7 +13,7 @@ use crate::tls::{self, TlsError};
 use crate::webhook::sign;
 
 /// How long a receiver may take for its answer.
-const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 /// As LiveKit names it.
 const WEBHOOK_JSON: &str = "application/webhook+json";
 
