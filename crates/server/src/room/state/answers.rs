@@ -281,3 +281,18 @@ fn a_host_who_hands_on_to_itself_stays_what_it_is() {
     assert_eq!(scene.state.members[0].who.role, Role::Participant);
     assert_eq!(scene.state.host, Some(one.id));
 }
+
+#[test]
+fn what_a_member_says_of_itself_is_stored_and_shown_to_who_asked() {
+    let (mut scene, [_, two]) = two();
+    let update = json!({"type": "update-member", "payload": {"name": "Bo", "handRaised": true}});
+    let effects = scene.say(two, &update.to_string());
+    assert_eq!(told(&effects, "member-updated"), [1]);
+    let shown = &sent(&effects)[0].1["member"];
+    assert_eq!(
+        (&shown["name"], &shown["handRaised"]),
+        (&json!("Bo"), &json!(true))
+    );
+    let saved = |effect: &Effect| matches!(effect, Effect::Save { who, .. } if who.name == "Bo");
+    assert!(effects.iter().any(saved));
+}
