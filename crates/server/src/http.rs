@@ -4,6 +4,7 @@ mod actor;
 mod address;
 mod body;
 mod events;
+mod found;
 mod inbound;
 mod layer;
 mod openapi;

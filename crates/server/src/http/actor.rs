@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::App;
-use super::problem::Problem;
+use super::problem::{ACCESS_DENIED, Problem};
 use super::who::Who;
 use crate::lifecycle::booking::number_or_text;
 
@@ -35,9 +35,17 @@ impl Actor {
         }
     }
 
-    /// Whether it may do what this user may.
-    pub fn is(&self, user_id: &str) -> bool {
-        self.operates || self.user_id.as_deref() == Some(user_id)
+    /// Whether it may do with what is this user's whatever that one may.
+    pub fn owns(&self, user_id: &str) -> Result<(), Problem> {
+        match self.operates || self.user_id.as_deref() == Some(user_id) {
+            true => Ok(()),
+            false => Err(Problem::new(ACCESS_DENIED, "this is another's")),
+        }
+    }
+
+    /// Whose things it is shown; empty: everyone's.
+    pub fn scope(self) -> String {
+        self.user_id.filter(|_| !self.operates).unwrap_or_default()
     }
 }
 

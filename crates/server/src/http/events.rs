@@ -118,8 +118,7 @@ async fn topic(app: &App, who: &Who, uri: &str) -> Result<String, Problem> {
             Ok(Topic::audience(audience))
         }
         ["rooms", id, "events"] => {
-            let room = app.hub.look_up(id).await?;
-            let room = room.ok_or_else(Problem::room_not_found)?;
+            let room = app.room(id).await?;
             who.hears(app, &room)?;
             Ok(Topic::room(room.uid))
         }

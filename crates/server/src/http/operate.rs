@@ -162,8 +162,7 @@ async fn report(
     Place(id): Place<String>,
     who: Who,
 ) -> Result<Json<Value>, Problem> {
-    let room = app.hub.find(&id).await?;
-    who.administrates(&app, &room)?;
+    let room = app.administrated(&who, &id).await?;
     let stays = app.hub.store.participants(room.uid, Stay::Any).await?;
     let figures = app.hub.store.room_figures(room.uid).await?;
     let now = app.hub.clock.now();

@@ -81,7 +81,7 @@ async fn create(
 ) -> Result<(StatusCode, Json<Created>), Problem> {
     who.creates(&app)?;
     let mut draft = Room {
-        host: who.user(),
+        host: who.principal.account(),
         max_participants: DEFAULT_MAX_PARTICIPANTS,
         ..Room::draft(app.hub.clock.now())
     };
@@ -123,8 +123,7 @@ async fn change(
     Place(id): Place<String>,
     Body(said): Body<Said>,
 ) -> Result<Json<Value>, Problem> {
-    let room = find(&app, &id).await?;
-    who.administrates(&app, &room)?;
+    let room = own(&app, &who, &id).await?;
     let room = app.hub.change(room.uid, |room| said.write_on(room)).await?;
     Ok(Json(render::room::s4(&room, app.hub.clock.now())))
 }
@@ -142,16 +141,22 @@ async fn delete(
     who: Who,
     Place(id): Place<String>,
 ) -> Result<StatusCode, Problem> {
-    let room = find(&app, &id).await?;
-    who.administrates(&app, &room)?;
+    let room = own(&app, &who, &id).await?;
     app.hub.end(room.uid, EndReason::Deleted).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A room that is not over.
+/// A room that is not over; one that is is not there any more.
 async fn find(app: &App, id: &str) -> Result<Room, Problem> {
     let room = app.hub.look_up(id).await?;
     let now = app.hub.clock.now();
     let room = room.filter(|room| matches!(room.phase(now), Phase::Pending | Phase::Open));
     room.ok_or_else(Problem::room_not_found)
+}
+
+/// The same, where the asker administrates it.
+async fn own(app: &App, who: &Who, id: &str) -> Result<Room, Problem> {
+    let room = find(app, id).await?;
+    who.administrates(app, &room)?;
+    Ok(room)
 }

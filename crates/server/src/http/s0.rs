@@ -95,7 +95,7 @@ async fn create(
     };
     let now = app.hub.clock.now();
     let draft = Room {
-        host: who.user(),
+        host: who.principal.account(),
         ..said.draft(now)?
     };
     let room = app.hub.create(draft).await?;
@@ -115,8 +115,8 @@ async fn show(
     _: Who,
     Place(id): Place<String>,
 ) -> Result<Json<Value>, Problem> {
-    let room = find(&app, &id).await?;
-    answer(&app, &room).await
+    let room = app.room(&id).await?;
+    Ok(Json(app.shown(&room).await?))
 }
 
 /// Changes a room that is not over.
@@ -142,11 +142,10 @@ async fn change(
     Place(id): Place<String>,
     Body(said): Body<RoomChange>,
 ) -> Result<Json<Value>, Problem> {
-    let room = find(&app, &id).await?;
-    who.administrates(&app, &room)?;
+    let room = app.administrated(&who, &id).await?;
     let now = app.hub.clock.now();
     let changed = app.hub.change(room.uid, |room| said.write_on(room, now));
-    answer(&app, &changed.await?).await
+    Ok(Json(app.shown(&changed.await?).await?))
 }
 
 /// Deletes a room, over or not: it is found no more.
@@ -162,8 +161,7 @@ async fn delete(
     who: Who,
     Place(id): Place<String>,
 ) -> Result<StatusCode, Problem> {
-    let room = find(&app, &id).await?;
-    who.administrates(&app, &room)?;
+    let room = app.administrated(&who, &id).await?;
     app.hub.end(room.uid, EndReason::Deleted).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -182,13 +180,12 @@ async fn close(
     who: Who,
     Place(id): Place<String>,
 ) -> Result<Json<Value>, Problem> {
-    let mut room = find(&app, &id).await?;
-    who.administrates(&app, &room)?;
+    let mut room = app.administrated(&who, &id).await?;
     if room.closed.is_none() {
         let ended = app.hub.end(room.uid, EndReason::Ended).await?;
         room = ended.ok_or_else(Problem::room_not_found)?;
     }
-    answer(&app, &room).await
+    Ok(Json(app.shown(&room).await?))
 }
 
 /// Which part of a list is asked for.
@@ -252,21 +249,8 @@ async fn agents(
     if !(1..=LARGEST_PAGE).contains(&page.limit) {
         return Err(Problem::invalid_payload("a limit is 1 to 100"));
     }
-    let room = find(&app, &id).await?;
-    who.administrates(&app, &room)?;
+    let room = app.administrated(&who, &id).await?;
     let inside = app.hub.inside(room.uid).await?;
     let shown = inside.into_iter().skip(page.offset).take(page.limit);
     Ok(Json(shown.map(Agent::from).collect()))
-}
-
-/// A room that is not deleted.
-async fn find(app: &App, id: &str) -> Result<Room, Problem> {
-    let room = app.hub.look_up(id).await?;
-    room.ok_or_else(Problem::room_not_found)
-}
-
-async fn answer(app: &App, room: &Room) -> Result<Json<Value>, Problem> {
-    let present = app.hub.present(room.uid).await?;
-    let now = app.hub.clock.now();
-    Ok(Json(render::room::full(room, present, now)))
 }

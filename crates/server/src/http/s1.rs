@@ -1,6 +1,7 @@
 //! S1's dialect: channels, and the sessions broadcast under them.
 
 mod channels;
+mod live;
 mod sessions;
 
 use axum::Router;
@@ -24,12 +25,12 @@ pub(super) fn routes() -> Router<App> {
         .both("/channel", post(channels::create).get(channels::list))
         .both("/channel/{id}", channel)
         .both("/session", post(sessions::create).get(sessions::list))
-        .both("/session/room", post(sessions::begin_room))
+        .both("/session/room", post(live::begin_room))
         .both("/session/{id}", session)
-        .both("/session/{id}/token", post(sessions::token))
-        .both("/session/{id}/start_live", post(sessions::start_live))
-        .both("/session/{id}/end", post(sessions::end))
-        .both("/session/{id}/cancel", post(sessions::cancel))
+        .both("/session/{id}/token", post(live::token))
+        .both("/session/{id}/start_live", post(live::start_live))
+        .both("/session/{id}/end", post(live::end))
+        .both("/session/{id}/cancel", post(live::cancel))
 }
 
 #[derive(OpenApi)]
@@ -45,11 +46,11 @@ pub(super) fn routes() -> Router<App> {
         sessions::show,
         sessions::change,
         sessions::delete,
-        sessions::begin_room,
-        sessions::token,
-        sessions::start_live,
-        sessions::end,
-        sessions::cancel,
+        live::begin_room,
+        live::token,
+        live::start_live,
+        live::end,
+        live::cancel,
     ),
     tags((name = "broadcasts", description = "Channels and their sessions"))
 )]

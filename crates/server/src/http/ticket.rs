@@ -7,8 +7,9 @@ use visavis_protocol::Role;
 use visavis_protocol::token::VideoGrant;
 
 use super::App;
-use super::problem::{NOT_IMPLEMENTED, Problem, ROOM_CLOSED};
-use crate::model::{Phase, Room};
+use super::found::check_not_over;
+use super::problem::{NOT_IMPLEMENTED, Problem};
+use crate::model::Room;
 use crate::refusal::person_name;
 
 /// A token for a room.
@@ -44,9 +45,7 @@ pub(super) async fn issue(
         Problem::new(NOT_IMPLEMENTED, why)
     })?;
     let now = app.hub.clock.now();
-    if matches!(room.phase(now), Phase::Closed | Phase::Deleted) {
-        return Err(Problem::new(ROOM_CLOSED, "the room is over"));
-    }
+    check_not_over(room, now)?;
     if !app.hub.config.auto_create && room.incarnation.is_none() {
         if !guest.grant.room_admin {
             return Err(Problem::room_not_found());

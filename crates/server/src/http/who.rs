@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use uuid::Uuid;
 
 use super::App;
 use super::problem::Problem;
@@ -91,15 +90,6 @@ impl Who {
     /// Whether it may make rooms.
     pub fn creates(&self, app: &App) -> Result<(), Problem> {
         Ok(principal::may_create(app.hub.config.auth, &self.principal)?)
-    }
-
-    /// The user whose account it is, where it is one's.
-    pub fn user(&self) -> Option<Uuid> {
-        match &self.principal {
-            Principal::User(user) => Some(*user),
-            Principal::Token(claims) => claims.sub.as_deref()?.parse().ok(),
-            Principal::Open { .. } => None,
-        }
     }
 
     /// Who it says it is.

@@ -9,10 +9,9 @@ use uuid::Uuid;
 
 use super::super::App;
 use super::super::address::Place;
+use super::super::found::check_not_over;
 use super::super::problem::{self, Problem};
 use super::super::who::Who;
-use super::find;
-use super::said::check_not_over;
 use crate::model::{Backend, FIRST_RTC_CAP, Phase};
 use crate::store::Rtc;
 
@@ -42,7 +41,7 @@ pub(super) async fn create(
     who: Who,
     Place(id): Place<String>,
 ) -> Result<(StatusCode, Json<Shown>), Problem> {
-    let room = find(&app, &id).await?;
+    let room = app.room(&id).await?;
     who.attends(&app, &room)?;
     let now = app.hub.clock.now();
     // First its end: a room that has media has one.
@@ -104,7 +103,7 @@ pub(super) async fn connect(
 ) -> Result<StatusCode, Problem> {
     let rtc = app.hub.store.rtc(id).await?;
     let rtc = rtc.ok_or_else(|| Problem::new(problem::NOT_FOUND, "there is no such rtc"))?;
-    let room = find(&app, &rtc.room.to_string()).await?;
+    let room = app.room(&rtc.room.to_string()).await?;
     who.attends(&app, &room)?;
     check_not_over(&room, app.hub.clock.now())?;
     Err(match room.backend {

@@ -5,9 +5,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::super::body::said;
+use super::super::found::check_not_over;
 use super::super::problem::{self, Problem};
 use crate::clock::Timestamp;
-use crate::model::{Backend, Phase, Room};
+use crate::model::{Backend, Room};
 
 /// The end of the year 9999, past which RFC 3339 has no dates: seconds.
 const LAST_SECOND: i64 = 253_402_300_799;
@@ -89,16 +90,6 @@ impl RoomChange {
             room.tags = tags;
         }
         Ok(())
-    }
-}
-
-/// What is over stays as it is.
-pub(super) fn check_not_over(room: &Room, now: Timestamp) -> Result<(), Problem> {
-    match room.phase(now) {
-        Phase::Pending | Phase::Open => Ok(()),
-        Phase::Closed | Phase::Deleted => {
-            Err(Problem::new(problem::ROOM_CLOSED, "the room is over"))
-        }
     }
 }
 

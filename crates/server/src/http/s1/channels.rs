@@ -11,7 +11,7 @@ use crate::http::App;
 use crate::http::actor::{Actor, GivenId};
 use crate::http::address::Place;
 use crate::http::body::{Body, MaybeBody};
-use crate::http::problem::{ACCESS_DENIED, NOT_FOUND, Problem};
+use crate::http::problem::{NOT_FOUND, Problem};
 use crate::http::who::Who;
 use crate::hub::MOST_SESSIONS;
 use crate::id::ulid::UlidKind;
@@ -83,9 +83,7 @@ pub(super) async fn list(
     State(app): State<App>,
     who: Who,
 ) -> Result<Json<Vec<ShownChannel>>, Problem> {
-    let actor = Actor::of(&app, &who, None)?;
-    let owner = actor.user_id.filter(|_| !actor.operates);
-    let owner = owner.unwrap_or_default();
+    let owner = Actor::of(&app, &who, None)?.scope();
     let channels = app.hub.store.channels(&owner, MOST_SESSIONS).await?;
     Ok(Json(channels.into_iter().map(Into::into).collect()))
 }
@@ -166,9 +164,7 @@ pub(super) async fn delete(
 pub(super) async fn own(app: &App, who: &Who, id: &str) -> Result<Channel, Problem> {
     let actor = Actor::of(app, who, None)?;
     let channel = find(app, id).await?;
-    if !actor.is(&channel.owner) {
-        return Err(Problem::new(ACCESS_DENIED, "this is another's channel"));
-    }
+    actor.owns(&channel.owner)?;
     Ok(channel)
 }
 

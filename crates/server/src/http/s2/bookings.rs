@@ -214,11 +214,7 @@ async fn find(app: &App, id: String) -> Result<Booking, Problem> {
 
 async fn shown(app: &App, booking: Booking, room: Option<Room>) -> Result<ShownBooking, Problem> {
     let room = match room {
-        Some(room) => {
-            let present = app.hub.present(room.uid).await?;
-            let now = app.hub.clock.now();
-            Some(render::room::full(&room, present, now))
-        }
+        Some(room) => Some(app.shown(&room).await?),
         None => None,
     };
     Ok(ShownBooking {

@@ -11,9 +11,10 @@ use visavis_protocol::Role;
 use crate::clock::Timestamp;
 use crate::http::App;
 use crate::http::address::Place;
-use crate::http::problem::{ACCESS_DENIED, NOT_FOUND, Problem, ROOM_CLOSED};
+use crate::http::found::check_not_over;
+use crate::http::problem::{ACCESS_DENIED, NOT_FOUND, Problem};
 use crate::http::who::Who;
-use crate::model::{Link, Participant, ParticipantKind, Phase, Room, Template};
+use crate::model::{Link, Participant, ParticipantKind, Room, Template};
 use crate::store::Stay;
 
 /// One stay of someone in a room.
@@ -67,8 +68,7 @@ pub(super) async fn participants(
     who: Who,
     Place(id): Place<String>,
 ) -> Result<Json<Vec<ShownStay>>, Problem> {
-    let room = find(&app, &id).await?;
-    takes_part(&app, &who, &room).await?;
+    let room = taken_part_in(&app, &who, &id).await?;
     let stays = app.hub.store.participants(room.uid, Stay::Any).await?;
     let now = app.hub.clock.now();
     let shown = stays.into_iter().map(|stay| ShownStay::of(stay, now));
@@ -96,8 +96,7 @@ pub(super) async fn recordings(
     who: Who,
     Place(id): Place<String>,
 ) -> Result<Json<Vec<ShownRecording>>, Problem> {
-    let room = find(&app, &id).await?;
-    takes_part(&app, &who, &room).await?;
+    taken_part_in(&app, &who, &id).await?;
     // Nothing records yet.
     Ok(Json(Vec::new()))
 }
@@ -123,14 +122,11 @@ pub(super) async fn start_recording(
     who: Who,
     Place(id): Place<String>,
 ) -> Result<Json<ShownRecording>, Problem> {
-    let room = find(&app, &id).await?;
-    leads(&app, &who, &room).await?;
+    let room = led(&app, &who, &id).await?;
     if !Template::of(room.kind).recording || !room.recording_enabled {
         return Err(Problem::new(ACCESS_DENIED, "this room is not recorded"));
     }
-    if room.phase(app.hub.clock.now()) == Phase::Closed {
-        return Err(Problem::new(ROOM_CLOSED, "the room is over"));
-    }
+    check_not_over(&room, app.hub.clock.now())?;
     let id = app.hub.egress.record(&room).await?;
     Ok(Json(ShownRecording {
         recording_id: Some(id),
@@ -151,8 +147,7 @@ pub(super) async fn stop_recording(
     who: Who,
     Place(id): Place<String>,
 ) -> Result<Json<ShownRecording>, Problem> {
-    let room = find(&app, &id).await?;
-    leads(&app, &who, &room).await?;
+    let room = led(&app, &who, &id).await?;
     Ok(Json(ShownRecording {
         recording_id: app.hub.egress.stop_recording(&room).await,
         status: "stopped",
@@ -180,26 +175,27 @@ pub(super) async fn dial_in(
     if !app.hub.config.sip {
         return Err(Problem::new(NOT_FOUND, "nobody dials in to this service"));
     }
-    let room = find(&app, &id).await?;
-    leads(&app, &who, &room).await?;
+    let room = led(&app, &who, &id).await?;
     app.hub.egress.dial_in(&room).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Whether it administrates the room, or is booked for it.
-async fn takes_part(app: &App, who: &Who, room: &Room) -> Result<(), Problem> {
-    match booked_role(app, who, room).await? {
-        Some(_) => Ok(()),
-        None => who.administrates(app, room),
+/// A room that the asker administrates, or is booked for.
+async fn taken_part_in(app: &App, who: &Who, id: &str) -> Result<Room, Problem> {
+    let room = app.room(id).await?;
+    if booked_role(app, who, &room).await?.is_none() {
+        who.administrates(app, &room)?;
     }
+    Ok(room)
 }
 
-/// Whether it administrates the room, or gives what it is booked for.
-async fn leads(app: &App, who: &Who, room: &Room) -> Result<(), Problem> {
-    match booked_role(app, who, room).await? {
-        Some(Role::Host) => Ok(()),
-        _ => who.administrates(app, room),
+/// A room that the asker administrates, or gives what it is booked for.
+async fn led(app: &App, who: &Who, id: &str) -> Result<Room, Problem> {
+    let room = app.room(id).await?;
+    if booked_role(app, who, &room).await? != Some(Role::Host) {
+        who.administrates(app, &room)?;
     }
+    Ok(room)
 }
 
 async fn booked_role(app: &App, who: &Who, room: &Room) -> Result<Option<Role>, Problem> {
@@ -214,9 +210,4 @@ async fn booked_role(app: &App, who: &Who, room: &Room) -> Result<Option<Role>, 
         .as_ref()
         .and_then(|booking| booking.participant(&identity));
     Ok(one.map(|one| one.role_in(room.kind)))
-}
-
-async fn find(app: &App, id: &str) -> Result<Room, Problem> {
-    let room = app.hub.look_up(id).await?;
-    room.ok_or_else(Problem::room_not_found)
 }

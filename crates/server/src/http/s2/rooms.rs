@@ -17,13 +17,14 @@ use crate::http::App;
 use crate::http::actor::{Actor, GivenId};
 use crate::http::address::Place;
 use crate::http::body::MaybeBody;
-use crate::http::problem::{ACCESS_DENIED, BOOKING_NOT_ACTIVE, NOT_FOUND, Problem, ROOM_CLOSED};
+use crate::http::found::check_not_over;
+use crate::http::problem::{ACCESS_DENIED, BOOKING_NOT_ACTIVE, NOT_FOUND, Problem};
 use crate::http::ticket::{Guest, Ticket, grant, issue};
 use crate::http::who::Who;
 use crate::hub::RoomWishes;
 use crate::lifecycle::account;
 use crate::lifecycle::booking::{BookedParticipant, Booking, BookingStatus, identity, is_id};
-use crate::model::{Link, Phase, Room, RoomKind, Template};
+use crate::model::{Link, Room, RoomKind, Template};
 use crate::refusal::person_name;
 use crate::render;
 
@@ -74,7 +75,9 @@ pub(in crate::http) async fn create(
     let now = app.hub.clock.now();
     let room = if said.participants.is_empty() {
         let named = said.user_id.filter(|_| who.operates(app).is_ok());
-        let host = named.map(|GivenId(id)| account(&id)).or(who.user());
+        let host = named
+            .map(|GivenId(id)| account(&id))
+            .or(who.principal.account());
         app.hub.create_booked_room(link, kind, host, wishes).await?
     } else {
         let booking = Booking {
@@ -131,8 +134,7 @@ pub(super) async fn get_token(
     Place(id): Place<String>,
     MaybeBody(said): MaybeBody<TokenRequest>,
 ) -> Result<Json<Ticket>, Problem> {
-    let room = app.hub.look_up(&id).await?;
-    let room = room.ok_or_else(Problem::room_not_found)?;
+    let room = app.room(&id).await?;
     ticket(&app, &who, &headers, room, said).await
 }
 
@@ -195,13 +197,7 @@ async fn ticket(
                 .ok_or_else(|| Problem::invalid_payload("say in user_id who is to come"))?;
             let booking = app.hub.store.booking(link).await?;
             let guest = invited(&room, booking.as_ref(), &user, &email)?;
-            let over = matches!(
-                room.phase(app.hub.clock.now()),
-                Phase::Closed | Phase::Deleted
-            );
-            if over {
-                return Err(Problem::new(ROOM_CLOSED, "the room is over"));
-            }
+            check_not_over(&room, app.hub.clock.now())?;
             if booking.is_some_and(|booking| !booking.status.is_active()) {
                 let why = "the booking is over, or was called off";
                 return Err(Problem::new(BOOKING_NOT_ACTIVE, why));

@@ -1,0 +1,248 @@
+//! What is done with a session: its room begins, its people come, it goes on the
+//! air and off.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use visavis_protocol::Role;
+
+use super::sessions::{ShownSession, find, own};
+use crate::http::App;
+use crate::http::actor::{Actor, GivenId};
+use crate::http::address::Place;
+use crate::http::body::{Body, MaybeBody};
+use crate::http::found::check_not_over;
+use crate::http::problem::Problem;
+use crate::http::ticket::{Guest, Ticket, grant, issue};
+use crate::http::who::Who;
+use crate::hub::SessionError;
+use crate::lifecycle::session::{IllegalTransition, Session, SessionEvent};
+use crate::model::Room;
+use crate::render;
+
+/// Whose room is to live.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct RoomOf {
+    session_id: String,
+}
+
+/// Begins the life of a session's room; one that lives goes on.
+#[utoipa::path(
+    post,
+    path = "/session/room",
+    tag = "broadcasts",
+    request_body = RoomOf,
+    responses(
+        (status = 201, description = "It lives now", body = render::room::FullRoom),
+        (status = 200, description = "It lived already", body = render::room::FullRoom),
+        (
+            status = 404,
+            description = "There is no such session, or its room is over",
+            body = Problem,
+            content_type = "application/problem+json"
+        )
+    )
+)]
+pub(super) async fn begin_room(
+    State(app): State<App>,
+    who: Who,
+    Body(said): Body<RoomOf>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let session = own(&app, &who, &said.session_id).await?;
+    let before = living_room(&app, &session).await?;
+    let room = app.hub.begin(before.uid).await?;
+    let room = room.ok_or_else(Problem::room_not_found)?;
+    let status = match before.incarnation {
+        None => StatusCode::CREATED,
+        Some(_) => StatusCode::OK,
+    };
+    Ok((status, Json(app.shown(&room).await?)))
+}
+
+/// Who is to be let in.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub(super) struct TokenRequest {
+    /// The name to show.
+    display_name: String,
+    /// Who it is, where the asker may say so; else the asker, and where users
+    /// have no names of their own the session's owner.
+    user_id: Option<GivenId>,
+}
+
+/// A token for a session's room: to host it, for its owner, whose asking begins
+/// the room's life; for everyone else, to watch it.
+#[utoipa::path(
+    post,
+    path = "/session/{id}/token",
+    tag = "broadcasts",
+    params(("id" = String, Path, description = "The session's id")),
+    request_body = Option<TokenRequest>,
+    responses(
+        (status = 200, description = "The token", body = Ticket),
+        (
+            status = 409,
+            description = "The session is over",
+            body = Problem,
+            content_type = "application/problem+json"
+        ),
+        (
+            status = 501,
+            description = "There is no key to sign with",
+            body = Problem,
+            content_type = "application/problem+json"
+        )
+    )
+)]
+pub(super) async fn token(
+    State(app): State<App>,
+    who: Who,
+    headers: HeaderMap,
+    Place(id): Place<String>,
+    MaybeBody(said): MaybeBody<TokenRequest>,
+) -> Result<Json<Ticket>, Problem> {
+    let actor = Actor::of(&app, &who, said.user_id)?;
+    let session = find(&app, &id).await?;
+    if session.status.is_terminal() {
+        return Err(illegal(&session, SessionEvent::HostJoined));
+    }
+    let mut room = living_room(&app, &session).await?;
+    let identity = actor.user_id.unwrap_or_else(|| session.user_id.clone());
+    let hosts = identity == session.user_id;
+    if hosts {
+        let begun = app.hub.begin(room.uid).await?;
+        room = begun.ok_or_else(Problem::room_not_found)?;
+    }
+    let role = if hosts { Role::Host } else { Role::Viewer };
+    let guest = Guest {
+        identity,
+        name: said.display_name,
+        grant: grant(&room, role),
+    };
+    Ok(Json(issue(&app, &headers, &room, guest).await?))
+}
+
+/// Starts the broadcast of a session that is ready.
+#[utoipa::path(
+    post,
+    path = "/session/{id}/start_live",
+    tag = "broadcasts",
+    params(("id" = String, Path, description = "The session's id")),
+    responses(
+        (status = 200, description = "It is being published", body = ShownSession),
+        (
+            status = 409,
+            description = "It is not ready",
+            body = Problem,
+            content_type = "application/problem+json"
+        ),
+        (
+            status = 501,
+            description = "There is no egress",
+            body = Problem,
+            content_type = "application/problem+json"
+        )
+    )
+)]
+pub(super) async fn start_live(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<String>,
+) -> Result<Json<ShownSession>, Problem> {
+    let session = own(&app, &who, &id).await?;
+    if session.status.next(SessionEvent::EgressStarted).is_err() {
+        return Err(illegal(&session, SessionEvent::EgressStarted));
+    }
+    let egress = app.hub.egress.broadcast(&session).await?;
+    let moved = app.hub.move_session(
+        &session.session_id,
+        SessionEvent::EgressStarted,
+        Some(egress.clone()),
+    );
+    match moved.await {
+        Ok(session) => Ok(Json(session.into())),
+        Err(error) => {
+            // Another request was faster.
+            app.hub.egress.stop(&egress).await;
+            Err(error.into())
+        }
+    }
+}
+
+/// Ends a broadcast that is live. The room and everyone inside stay.
+#[utoipa::path(
+    post,
+    path = "/session/{id}/end",
+    tag = "broadcasts",
+    params(("id" = String, Path, description = "The session's id")),
+    responses(
+        (status = 200, description = "It is ending", body = ShownSession),
+        (
+            status = 409,
+            description = "It is not live",
+            body = Problem,
+            content_type = "application/problem+json"
+        )
+    )
+)]
+pub(super) async fn end(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<String>,
+) -> Result<Json<ShownSession>, Problem> {
+    stop(&app, &who, &id, SessionEvent::End).await
+}
+
+/// Calls a session off that is not live yet; its channel is free for another.
+#[utoipa::path(
+    post,
+    path = "/session/{id}/cancel",
+    tag = "broadcasts",
+    params(("id" = String, Path, description = "The session's id")),
+    responses(
+        (status = 200, description = "It is called off", body = ShownSession),
+        (
+            status = 409,
+            description = "It is live, or over",
+            body = Problem,
+            content_type = "application/problem+json"
+        )
+    )
+)]
+pub(super) async fn cancel(
+    State(app): State<App>,
+    who: Who,
+    Place(id): Place<String>,
+) -> Result<Json<ShownSession>, Problem> {
+    stop(&app, &who, &id, SessionEvent::Cancel).await
+}
+
+async fn stop(
+    app: &App,
+    who: &Who,
+    id: &str,
+    event: SessionEvent,
+) -> Result<Json<ShownSession>, Problem> {
+    let session = own(app, who, id).await?;
+    let moved = app.hub.move_session(&session.session_id, event, None);
+    let session = moved.await?;
+    if let Some(egress) = &session.egress {
+        app.hub.egress.stop(egress).await;
+    }
+    Ok(Json(session.into()))
+}
+
+/// The session's room, which is not over.
+async fn living_room(app: &App, session: &Session) -> Result<Room, Problem> {
+    let room = app.room(&session.room_id).await?;
+    check_not_over(&room, app.hub.clock.now())?;
+    Ok(room)
+}
+
+fn illegal(session: &Session, event: SessionEvent) -> Problem {
+    let from = session.status;
+    SessionError::Illegal(IllegalTransition { from, event }).into()
+}
