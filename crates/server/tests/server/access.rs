@@ -15,7 +15,7 @@ async fn server_with(config: ServerConfig) -> Server {
 }
 
 /// A server that asks everyone for a token.
-async fn strict() -> Server {
+pub async fn strict() -> Server {
     server_with(ServerConfig {
         auth: AuthMode::Jwt,
         keys: Keys::new(KEY, SECRET),
@@ -25,7 +25,7 @@ async fn strict() -> Server {
 }
 
 /// A server behind a gateway on this machine.
-async fn gated(proxies: TrustedProxies) -> Server {
+pub async fn gated(proxies: TrustedProxies) -> Server {
     server_with(ServerConfig {
         auth: AuthMode::Header,
         keys: Keys::new(KEY, SECRET),
@@ -35,12 +35,12 @@ async fn gated(proxies: TrustedProxies) -> Server {
     .await
 }
 
-fn here() -> TrustedProxies {
+pub fn here() -> TrustedProxies {
     TrustedProxies::parse(["127.0.0.1"]).unwrap()
 }
 
 /// Seconds since 1970, and so many.
-fn from_now(seconds: i64) -> i64 {
+pub fn from_now(seconds: i64) -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(now.as_secs()).unwrap() + seconds
 }
@@ -52,25 +52,25 @@ fn moment(from_now: Duration) -> String {
     at.format(format).unwrap()
 }
 
-fn signed(claims: &Value, secret: &str) -> String {
+pub fn signed(claims: &Value, secret: &str) -> String {
     let key = EncodingKey::from_secret(secret.as_bytes());
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key).unwrap()
 }
 
-fn claims(identity: &str, video: Value) -> Value {
+pub fn claims(identity: &str, video: Value) -> Value {
     json!({"iss": KEY, "sub": identity, "exp": from_now(60), "video": video})
 }
 
-fn token(identity: &str, video: Value) -> String {
+pub fn token(identity: &str, video: Value) -> String {
     signed(&claims(identity, video), SECRET)
 }
 
-fn guest(room: &str) -> Value {
+pub fn guest(room: &str) -> Value {
     json!({"roomJoin": true, "room": room})
 }
 
 /// A room made by one who may.
-async fn room(server: &Server, more: Value) -> (Client, String) {
+pub async fn room(server: &Server, more: Value) -> (Client, String) {
     let mut host = Client::connect(server.local_addr()).await;
     let mut payload = json!({
         "name": "Tea", "token": token("host", json!({"roomCreate": true})),
@@ -82,61 +82,11 @@ async fn room(server: &Server, more: Value) -> (Client, String) {
     (host, room)
 }
 
-async fn knock(server: &Server, payload: Value) -> Value {
+pub async fn knock(server: &Server, payload: Value) -> Value {
     Client::connect(server.local_addr())
         .await
         .knock(payload)
         .await
-}
-
-#[tokio::test]
-async fn a_token_that_is_none_is_forged_or_over_opens_nothing() {
-    let server = strict().await;
-    let (_host, room) = room(&server, json!({})).await;
-    let good = claims("ann", guest(&room));
-    let mut over = good.clone();
-    over["exp"] = from_now(-61).into();
-    let mut early = good.clone();
-    early["nbf"] = from_now(120).into();
-    let mut foreign = good.clone();
-    foreign["iss"] = "another".into();
-    // `alg: none`, with and without the signature of the good one.
-    let encode = |part: &Value| {
-        use base64::Engine;
-        base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(part.to_string())
-    };
-    let unsigned = format!(
-        "{}.{}.",
-        encode(&json!({"alg": "none", "typ": "JWT"})),
-        encode(&good)
-    );
-    let signature = signed(&good, SECRET);
-    let signature = signature.rsplit('.').next().unwrap();
-    for (token, code) in [
-        (None, "unauthorized"),
-        (Some("no token".to_owned()), "unauthorized"),
-        (Some(unsigned.clone()), "unauthorized"),
-        (Some(format!("{unsigned}{signature}")), "unauthorized"),
-        (
-            Some(signed(&good, "another secret, as long as it is")),
-            "unauthorized",
-        ),
-        (Some(signed(&foreign, SECRET)), "unauthorized"),
-        (Some(signed(&early, SECRET)), "unauthorized"),
-        (Some(signed(&over, SECRET)), "token-expired"),
-        (Some(token("ann", guest("ab-cdef-ghi"))), "forbidden"),
-        (Some(token("ann", json!({"room": room}))), "forbidden"),
-        (Some(token("ann", json!({"roomJoin": true}))), "forbidden"),
-    ] {
-        let answer = knock(&server, json!({"roomId": room, "token": token})).await;
-        assert_eq!(answer["code"], code, "{token:?}");
-    }
-    let answer = knock(
-        &server,
-        json!({"roomId": room, "token": signed(&good, SECRET)}),
-    )
-    .await;
-    assert_eq!(answer["type"], "room-joined");
 }
 
 #[tokio::test]
@@ -242,15 +192,10 @@ async fn s2_63_each_reason_for_not_getting_in_has_its_own_code() {
 }
 
 #[tokio::test]
-async fn a_gateway_says_who_comes_and_nobody_else_does() {
+async fn a_gateway_says_who_comes() {
     let user = Uuid::new_v4().to_string();
     let header = [("x-user-id", user.as_str())];
     let make = json!({"type": "create-room", "payload": {"name": "Tea", "features": ["members"]}});
-
-    let unlisted = gated(TrustedProxies::parse(["10.0.0.0/8"]).unwrap()).await;
-    let mut forger = Client::connect_with(unlisted.local_addr(), &header).await;
-    forger.say(make.clone()).await;
-    forger.refused("unauthorized").await;
 
     let server = gated(here()).await;
     let address = server.local_addr();
@@ -283,56 +228,6 @@ async fn a_gateway_says_who_comes_and_nobody_else_does() {
     )
     .await;
     assert_eq!(answer["type"], "room-joined");
-}
-
-#[tokio::test]
-async fn s3_56_a_passcode_lets_in_who_knows_it_and_is_not_guessed_at_speed() {
-    let server = server().await;
-    let address = server.local_addr();
-    let mut host = Client::connect(address).await;
-    let room = host
-        .create(json!({"name": "Tea", "passcode": "open sesame"}))
-        .await;
-    let mut guest = Client::connect(address).await;
-    let info = guest
-        .ask(json!({"type": "get-room", "payload": {"roomId": room}}))
-        .await;
-    assert_eq!(info["room"]["needsPasscode"], true);
-    assert_eq!(guest.join(&room).await["code"], "wrong-passcode");
-    let right = json!({"roomId": room, "passcode": "open sesame"});
-    assert_eq!(guest.knock(right.clone()).await["type"], "room-joined");
-    // One who is in is asked no more.
-    assert_eq!(guest.join(&room).await["type"], "room-joined");
-
-    let mut guesser = Client::connect(address).await;
-    for guess in 0..9 {
-        let guess = json!({"roomId": room, "passcode": format!("guess {guess}")});
-        assert_eq!(guesser.knock(guess).await["code"], "wrong-passcode");
-    }
-    let limited = guesser.knock(right.clone()).await;
-    assert_eq!(limited["code"], "rate-limited", "right or wrong");
-    let wait = limited["retryAfter"].as_u64().unwrap();
-    assert!((1..=60).contains(&wait), "{wait}");
-    let mut other = Client::connect(address).await;
-    assert_eq!(
-        other.knock(right).await["code"],
-        "rate-limited",
-        "the address is"
-    );
-    // Another room is another matter.
-    let second = other
-        .create(json!({"name": "Other", "passcode": "x"}))
-        .await;
-    let into = json!({"roomId": second, "passcode": "x"});
-    assert_eq!(guesser.knock(into).await["type"], "room-joined");
-    for passcode in ["", &"x".repeat(129)] {
-        let mut client = Client::connect(address).await;
-        let payload = json!({"name": "Tea", "passcode": passcode});
-        client
-            .say(json!({"type": "create-room", "payload": payload}))
-            .await;
-        client.refused("bad-message").await;
-    }
 }
 
 #[tokio::test]

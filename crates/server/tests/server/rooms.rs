@@ -309,45 +309,6 @@ async fn a_relayed_payload_arrives_as_it_was_written() {
 }
 
 #[tokio::test]
-async fn s3_01_s3_27_s3_33_s3_49_rooms_do_not_see_or_reach_each_other() {
-    let server = server().await;
-    let address = server.local_addr();
-    let mut a = Client::connect(address).await;
-    let mut b = Client::connect(address).await;
-    let mut stranger = Client::connect(address).await;
-    let ours = a.create(json!({"name": "ours"})).await;
-    let theirs = b.create(json!({"name": "theirs"})).await;
-    let to_b = json!({"type": "offer", "to": b.id, "payload": {}});
-    let with = |base: &Value, room: &str| {
-        let mut message = base.clone();
-        message["roomId"] = room.into();
-        message
-    };
-    a.say(with(&to_b, &ours)).await;
-    assert_eq!(a.refused("member-not-found").await["to"], b.id);
-    a.say(with(&to_b, &theirs)).await;
-    assert_eq!(a.refused("not-in-room").await["roomId"], theirs);
-    a.say(to_b).await;
-    a.refused("member-not-found").await;
-    a.say(json!({"type": "chat", "roomId": theirs, "payload": "x"}))
-        .await;
-    a.refused("not-in-room").await;
-    a.say(json!({"type": "leave-room", "payload": {"roomId": theirs}}))
-        .await;
-    a.refused("not-in-room").await;
-    for message in [
-        json!({"type": "offer", "to": a.id, "payload": {}}),
-        json!({"type": "chat", "roomId": ours, "payload": 1}),
-        json!({"type": "leave-room", "payload": {"roomId": ours}}),
-        json!({"type": "update-member", "payload": {"name": "x"}}),
-    ] {
-        stranger.say(message).await;
-        stranger.refused("not-in-room").await;
-    }
-    b.nothing_more().await;
-}
-
-#[tokio::test]
 async fn s3_14_one_room_per_connection_and_joining_it_again_is_answered_again() {
     let server = server().await;
     let address = server.local_addr();

@@ -1,0 +1,165 @@
+//! Clients that send too much, and one that takes too little.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::json;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use visavis_server::Limits;
+
+use crate::support::{Client, all, server};
+use crate::unruly::server_with;
+
+#[tokio::test]
+async fn who_does_not_read_is_closed_and_the_others_are_not_held_up() {
+    let server = server().await;
+    let mut a = Client::connect(server.local_addr()).await;
+    let mut slow = Client::connect(server.local_addr()).await;
+    let room = a.create(json!({"name": "Tea"})).await;
+    slow.join_with(&room, all()).await;
+    a.expect("member-joined").await;
+    let mut elsewhere = Client::connect(server.local_addr()).await;
+    elsewhere.create(json!({"name": "Coffee"})).await;
+    let long = "x".repeat(200 * 1024);
+    let mut sent = 0;
+    loop {
+        a.say(json!({"type": "chat", "payload": long})).await;
+        sent += 1;
+        assert!(sent < 1_000, "200 MB and still there");
+        elsewhere.nothing_more().await;
+        if a.hear().await["type"] == "member-left" {
+            break;
+        }
+    }
+    assert_eq!(slow.closed().await, Some(4008));
+}
+
+#[tokio::test]
+async fn binary_and_large_messages_are_refused_and_the_connection_kept() {
+    let server = server().await;
+    let mut a = Client::connect(server.local_addr()).await;
+    let room = a.create(json!({"name": "Tea"})).await;
+    let mut b = Client::connect(server.local_addr()).await;
+    b.join(&room).await;
+    a.expect("member-joined").await;
+    a.send(Message::binary(vec![0, 159, 146, 150])).await;
+    a.refused("bad-message").await;
+    a.send(Message::text("x".repeat(300 * 1024))).await;
+    a.refused("message-too-large").await;
+    let fits = "x".repeat(250 * 1024);
+    a.say(json!({"type": "chat", "payload": fits})).await;
+    assert_eq!(a.expect("chat").await["payload"], fits);
+    assert_eq!(b.expect("chat").await["payload"], fits, "nothing before it");
+}
+
+#[tokio::test]
+async fn a_huge_message_closes_its_connection_with_1009() {
+    let server = server().await;
+    let mut host = Client::connect(server.local_addr()).await;
+    let room = host.create(json!({"name": "Tea"})).await;
+    for size in [1_100 * 1024, 6 * 1024 * 1024] {
+        for message in [
+            Message::text("x".repeat(size)),
+            Message::binary(vec![0; size]),
+        ] {
+            let mut client = Client::connect(server.local_addr()).await;
+            client.join(&room).await;
+            host.expect("member-joined").await;
+            let (mut up, mut down) = client.socket.split();
+            // What is cut off is never taken up whole.
+            let sending = tokio::spawn(async move { up.send(message).await });
+            let code = loop {
+                match down.next().await {
+                    Some(Ok(Message::Close(Some(frame)))) => break u16::from(frame.code),
+                    Some(Ok(_)) => {}
+                    end => panic!("{end:?}"),
+                }
+            };
+            assert_eq!(code, 1009, "{size}");
+            sending.abort();
+            // The others hear that it is gone, and nothing of what it sent.
+            host.expect("member-left").await;
+            host.nothing_more().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_floods_is_held_back_and_then_closed() {
+    let limits = Limits {
+        rates_on_loopback: true,
+        rate_patience: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    let server = server_with(limits).await;
+    let mut calm = Client::connect(server.local_addr()).await;
+    let room = calm.create(json!({"name": "Tea"})).await;
+    let mut client = Client::connect(server.local_addr()).await;
+    client.join(&room).await;
+    calm.expect("member-joined").await;
+    let (mut up, mut down) = client.socket.split();
+    let flood = tokio::spawn(async move {
+        while up
+            .send(Message::text(r#"{"type":"list-rooms"}"#))
+            .await
+            .is_ok()
+        {}
+    });
+    let drowned = tokio::spawn(async move {
+        let mut last = String::new();
+        loop {
+            match down.next().await {
+                Some(Ok(Message::Text(text))) if text.contains("error") => last = text.to_string(),
+                Some(Ok(Message::Close(Some(frame)))) => break (u16::from(frame.code), last),
+                Some(Ok(_)) => {}
+                end => panic!("{end:?}"),
+            }
+        }
+    });
+    // Meanwhile the others in its room are served as ever, at a pace of people.
+    let mut pace = tokio::time::interval(Duration::from_millis(20));
+    while !drowned.is_finished() {
+        pace.tick().await;
+        let said = json!({"type": "chat", "payload": "calm"});
+        let heard = calm.ask(said).await;
+        assert!(
+            heard["payload"] == "calm" || heard["type"] == "member-left",
+            "{heard}"
+        );
+        if heard["type"] == "member-left" {
+            break;
+        }
+    }
+    let (code, last) = drowned.await.unwrap();
+    assert_eq!(code, 4029);
+    assert!(last.contains(r#""code":"rate-limited""#), "{last}");
+    flood.abort();
+}
+
+#[tokio::test]
+async fn the_hundred_and_twenty_first_connection_of_a_minute_is_refused_at_the_handshake() {
+    let limits = Limits {
+        rates_on_loopback: true,
+        ..Limits::default()
+    };
+    let server = server_with(limits).await;
+    let mut inside = Client::connect(server.local_addr()).await;
+    for _ in 1..120 {
+        Client::connect(server.local_addr()).await;
+    }
+    match Client::try_connect(server.local_addr(), "/ws").await {
+        Err(Error::Http(response)) => {
+            assert_eq!(response.status(), 429);
+            let wait: u64 = response.headers()["retry-after"]
+                .to_str()
+                .unwrap()
+                .parse()
+                .unwrap();
+            assert!((1..=61).contains(&wait), "{wait}");
+        }
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("let in"),
+    }
+    inside.create(json!({"name": "Tea"})).await;
+    inside.nothing_more().await;
+}
