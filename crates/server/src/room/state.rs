@@ -16,6 +16,8 @@ mod control;
 mod enter;
 mod hear;
 #[cfg(test)]
+mod line;
+#[cfg(test)]
 mod nodes;
 mod report;
 mod say;

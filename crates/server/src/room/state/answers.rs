@@ -213,34 +213,6 @@ fn an_older_room_does_not_replace_a_newer_one() {
 }
 
 #[test]
-fn one_who_waits_and_asks_again_is_answered_again_alone() {
-    let (mut scene, _) = two();
-    scene.change(|room| room.max_participants = 2);
-    let [three, four] = [3, 4].map(client);
-    scene.knock(three, all_features()).unwrap();
-    scene.knock(four, all_features()).unwrap();
-    assert!(scene.state.awaits(four.id) && !scene.state.awaits(client(5).id));
-    let again = scene.knock(four, all_features()).unwrap();
-    assert_eq!(told(&again, "join-waiting"), [4]);
-    assert_eq!(again.len(), 1);
-}
-
-#[test]
-fn one_who_is_turned_away_is_told_why_and_waits_no_more() {
-    let (mut scene, _) = two();
-    scene.change(|room| room.max_participants = 2);
-    scene.knock(client(3), all_features()).unwrap();
-    let nobody = scene.state.turn_away(client(4).id, Refusal::room_ended());
-    assert!(nobody.is_empty() && scene.state.awaits(client(3).id));
-    let effects = scene.state.turn_away(client(3).id, Refusal::room_ended());
-    assert_eq!(
-        (sent(&effects)[0].0, error_code(&effects)),
-        (3, "room-ended".into())
-    );
-    assert!(!scene.state.awaits(client(3).id));
-}
-
-#[test]
 fn a_message_of_nobody_inside_is_for_all_or_for_one() {
     let (mut scene, [_, two]) = two();
     let rng = &mut StdRng::seed_from_u64(0);
