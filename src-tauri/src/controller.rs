@@ -64,7 +64,7 @@ impl Controller {
             .server
             .or(from_link)
             .or_else(|| settings.server.clone());
-        let service = RoomService::start(foreign).await;
+        let service = RoomService::start(foreign, profile.clone()).await;
         let (calls, call) = watch::channel(None);
         let pictures = Pictures::new(local.media().video.preview(), call);
         let level = local.media().audio.level();

@@ -1,11 +1,15 @@
 //! The room service that this application hosts, for itself or for its network.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 
+use visavis_server::store::Database;
 use visavis_server::{Listener, Server, ServerConfig, ServerError};
 
 /// Where others on this network come in, when that port is free.
 const SHARED_PORT: u16 = 7420;
+/// Where its rooms are kept, in the profile.
+const FILE: &str = "rooms.sqlite3";
 
 /// A running room service. Dropping it stops it.
 #[derive(Debug)]
@@ -16,12 +20,24 @@ pub struct Host {
 }
 
 impl Host {
-    /// Starts a room service for this machine alone.
+    /// Starts a room service for this machine alone, with the rooms that the
+    /// profile keeps. Where it cannot keep any, as beside a second application of
+    /// the same profile, they are kept in memory and end with the run.
     ///
     /// # Errors
     /// When no port can be opened.
-    pub async fn start() -> Result<Self, ServerError> {
-        let server = Server::bind(ServerConfig::default()).await?;
+    pub async fn start(profile: &Path) -> Result<Self, ServerError> {
+        let kept = ServerConfig {
+            database: database(profile),
+            ..ServerConfig::default()
+        };
+        let server = match Server::bind(kept).await {
+            Err(ServerError::Database(error)) => {
+                tracing::warn!(%error, "the hosted rooms end with this run");
+                Server::bind(ServerConfig::default()).await?
+            }
+            bound => bound?,
+        };
         tracing::info!("hosting a room service");
         Ok(Self {
             server,
@@ -83,6 +99,15 @@ impl Host {
     /// Stops it; its sockets are closed. At most three seconds.
     pub async fn shutdown(self) {
         self.server.shutdown().await;
+    }
+}
+
+/// A profile that cannot be made, or named, keeps none.
+fn database(profile: &Path) -> Database {
+    let made = std::fs::create_dir_all(profile);
+    match (made, profile.join(FILE).to_str()) {
+        (Ok(()), Some(path)) => Database::Sqlite(path.to_owned()),
+        _ => Database::Memory,
     }
 }
 

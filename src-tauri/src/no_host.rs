@@ -1,6 +1,8 @@
 //! Stands in for the hosted room service where it is not built in: none can
 //! be made.
 
+use std::path::Path;
+
 /// A room service that cannot be.
 #[derive(Debug)]
 pub enum Host {}
@@ -15,7 +17,7 @@ impl Host {
     ///
     /// # Errors
     /// Always.
-    pub async fn start() -> Result<Self, NotBuiltIn> {
+    pub async fn start(_profile: &Path) -> Result<Self, NotBuiltIn> {
         Err(NotBuiltIn)
     }
 

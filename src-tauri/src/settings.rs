@@ -50,7 +50,7 @@ pub struct RememberedDevice {
 pub struct Visit {
     /// The room service's URL.
     pub server: String,
-    /// Whether this application hosted it: such a room ends with the run.
+    /// Whether this application hosted it: the next run has another URL.
     pub hosted: bool,
     /// The room.
     pub room: RecentRoom,

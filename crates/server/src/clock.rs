@@ -41,6 +41,12 @@ impl Timestamp {
         Self(self.0.saturating_add(millis))
     }
 
+    /// Earlier by so much.
+    pub fn before(self, duration: Duration) -> Self {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(millis))
+    }
+
     /// The time from then to now; zero where it lies ahead.
     pub fn since(self, earlier: Self) -> Duration {
         let millis = self.0.saturating_sub(earlier.0);

@@ -1,5 +1,9 @@
 //! The room service in use: someone else's, or the one hosted here.
 
+use std::path::PathBuf;
+
+use tokio::task::JoinHandle;
+
 use crate::host::Host;
 use crate::view::{CommandError, Reach, ServerView};
 
@@ -9,17 +13,23 @@ pub(super) struct RoomService {
     foreign: Option<String>,
     /// Hosted while it is in use, and from a demonstration on.
     host: Option<Host>,
+    /// An earlier one of this run, which has the profile's rooms until it ends.
+    ending: Option<JoinHandle<()>>,
+    /// Where its rooms are kept.
+    profile: PathBuf,
     pub reach: Reach,
 }
 
 impl RoomService {
     /// Uses this room service, or hosts one. A host that cannot start is
     /// shown as unreachable.
-    pub async fn start(foreign: Option<String>) -> Self {
+    pub async fn start(foreign: Option<String>, profile: PathBuf) -> Self {
         let hosts = foreign.is_none();
         let mut service = Self {
             foreign,
             host: None,
+            ending: None,
+            profile,
             reach: Reach::Checking,
         };
         if hosts && service.host().await.is_err() {
@@ -59,7 +69,10 @@ impl RoomService {
     pub fn use_foreign(&mut self, url: String) {
         self.foreign = Some(url);
         self.reach = Reach::Checking;
-        stop(self.host.take());
+        // Its sockets may take seconds to close; nobody waits for them.
+        if let Some(host) = self.host.take() {
+            self.ending = Some(tokio::spawn(host.shutdown()));
+        }
     }
 
     /// Uses the hosted one.
@@ -75,7 +88,10 @@ impl RoomService {
         if let Some(host) = &self.host {
             return Ok(host.url());
         }
-        let host = Host::start().await.map_err(refused)?;
+        if let Some(ending) = self.ending.take() {
+            ending.await.ok();
+        }
+        let host = Host::start(&self.profile).await.map_err(refused)?;
         Ok(self.host.insert(host).url())
     }
 
@@ -103,13 +119,9 @@ impl RoomService {
         if let Some(host) = self.host {
             host.shutdown().await;
         }
-    }
-}
-
-/// Its sockets may take seconds to close; nobody waits for them.
-fn stop(host: Option<Host>) {
-    if let Some(host) = host {
-        tokio::spawn(host.shutdown());
+        if let Some(ending) = self.ending {
+            ending.await.ok();
+        }
     }
 }
 

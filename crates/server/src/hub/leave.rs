@@ -10,7 +10,8 @@ use crate::store::{Stay, StoreError, Tx};
 impl Hub {
     /// Someone has left. Once told twice, the second changes nothing.
     pub async fn left(&self, who: Participant, was_host: bool) -> Result<(), StoreError> {
-        let now = self.clock.now();
+        // Who left elsewhere says when.
+        let at = who.left_at.unwrap_or_else(|| self.clock.now());
         let (uid, sid) = (who.room, who.sid.clone());
         let mut tx = self.store.begin().await?;
         let Some(mut room) = tx.lock_room(who.room).await? else {
@@ -24,17 +25,17 @@ impl Hub {
         let mut changed = false;
         if was_host && room.on_host_leave == OnHostLeave::Close && !has_host(&mut tx, &room).await?
         {
-            room.host_left_at = Some(now);
+            room.host_left_at = Some(at);
             changed = true;
         }
         if present == 0 {
-            room.empty_since = Some(now);
+            room.empty_since = Some(at);
             changed = true;
             // With no time to wait for, this life is over.
             if room.empty_timeout.is_none()
                 && let Some(life) = room.incarnation.clone()
             {
-                tx.end_life(&life.sid, now).await?;
+                tx.end_life(&life.sid, at).await?;
                 self.note(&mut tx, &room, 0, Happening::Finished).await?;
                 room.incarnation = None;
             }
@@ -44,7 +45,7 @@ impl Hub {
         }
         tx.commit().await?;
         if changed {
-            self.cache.put(&room, now).await;
+            self.cache.put(&room, self.clock.now()).await;
         }
         if let Some(cluster) = &self.cluster {
             cluster.release(uid, &sid).await;

@@ -8,7 +8,7 @@ use visavis_protocol::Feature;
 
 use super::Hub;
 use super::inbound::LIVEKIT;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::model::Participant;
 use crate::room::News;
 use crate::store::{NODE_LEASE, StoreError};
@@ -24,27 +24,63 @@ fn lease(node: &str) -> String {
 }
 
 /// Says so for the first time. A file of this machine has no other users: who
-/// is inside by its word was so in a process that has ended, and may come back
-/// for a while if it can.
+/// is inside by its word was so in a process that has ended. Those of one that
+/// ended just now may come back for a while if they can; rooms whose time has
+/// come meanwhile are over before anyone sees them.
 pub(super) async fn enlist(hub: &Hub) -> Result<(), StoreError> {
     if hub.store.is_shared() {
         return renew(hub).await;
     }
-    sweep(hub, |who| !who.features.has(Feature::Resume)).await
+    let now = Clock::real();
+    for node in hub.store.dead_nodes(Timestamp(i64::MAX)).await? {
+        let lease_end = hub.store.lease_end(&lease(&node)).await?;
+        let may_resume = lease_end.is_none_or(|until| until > now);
+        let last_alive = lease_end.map(|until| now.after(NODE_LEASE).since(until));
+        take_out(hub, &node, last_alive, |who| {
+            !may_resume || !who.features.has(Feature::Resume)
+        })
+        .await?;
+    }
+    let mut tx = hub.store.begin().await?;
+    tx.purge_leases(now).await?;
+    tx.commit().await?;
+    hub.tend().await
 }
 
 /// Says so as long as this process lives, and looks after the others.
 pub(super) async fn stay_alive(hub: Arc<Hub>) {
-    if !hub.store.is_shared() {
-        tokio::select! {
-            () = hub.cancel.cancelled() => return,
-            () = tokio::time::sleep(hub.config.limits.resume_window) => {}
-        }
-        if let Err(error) = sweep(&hub, |_| true).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "cannot clean up");
-        }
-        return;
+    match hub.store.is_shared() {
+        true => among_others(hub).await,
+        false => alone(hub).await,
     }
+}
+
+/// Says so while there are people inside, for the next process; when nobody of
+/// the last one can come back any more, all of them are out.
+async fn alone(hub: Arc<Hub>) {
+    let mut beat = tokio::time::interval(HEARTBEAT);
+    let window = tokio::time::sleep(hub.config.limits.resume_window);
+    tokio::pin!(window);
+    let mut swept = false;
+    loop {
+        let done = tokio::select! {
+            () = hub.cancel.cancelled() => return,
+            _ = beat.tick() => match hub.awake() {
+                0 => continue,
+                _ => renew(&hub).await,
+            },
+            () = &mut window, if !swept => {
+                swept = true;
+                sweep(&hub, Timestamp(i64::MAX)).await
+            }
+        };
+        if let Err(error) = done {
+            tracing::warn!(error = &error as &dyn std::error::Error, "no heartbeat");
+        }
+    }
+}
+
+async fn among_others(hub: Arc<Hub>) {
     let mut last = Instant::now();
     let mut unbroken_since = last;
     loop {
@@ -61,7 +97,7 @@ pub(super) async fn stay_alive(hub: Arc<Hub>) {
             if unbroken_since.elapsed() < GRACE {
                 return Ok(());
             }
-            sweep(&hub, |_| true).await
+            sweep(&hub, Clock::real()).await
         };
         if let Err(error) = done.await {
             tracing::warn!(error = &error as &dyn std::error::Error, "no heartbeat");
@@ -78,19 +114,31 @@ async fn renew(hub: &Hub) -> Result<(), StoreError> {
         .map(drop)
 }
 
-/// Takes out whoever is inside by the word of a node that is dead.
-async fn sweep(hub: &Hub, over: impl Fn(&Participant) -> bool) -> Result<(), StoreError> {
-    for node in hub.store.dead_nodes(Clock::real()).await? {
-        if node == hub.node || node == LIVEKIT {
-            continue;
-        }
-        tracing::warn!(node, "a node has died");
-        let people = hub.store.participants_of_node(&node).await?;
-        for who in people.into_iter().filter(&over) {
-            let (room, client) = (who.room, who.client);
-            hub.left(who, false).await?;
-            hub.announce(room, News::Left { client }).await;
-        }
+/// Takes out whoever is inside by the word of a node that is dead by then.
+async fn sweep(hub: &Hub, now: Timestamp) -> Result<(), StoreError> {
+    for node in hub.store.dead_nodes(now).await? {
+        take_out(hub, &node, None, |_| true).await?;
+    }
+    Ok(())
+}
+
+/// Takes out people of a node that has died, so long ago where that is known.
+async fn take_out(
+    hub: &Hub,
+    node: &str,
+    ago: Option<Duration>,
+    over: impl Fn(&Participant) -> bool,
+) -> Result<(), StoreError> {
+    if node == hub.node || node == LIVEKIT {
+        return Ok(());
+    }
+    tracing::warn!(node, "a node has died");
+    let people = hub.store.participants_of_node(node).await?;
+    for mut who in people.into_iter().filter(&over) {
+        let (room, client) = (who.room, who.client);
+        who.left_at = ago.map(|ago| who.joined_at.max(hub.clock.now().before(ago)));
+        hub.left(who, false).await?;
+        hub.announce(room, News::Left { client }).await;
     }
     Ok(())
 }
