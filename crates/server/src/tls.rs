@@ -44,7 +44,7 @@ pub enum TlsError {
 }
 
 /// One connection.
-pub(crate) type Stream = Either<TcpStream, TlsStream<TcpStream>>;
+pub(crate) type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 /// An address that is listened on.
 pub(crate) struct Doorway {
@@ -100,7 +100,7 @@ async fn secure(
     peer: SocketAddr,
 ) -> Option<(Stream, SocketAddr)> {
     match timeout(HANDSHAKE_LIMIT, tls.accept(socket)).await {
-        Ok(Ok(secured)) => Some((Either::Right(secured), peer)),
+        Ok(Ok(secured)) => Some((Either::Right(Box::new(secured)), peer)),
         Ok(Err(error)) => {
             tracing::debug!(%peer, %error, "no TLS with this client");
             None

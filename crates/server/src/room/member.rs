@@ -261,7 +261,7 @@ mod tests {
         }
         let frames: Vec<Frame> = backlog.into_frames().collect();
         assert_eq!(frames.len(), RESUME_BACKLOG);
-        assert_eq!(frames[0].as_str(), "3");
+        assert_eq!(&*frames[0], "3");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a room says, written once for however many it goes to.
 
-use axum::extract::ws::Utf8Bytes;
+use std::sync::Arc;
+
 use serde_json::value::RawValue;
 use visavis_protocol::{ErrorCode, Feature, Features, RelayDown, RelayKind, ServerMessage};
 
@@ -8,7 +9,7 @@ use crate::id::ClientId;
 use crate::refusal::Refusal;
 
 /// A message in writing; copies share the bytes.
-pub(crate) type Frame = Utf8Bytes;
+pub(crate) type Frame = Arc<str>;
 
 pub(crate) fn frame(message: &ServerMessage) -> Frame {
     message.to_json().into()

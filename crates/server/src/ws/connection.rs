@@ -2,13 +2,11 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
+use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Error;
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
-use bytes::Bytes;
-use futures_util::SinkExt;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use visavis_protocol::limits::{CLOSING_MESSAGE_BYTES, MAX_MESSAGE_BYTES};
@@ -17,12 +15,18 @@ use visavis_protocol::{CloseCode, Envelope, ErrorCode};
 use super::keepalive::{Due, KeepAlive};
 use super::outbox::{Queue, outbox};
 use super::rate::{MessageRate, Verdict};
+use super::wire::{self, Heard, WireError};
 use crate::hub::Hub;
 use crate::id::SocketId;
 use crate::refusal::Refusal;
 use crate::room::Frame;
 use crate::session::{Caller, Session};
+use crate::tls::Stream;
 
+type Wire = wire::Wire<Stream>;
+
+/// What is gathered before it is sent.
+const SEND_BYTES: usize = 64 * 1024;
 /// How long a client has to read why it is closed.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
@@ -40,7 +44,7 @@ enum End {
 }
 
 struct Connection {
-    socket: WebSocket,
+    wire: Wire,
     queue: Queue,
     session: Session,
     parting: CancellationToken,
@@ -51,18 +55,13 @@ struct Connection {
     paused_until: Option<Instant>,
 }
 
-pub(super) async fn run(
-    socket: WebSocket,
-    id: SocketId,
-    hub: Arc<Hub>,
-    caller: Caller,
-    limited: bool,
-) {
+pub(super) async fn run(wire: Wire, id: SocketId, hub: Arc<Hub>, caller: Caller, limited: bool) {
+    let _connected = hub.metrics.connected();
     let now = Instant::now();
     let limits = &hub.config.limits;
     let (outbox, queue) = outbox();
     let mut connection = Connection {
-        socket,
+        wire,
         queue,
         parting: hub.parting.clone(),
         keep_alive: KeepAlive::new(now, limits.ping_interval, limits.silence_limit),
@@ -77,12 +76,13 @@ pub(super) async fn run(
 
 impl Connection {
     async fn serve(&mut self) -> Result<Infallible, End> {
+        let mut alarm = pin!(sleep_until(self.keep_alive.deadline().into()));
         loop {
             let now = Instant::now();
             match self.keep_alive.due(now) {
                 Due::Nothing => {}
                 Due::Ping => {
-                    self.write(Message::Ping(Bytes::new())).await?;
+                    self.wire.ping();
                     self.flush().await?;
                 }
                 Due::Silent => return Err(End::Broken),
@@ -90,6 +90,12 @@ impl Connection {
             self.paused_until = self.paused_until.filter(|until| *until > now);
             let wake = self.keep_alive.deadline();
             let wake = self.paused_until.map_or(wake, |until| until.min(wake));
+            // One that rings too early finds nothing due; setting it anew for
+            // every message would cost more.
+            let rings = alarm.deadline().into_std();
+            if rings > wake || rings <= now {
+                alarm.as_mut().reset(wake.into());
+            }
             tokio::select! {
                 () = self.parting.cancelled() => {
                     if let Some(last) = self.queue.waiting() {
@@ -98,40 +104,37 @@ impl Connection {
                     return Err(End::Close(CloseCode::GoingAway));
                 }
                 next = self.queue.next() => self.send(next.map_err(End::Close)?).await?,
-                () = sleep_until(wake.into()) => {}
-                message = self.socket.recv(), if self.paused_until.is_none() => {
-                    self.take(message).await?;
+                () = &mut alarm => {}
+                heard = self.wire.next(), if self.paused_until.is_none() => {
+                    // Not in the future of a connection that is idle.
+                    Box::pin(self.take(heard.map_err(over)?)).await?;
                 }
             }
         }
     }
 
-    async fn take(&mut self, message: Option<Result<Message, Error>>) -> Result<(), End> {
-        let message = match message {
-            None => return Err(End::Broken),
-            Some(Err(error)) => return Err(failed(error)),
-            Some(Ok(message)) => message,
-        };
+    async fn take(&mut self, heard: Heard) -> Result<(), End> {
         let now = Instant::now();
         self.keep_alive.heard(now);
-        match message {
-            Message::Text(text) if text.len() > CLOSING_MESSAGE_BYTES => {
+        match heard {
+            Heard::Text(text) if text.len() > CLOSING_MESSAGE_BYTES => {
                 return Err(End::Close(CloseCode::TooBig));
             }
-            Message::Binary(bytes) if bytes.len() > CLOSING_MESSAGE_BYTES => {
+            Heard::Binary(bytes) if bytes > CLOSING_MESSAGE_BYTES => {
                 return Err(End::Close(CloseCode::TooBig));
             }
-            Message::Text(text) if text.len() > MAX_MESSAGE_BYTES => {
+            Heard::Text(text) if text.len() > MAX_MESSAGE_BYTES => {
                 let why = format!("a message has at most {MAX_MESSAGE_BYTES} bytes");
                 self.refuse(ErrorCode::MessageTooLarge, why);
             }
-            Message::Text(text) => Box::pin(self.session.hear(&text)).await,
-            Message::Binary(_) => {
+            Heard::Text(text) => self.session.hear(&text).await,
+            Heard::Binary(_) => {
                 let why = "messages are JSON in text frames; this one is binary";
                 self.refuse(ErrorCode::BadMessage, why);
             }
-            Message::Ping(_) | Message::Pong(_) => {}
-            Message::Close(_) => return Err(End::Closed),
+            Heard::Ping => self.flush().await?,
+            Heard::Pong => {}
+            Heard::Close => return Err(End::Closed),
         }
         let verdict = self.rate.as_mut().map(|rate| rate.count(now));
         match verdict.unwrap_or(Verdict::Go) {
@@ -142,8 +145,8 @@ impl Connection {
             }
             Verdict::TooMuch => {
                 self.refuse(ErrorCode::RateLimited, "too many messages for too long");
-                while let Some(frame) = self.queue.waiting() {
-                    self.write(Message::Text(frame)).await?;
+                if let Some(frame) = self.queue.waiting() {
+                    self.send(frame).await?;
                 }
                 Err(End::Close(CloseCode::RateLimited))
             }
@@ -159,19 +162,17 @@ impl Connection {
     async fn send(&mut self, first: Frame) -> Result<(), End> {
         let mut frame = Some(first);
         while let Some(text) = frame {
-            self.write(Message::Text(text)).await?;
+            self.wire.text(&text);
             frame = self.queue.waiting();
+            if frame.is_none() || self.wire.waiting() > SEND_BYTES {
+                self.flush().await?;
+            }
         }
-        self.flush().await
-    }
-
-    async fn write(&mut self, message: Message) -> Result<(), End> {
-        let written = self.socket.feed(message);
-        guarded(written, &self.parting, &self.queue, &self.keep_alive).await
+        Ok(())
     }
 
     async fn flush(&mut self) -> Result<(), End> {
-        let flushed = self.socket.flush();
+        let flushed = self.wire.flush();
         guarded(flushed, &self.parting, &self.queue, &self.keep_alive).await
     }
 
@@ -179,25 +180,20 @@ impl Connection {
     async fn finish(mut self, end: End) {
         tracing::info!(?end, "the connection is over");
         self.session.end(matches!(end, End::Broken)).await;
-        let close = match end {
+        match end {
             End::Broken => return,
-            End::Closed => None,
-            End::Close(code) => Some(code),
-            End::CutOff => Some(CloseCode::TooBig),
-        };
+            // The answer to its close frame waits to be sent.
+            End::Closed => {}
+            End::Close(code) => self.wire.close(code as u16),
+            End::CutOff => self.wire.close(CloseCode::TooBig as u16),
+        }
         let goodbye = async {
-            if let Some(code) = close {
-                let frame = CloseFrame {
-                    code: code as u16,
-                    reason: Utf8Bytes::default(),
-                };
-                let _ = self.socket.send(Message::Close(Some(frame))).await;
-            }
+            let _ = self.wire.flush().await;
             if let End::CutOff = end {
                 // Nothing can be read any more; a reset at once would overtake the frame.
                 std::future::pending::<()>().await;
             }
-            while let Some(Ok(_)) = self.socket.recv().await {}
+            while self.wire.next().await.is_ok() {}
         };
         // Over when the client has closed too, or will not.
         let _ = timeout(CLOSE_GRACE, goodbye).await;
@@ -206,7 +202,7 @@ impl Connection {
 
 /// Waits for a write, but not for a client that does not read.
 async fn guarded(
-    write: impl Future<Output = Result<(), Error>>,
+    write: impl Future<Output = io::Result<()>>,
     parting: &CancellationToken,
     queue: &Queue,
     keep_alive: &KeepAlive,
@@ -219,9 +215,10 @@ async fn guarded(
     }
 }
 
-fn failed(error: Error) -> End {
-    match error.into_inner().downcast_ref::<tungstenite::Error>() {
-        Some(tungstenite::Error::Capacity(_)) => End::CutOff,
-        _ => End::Broken,
+fn over(error: WireError) -> End {
+    tracing::debug!(%error, "nothing more is read");
+    match error {
+        WireError::TooBig => End::CutOff,
+        WireError::Broken(_) | WireError::Protocol(_) => End::Broken,
     }
 }

@@ -126,10 +126,10 @@ mod tests {
     fn a_full_queue_closes_the_connection_by_messages_and_by_bytes() {
         let (outbox, queue) = outbox();
         for _ in 0..QUEUE_MESSAGES {
-            outbox.send(Frame::from_static("x"));
+            outbox.send(Frame::from("x"));
         }
         assert!(!is_closed(&queue));
-        outbox.send(Frame::from_static("x"));
+        outbox.send(Frame::from("x"));
         assert!(is_closed(&queue));
 
         let (outbox, queue) = super::outbox();
@@ -138,7 +138,7 @@ mod tests {
             outbox.send(frame.clone());
         }
         assert!(!is_closed(&queue));
-        outbox.send(Frame::from_static("x"));
+        outbox.send(Frame::from("x"));
         assert!(is_closed(&queue));
     }
 

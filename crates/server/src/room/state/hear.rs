@@ -148,6 +148,6 @@ impl RoomState {
 pub(super) fn relay(to: ClientId, frame: &Frame) -> News {
     News::Relay {
         to,
-        frame: frame.as_str().to_owned(),
+        frame: frame.to_string(),
     }
 }

@@ -245,7 +245,7 @@ impl RoomState {
         let frame = frame(&ServerMessage::Reaction(down));
         let mut effects = self.spread_reaction(&frame);
         effects.push(Effect::Publish(News::Reaction {
-            frame: frame.as_str().to_owned(),
+            frame: frame.to_string(),
         }));
         Ok(effects)
     }
