@@ -166,10 +166,20 @@ impl Hub {
 
     /// The task of a stored room; there is one from now on.
     pub fn wake(self: &Arc<Self>, room: &Room) -> RoomHandle {
+        self.wake_as(room, None)
+    }
+
+    /// The same for a room that was just made, about which there is nothing to
+    /// read.
+    pub fn wake_new(self: &Arc<Self>, room: Room) -> RoomHandle {
+        self.wake_as(&room, Some(room.clone()))
+    }
+
+    fn wake_as(self: &Arc<Self>, room: &Room, new: Option<Room>) -> RoomHandle {
         let mut live = self.live();
         let handle = live.entry(room.uid).or_insert_with(|| {
             self.moved(room.uid);
-            room::spawn(Arc::clone(self), room)
+            room::spawn(Arc::clone(self), room, new)
         });
         handle.clone()
     }
@@ -234,7 +244,10 @@ impl Hub {
 async fn part(hub: Arc<Hub>) {
     hub.cancel.cancelled().await;
     hub.rooms.close();
-    if tokio::time::timeout(LAST_WORDS, hub.rooms.wait()).await.is_err() {
+    if tokio::time::timeout(LAST_WORDS, hub.rooms.wait())
+        .await
+        .is_err()
+    {
         tracing::warn!(rooms = hub.rooms.len(), "rooms did not end in time");
     }
     hub.parting.cancel();

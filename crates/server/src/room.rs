@@ -12,7 +12,7 @@ mod state;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
@@ -48,7 +48,7 @@ pub(crate) struct RoomHandle(Arc<Address>);
 struct Address {
     uid: Uuid,
     names: Vec<String>,
-    inputs: mpsc::Sender<Input>,
+    inputs: mpsc::Sender<Box<Input>>,
 }
 
 /// The room is not alive any more: it is over, or sleeps.
@@ -66,7 +66,8 @@ pub(crate) enum Place {
 type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
 enum Input {
-    Join(Box<Applicant>, Entry, Outbox, Reply<()>),
+    Join(Applicant, Entry, Outbox, Reply<()>),
+    Enter(Box<Admitted>, Entry, Outbox),
     Resume(Resumer, Outbox, Reply<ClientId>),
     Say(Speaker, Envelope, Saying),
     Leave(Speaker),
@@ -75,12 +76,12 @@ enum Input {
     Find(ClientId, oneshot::Sender<Place>),
     Remove(ClientId, oneshot::Sender<bool>),
     Mute(ClientId, TrackSource, oneshot::Sender<bool>),
-    News(Box<News>),
+    News(News),
     CatchUp,
     Amend(ClientId, Amendment, oneshot::Sender<bool>),
     Post(Box<RawValue>, Option<ClientId>, Reply<()>),
-    Changed(Box<Room>),
-    Over(Box<Room>, EndReason),
+    Changed(Room),
+    Over(Room, EndReason),
 }
 
 impl RoomHandle {
@@ -112,8 +113,19 @@ impl RoomHandle {
         entry: Entry,
         outbox: Outbox,
     ) -> Result<Result<(), Refusal>, Asleep> {
-        self.ask(|reply| Input::Join(Box::new(applicant), entry, outbox, reply))
+        self.ask(|reply| Input::Join(applicant, entry, outbox, reply))
             .await
+    }
+
+    /// Shows round someone whom the store has let in already.
+    pub async fn enter(
+        &self,
+        admitted: Admitted,
+        entry: Entry,
+        outbox: Outbox,
+    ) -> Result<(), Asleep> {
+        let admitted = Box::new(admitted);
+        self.tell(Input::Enter(admitted, entry, outbox)).await
     }
 
     /// Lets someone in again; the id that it has.
@@ -171,7 +183,7 @@ impl RoomHandle {
 
     /// Another node tells something, or this one heard of it otherwise.
     pub async fn news(&self, news: News) {
-        let _ = self.tell(Input::News(Box::new(news))).await;
+        let _ = self.tell(Input::News(news)).await;
     }
 
     /// News may have been missed.
@@ -197,16 +209,20 @@ impl RoomHandle {
     /// The room was changed.
     pub async fn changed(&self, room: Room) {
         // Who wakes it later reads it anew.
-        let _ = self.tell(Input::Changed(Box::new(room))).await;
+        let _ = self.tell(Input::Changed(room)).await;
     }
 
     /// The room has ended, and nobody is inside any more.
     pub async fn over(&self, room: Room, reason: EndReason) {
-        let _ = self.tell(Input::Over(Box::new(room), reason)).await;
+        let _ = self.tell(Input::Over(room, reason)).await;
     }
 
     async fn tell(&self, input: Input) -> Result<(), Asleep> {
-        self.0.inputs.send(input).await.map_err(|_| Asleep)
+        self.0
+            .inputs
+            .send(Box::new(input))
+            .await
+            .map_err(|_| Asleep)
     }
 
     async fn ask<T>(&self, input: impl FnOnce(oneshot::Sender<T>) -> Input) -> Result<T, Asleep> {
@@ -216,8 +232,8 @@ impl RoomHandle {
     }
 }
 
-/// Starts a room's task.
-pub(crate) fn spawn(hub: Arc<Hub>, room: &Room) -> RoomHandle {
+/// Starts a room's task; one that is new need not be read.
+pub(crate) fn spawn(hub: Arc<Hub>, room: &Room, new: Option<Room>) -> RoomHandle {
     let (inputs, inbox) = mpsc::channel(INPUTS);
     let address = Address {
         uid: room.uid,
@@ -226,12 +242,17 @@ pub(crate) fn spawn(hub: Arc<Hub>, room: &Room) -> RoomHandle {
     };
     let span = tracing::info_span!(parent: None, "room", id = room.code);
     let rooms = hub.rooms.clone();
-    rooms.spawn(run(hub, room.uid, inbox).instrument(span));
+    rooms.spawn(run(hub, room.uid, new, inbox).instrument(span));
     RoomHandle(Arc::new(address))
 }
 
-async fn run(hub: Arc<Hub>, uid: Uuid, inbox: mpsc::Receiver<Input>) {
-    match load(&hub, uid).await {
+async fn run(hub: Arc<Hub>, uid: Uuid, new: Option<Room>, inbox: mpsc::Receiver<Box<Input>>) {
+    let window = hub.config.limits.resume_window;
+    let state = match new {
+        Some(room) => Ok(Some(RoomState::new(room, Vec::new(), Vec::new(), window))),
+        None => load(&hub, uid, window).await,
+    };
+    match state {
         Ok(Some(state)) => {
             tracing::debug!("the room is awake");
             let task = RoomTask {
@@ -254,7 +275,7 @@ async fn run(hub: Arc<Hub>, uid: Uuid, inbox: mpsc::Receiver<Input>) {
 }
 
 /// Reads the room anew: it may have changed since it was found.
-async fn load(hub: &Hub, uid: Uuid) -> Result<Option<RoomState>, StoreError> {
+async fn load(hub: &Hub, uid: Uuid, window: Duration) -> Result<Option<RoomState>, StoreError> {
     let Some(room) = hub.store.find_room(&RoomKey::Uid(uid)).await? else {
         return Ok(None);
     };
@@ -263,7 +284,6 @@ async fn load(hub: &Hub, uid: Uuid) -> Result<Option<RoomState>, StoreError> {
     // Of this node nobody is inside before the task is, and whom a LiveKit server
     // has inside no message of ours reaches.
     present.retain(|who| who.node != hub.node && who.node != LIVEKIT);
-    let window = hub.config.limits.resume_window;
     Ok(Some(RoomState::new(room, chat, present, window)))
 }
 
@@ -273,11 +293,20 @@ struct RoomTask {
     /// Of the members who are here, of those who wait, and of those who were put
     /// out and have said nothing of leaving.
     outboxes: HashMap<SocketId, Outbox>,
-    inbox: mpsc::Receiver<Input>,
+    inbox: mpsc::Receiver<Box<Input>>,
     recorder: Recorder,
     errands: Errands,
     /// The store let nobody in from the line: it is asked again after a while.
     line_stalled: bool,
+}
+
+/// What a room's task does next.
+enum Step {
+    /// Those who did not come back in time are out.
+    Expire,
+    /// The store is tried again.
+    Retry,
+    Take(Box<Input>),
 }
 
 impl RoomTask {
@@ -286,19 +315,14 @@ impl RoomTask {
         loop {
             let deadline = self.state.next_deadline();
             let retry = self.line_stalled || !self.recorder.is_done();
-            tokio::select! { biased;
-                () = cancel.cancelled() => return self.end().await,
-                () = sleep_until(deadline.unwrap_or_else(Instant::now).into()), if deadline.is_some() => {
-                    let effects = self.state.expire(self.hub.clock.read());
-                    self.perform(effects).await;
-                }
-                () = tokio::time::sleep(RETRY), if retry => {
-                    self.recorder.work(&self.hub).await;
-                    self.line_stalled = false;
-                }
-                Some(input) = self.inbox.recv() => self.take(input).await,
-            }
-            self.serve_line().await;
+            let step = tokio::select! { biased;
+                () = cancel.cancelled() => return Box::pin(self.end()).await,
+                () = sleep_until(deadline.unwrap_or_else(Instant::now).into()), if deadline.is_some() => Step::Expire,
+                () = tokio::time::sleep(RETRY), if retry => Step::Retry,
+                Some(input) = self.inbox.recv() => Step::Take(input),
+            };
+            // Not in the future of a room where nothing happens.
+            Box::pin(self.go(step)).await;
             if self.state.is_idle() && self.recorder.is_done() && self.inbox.is_empty() {
                 break;
             }
@@ -308,11 +332,26 @@ impl RoomTask {
         tracing::debug!("the room sleeps");
     }
 
+    async fn go(&mut self, step: Step) {
+        match step {
+            Step::Expire => {
+                let effects = self.state.expire(self.hub.clock.read());
+                self.perform(effects).await;
+            }
+            Step::Retry => {
+                self.recorder.work(&self.hub).await;
+                self.line_stalled = false;
+            }
+            Step::Take(input) => self.take(*input).await,
+        }
+        self.serve_line().await;
+    }
+
     /// The server stops: what was said before is still passed on.
     async fn end(mut self) {
         self.inbox.close();
         while let Some(input) = self.inbox.recv().await {
-            self.take(input).await;
+            self.take(*input).await;
         }
     }
 
@@ -320,7 +359,12 @@ impl RoomTask {
         let now = self.hub.clock.read();
         let effects = match input {
             Input::Join(applicant, entry, outbox, reply) => {
-                return self.join(*applicant, entry, outbox, reply).await;
+                return self.join(applicant, entry, outbox, reply).await;
+            }
+            Input::Enter(admitted, entry, outbox) => {
+                self.outboxes.insert(entry.socket, outbox);
+                let Admitted { who, room } = *admitted;
+                self.state.enter(entry, who, room)
             }
             Input::Resume(resumer, outbox, reply) => {
                 let socket = resumer.entry.socket;
@@ -364,7 +408,7 @@ impl RoomTask {
                 let _ = reply.send(effects.is_some());
                 effects.unwrap_or_default()
             }
-            Input::News(news) => self.state.hear(*news),
+            Input::News(news) => self.state.hear(news),
             Input::CatchUp => self.catch_up().await,
             Input::Amend(client, amendment, reply) => {
                 let effects = self.state.amend(client, amendment);
@@ -382,7 +426,7 @@ impl RoomTask {
                     false => Vec::new(),
                 }
             }
-            Input::Changed(room) => self.state.changed(*room),
+            Input::Changed(room) => self.state.changed(room),
             Input::Over(room, reason) => {
                 let refusal = match room.deleted_at {
                     Some(_) => Refusal::room_not_found(),

@@ -7,37 +7,39 @@ mod bookings;
 mod chat;
 mod events;
 mod figures;
+mod lane;
 mod leases;
 mod migrations;
 mod participants;
 mod rooms;
 mod rtcs;
 mod sessions;
+mod tx;
 mod webhooks;
 
 use std::fmt;
 use std::fs::{File, TryLockError};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
-use sqlx::{Any, AnyPool, Executor, Row, Transaction};
+use sqlx::Row;
+use sqlx::any::{AnyPoolOptions, AnyRow};
 
 pub use crate::id::RoomKey;
 pub use figures::{RoomFigures, SessionFigures};
+use lane::{ACQUIRE_LIMIT, Lane, Lent};
 pub use leases::NODE_LEASE;
 pub use participants::Stay;
 pub use rtcs::Rtc;
+pub use tx::Tx;
 pub use webhooks::Delivery;
 
-/// How long a caller waits for a connection before the database counts as down.
-const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
-/// Connections to PostgreSQL, or readers of an SQLite file.
+/// Connections to PostgreSQL.
 const CONNECTIONS: u32 = 16;
-
+/// Readers of an SQLite file: each has a thread, and pages of its own.
+const READERS: usize = 4;
 /// Where rooms, people, chat and events are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Database {
@@ -137,10 +139,10 @@ impl From<serde_json::Error> for StoreError {
 #[derive(Debug, Clone)]
 pub struct Store {
     kind: Kind,
-    readers: AnyPool,
+    readers: Lane,
     /// The same as `readers` on PostgreSQL; one connection on SQLite, which has
     /// one writer at a time anyway.
-    writers: AnyPool,
+    writers: Lane,
     /// The file, where it is one.
     path: Option<String>,
 }
@@ -165,7 +167,7 @@ impl Store {
         let store = match database {
             Database::Memory => {
                 // Each connection to a memory database has one of its own.
-                let only = sqlite("sqlite::memory:", 1).await?;
+                let only = Lane::sqlite("sqlite::memory:", 1).await?;
                 Self {
                     kind: Kind::Sqlite,
                     readers: only.clone(),
@@ -175,10 +177,12 @@ impl Store {
             }
             Database::Sqlite(path) => {
                 let url = format!("sqlite:{path}?mode=rwc");
-                let writers = sqlite(&url, 1).await?;
+                let writers = Lane::sqlite(&url, 1).await?;
+                let readers = Lane::sqlite(&url, READERS).await?;
+                readers.keep_up();
                 Self {
                     kind: Kind::Sqlite,
-                    readers: sqlite(&url, CONNECTIONS).await?,
+                    readers,
                     writers,
                     path: Some(path.clone()),
                 }
@@ -187,7 +191,7 @@ impl Store {
                 let options = AnyPoolOptions::new()
                     .max_connections(CONNECTIONS)
                     .acquire_timeout(ACQUIRE_LIMIT);
-                let pool = options.connect_with(url.parse()?).await?;
+                let pool = Lane::Pool(options.connect_with(url.parse()?).await?);
                 Self {
                     kind: Kind::Postgres,
                     readers: pool.clone(),
@@ -196,7 +200,7 @@ impl Store {
                 }
             }
         };
-        migrations::run(store.kind, &store.writers).await?;
+        migrations::run(store.kind, &mut *store.write().await?).await?;
         Ok(store)
     }
 
@@ -222,7 +226,9 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn check(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.writers).await?;
+        sqlx::query("SELECT 1")
+            .execute(&mut *self.write().await?)
+            .await?;
         Ok(())
     }
 
@@ -231,73 +237,12 @@ impl Store {
         self.kind == Kind::Postgres
     }
 
-    /// Begins to write; nothing is there until [`Tx::commit`].
-    ///
-    /// # Errors
-    /// When the database is out of reach.
-    pub async fn begin(&self) -> Result<Tx, StoreError> {
-        let inner = match self.kind {
-            Kind::Sqlite => self.writers.begin_with("BEGIN IMMEDIATE").await?,
-            Kind::Postgres => self.writers.begin().await?,
-        };
-        Ok(Tx {
-            kind: self.kind,
-            inner,
-        })
+    async fn read(&self) -> Result<Lent, StoreError> {
+        self.readers.lend().await
     }
 
-    /// Ends all connections; what is running ends first.
-    pub async fn close(&self) {
-        self.writers.close().await;
-        self.readers.close().await;
-    }
-}
-
-async fn sqlite(url: &str, connections: u32) -> Result<AnyPool, StoreError> {
-    let options: AnyConnectOptions = url.parse()?;
-    let pool = AnyPoolOptions::new()
-        .min_connections(1)
-        .max_connections(connections)
-        .acquire_timeout(ACQUIRE_LIMIT)
-        // A memory database lives as long as its connection.
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                // NORMAL: a commit survives the end of the process, however it
-                // comes; only a loss of power may take the last ones.
-                let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
-                               PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 3000;";
-                connection.execute(pragmas).await.map(drop)
-            })
-        });
-    Ok(pool.connect_with(options).await?)
-}
-
-/// Writes that belong together.
-#[derive(Debug)]
-pub struct Tx {
-    kind: Kind,
-    inner: Transaction<'static, Any>,
-}
-
-impl Tx {
-    /// Makes it so. Dropped without it, nothing was written.
-    ///
-    /// # Errors
-    /// When it could not be made so.
-    pub async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.inner.commit().await?)
-    }
-
-    /// The clause that keeps a row for this transaction alone; SQLite's writer
-    /// is alone anyway.
-    fn for_update(&self) -> &'static str {
-        match self.kind {
-            Kind::Sqlite => "",
-            Kind::Postgres => " FOR UPDATE",
-        }
+    async fn write(&self) -> Result<Lent, StoreError> {
+        self.writers.lend().await
     }
 }
 

@@ -65,7 +65,6 @@ CREATE TABLE events (
     payload TEXT NOT NULL
 );
 CREATE INDEX events_uri ON events (uri, seq);
-CREATE INDEX events_at ON events (at);
 
 -- A webhook's body, until its receiver has taken it.
 CREATE TABLE deliveries (

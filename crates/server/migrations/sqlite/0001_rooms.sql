@@ -46,17 +46,16 @@ CREATE TABLE participants (
 );
 CREATE INDEX participants_room ON participants (room, joined_at);
 CREATE UNIQUE INDEX participants_present ON participants (room, client) WHERE left_at IS NULL;
-CREATE INDEX participants_node ON participants (node) WHERE left_at IS NULL;
 
 CREATE TABLE chat (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq INTEGER PRIMARY KEY,
     room TEXT NOT NULL REFERENCES rooms (uid) ON DELETE CASCADE,
     entry TEXT NOT NULL
 );
 CREATE INDEX chat_room ON chat (room, seq);
 
 CREATE TABLE events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq INTEGER PRIMARY KEY,
     id TEXT NOT NULL,
     at BIGINT NOT NULL,
     room TEXT,
@@ -65,11 +64,10 @@ CREATE TABLE events (
     payload TEXT NOT NULL
 );
 CREATE INDEX events_uri ON events (uri, seq);
-CREATE INDEX events_at ON events (at);
 
 -- A webhook's body, until its receiver has taken it.
 CREATE TABLE deliveries (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq INTEGER PRIMARY KEY,
     event TEXT NOT NULL,
     room TEXT NOT NULL,
     url TEXT NOT NULL,

@@ -37,8 +37,6 @@ pub(crate) enum Pass {
     None,
     /// A host's word: through the waiting room, and a locked door.
     Word,
-    /// It has just made the room: before its time, too.
-    Creator,
 }
 
 impl Applicant {
@@ -124,16 +122,14 @@ impl Hub {
         applicant: Applicant,
     ) -> Result<Admitted, Refusal> {
         let mut tx = self.store.begin().await.map_err(store_failed)?;
-        let room = tx.lock_room(uid).await.map_err(store_failed)?;
-        let room = room.filter(|room| room.deleted_at.is_none());
-        let room = room.ok_or_else(Refusal::room_not_found)?;
+        let found = tx.lock_room_and_crowd(uid).await.map_err(store_failed)?;
+        let found = found.filter(|(room, ..)| room.deleted_at.is_none());
+        let (room, present, last) = found.ok_or_else(Refusal::room_not_found)?;
         let now = self.clock.now();
-        check_open(&room, &applicant, now)?;
-        if !self.config.auto_create && room.incarnation.is_none() && applicant.pass != Pass::Creator
-        {
+        check_open(&room, now)?;
+        if !self.config.auto_create && room.incarnation.is_none() {
             return Err(Refusal::room_not_found());
         }
-        let (present, last) = tx.crowd(uid).await.map_err(store_failed)?;
         // The order of joining is told by the time alone, on every node.
         let now = last.map_or(now, |last| now.max(Timestamp(last.0 + 1)));
         applicant.may_enter(&room, present)?;
@@ -146,7 +142,8 @@ impl Hub {
         Ok(admitted)
     }
 
-    async fn enter(
+    /// Comes in, and makes it so.
+    pub(super) async fn enter(
         &self,
         mut tx: Tx,
         sid: String,
@@ -257,10 +254,9 @@ impl Hub {
 }
 
 /// Whether people may come in now.
-fn check_open(room: &Room, applicant: &Applicant, now: Timestamp) -> Result<(), Refusal> {
+fn check_open(room: &Room, now: Timestamp) -> Result<(), Refusal> {
     match room.phase(now) {
         Phase::Open => Ok(()),
-        Phase::Pending if applicant.pass == Pass::Creator => Ok(()),
         Phase::Pending => Err(Refusal::room_not_open(room.opens_at)),
         Phase::Closed => Err(Refusal::room_ended()),
         Phase::Deleted => Err(Refusal::room_not_found()),

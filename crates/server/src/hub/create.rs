@@ -3,12 +3,12 @@
 use uuid::Uuid;
 use visavis_protocol::limits::MAX_NAME_CHARS;
 
-use super::{Happening, Hub};
-use crate::id::room_code;
+use super::{Admitted, Applicant, Happening, Hub};
 use crate::id::ulid::UlidKind;
+use crate::id::{room_code, short_id};
 use crate::lifecycle::booking::Booking;
 use crate::lifecycle::session::Session;
-use crate::model::Room;
+use crate::model::{Participant, Room};
 use crate::store::StoreError;
 
 /// A code is one of 1.4e14: more collisions in a row than this are no chance.
@@ -20,6 +20,8 @@ pub(super) enum Purpose<'a> {
     None,
     Session(&'a Session),
     Booking(&'a Booking),
+    /// Someone who is inside from the start.
+    First(&'a Applicant),
 }
 
 impl Hub {
@@ -41,8 +43,25 @@ impl Hub {
         draft: Room,
         purpose: Purpose<'_>,
     ) -> Result<Room, StoreError> {
-        self.create_with(draft, purpose, || room_code(&mut rand::rng()))
-            .await
+        let code = || room_code(&mut rand::rng());
+        let (room, _) = self.create_with(draft, purpose, code).await?;
+        Ok(room)
+    }
+
+    /// Makes a room with someone inside, in one go.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn create_for_first(
+        &self,
+        draft: Room,
+        first: &Applicant,
+    ) -> Result<Admitted, StoreError> {
+        let code = || room_code(&mut rand::rng());
+        match self.create_with(draft, Purpose::First(first), code).await? {
+            (room, Some(who)) => Ok(Admitted { who, room }),
+            (_, None) => Err(StoreError::Dangling("nobody came in".to_owned())),
+        }
     }
 
     async fn create_with(
@@ -50,7 +69,7 @@ impl Hub {
         draft: Room,
         purpose: Purpose<'_>,
         mut code: impl FnMut() -> String,
-    ) -> Result<Room, StoreError> {
+    ) -> Result<(Room, Option<Participant>), StoreError> {
         let mut room = draft;
         if room.ro.is_empty() {
             room.ro = self.ulid(UlidKind::Room);
@@ -63,10 +82,10 @@ impl Hub {
             match self.insert(&room, purpose).await {
                 Err(StoreError::Taken(what)) if what.contains("code") => {}
                 result => {
-                    result?;
+                    let (room, first) = result?;
                     self.cache.put(&room, self.clock.now()).await;
                     self.written();
-                    return Ok(room);
+                    return Ok((room, first));
                 }
             }
         }
@@ -88,14 +107,19 @@ impl Hub {
         self.ulids.make(kind, self.clock.now(), &mut rand::rng())
     }
 
-    async fn insert(&self, room: &Room, purpose: Purpose<'_>) -> Result<(), StoreError> {
+    /// The room as it is then, and who came first.
+    async fn insert(
+        &self,
+        room: &Room,
+        purpose: Purpose<'_>,
+    ) -> Result<(Room, Option<Participant>), StoreError> {
         debug_assert!(room.name.chars().count() <= MAX_NAME_CHARS);
         let mut tx = self.store.begin().await?;
         if room.rtc_name != room.ro {
             tx.free_rtc_name(&room.rtc_name).await?;
         }
         match purpose {
-            Purpose::None => {}
+            Purpose::None | Purpose::First(_) => {}
             Purpose::Session(session) => tx.insert_session(session).await?,
             Purpose::Booking(booking) => tx.insert_booking(booking).await?,
         }
@@ -104,7 +128,15 @@ impl Hub {
         }
         tx.insert_room(room).await?;
         self.note(&mut tx, room, 0, Happening::Created).await?;
-        tx.commit().await
+        if let Purpose::First(first) = purpose {
+            let sid = short_id("PA_", &mut rand::rng());
+            let (room, first) = (room.clone(), first.clone());
+            let entered = self.enter(tx, sid, room, 0, first, self.clock.now());
+            let (Admitted { who, room }, _) = entered.await?;
+            return Ok((room, Some(who)));
+        }
+        tx.commit().await?;
+        Ok((room.clone(), None))
     }
 }
 
@@ -121,11 +153,11 @@ mod tests {
         let draft = || Room::draft(hub.clock.now());
         let mut codes = ["abc-defg-hij", "abc-defg-hij", "abc-defg-hik"].into_iter();
         let mut next = || codes.next().unwrap().to_owned();
-        let first = hub
+        let (first, _) = hub
             .create_with(draft(), Purpose::None, &mut next)
             .await
             .unwrap();
-        let second = hub
+        let (second, _) = hub
             .create_with(draft(), Purpose::None, &mut next)
             .await
             .unwrap();

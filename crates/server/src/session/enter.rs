@@ -9,7 +9,7 @@ use super::caller::{Visitor, admission, applicant, creator};
 use super::{Session, already_in_room};
 use crate::access::principal::may_create;
 use crate::clock::Timestamp;
-use crate::hub::{Applicant, Pass, store_failed};
+use crate::hub::{Admitted, Applicant, Pass, store_failed};
 use crate::id::ResumeToken;
 use crate::model::{Phase, Room, RoomKind, Template};
 use crate::refusal::{Refusal, description, room_name};
@@ -38,17 +38,17 @@ impl Session {
             client: self.id,
             display_name: create.display_name.as_deref(),
             features: create.features,
-            pass: Pass::Creator,
+            pass: Pass::Word,
         };
         let applicant = applicant(&principal, creator(&principal), visitor)?;
         let draft = self.draft(create, applicant.user).await?;
-        let room = self.hub.create(draft).await.map_err(store_failed)?;
-        let handle = self.hub.wake(&room);
+        let made = self.hub.create_for_first(draft, &applicant).await;
+        let Admitted { who, room } = made.map_err(store_failed)?;
+        let handle = self.hub.wake_new(room.clone());
         let entry = self.entry(envelope, true);
-        handle
-            .join(applicant, entry, self.outbox.clone())
-            .await
-            .unwrap_or_else(|Asleep| Err(Refusal::server_busy()))?;
+        let entered = handle.enter(Admitted { who, room }, entry, self.outbox.clone());
+        // It sleeps only where the server stops.
+        entered.await.map_err(|Asleep| Refusal::server_busy())?;
         self.room = Some(handle);
         Ok(())
     }

@@ -12,7 +12,7 @@ impl Store {
     /// When the database failed.
     pub async fn booking(&self, link: &Link) -> Result<Option<Booking>, StoreError> {
         let row = sqlx::query("SELECT doc FROM bookings WHERE id = $1").bind(link_text(link));
-        let row = row.fetch_optional(&self.readers).await?;
+        let row = row.fetch_optional(&mut *self.read().await?).await?;
         row.as_ref().map(from_doc).transpose()
     }
 
@@ -22,8 +22,8 @@ impl Store {
     /// When the database failed.
     pub async fn bookings(&self, most: i64) -> Result<Vec<Booking>, StoreError> {
         let sql = "SELECT doc FROM bookings ORDER BY created_at DESC, id LIMIT $1";
-        let rows = sqlx::query(sql).bind(most).fetch_all(&self.readers);
-        from_docs(&rows.await?)
+        let rows = sqlx::query(sql).bind(most);
+        from_docs(&rows.fetch_all(&mut *self.read().await?).await?)
     }
 }
 
@@ -34,14 +34,13 @@ impl Tx {
     /// [`StoreError::Taken`] where there is one with this id.
     pub async fn insert_booking(&mut self, booking: &Booking) -> Result<(), StoreError> {
         let sql = "INSERT INTO bookings (id, status, created_at, doc) VALUES ($1, $2, $3, $4)";
-        sqlx::query(sql)
+        self.statement(sql)
             .bind(link_text(&booking.link))
             .bind(booking.status.as_str())
             .bind(booking.created_at.0)
             .bind(to_doc(booking)?)
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
+            .write()
+            .await
     }
 
     /// A booking; nobody else changes it before the end of this transaction.
@@ -49,12 +48,8 @@ impl Tx {
     /// # Errors
     /// When the database failed.
     pub async fn lock_booking(&mut self, link: &Link) -> Result<Option<Booking>, StoreError> {
-        let sql = match self.for_update() {
-            "" => "SELECT doc FROM bookings WHERE id = $1",
-            _ => "SELECT doc FROM bookings WHERE id = $1 FOR UPDATE",
-        };
-        let row = sqlx::query(sql).bind(link_text(link));
-        let row = row.fetch_optional(&mut *self.inner).await?;
+        let sql = "SELECT doc FROM bookings WHERE id = $1";
+        let row = self.locking(sql).bind(link_text(link)).optional().await?;
         row.as_ref().map(from_doc).transpose()
     }
 
@@ -63,12 +58,11 @@ impl Tx {
     /// # Errors
     /// When the database failed.
     pub async fn put_booking(&mut self, booking: &Booking) -> Result<(), StoreError> {
-        sqlx::query("UPDATE bookings SET status = $2, doc = $3 WHERE id = $1")
+        self.statement("UPDATE bookings SET status = $2, doc = $3 WHERE id = $1")
             .bind(link_text(&booking.link))
             .bind(booking.status.as_str())
             .bind(to_doc(booking)?)
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
+            .write()
+            .await
     }
 }

@@ -14,7 +14,7 @@ impl Store {
         sqlx::query("INSERT INTO chat (room, entry) VALUES ($1, $2)")
             .bind(room.to_string())
             .bind(to_doc(entry)?)
-            .execute(&self.writers)
+            .execute(&mut *self.write().await?)
             .await?;
         Ok(())
     }
@@ -27,7 +27,7 @@ impl Store {
         let sql = "SELECT entry FROM chat WHERE room = $1 ORDER BY seq DESC LIMIT $2";
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let rows = sqlx::query(sql).bind(room.to_string()).bind(most);
-        let mut chat: Vec<ChatEntry> = from_docs(&rows.fetch_all(&self.readers).await?)?;
+        let mut chat: Vec<ChatEntry> = from_docs(&rows.fetch_all(&mut *self.read().await?).await?)?;
         chat.reverse();
         Ok(chat)
     }

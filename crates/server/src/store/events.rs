@@ -24,7 +24,7 @@ impl Store {
         let sql = "SELECT seq, id, at, room, uri, label, payload FROM events \
                    WHERE uri = $1 AND seq > $2 ORDER BY seq LIMIT $3";
         let rows = sqlx::query(sql).bind(uri).bind(place).bind(most);
-        let rows = rows.fetch_all(&self.readers).await?;
+        let rows = rows.fetch_all(&mut *self.read().await?).await?;
         rows.iter().map(logged).collect()
     }
 
@@ -35,7 +35,7 @@ impl Store {
     pub async fn event_place(&self, uri: &str, id: &str) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT seq FROM events WHERE uri = $1 AND id = $2";
         let row = sqlx::query(sql).bind(uri).bind(id);
-        let row = row.fetch_optional(&self.readers).await?;
+        let row = row.fetch_optional(&mut *self.read().await?).await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
@@ -45,7 +45,7 @@ impl Store {
     /// When the database failed.
     pub async fn last_place(&self) -> Result<i64, StoreError> {
         let sql = "SELECT COALESCE(MAX(seq), 0) FROM events";
-        let row = sqlx::query(sql).fetch_one(&self.readers).await?;
+        let row = sqlx::query(sql).fetch_one(&mut *self.read().await?).await?;
         Ok(row.try_get(0)?)
     }
 }
@@ -58,16 +58,15 @@ impl Tx {
     pub async fn append_event(&mut self, event: &Event) -> Result<(), StoreError> {
         let sql = "INSERT INTO events (id, at, room, uri, label, payload) \
                    VALUES ($1, $2, $3, $4, $5, $6)";
-        sqlx::query(sql)
+        self.statement(sql)
             .bind(event.id.as_str())
             .bind(event.at.0)
             .bind(event.room.map(|room| room.to_string()))
             .bind(event.uri.as_str())
             .bind(event.label.as_str())
             .bind(event.payload.as_str())
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
+            .write()
+            .await
     }
 }
 

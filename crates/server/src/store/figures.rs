@@ -40,7 +40,10 @@ impl Store {
     /// When the database failed.
     pub async fn present_at(&self, node: &str) -> Result<i64, StoreError> {
         let sql = "SELECT COUNT(*) FROM participants WHERE node = $1 AND left_at IS NULL";
-        let row = sqlx::query(sql).bind(node).fetch_one(&self.readers).await?;
+        let row = sqlx::query(sql)
+            .bind(node)
+            .fetch_one(&mut *self.read().await?)
+            .await?;
         Ok(row.try_get(0)?)
     }
 
@@ -50,7 +53,7 @@ impl Store {
     /// When the database failed.
     pub async fn stored_rooms(&self) -> Result<i64, StoreError> {
         let sql = "SELECT COUNT(*) FROM rooms WHERE is_active = 1";
-        let row = sqlx::query(sql).fetch_one(&self.readers).await?;
+        let row = sqlx::query(sql).fetch_one(&mut *self.read().await?).await?;
         Ok(row.try_get(0)?)
     }
 
@@ -60,7 +63,10 @@ impl Store {
     /// When the database failed.
     pub async fn all_rooms(&self, most: i64) -> Result<Vec<Room>, StoreError> {
         let sql = "SELECT doc FROM rooms ORDER BY created_at LIMIT $1";
-        let rows = sqlx::query(sql).bind(most).fetch_all(&self.readers).await?;
+        let rows = sqlx::query(sql)
+            .bind(most)
+            .fetch_all(&mut *self.read().await?)
+            .await?;
         super::from_docs(&rows)
     }
 
@@ -77,7 +83,7 @@ impl Store {
                    WHERE s.status NOT IN ('STOPPED', 'CANCELLED') \
                    GROUP BY s.id, s.status, s.created_at ORDER BY s.created_at LIMIT $1";
         let rows = sqlx::query(sql).bind(MOST_SESSIONS);
-        let rows = rows.fetch_all(&self.readers).await?;
+        let rows = rows.fetch_all(&mut *self.read().await?).await?;
         let figures = |row: &sqlx::any::AnyRow| -> Result<_, StoreError> {
             Ok(SessionFigures {
                 id: row.try_get(0)?,
@@ -98,7 +104,7 @@ impl Store {
         let sql = "SELECT (SELECT COUNT(*) FROM incarnations WHERE room = $1), \
                    (SELECT COUNT(*) FROM chat WHERE room = $1)";
         let row = sqlx::query(sql).bind(room.to_string());
-        let row = row.fetch_one(&self.readers).await?;
+        let row = row.fetch_one(&mut *self.read().await?).await?;
         Ok(RoomFigures {
             lives: row.try_get(0)?,
             chat: row.try_get(1)?,

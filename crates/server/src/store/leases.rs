@@ -30,7 +30,7 @@ impl Store {
             .bind(holder)
             .bind(until.0)
             .bind(now.0)
-            .execute(&self.writers)
+            .execute(&mut *self.write().await?)
             .await?;
         Ok(result.rows_affected() > 0)
     }
@@ -43,7 +43,7 @@ impl Store {
         sqlx::query("DELETE FROM leases WHERE name = $1 AND holder = $2")
             .bind(name)
             .bind(holder)
-            .execute(&self.writers)
+            .execute(&mut *self.write().await?)
             .await?;
         Ok(())
     }
@@ -58,7 +58,7 @@ impl Store {
                    AND leases.until > $1)";
         let rows = sqlx::query(sql)
             .bind(now.0)
-            .fetch_all(&self.readers)
+            .fetch_all(&mut *self.read().await?)
             .await?;
         let node = |row: &sqlx::any::AnyRow| row.try_get::<String, _>(0);
         Ok(rows.iter().map(node).collect::<Result<_, _>>()?)
@@ -70,7 +70,7 @@ impl Store {
     /// When the database failed.
     pub async fn lease_end(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {
         let row = sqlx::query("SELECT until FROM leases WHERE name = $1").bind(name);
-        let row = row.fetch_optional(&self.readers).await?;
+        let row = row.fetch_optional(&mut *self.read().await?).await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?.map(Timestamp))
     }
 }
@@ -81,10 +81,9 @@ impl Tx {
     /// # Errors
     /// When the database failed.
     pub async fn purge_leases(&mut self, before: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM leases WHERE until < $1")
+        self.statement("DELETE FROM leases WHERE until < $1")
             .bind(before.0)
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
+            .write()
+            .await
     }
 }

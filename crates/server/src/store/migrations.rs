@@ -1,7 +1,7 @@
 //! The tables, a folder of numbered steps per dialect.
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{AnyPool, SqlSafeStr};
+use sqlx::{AnyConnection, SqlSafeStr};
 
 use super::{Kind, StoreError};
 
@@ -14,7 +14,7 @@ const STEPS: &[(i64, &str, &str, &str)] = &[(
 )];
 
 /// Takes every step that was not taken yet.
-pub(super) async fn run(kind: Kind, pool: &AnyPool) -> Result<(), StoreError> {
+pub(super) async fn run(kind: Kind, connection: &mut AnyConnection) -> Result<(), StoreError> {
     let step =
         |&(number, name, sqlite, postgres): &(i64, &'static str, &'static str, &'static str)| {
             let text = match kind {
@@ -30,7 +30,7 @@ pub(super) async fn run(kind: Kind, pool: &AnyPool) -> Result<(), StoreError> {
             )
         };
     Migrator::with_migrations(STEPS.iter().map(step).collect())
-        .run(pool)
+        .run(connection)
         .await
         .map_err(|error| StoreError::Failed(error.into()))
 }

@@ -1,6 +1,7 @@
 //! Who is, and who was, in a room.
 
 use sqlx::Row;
+use sqlx::any::AnyRow;
 use uuid::Uuid;
 
 use super::{Store, StoreError, Tx, from_doc, from_docs, to_doc};
@@ -34,7 +35,7 @@ impl Store {
             Stay::Any => "SELECT doc FROM participants WHERE room = $1 ORDER BY joined_at, sid",
         };
         let rows = sqlx::query(sql).bind(room.to_string());
-        from_docs(&rows.fetch_all(&self.readers).await?)
+        from_docs(&rows.fetch_all(&mut *self.read().await?).await?)
     }
 
     /// How many are in each of the rooms that anybody is in.
@@ -43,7 +44,7 @@ impl Store {
     /// When the database failed.
     pub async fn counts(&self) -> Result<Vec<(Uuid, u32)>, StoreError> {
         let sql = "SELECT room, COUNT(*) FROM participants WHERE left_at IS NULL GROUP BY room";
-        let rows = sqlx::query(sql).fetch_all(&self.readers).await?;
+        let rows = sqlx::query(sql).fetch_all(&mut *self.read().await?).await?;
         let count = |row: &sqlx::any::AnyRow| {
             let room = row.try_get::<String, _>(0).ok()?.parse().ok()?;
             let count = u32::try_from(row.try_get::<i64, _>(1).ok()?).ok()?;
@@ -58,8 +59,8 @@ impl Store {
     /// When the database failed.
     pub async fn participants_of_node(&self, node: &str) -> Result<Vec<Participant>, StoreError> {
         let sql = "SELECT doc FROM participants WHERE node = $1 AND left_at IS NULL";
-        let rows = sqlx::query(sql).bind(node).fetch_all(&self.readers);
-        from_docs(&rows.await?)
+        let rows = sqlx::query(sql).bind(node);
+        from_docs(&rows.fetch_all(&mut *self.read().await?).await?)
     }
 }
 
@@ -80,10 +81,13 @@ impl Tx {
         let sql = "SELECT \
                    (SELECT COUNT(*) FROM participants WHERE room = $1 AND left_at IS NULL), \
                    (SELECT MAX(joined_at) FROM participants WHERE room = $1)";
-        let row = sqlx::query(sql).bind(room.to_string());
-        let row = row.fetch_one(&mut *self.inner).await?;
-        let count = u32::try_from(row.try_get::<i64, _>(0)?).unwrap_or(u32::MAX);
-        Ok((count, row.try_get::<Option<i64>, _>(1)?.map(Timestamp)))
+        let row = self
+            .statement(sql)
+            .bind(room.to_string())
+            .optional()
+            .await?;
+        let row = row.ok_or(sqlx::Error::RowNotFound)?;
+        crowd(&row, 0)
     }
 
     /// Those who are in a room, in the order of joining.
@@ -93,8 +97,7 @@ impl Tx {
     pub async fn present(&mut self, room: Uuid) -> Result<Vec<Participant>, StoreError> {
         let sql = "SELECT doc FROM participants WHERE room = $1 AND left_at IS NULL \
                    ORDER BY joined_at, sid";
-        let rows = sqlx::query(sql).bind(room.to_string());
-        from_docs(&rows.fetch_all(&mut *self.inner).await?)
+        from_docs(&self.statement(sql).bind(room.to_string()).all().await?)
     }
 
     /// Someone comes in.
@@ -104,7 +107,7 @@ impl Tx {
     pub async fn insert_participant(&mut self, who: &Participant) -> Result<(), StoreError> {
         let sql = "INSERT INTO participants (sid, room, client, node, joined_at, left_at, doc) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        sqlx::query(sql)
+        self.statement(sql)
             .bind(who.sid.as_str())
             .bind(who.room.to_string())
             .bind(who.client.to_string())
@@ -112,9 +115,8 @@ impl Tx {
             .bind(who.joined_at.0)
             .bind(who.left_at.map(|at| at.0))
             .bind(to_doc(who)?)
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
+            .write()
+            .await
     }
 
     /// A stay that is not over; nobody else changes it before the end of this
@@ -127,19 +129,14 @@ impl Tx {
         room: Uuid,
         client: Uuid,
     ) -> Result<Option<Participant>, StoreError> {
-        let sql = match self.for_update() {
-            "" => {
-                "SELECT doc FROM participants WHERE room = $1 AND client = $2 AND left_at IS NULL"
-            }
-            _ => {
-                "SELECT doc FROM participants WHERE room = $1 AND client = $2 AND left_at IS NULL \
-                 FOR UPDATE"
-            }
-        };
-        let row = sqlx::query(sql)
+        let sql =
+            "SELECT doc FROM participants WHERE room = $1 AND client = $2 AND left_at IS NULL";
+        let row = self
+            .locking(sql)
             .bind(room.to_string())
-            .bind(client.to_string());
-        let row = row.fetch_optional(&mut *self.inner).await?;
+            .bind(client.to_string())
+            .optional()
+            .await?;
         row.as_ref().map(from_doc).transpose()
     }
 
@@ -148,8 +145,11 @@ impl Tx {
     /// # Errors
     /// When the database failed.
     pub async fn stay(&mut self, sid: &str) -> Result<Option<Participant>, StoreError> {
-        let row = sqlx::query("SELECT doc FROM participants WHERE sid = $1").bind(sid);
-        let row = row.fetch_optional(&mut *self.inner).await?;
+        let row = self
+            .statement("SELECT doc FROM participants WHERE sid = $1")
+            .bind(sid)
+            .optional()
+            .await?;
         row.as_ref().map(from_doc).transpose()
     }
 
@@ -174,16 +174,24 @@ impl Tx {
     ) -> Result<bool, StoreError> {
         let sql = "UPDATE participants SET node = $3, left_at = $4, doc = $5 \
                    WHERE sid = $1 AND node = $2 AND left_at IS NULL";
-        let result = sqlx::query(sql)
+        let changed = self
+            .statement(sql)
             .bind(who.sid.as_str())
             .bind(from)
             .bind(who.node.as_str())
             .bind(who.left_at.map(|at| at.0))
             .bind(to_doc(who)?)
-            .execute(&mut *self.inner)
+            .count()
             .await?;
-        Ok(result.rows_affected() > 0)
+        Ok(changed > 0)
     }
+}
+
+/// What [`Tx::crowd`] reads, from this column on.
+pub(super) fn crowd(row: &AnyRow, from: usize) -> Result<(u32, Option<Timestamp>), StoreError> {
+    let count = u32::try_from(row.try_get::<i64, _>(from)?).unwrap_or(u32::MAX);
+    let last = row.try_get::<Option<i64>, _>(from + 1)?;
+    Ok((count, last.map(Timestamp)))
 }
 
 /// Someone who left, as of then.

@@ -3,6 +3,7 @@
 use sqlx::Row;
 use uuid::Uuid;
 
+use super::participants::crowd;
 use super::{Store, StoreError, Tx, from_doc, from_docs, to_doc};
 use crate::clock::Timestamp;
 use crate::id::RoomKey;
@@ -25,8 +26,9 @@ impl Store {
             ),
             RoomKey::Name(name) => ("SELECT doc FROM rooms WHERE rtc_name = $1", name.clone()),
         };
-        let row = sqlx::query(sql).bind(text).fetch_optional(&self.readers);
-        row.await?.as_ref().map(from_doc).transpose()
+        let row = sqlx::query(sql).bind(text);
+        let row = row.fetch_optional(&mut *self.read().await?).await?;
+        row.as_ref().map(from_doc).transpose()
     }
 
     /// The room made for this, the newest where there were several.
@@ -36,10 +38,9 @@ impl Store {
     pub async fn find_linked(&self, link: &Link) -> Result<Option<Room>, StoreError> {
         let sql = "SELECT doc FROM rooms WHERE link = $1 AND deleted_at IS NULL \
                    ORDER BY created_at DESC LIMIT 1";
-        let row = sqlx::query(sql)
-            .bind(link_text(link))
-            .fetch_optional(&self.readers);
-        row.await?.as_ref().map(from_doc).transpose()
+        let row = sqlx::query(sql).bind(link_text(link));
+        let row = row.fetch_optional(&mut *self.read().await?).await?;
+        row.as_ref().map(from_doc).transpose()
     }
 
     /// The rooms that are open to see, oldest first.
@@ -49,8 +50,8 @@ impl Store {
     pub async fn public_rooms(&self, most: i64) -> Result<Vec<Room>, StoreError> {
         let sql = "SELECT doc FROM rooms WHERE is_private = 0 AND is_active = 1 \
                    ORDER BY created_at LIMIT $1";
-        let rows = sqlx::query(sql).bind(most).fetch_all(&self.readers);
-        from_docs(&rows.await?)
+        let rows = sqlx::query(sql).bind(most);
+        from_docs(&rows.fetch_all(&mut *self.read().await?).await?)
     }
 
     /// All rooms that are not over, oldest first.
@@ -59,8 +60,8 @@ impl Store {
     /// When the database failed.
     pub async fn active_rooms(&self, most: i64) -> Result<Vec<Room>, StoreError> {
         let sql = "SELECT doc FROM rooms WHERE is_active = 1 ORDER BY created_at LIMIT $1";
-        let rows = sqlx::query(sql).bind(most).fetch_all(&self.readers);
-        from_docs(&rows.await?)
+        let rows = sqlx::query(sql).bind(most);
+        from_docs(&rows.fetch_all(&mut *self.read().await?).await?)
     }
 
     /// The rooms that are not over and of which [`Room::is_rtc`] holds, oldest
@@ -73,8 +74,8 @@ impl Store {
                    (link IS NULL AND rtc_name <> ro) OR \
                    uid IN (SELECT room FROM incarnations WHERE ended_at IS NULL)) \
                    ORDER BY created_at LIMIT $1";
-        let rows = sqlx::query(sql).bind(most).fetch_all(&self.readers);
-        from_docs(&rows.await?)
+        let rows = sqlx::query(sql).bind(most);
+        from_docs(&rows.fetch_all(&mut *self.read().await?).await?)
     }
 
     /// Rooms in whose life something is due, the longest due first.
@@ -84,7 +85,7 @@ impl Store {
     pub async fn due_rooms(&self, now: Timestamp, most: i64) -> Result<Vec<Uuid>, StoreError> {
         let sql = "SELECT uid FROM rooms WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
         let rows = sqlx::query(sql).bind(now.0).bind(most);
-        let rows = rows.fetch_all(&self.readers).await?;
+        let rows = rows.fetch_all(&mut *self.read().await?).await?;
         let uid = |row: &sqlx::any::AnyRow| row.try_get::<String, _>(0).ok()?.parse().ok();
         Ok(rows.iter().filter_map(uid).collect())
     }
@@ -95,7 +96,7 @@ impl Store {
     /// When the database failed.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let sql = "SELECT MIN(due_at) FROM rooms WHERE due_at IS NOT NULL";
-        let row = sqlx::query(sql).fetch_one(&self.readers).await?;
+        let row = sqlx::query(sql).fetch_one(&mut *self.read().await?).await?;
         Ok(row.try_get::<Option<i64>, _>(0)?.map(Timestamp))
     }
 }
@@ -106,12 +107,11 @@ impl Tx {
     /// # Errors
     /// When the database failed.
     pub async fn ensure_user(&mut self, user: Uuid, now: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO users (id, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        self.statement("INSERT INTO users (id, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING")
             .bind(user.to_string())
             .bind(now.0)
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
+            .write()
+            .await
     }
 
     /// Adds a room.
@@ -123,7 +123,7 @@ impl Tx {
         let sql = "INSERT INTO rooms (uid, code, ro, rtc_name, audience, host_id, link, \
                    max_participants, is_private, is_active, created_at, due_at, deleted_at, doc) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
-        sqlx::query(sql)
+        self.statement(sql)
             .bind(room.uid.to_string())
             .bind(room.code.as_str())
             .bind(room.ro.as_str())
@@ -138,9 +138,8 @@ impl Tx {
             .bind(room.next_due().map(|at| at.0))
             .bind(room.deleted_at.map(|at| at.0))
             .bind(to_doc(room)?)
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
+            .write()
+            .await
     }
 
     /// The room as it is now; nobody else changes it before the end of this
@@ -149,13 +148,38 @@ impl Tx {
     /// # Errors
     /// When the database failed.
     pub async fn lock_room(&mut self, uid: Uuid) -> Result<Option<Room>, StoreError> {
-        let sql = match self.for_update() {
-            "" => "SELECT doc FROM rooms WHERE uid = $1",
-            _ => "SELECT doc FROM rooms WHERE uid = $1 FOR UPDATE",
-        };
-        let row = sqlx::query(sql).bind(uid.to_string());
-        let row = row.fetch_optional(&mut *self.inner).await?;
+        let sql = "SELECT doc FROM rooms WHERE uid = $1";
+        let row = self.locking(sql).bind(uid.to_string()).optional().await?;
         row.as_ref().map(from_doc).transpose()
+    }
+
+    /// [`Tx::lock_room`] and [`Tx::crowd`].
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn lock_room_and_crowd(
+        &mut self,
+        uid: Uuid,
+    ) -> Result<Option<(Room, u32, Option<Timestamp>)>, StoreError> {
+        if self.is_shared() {
+            // In one statement the crowd would be that of before it waited for
+            // the room.
+            let Some(room) = self.lock_room(uid).await? else {
+                return Ok(None);
+            };
+            let (present, last) = self.crowd(uid).await?;
+            return Ok(Some((room, present, last)));
+        }
+        let sql = "SELECT doc, \
+                   (SELECT COUNT(*) FROM participants WHERE room = $1 AND left_at IS NULL), \
+                   (SELECT MAX(joined_at) FROM participants WHERE room = $1) \
+                   FROM rooms WHERE uid = $1";
+        let row = self.statement(sql).bind(uid.to_string()).optional().await?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let (present, last) = crowd(&row, 1)?;
+        Ok(Some((from_doc(&row)?, present, last)))
     }
 
     /// Replaces a room that was locked here, and counts the change.
@@ -167,7 +191,7 @@ impl Tx {
         let sql = "UPDATE rooms SET host_id = $2, link = $3, max_participants = $4, \
                    is_private = $5, is_active = $6, due_at = $7, deleted_at = $8, doc = $9 \
                    WHERE uid = $1";
-        sqlx::query(sql)
+        self.statement(sql)
             .bind(room.uid.to_string())
             .bind(room.host.map(|host| host.to_string()))
             .bind(room.link.as_ref().map(link_text))
@@ -177,9 +201,8 @@ impl Tx {
             .bind(room.next_due().map(|at| at.0))
             .bind(room.deleted_at.map(|at| at.0))
             .bind(to_doc(room)?)
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
+            .write()
+            .await
     }
 
     /// A deleted room's name in tokens is another's to take.
@@ -188,18 +211,16 @@ impl Tx {
     /// When the database failed.
     pub async fn free_rtc_name(&mut self, name: &str) -> Result<(), StoreError> {
         let sql = "SELECT doc FROM rooms WHERE rtc_name = $1 AND deleted_at IS NOT NULL";
-        let row = sqlx::query(sql).bind(name);
-        let row = row.fetch_optional(&mut *self.inner).await?;
+        let row = self.statement(sql).bind(name).optional().await?;
         let Some(mut room) = row.as_ref().map(from_doc::<Room>).transpose()? else {
             return Ok(());
         };
         room.rtc_name.clone_from(&room.ro);
-        sqlx::query("UPDATE rooms SET rtc_name = ro, doc = $2 WHERE uid = $1")
+        self.statement("UPDATE rooms SET rtc_name = ro, doc = $2 WHERE uid = $1")
             .bind(room.uid.to_string())
             .bind(to_doc(&room)?)
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
+            .write()
+            .await
     }
 
     /// Notes that a room's life began.
@@ -212,13 +233,12 @@ impl Tx {
         sid: &str,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO incarnations (sid, room, started_at) VALUES ($1, $2, $3)")
+        self.statement("INSERT INTO incarnations (sid, room, started_at) VALUES ($1, $2, $3)")
             .bind(sid)
             .bind(room.to_string())
             .bind(at.0)
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
+            .write()
+            .await
     }
 
     /// Notes that a room's life ended.
@@ -226,12 +246,11 @@ impl Tx {
     /// # Errors
     /// When the database failed.
     pub async fn end_life(&mut self, sid: &str, at: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("UPDATE incarnations SET ended_at = $2 WHERE sid = $1")
+        self.statement("UPDATE incarnations SET ended_at = $2 WHERE sid = $1")
             .bind(sid)
             .bind(at.0)
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
+            .write()
+            .await
     }
 
     /// Forgets rooms deleted before then, with all that belongs to them, and
@@ -240,15 +259,19 @@ impl Tx {
     /// # Errors
     /// When the database failed.
     pub async fn purge(&mut self, before: Timestamp) -> Result<u64, StoreError> {
-        let rooms = sqlx::query("DELETE FROM rooms WHERE deleted_at < $1")
+        let rooms = self
+            .statement("DELETE FROM rooms WHERE deleted_at < $1")
             .bind(before.0)
-            .execute(&mut *self.inner)
+            .count()
             .await?;
-        sqlx::query("DELETE FROM events WHERE at < $1")
-            .bind(before.0)
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(rooms.rows_affected())
+        self.statement(
+            "DELETE FROM events WHERE seq < COALESCE(\
+             (SELECT seq FROM events WHERE at >= $1 ORDER BY seq LIMIT 1), 9223372036854775807)",
+        )
+        .bind(before.0)
+        .write()
+        .await?;
+        Ok(rooms)
     }
 }
 

@@ -27,7 +27,7 @@ impl Store {
     /// When the database failed.
     pub async fn rtc(&self, id: Uuid) -> Result<Option<Rtc>, StoreError> {
         let row = sqlx::query("SELECT doc FROM rtcs WHERE id = $1").bind(id.to_string());
-        let row = row.fetch_optional(&self.readers).await?;
+        let row = row.fetch_optional(&mut *self.read().await?).await?;
         row.as_ref().map(from_doc).transpose()
     }
 
@@ -38,7 +38,7 @@ impl Store {
     pub async fn rtcs(&self, room: Uuid) -> Result<Vec<Rtc>, StoreError> {
         let sql = "SELECT doc FROM rtcs WHERE room = $1 ORDER BY created_at, id";
         let rows = sqlx::query(sql).bind(room.to_string());
-        from_docs(&rows.fetch_all(&self.readers).await?)
+        from_docs(&rows.fetch_all(&mut *self.read().await?).await?)
     }
 }
 
@@ -48,13 +48,12 @@ impl Tx {
     /// # Errors
     /// [`StoreError::Dangling`] where there is no such room.
     pub async fn insert_rtc(&mut self, rtc: &Rtc) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO rtcs (id, room, created_at, doc) VALUES ($1, $2, $3, $4)")
+        self.statement("INSERT INTO rtcs (id, room, created_at, doc) VALUES ($1, $2, $3, $4)")
             .bind(rtc.id.to_string())
             .bind(rtc.room.to_string())
             .bind(rtc.created_at.0)
             .bind(to_doc(rtc)?)
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
+            .write()
+            .await
     }
 }

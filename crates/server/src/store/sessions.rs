@@ -10,7 +10,7 @@ impl Store {
     /// When the database failed.
     pub async fn channel(&self, id: &str) -> Result<Option<Channel>, StoreError> {
         let row = sqlx::query("SELECT doc FROM channels WHERE id = $1").bind(id);
-        let row = row.fetch_optional(&self.readers).await?;
+        let row = row.fetch_optional(&mut *self.read().await?).await?;
         row.as_ref().map(from_doc).transpose()
     }
 
@@ -21,7 +21,7 @@ impl Store {
     pub async fn channels(&self, owner: &str, most: i64) -> Result<Vec<Channel>, StoreError> {
         let sql = "SELECT doc FROM channels WHERE ($1 = '' OR owner = $2) ORDER BY id LIMIT $3";
         let rows = sqlx::query(sql).bind(owner).bind(owner).bind(most);
-        from_docs(&rows.fetch_all(&self.readers).await?)
+        from_docs(&rows.fetch_all(&mut *self.read().await?).await?)
     }
 
     /// A session.
@@ -30,7 +30,7 @@ impl Store {
     /// When the database failed.
     pub async fn session(&self, id: &str) -> Result<Option<Session>, StoreError> {
         let row = sqlx::query("SELECT doc FROM sessions WHERE id = $1").bind(id);
-        let row = row.fetch_optional(&self.readers).await?;
+        let row = row.fetch_optional(&mut *self.read().await?).await?;
         row.as_ref().map(from_doc).transpose()
     }
 
@@ -57,7 +57,7 @@ impl Store {
             .bind(owner)
             .bind(owner)
             .bind(most);
-        from_docs(&rows.fetch_all(&self.readers).await?)
+        from_docs(&rows.fetch_all(&mut *self.read().await?).await?)
     }
 }
 
@@ -68,14 +68,13 @@ impl Tx {
     /// When the database failed.
     pub async fn insert_channel(&mut self, channel: &Channel) -> Result<(), StoreError> {
         let sql = "INSERT INTO channels (id, owner, created_at, doc) VALUES ($1, $2, $3, $4)";
-        sqlx::query(sql)
+        self.statement(sql)
             .bind(channel.channel_id.as_str())
             .bind(channel.owner.as_str())
             .bind(channel.created_at.0)
             .bind(to_doc(channel)?)
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
+            .write()
+            .await
     }
 
     /// Replaces a channel; whether it is there.
@@ -83,12 +82,13 @@ impl Tx {
     /// # Errors
     /// When the database failed.
     pub async fn put_channel(&mut self, channel: &Channel) -> Result<bool, StoreError> {
-        let result = sqlx::query("UPDATE channels SET doc = $2 WHERE id = $1")
+        let changed = self
+            .statement("UPDATE channels SET doc = $2 WHERE id = $1")
             .bind(channel.channel_id.as_str())
             .bind(to_doc(channel)?)
-            .execute(&mut *self.inner)
+            .count()
             .await?;
-        Ok(result.rows_affected() > 0)
+        Ok(changed > 0)
     }
 
     /// Deletes a channel with its sessions.
@@ -96,9 +96,10 @@ impl Tx {
     /// # Errors
     /// When the database failed.
     pub async fn delete_channel(&mut self, id: &str) -> Result<(), StoreError> {
-        let delete = sqlx::query("DELETE FROM channels WHERE id = $1").bind(id);
-        delete.execute(&mut *self.inner).await?;
-        Ok(())
+        self.statement("DELETE FROM channels WHERE id = $1")
+            .bind(id)
+            .write()
+            .await
     }
 
     /// Adds a session.
@@ -109,16 +110,16 @@ impl Tx {
     pub async fn insert_session(&mut self, session: &Session) -> Result<(), StoreError> {
         let sql = "INSERT INTO sessions (id, room, channel, status, created_at, doc) \
                    VALUES ($1, $2, $3, $4, $5, $6)";
-        sqlx::query(sql)
+        self.statement(sql)
             .bind(session.session_id.as_str())
             .bind(session.room_id.as_str())
             .bind(session.channel_id.as_str())
             .bind(session.status.as_str())
             .bind(session.created_at.0)
             .bind(to_doc(session)?)
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
+            .count()
+            .await
+            .map(drop)
     }
 
     /// A session; nobody else changes it before the end of this transaction.
@@ -126,12 +127,8 @@ impl Tx {
     /// # Errors
     /// When the database failed.
     pub async fn lock_session(&mut self, id: &str) -> Result<Option<Session>, StoreError> {
-        let sql = match self.for_update() {
-            "" => "SELECT doc FROM sessions WHERE id = $1",
-            _ => "SELECT doc FROM sessions WHERE id = $1 FOR UPDATE",
-        };
-        let row = sqlx::query(sql).bind(id);
-        let row = row.fetch_optional(&mut *self.inner).await?;
+        let sql = "SELECT doc FROM sessions WHERE id = $1";
+        let row = self.locking(sql).bind(id).optional().await?;
         row.as_ref().map(from_doc).transpose()
     }
 
@@ -140,18 +137,9 @@ impl Tx {
     /// # Errors
     /// When the database failed.
     pub async fn lock_active_session(&mut self, room: &str) -> Result<Option<Session>, StoreError> {
-        let sql = match self.for_update() {
-            "" => {
-                "SELECT doc FROM sessions WHERE room = $1 \
-                 AND status NOT IN ('STOPPED', 'CANCELLED')"
-            }
-            _ => {
-                "SELECT doc FROM sessions WHERE room = $1 \
-                 AND status NOT IN ('STOPPED', 'CANCELLED') FOR UPDATE"
-            }
-        };
-        let row = sqlx::query(sql).bind(room);
-        let row = row.fetch_optional(&mut *self.inner).await?;
+        let sql = "SELECT doc FROM sessions WHERE room = $1 \
+                 AND status NOT IN ('STOPPED', 'CANCELLED')";
+        let row = self.locking(sql).bind(room).optional().await?;
         row.as_ref().map(from_doc).transpose()
     }
 
@@ -161,13 +149,12 @@ impl Tx {
     /// When the database failed.
     pub async fn put_session(&mut self, session: &Session) -> Result<(), StoreError> {
         let sql = "UPDATE sessions SET status = $2, doc = $3 WHERE id = $1";
-        sqlx::query(sql)
+        self.statement(sql)
             .bind(session.session_id.as_str())
             .bind(session.status.as_str())
             .bind(to_doc(session)?)
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
+            .write()
+            .await
     }
 
     /// Deletes a session.
@@ -175,8 +162,9 @@ impl Tx {
     /// # Errors
     /// When the database failed.
     pub async fn delete_session(&mut self, id: &str) -> Result<(), StoreError> {
-        let delete = sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id);
-        delete.execute(&mut *self.inner).await?;
-        Ok(())
+        self.statement("DELETE FROM sessions WHERE id = $1")
+            .bind(id)
+            .write()
+            .await
     }
 }

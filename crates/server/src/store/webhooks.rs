@@ -43,7 +43,7 @@ impl Store {
                    WHERE e.url = d.url AND e.room = d.room AND e.seq < d.seq) \
                    ORDER BY seq LIMIT $3";
         let rows = sqlx::query(sql).bind(url).bind(now.0).bind(most);
-        let rows = rows.fetch_all(&self.readers).await?;
+        let rows = rows.fetch_all(&mut *self.read().await?).await?;
         rows.iter().map(delivery).collect()
     }
 
@@ -59,7 +59,7 @@ impl Store {
         let sql = "SELECT seq, event, room, url, body, created_at, attempts FROM deliveries \
                    WHERE url = $1 AND room = $2 ORDER BY seq LIMIT 1";
         let row = sqlx::query(sql).bind(url).bind(room);
-        let row = row.fetch_optional(&self.readers).await?;
+        let row = row.fetch_optional(&mut *self.read().await?).await?;
         row.as_ref().map(delivery).transpose()
     }
 
@@ -71,7 +71,7 @@ impl Store {
         let sql = "SELECT MIN(next_at) FROM deliveries WHERE next_at > $1";
         let row = sqlx::query(sql)
             .bind(now.0)
-            .fetch_one(&self.readers)
+            .fetch_one(&mut *self.read().await?)
             .await?;
         Ok(row.try_get::<Option<i64>, _>(0)?.map(Timestamp))
     }
@@ -82,7 +82,7 @@ impl Store {
     /// When the database failed.
     pub async fn queued_webhooks(&self) -> Result<i64, StoreError> {
         let sql = "SELECT COUNT(*) FROM deliveries";
-        let row = sqlx::query(sql).fetch_one(&self.readers).await?;
+        let row = sqlx::query(sql).fetch_one(&mut *self.read().await?).await?;
         Ok(row.try_get(0)?)
     }
 
@@ -93,7 +93,7 @@ impl Store {
     pub async fn remove_webhook(&self, seq: i64) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM deliveries WHERE seq = $1")
             .bind(seq)
-            .execute(&self.writers)
+            .execute(&mut *self.write().await?)
             .await?;
         Ok(())
     }
@@ -116,7 +116,7 @@ impl Store {
             .bind(delivery.seq)
             .bind(delivery.url.as_str())
             .bind(delivery.room.as_str())
-            .execute(&self.writers)
+            .execute(&mut *self.write().await?)
             .await?;
         Ok(())
     }
@@ -135,15 +135,14 @@ impl Tx {
     ) -> Result<(), StoreError> {
         let sql = "INSERT INTO deliveries (event, room, url, body, created_at, next_at) \
                    VALUES ($1, $2, $3, $4, $5, 0)";
-        sqlx::query(sql)
+        self.statement(sql)
             .bind(event.id.as_str())
             .bind(room)
             .bind(url)
             .bind(event.payload.as_str())
             .bind(event.at.0)
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
+            .write()
+            .await
     }
 }
 
