@@ -2,6 +2,7 @@
 
 mod booked;
 mod cluster;
+mod faults;
 mod livekit;
 mod openapi;
 mod parts;

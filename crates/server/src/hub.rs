@@ -7,6 +7,7 @@ mod bookings;
 mod change;
 mod create;
 mod directory;
+mod doubts;
 mod find;
 mod inbound;
 mod journal;
@@ -52,6 +53,7 @@ use crate::store::{Claim, Store, StoreError};
 use crate::webhook::deliver::Attempts;
 use crate::webhook::receive::Seen;
 use directory::Directory;
+use doubts::Doubts;
 use passcodes::Passcodes;
 
 /// How long rooms may take to end, before the sockets are closed.
@@ -94,6 +96,7 @@ pub(crate) struct Hub {
     due: Notify,
     /// What is due is done by one at a time.
     tending: tokio::sync::Mutex<()>,
+    doubts: Doubts,
     live: Mutex<HashMap<Uuid, RoomHandle>>,
     _claim: Claim,
     sockets: AtomicU64,
@@ -146,6 +149,7 @@ impl Hub {
             noted: watch::Sender::new(0),
             due: Notify::new(),
             tending: tokio::sync::Mutex::default(),
+            doubts: Doubts::default(),
             live: Mutex::default(),
             _claim: claim,
             sockets: AtomicU64::default(),
@@ -154,6 +158,7 @@ impl Hub {
         hub.tasks.spawn(part(Arc::clone(&hub)));
         hub.tasks.spawn(node::stay_alive(Arc::clone(&hub)));
         hub.tasks.spawn(warden::watch_over(Arc::clone(&hub)));
+        hub.tasks.spawn(doubts::settle(Arc::clone(&hub)));
         if let Some(cluster) = hub.cluster.clone() {
             hub.tasks.spawn(cluster::listen(Arc::clone(&hub), cluster));
         }

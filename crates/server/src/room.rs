@@ -408,7 +408,14 @@ impl RoomTask {
                 let _ = reply.send(effects.is_some());
                 effects.unwrap_or_default()
             }
-            Input::News(news) => self.state.hear(news),
+            Input::News(news) => {
+                let mut effects = Vec::new();
+                if self.state.is_crowded_by(&news) {
+                    effects = self.catch_up().await;
+                }
+                effects.extend(self.state.hear(news));
+                effects
+            }
             Input::CatchUp => self.catch_up().await,
             Input::Amend(client, amendment, reply) => {
                 let effects = self.state.amend(client, amendment);
@@ -496,11 +503,23 @@ impl RoomTask {
             None => self.hub.admit(self.state.uid(), applicant.clone()).await,
         };
         let entered = match admitted {
-            Ok(Admitted { who, room }) => Ok(self.state.enter(entry, who, room)),
+            Ok(Admitted { who, room }) => {
+                self.make_room().await;
+                Ok(self.state.enter(entry, who, room))
+            }
             Err(refusal) => self.state.wait(applicant, entry, refusal),
         };
         let entered = entered.map(|effects| ((), effects));
         self.admit(socket, entered, reply).await;
+    }
+
+    /// The rows had a place that is not known to be free here: whoever had it is
+    /// taken out before the next one is shown among the others.
+    async fn make_room(&mut self) {
+        if self.state.is_crowded() {
+            let effects = self.catch_up().await;
+            self.perform(effects).await;
+        }
     }
 
     /// Lets in those who waited, as far as there are places now.

@@ -11,7 +11,7 @@ use visavis_server::Timestamp;
 use visavis_server::model::{
     Closing, EndReason, Event, EventLabel, Link, Participant, Room, Topic,
 };
-use visavis_server::store::{Database, RoomKey, Rtc, Stay, Store, StoreError};
+use visavis_server::store::{Database, RoomKey, Rtc, Stay, Store, StoreError, Tx};
 use visavis_tests::postgres::Postgres;
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
@@ -40,12 +40,17 @@ async fn every_store_does_the_same() -> Result<()> {
             an_rtc_belongs_to_a_room(&store).await?;
             a_lease_has_one_holder(&store).await?;
             what_is_forgotten_is_forgotten_whole(&store).await?;
-            store.close().await;
             anyhow::Ok(())
         };
         shown.await.with_context(|| database.clone())?;
     }
     Ok(())
+}
+
+/// What is wrong with a write is told at once, or at the commit.
+async fn committed(written: Result<(), StoreError>, tx: Tx) -> Result<(), StoreError> {
+    written?;
+    tx.commit().await
 }
 
 #[tokio::test]
@@ -57,18 +62,19 @@ async fn s4_08_a_host_who_is_no_user_is_refused_by_every_store() -> Result<()> {
         let mut hosted = room("hos-tist-nou");
         hosted.host = Some(host);
         let mut tx = store.begin().await?;
-        let refused = tx.insert_room(&hosted).await;
+        let written = tx.insert_room(&hosted).await;
+        let refused = committed(written, tx).await;
         ensure!(
             matches!(refused, Err(StoreError::Dangling(_))),
             "{database}: {refused:?}"
         );
-        drop(tx);
         let mut tx = store.begin().await?;
         tx.ensure_user(host, NOW).await?;
         tx.ensure_user(host, NOW).await?;
         tx.insert_room(&hosted).await?;
         hosted.host = Some(Uuid::new_v4());
-        let refused = tx.put_room(&mut hosted).await;
+        let written = tx.put_room(&mut hosted).await;
+        let refused = committed(written, tx).await;
         ensure!(
             matches!(refused, Err(StoreError::Dangling(_))),
             "{database}: {refused:?}"
@@ -270,19 +276,18 @@ async fn people_come_and_go(store: &Store) -> Result<()> {
     tx.commit().await?;
 
     let mut tx = store.begin().await?;
-    let twice = tx
-        .insert_participant(&stay(&place, "PA_twice", a, 6)?)
-        .await;
+    let again = stay(&place, "PA_twice", a, 6)?;
+    let written = tx.insert_participant(&again).await;
+    let twice = committed(written, tx).await;
     ensure!(matches!(twice, Err(StoreError::Taken(_))), "{twice:?}");
-    drop(tx);
     let nowhere = stay(&room("now-here-ere"), "PA_nowhere", a, 6)?;
     let mut tx = store.begin().await?;
-    let dangling = tx.insert_participant(&nowhere).await;
+    let written = tx.insert_participant(&nowhere).await;
+    let dangling = committed(written, tx).await;
     ensure!(
         matches!(dangling, Err(StoreError::Dangling(_))),
         "{dangling:?}"
     );
-    drop(tx);
 
     ensure!(store.counts().await?.contains(&(place.uid, 2)));
     ensure!(store.participants_of_node("ND_conformance").await?.len() == 2);
@@ -386,7 +391,8 @@ async fn an_rtc_belongs_to_a_room(store: &Store) -> Result<()> {
     ensure!(store.rtc(Uuid::new_v4()).await?.is_none());
     ensure!(store.rtcs(place.uid).await? == [first, second]);
     let mut tx = store.begin().await?;
-    let dangling = tx.insert_rtc(&rtc(Uuid::new_v4(), NOW)).await;
+    let written = tx.insert_rtc(&rtc(Uuid::new_v4(), NOW)).await;
+    let dangling = committed(written, tx).await;
     ensure!(
         matches!(dangling, Err(StoreError::Dangling(_))),
         "{dangling:?}"

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 use visavis_protocol::{ErrorCode, Features, Grants, Role};
 
+use super::doubts::Doubt;
 use super::{Happening, Hub, store_failed};
 use crate::clock::Timestamp;
 use crate::cluster::{Cluster, Reserved};
@@ -201,7 +202,11 @@ impl Hub {
         self.note(&mut tx, room, present + 1, Happening::Joined(&who))
             .await?;
         self.purpose_joined(&mut tx, room, &who, now).await?;
-        tx.commit().await?;
+        let uid = room.uid;
+        if let Err(error) = self.commit(tx, uid).await {
+            self.doubts.add(Doubt::Stay(Box::new(who)));
+            return Err(error);
+        }
         let Entered { room, changed } = entered;
         Ok((Admitted { who, room }, changed))
     }
@@ -246,7 +251,7 @@ impl Hub {
             .await?;
         if entered.changed {
             tx.put_room(&mut entered.room).await?;
-            tx.commit().await?;
+            self.commit(tx, uid).await?;
             self.changed(&entered.room).await;
         }
         Ok(Some(entered.room))

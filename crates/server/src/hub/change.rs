@@ -54,7 +54,7 @@ impl Hub {
             return Ok(self.finish(tx, room, EndReason::Time).await?);
         }
         tx.put_room(&mut room).await?;
-        tx.commit().await?;
+        self.commit(tx, uid).await?;
         self.changed(&room).await;
         Ok(room)
     }
@@ -115,10 +115,18 @@ impl Hub {
         if reason == EndReason::Deleted {
             self.note(&mut tx, &room, 0, Happening::Deleted).await?;
         }
-        tx.commit().await?;
+        self.commit(tx, uid).await?;
+        self.is_over(&room, reason).await;
+        tracing::info!(room = room.code, ?reason, "the room is over");
+        Ok(room)
+    }
+
+    /// Tells everyone who keeps a copy of a room that it is over.
+    pub(super) async fn is_over(&self, room: &Room, reason: EndReason) {
+        let uid = room.uid;
         match room.deleted_at {
             Some(_) => self.cache.remove(&room.code).await,
-            None => self.cache.put(&room, now).await,
+            None => self.cache.put(room, self.clock.now()).await,
         }
         self.written();
         if let Some(handle) = self.living(uid) {
@@ -131,8 +139,6 @@ impl Hub {
                 .tell_room(uid, Post::Over { room: told, reason })
                 .await;
         }
-        tracing::info!(room = room.code, ?reason, "the room is over");
-        Ok(room)
     }
 
     /// Whoever is inside has left, and the room's life is over.

@@ -89,7 +89,7 @@ async fn see_to(hub: &Hub, uid: Uuid) -> Result<(), StoreError> {
             tx.put_room(&mut room).await?;
             let present = tx.count_present(uid).await?;
             hub.note(&mut tx, &room, present, Happening::Opened).await?;
-            tx.commit().await?;
+            hub.commit(tx, uid).await?;
             hub.changed(&room).await;
             Ok(())
         }

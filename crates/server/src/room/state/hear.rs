@@ -44,6 +44,21 @@ impl RoomState {
         }
     }
 
+    /// Whether one more would be too many: somebody has left elsewhere, and that
+    /// was not heard yet.
+    pub fn is_crowded(&self) -> bool {
+        let most = self.room.max_participants as usize;
+        most > 0 && self.members.len() >= most
+    }
+
+    /// The same, where another node tells of one who is not known here.
+    pub fn is_crowded_by(&self, news: &News) -> bool {
+        match news {
+            News::Is { who, .. } => self.is_crowded() && self.find(who.client).is_none(),
+            _ => false,
+        }
+    }
+
     /// The room as the store has it, after news may have been missed: who is
     /// on other nodes now, who is not any more, and what was said.
     pub fn catch_up(&mut self, present: Vec<Participant>, chat: Vec<ChatEntry>) -> Vec<Effect> {
