@@ -62,9 +62,10 @@ impl Lane {
             Self::Pool(pool) => return Ok(Lent::Pool(pool.acquire().await?)),
             Self::Own(own) => own,
         };
-        let mut all = own.iter().map(Arc::clone);
-        if let Some(free) = all.find_map(|one| one.try_lock_owned().ok()) {
-            return Ok(Lent::Own(free));
+        for one in own.iter() {
+            if let Ok(free) = Arc::clone(one).try_lock_owned() {
+                return Ok(Lent::Own(free));
+            }
         }
         let any = Arc::clone(&own[rand::random_range(0..own.len())]);
         let lent = timeout(ACQUIRE_LIMIT, any.lock_owned()).await;

@@ -30,7 +30,8 @@ pub(super) async fn run(kind: Kind, connection: &mut AnyConnection) -> Result<()
             )
         };
     Migrator::with_migrations(STEPS.iter().map(step).collect())
-        .run(connection)
+        // `run` takes whatever has a connection, and loses `Send` on the way.
+        .run_direct(None, connection, false)
         .await
         .map_err(|error| StoreError::Failed(error.into()))
 }
