@@ -176,7 +176,7 @@ impl Store {
                 }
             }
             Database::Sqlite(path) => {
-                let url = format!("sqlite:{path}?mode=rwc");
+                let url = format!("sqlite:{}?mode=rwc", in_url(path));
                 let writers = Lane::sqlite(&url, 1).await?;
                 let readers = Lane::sqlite(&url, READERS).await?;
                 readers.keep_up();
@@ -244,6 +244,21 @@ impl Store {
     async fn write(&self) -> Result<Lent, StoreError> {
         self.writers.lend().await
     }
+}
+
+/// A path as a URL has it.
+fn in_url(path: &str) -> String {
+    let mut url = String::with_capacity(path.len());
+    for letter in path.chars() {
+        match letter {
+            '%' => url.push_str("%25"),
+            '?' => url.push_str("%3F"),
+            '#' => url.push_str("%23"),
+            ' ' => url.push_str("%20"),
+            other => url.push(other),
+        }
+    }
+    url
 }
 
 fn to_doc(value: &impl Serialize) -> Result<String, StoreError> {

@@ -13,8 +13,10 @@ use visavis_server::model::{
 };
 use visavis_server::store::{Database, RoomKey, Rtc, Stay, Store, StoreError, Tx};
 use visavis_tests::postgres::Postgres;
+use visavis_tests::wait::wait_until;
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
+const LIMIT: Duration = Duration::from_secs(30);
 
 fn later(seconds: u64) -> Timestamp {
     NOW.after(Duration::from_secs(seconds))
@@ -25,7 +27,8 @@ fn later(seconds: u64) -> Timestamp {
 async fn every_store_does_the_same() -> Result<()> {
     let postgres = Postgres::start().await?;
     let folder = tempfile::tempdir()?;
-    let file = format!("sqlite:{}", folder.path().join("rooms.db").display());
+    let file = folder.path().join("Ann's rooms, 100%? #1 ü.db");
+    let file = format!("sqlite:{}", file.display());
     for database in ["memory".to_owned(), file, postgres.url()] {
         let shown = async {
             let database = Database::from_str(&database)?;
@@ -44,6 +47,13 @@ async fn every_store_does_the_same() -> Result<()> {
         };
         shown.await.with_context(|| database.clone())?;
     }
+    let files = std::fs::read_dir(&folder)?.flatten();
+    let names: Vec<_> = files.map(|file| file.file_name()).collect();
+    let ours = |name: &std::ffi::OsString| {
+        name.to_string_lossy()
+            .starts_with("Ann's rooms, 100%? #1 ü.db")
+    };
+    ensure!(!names.is_empty() && names.iter().all(ours), "{names:?}");
     Ok(())
 }
 
@@ -323,7 +333,7 @@ fn event(uri: &str, id: &str) -> Event {
 
 async fn events_are_read_from_any_place(store: &Store) -> Result<()> {
     let (ours, theirs) = (Topic::audience("ours"), Topic::audience("theirs"));
-    let start = store.last_place().await?;
+    let start = store.last_place(&ours).await?;
     let mut tx = store.begin().await?;
     for (uri, id) in [
         (&ours, "EV_1"),
@@ -345,7 +355,39 @@ async fn events_are_read_from_any_place(store: &Store) -> Result<()> {
     ensure!(store.events_after(&ours, read[1].0, 10).await? == read[2..]);
     ensure!(store.events_after(&ours, start, 1).await? == read[..1]);
     ensure!(store.event_place(&theirs, "EV_1").await?.is_none());
-    ensure!(store.last_place().await? == read[2].0);
+    ensure!(store.last_place(&ours).await? == read[2].0);
+    Ok(())
+}
+
+/// PostgreSQL numbers rows before they are committed.
+#[tokio::test]
+async fn of_a_topic_no_event_comes_to_light_before_an_earlier_one() -> Result<()> {
+    let postgres = Postgres::start().await?;
+    let store = Store::open(&Database::from_str(&postgres.url())?).await?;
+    let (topic, other) = (Topic::audience("ours"), Topic::audience("theirs"));
+    let mut first = store.begin().await?;
+    first.append_event(&event(&topic, "EV_1")).await?;
+    let append = async |topic: &str, id: &str| {
+        let mut tx = store.begin().await?;
+        tx.append_event(&event(topic, id)).await?;
+        tx.commit().await
+    };
+    append(&other, "EV_other").await?;
+    let waits = wait_until("the second waits for the first", LIMIT, async || {
+        let waiting = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+        Ok((postgres.query(waiting).await? == "1").then_some(()))
+    });
+    let ends = async {
+        waits.await?;
+        ensure!(store.events_after(&topic, 0, 10).await?.is_empty());
+        Ok(first.commit().await?)
+    };
+    let (second, ended) = tokio::join!(append(&topic, "EV_2"), ends);
+    ended?;
+    second?;
+    let read = store.events_after(&topic, 0, 10).await?;
+    let ids: Vec<&str> = read.iter().map(|(_, event)| event.id.as_str()).collect();
+    ensure!(ids == ["EV_1", "EV_2"], "{ids:?}");
     Ok(())
 }
 

@@ -179,7 +179,10 @@ async fn report(
         stays.iter().map(|stay| stay.identity.as_str()).collect();
     let mut moments: Vec<_> = stays
         .iter()
-        .flat_map(|stay| [(stay.joined_at, 1_i32), (left(stay), -1)])
+        .flat_map(|stay| {
+            let left = stay.left_at.map(|_| (left(stay), -1_i32));
+            left.into_iter().chain([(stay.joined_at, 1)])
+        })
         .collect();
     // Who leaves at the moment of another's coming was not there with them.
     moments.sort_unstable();

@@ -39,23 +39,31 @@ impl Store {
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
-    /// The last place of the log.
+    /// The last place of a topic's log.
     ///
     /// # Errors
     /// When the database failed.
-    pub async fn last_place(&self) -> Result<i64, StoreError> {
-        let sql = "SELECT COALESCE(MAX(seq), 0) FROM events";
-        let row = sqlx::query(sql).fetch_one(&mut *self.read().await?).await?;
+    pub async fn last_place(&self, uri: &str) -> Result<i64, StoreError> {
+        let sql = "SELECT COALESCE(MAX(seq), 0) FROM events WHERE uri = $1";
+        let row = sqlx::query(sql).bind(uri);
+        let row = row.fetch_one(&mut *self.read().await?).await?;
         Ok(row.try_get(0)?)
     }
 }
 
 impl Tx {
-    /// Adds an event to the log.
+    /// Adds an event to the log. Of one topic they come to light in the order of
+    /// their places: whoever reads on from one misses none.
     ///
     /// # Errors
     /// When the database failed.
     pub async fn append_event(&mut self, event: &Event) -> Result<(), StoreError> {
+        if self.is_shared() {
+            // PostgreSQL numbers rows as they are written, not as they are
+            // committed: on one topic one transaction does both before the next.
+            let turn = "SELECT COUNT(*) FROM pg_advisory_xact_lock(hashtextextended($1, 0))";
+            self.statement(turn).bind(event.uri.as_str()).all().await?;
+        }
         let sql = "INSERT INTO events (id, at, room, uri, label, payload) \
                    VALUES ($1, $2, $3, $4, $5, $6)";
         self.statement(sql)

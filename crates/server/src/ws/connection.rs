@@ -189,11 +189,21 @@ impl Connection {
         }
         let goodbye = async {
             let _ = self.wire.flush().await;
-            if let End::CutOff = end {
+            match end {
                 // Nothing can be read any more; a reset at once would overtake the frame.
-                std::future::pending::<()>().await;
+                End::CutOff => std::future::pending().await,
+                End::Closed | End::Broken => {}
+                End::Close(_) => {
+                    while self
+                        .wire
+                        .next()
+                        .await
+                        .is_ok_and(|heard| heard != Heard::Close)
+                    {}
+                }
             }
-            while self.wire.next().await.is_ok() {}
+            // The server's side closes first (RFC 6455, section 7.1.1).
+            let _ = self.wire.shut().await;
         };
         // Over when the client has closed too, or will not.
         let _ = timeout(CLOSE_GRACE, goodbye).await;

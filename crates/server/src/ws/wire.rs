@@ -10,7 +10,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 /// What is read at once.
 const READ_BYTES: usize = 32 * 1024;
@@ -129,6 +129,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// When the socket broke.
     pub async fn flush(&mut self) -> io::Result<()> {
         poll_fn(|context| self.poll_flush(context)).await
+    }
+
+    /// Says that nothing more will be sent.
+    ///
+    /// # Errors
+    /// When the socket broke.
+    pub async fn shut(&mut self) -> io::Result<()> {
+        self.stream.shutdown().await
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Heard, WireError>> {
@@ -295,7 +303,7 @@ impl Head {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 
     use super::*;
 
