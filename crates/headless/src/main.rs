@@ -14,8 +14,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::arguments::{Arguments, Task};
 
-/// Warnings; the libraries' own about ordinary starts of a connection are none.
-const QUIET: &str = "warn,rtc_dtls=error,rtc_ice=error";
+/// Warnings; the libraries' own about ordinary starts of a connection are none,
+/// nor what PulseAudio's client calls an error: that it was closed.
+const QUIET: &str = "warn,rtc_dtls=error,rtc_ice=error,pulseaudio=off";
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
