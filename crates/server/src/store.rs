@@ -179,7 +179,7 @@ impl Store {
                 let url = format!("sqlite:{}?mode=rwc", in_url(path));
                 let writers = Lane::sqlite(&url, 1).await?;
                 let readers = Lane::sqlite(&url, READERS).await?;
-                readers.keep_up();
+                writers.keep_up(&readers);
                 Self {
                     kind: Kind::Sqlite,
                     readers,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::any::AnyConnectOptions;
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Row};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::{sleep, timeout};
 
@@ -14,8 +14,12 @@ use super::StoreError;
 
 /// How long a caller waits for a connection before the database counts as down.
 pub(super) const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
-/// How often an SQLite file takes over what was written.
-const CHECKPOINT: Duration = Duration::from_secs(1);
+/// How often an SQLite file takes over what was written. Its end is a write that
+/// waits for the disk: each second, that was a hundredth of all writes.
+const CHECKPOINT: Duration = Duration::from_secs(10);
+/// So many pages written ahead are waited for: 256 MiB. While others write, the
+/// log is not begun anew.
+const LONG_LOG: i64 = 131_072;
 
 /// Where connections are lent.
 #[derive(Debug, Clone)]
@@ -41,15 +45,14 @@ impl Lane {
         for _ in 0..connections {
             let mut connection = AnyConnection::connect_with(&options).await?;
             // NORMAL: a commit survives the end of the process, however it comes;
-            // only a loss of power may take the last ones. The writer takes over
-            // what it wrote only where `checkpoints` does not keep up: it would
-            // wait for the disk meanwhile. Small pages, for what is written ahead
-            // are whole ones.
+            // only a loss of power may take the last ones. The writer does not
+            // take over what it wrote: it would wait for the disk meanwhile.
+            // Small pages, for what is written ahead are whole ones.
             let pragmas = "PRAGMA page_size = 2048; PRAGMA journal_mode = WAL; \
                            PRAGMA synchronous = NORMAL; \
                            PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 3000; \
-                           PRAGMA wal_autocheckpoint = 32768; \
-                           PRAGMA journal_size_limit = 16777216;";
+                           PRAGMA wal_autocheckpoint = 0; \
+                           PRAGMA journal_size_limit = 67108864;";
             connection.execute(pragmas).await?;
             own.push(Arc::new(Mutex::new(connection)));
         }
@@ -72,26 +75,41 @@ impl Lane {
         Ok(Lent::Own(lent.map_err(|_| sqlx::Error::PoolTimedOut)?))
     }
 
-    /// Takes over into the file what was written, while writing goes on.
-    pub fn keep_up(&self) {
-        if let Self::Own(own) = self {
-            tokio::spawn(checkpoints(Arc::downgrade(own)));
+    /// Takes over into the file what these write, while writing goes on.
+    pub fn keep_up(&self, readers: &Self) {
+        if let (Self::Own(writers), Self::Own(readers)) = (self, readers) {
+            tokio::spawn(checkpoints(
+                Arc::downgrade(writers),
+                Arc::downgrade(readers),
+            ));
         }
     }
 }
 
-/// Ends with the store.
-async fn checkpoints(lane: Weak<[Arc<Mutex<AnyConnection>>]>) {
+type Own = Weak<[Arc<Mutex<AnyConnection>>]>;
+
+/// Ends with the store. What failed is made good by the next.
+async fn checkpoints(writers: Own, readers: Own) {
     loop {
         sleep(CHECKPOINT).await;
-        let Some(own) = lane.upgrade() else {
+        if checkpoint(&readers, "PRAGMA wal_checkpoint(PASSIVE)").await > LONG_LOG {
+            // Little is left by now, and nobody writes more meanwhile.
+            checkpoint(&writers, "PRAGMA wal_checkpoint(RESTART)").await;
+        }
+        if readers.strong_count() == 0 {
             return;
-        };
-        if let Ok(mut lent) = Lane::Own(own).lend().await {
-            // One that failed is made good by the next.
-            let _ = lent.execute("PRAGMA wal_checkpoint(PASSIVE)").await;
         }
     }
+}
+
+/// How many pages the log has.
+async fn checkpoint(lane: &Own, how: &'static str) -> i64 {
+    let Some(own) = lane.upgrade() else { return 0 };
+    let Ok(mut lent) = Lane::Own(own).lend().await else {
+        return 0;
+    };
+    let row = lent.fetch_one(how).await;
+    row.and_then(|row| row.try_get(1)).unwrap_or_default()
 }
 
 impl Deref for Lent {
@@ -111,5 +129,38 @@ impl DerefMut for Lent {
             Self::Pool(lent) => lent,
             Self::Own(lent) => lent,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use anyhow::Result;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_log_that_was_taken_over_is_begun_anew() -> Result<()> {
+        sqlx::any::install_default_drivers();
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("rooms.db");
+        let lane = Lane::sqlite(&format!("sqlite:{}?mode=rwc", file.display()), 1).await?;
+        let Lane::Own(own) = &lane else {
+            unreachable!("a file's connections are our own")
+        };
+        let own = Arc::downgrade(own);
+        let fill = "CREATE TABLE t AS WITH RECURSIVE n(i) AS \
+                    (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9) \
+                    SELECT i, zeroblob(4000) AS b FROM n";
+        lane.lend().await?.execute(fill).await?;
+        assert!(checkpoint(&own, "PRAGMA wal_checkpoint(PASSIVE)").await > 9);
+
+        assert!(checkpoint(&own, "PRAGMA wal_checkpoint(RESTART)").await > 9);
+        let log = folder.path().join("rooms.db-wal");
+        let length = fs::metadata(&log)?.len();
+        lane.lend().await?.execute("UPDATE t SET i = 0").await?;
+        assert_eq!(fs::metadata(&log)?.len(), length);
+        Ok(())
     }
 }
