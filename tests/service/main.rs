@@ -8,3 +8,4 @@ mod openapi;
 mod parts;
 mod sdks;
 mod stores;
+mod viewers;

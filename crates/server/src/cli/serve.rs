@@ -35,6 +35,10 @@ fn stop_asked() -> io::Result<impl Future<Output = ()>> {
 /// Serves until told to stop.
 pub(super) async fn serve(config: ServerConfig, format: LogFormat) -> anyhow::Result<ExitCode> {
     log::to_stderr(format, "info");
+    // Each client is a descriptor, and systems begin with 1,024 of them.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "as many clients as descriptors are allowed now");
+    }
     let stop = stop_asked().context("cannot listen for signals")?;
     let scheme = if config.tls.is_some() {
         "https"
