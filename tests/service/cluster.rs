@@ -7,6 +7,7 @@ use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use visavis_tests::plain_client::PlainClient;
 use visavis_tests::postgres::Postgres;
+use visavis_tests::proxy::TcpProxy;
 use visavis_tests::redis::Redis;
 use visavis_tests::server::{Launch, RoomServer};
 use visavis_tests::wait::wait_until;
@@ -37,10 +38,15 @@ impl Service {
     }
 
     async fn add(&mut self, name: &str) -> Result<()> {
-        let (database, redis) = (self.postgres.url(), self.redis.url());
+        self.add_with(name, &self.postgres.url()).await
+    }
+
+    /// A node that has the database under this URL.
+    async fn add_with(&mut self, name: &str, database: &str) -> Result<()> {
+        let redis = self.redis.url();
         let launch = Launch {
             name,
-            arguments: &["--database", &database, "--redis", &redis],
+            arguments: &["--database", database, "--redis", &redis],
             ..Launch::default()
         };
         self.nodes.push(RoomServer::launch(launch).await?);
@@ -124,6 +130,42 @@ async fn s3_15_members_on_two_nodes_see_signal_and_chat_with_each_other() -> Res
     drop(ann);
     ensure!(ben.hears("member-left").await?["memberId"] == ann_id.as_str());
     service.stop().await
+}
+
+/// Its sockets live on, its word that it is alive does not.
+#[tokio::test]
+async fn who_is_on_a_node_that_lost_the_database_for_long_is_told_to_come_anew() -> Result<()> {
+    let mut service = Service::start(1).await?;
+    let url = service.postgres.url();
+    let (_, place) = url.split_once('@').context("a place")?;
+    let (address, _) = place.split_once('/').context("an address")?;
+    let line = TcpProxy::start(address).await?;
+    let url = url.replace(address, &line.address().to_string());
+    service.add_with("cut off", &url).await?;
+    let (mut ann, mut ben) = (service.client(0).await?, service.client(1).await?);
+    let room = ann.create("Tea", 0).await?;
+    ben.join(&room).await?;
+    told(&ann, "ann sees ben", |message| {
+        message["memberId"] == ben.id()
+    })
+    .await?;
+
+    line.close();
+    ann.hears("member-left").await?;
+    ensure!(ben.closed().is_none(), "ben's socket is whole");
+    line.open();
+    wait_until("ben is told", LEASE_LIMIT, async || Ok(ben.closed())).await?;
+    ensure!(ben.closed() == Some(1001), "{:?}", ben.closed());
+
+    let mut back = service.client(1).await?;
+    let inside = back.join(&room).await?;
+    ensure!(inside == [ann.id(), back.id()], "{inside:?}");
+    let told_ben = |message: &Value| message["type"] == "member-left";
+    ensure!(ben.received().iter().all(|message| !told_ben(message)));
+    for node in service.nodes {
+        node.stop_after(&["the store failed"]).await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A TCP connection that a test can cut.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
@@ -14,6 +15,7 @@ type Connections = Arc<Mutex<JoinSet<()>>>;
 pub struct TcpProxy {
     address: SocketAddr,
     connections: Connections,
+    open: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
@@ -26,14 +28,17 @@ impl TcpProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let connections = Connections::default();
+        let open = Arc::new(AtomicBool::new(true));
         let task = tokio::spawn(accept(
             listener,
             target.to_owned(),
             Arc::clone(&connections),
+            Arc::clone(&open),
         ));
         Ok(Self {
             address,
             connections,
+            open,
             task,
         })
     }
@@ -63,6 +68,17 @@ impl TcpProxy {
             .abort_all();
         cut
     }
+
+    /// Drops every connection, and every new one at once.
+    pub fn close(&self) {
+        self.open.store(false, Ordering::SeqCst);
+        self.cut();
+    }
+
+    /// Passes connections on again.
+    pub fn open(&self) {
+        self.open.store(true, Ordering::SeqCst);
+    }
 }
 
 impl Drop for TcpProxy {
@@ -71,8 +87,16 @@ impl Drop for TcpProxy {
     }
 }
 
-async fn accept(listener: TcpListener, target: String, connections: Connections) {
+async fn accept(
+    listener: TcpListener,
+    target: String,
+    connections: Connections,
+    open: Arc<AtomicBool>,
+) {
     while let Ok((mut near, _)) = listener.accept().await {
+        if !open.load(Ordering::SeqCst) {
+            continue;
+        }
         let target = target.clone();
         connections
             .lock()

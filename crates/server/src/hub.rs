@@ -223,6 +223,14 @@ impl Hub {
         }
     }
 
+    /// The same of all rooms that are awake here.
+    async fn catch_up_all(&self) {
+        let awake: Vec<Uuid> = self.live().keys().copied().collect();
+        for uid in awake {
+            self.catch_up(uid).await;
+        }
+    }
+
     /// Tells everyone in a room, here and on other nodes.
     async fn announce(&self, uid: Uuid, news: News) {
         if let Some(handle) = self.living(uid) {

@@ -464,17 +464,22 @@ impl RoomTask {
         Ok((id, self.state.adopt(entry, who)))
     }
 
-    /// Reads who is on other nodes, and what was said there.
+    /// Reads who is inside, and what was said on other nodes.
     async fn catch_up(&mut self) -> Vec<Effect> {
         let uid = self.state.uid();
         let read = async {
             let mut present = self.hub.store.participants(uid, Stay::Present).await?;
-            present.retain(|who| who.node != self.hub.node && who.node != LIVEKIT);
+            present.retain(|who| who.node != LIVEKIT);
             let chat = self.hub.store.recent_chat(uid, CHAT_HISTORY).await?;
             Ok((present, chat))
         };
         match read.await {
-            Ok((present, chat)) => self.state.catch_up(present, chat),
+            Ok((present, chat)) => {
+                let (here, elsewhere): (Vec<_>, Vec<_>) =
+                    (present.into_iter()).partition(|who| who.node == self.hub.node);
+                let here: Vec<ClientId> = here.into_iter().map(|who| who.client).collect();
+                self.state.catch_up(&here, elsewhere, chat)
+            }
             Err(error) => {
                 store_failed(error);
                 Vec::new()

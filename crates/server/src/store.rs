@@ -11,6 +11,7 @@ mod lane;
 mod leases;
 mod migrations;
 mod participants;
+mod pool;
 mod rooms;
 mod rtcs;
 mod sessions;
@@ -25,19 +26,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::Row;
-use sqlx::any::{AnyPoolOptions, AnyRow};
+use sqlx::any::AnyRow;
 
 pub use crate::id::RoomKey;
 pub use figures::{RoomFigures, SessionFigures};
-use lane::{ACQUIRE_LIMIT, Lane, Lent};
+use lane::{Lane, Lent};
 pub use leases::NODE_LEASE;
 pub use participants::Stay;
+use pool::Pool;
 pub use rtcs::Rtc;
 pub use tx::Tx;
 pub use webhooks::Delivery;
 
-/// Connections to PostgreSQL.
-const CONNECTIONS: u32 = 16;
 /// Readers of an SQLite file: each has a thread, and pages of its own.
 const READERS: usize = 4;
 /// Where rooms, people, chat and events are kept.
@@ -188,10 +188,7 @@ impl Store {
                 }
             }
             Database::Postgres(url) => {
-                let options = AnyPoolOptions::new()
-                    .max_connections(CONNECTIONS)
-                    .acquire_timeout(ACQUIRE_LIMIT);
-                let pool = Lane::Pool(options.connect_with(url.parse()?).await?);
+                let pool = Lane::Pool(Pool::open(url).await?);
                 Self {
                     kind: Kind::Postgres,
                     readers: pool.clone(),

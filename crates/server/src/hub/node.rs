@@ -83,6 +83,7 @@ async fn alone(hub: Arc<Hub>) {
 async fn among_others(hub: Arc<Hub>) {
     let mut last = Instant::now();
     let mut unbroken_since = last;
+    let mut was_dead = false;
     loop {
         tokio::select! {
             () = hub.cancel.cancelled() => break,
@@ -92,9 +93,14 @@ async fn among_others(hub: Arc<Hub>) {
             renew(&hub).await?;
             if last.elapsed() > 2 * HEARTBEAT {
                 unbroken_since = Instant::now();
+                was_dead = last.elapsed() > NODE_LEASE;
             }
             last = Instant::now();
             if unbroken_since.elapsed() < GRACE {
+                if was_dead {
+                    // Others may have taken out who is inside here, and still do.
+                    hub.catch_up_all().await;
+                }
                 return Ok(());
             }
             sweep(&hub, Clock::real()).await

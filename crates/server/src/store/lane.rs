@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use sqlx::any::AnyConnectOptions;
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Row};
+use sqlx::{Any, AnyConnection, Connection, Executor, Row};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::{sleep, timeout};
 
 use super::StoreError;
+use super::pool::{ACQUIRE_LIMIT, Pool};
 
-/// How long a caller waits for a connection before the database counts as down.
-pub(super) const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
 /// How often an SQLite file takes over what was written. Its end is a write that
 /// waits for the disk: each second, that was a hundredth of all writes.
 const CHECKPOINT: Duration = Duration::from_secs(10);
@@ -24,8 +23,8 @@ const LONG_LOG: i64 = 131_072;
 /// Where connections are lent.
 #[derive(Debug, Clone)]
 pub(super) enum Lane {
-    /// To a server: those that broke are replaced.
-    Pool(AnyPool),
+    /// To a server.
+    Pool(Pool),
     /// To a file of this process's own, always there. A pool would ask each one
     /// whether it lives after every use.
     Own(Arc<[Arc<Mutex<AnyConnection>>]>),
@@ -62,7 +61,7 @@ impl Lane {
     /// A connection, once there is one.
     pub async fn lend(&self) -> Result<Lent, StoreError> {
         let own = match self {
-            Self::Pool(pool) => return Ok(Lent::Pool(pool.acquire().await?)),
+            Self::Pool(pool) => return Ok(Lent::Pool(pool.lend().await?)),
             Self::Own(own) => own,
         };
         for one in own.iter() {

@@ -60,17 +60,27 @@ impl RoomState {
     }
 
     /// The room as the store has it, after news may have been missed: who is
-    /// on other nodes now, who is not any more, and what was said.
-    pub fn catch_up(&mut self, present: Vec<Participant>, chat: Vec<ChatEntry>) -> Vec<Effect> {
+    /// on other nodes now, who is not any more, and what was said. One who is not
+    /// even here any more, because this node was taken for dead, may come anew.
+    pub fn catch_up(
+        &mut self,
+        here: &[ClientId],
+        elsewhere: Vec<Participant>,
+        chat: Vec<ChatEntry>,
+    ) -> Vec<Effect> {
         let mut effects = Vec::new();
         let gone = |member: &Member| {
-            let is = |who: &Participant| who.client == member.id();
-            !member.is_local() && !present.iter().any(is)
+            let id = member.id();
+            let is_here = member.is_local() && here.contains(&id);
+            !is_here && !elsewhere.iter().any(|who| who.client == id)
         };
         while let Some(index) = self.members.iter().position(gone) {
+            if let Attachment::Here(socket) = self.members[index].attachment {
+                effects.push(Effect::Close(socket, CloseCode::GoingAway));
+            }
             effects.extend(self.take_out(index));
         }
-        for who in present {
+        for who in elsewhere {
             effects.extend(self.is_elsewhere(who, false));
         }
         for entry in chat {

@@ -374,12 +374,26 @@ fn a_node_that_missed_news_catches_up_with_the_store() {
     let present = vec![pair.stored(1, client(4))];
 
     let state = &mut pair.nodes[0].state;
-    let caught = state.catch_up(present.clone(), chat.clone());
+    let here = [one.id, three.id];
+    let caught = state.catch_up(&here, present.clone(), chat.clone());
     for kind in ["member-left", "member-joined", "chat"] {
         assert_eq!(told(&caught, kind), [1, 3], "{kind}");
     }
-    assert!(state.catch_up(present, chat).is_empty(), "all is known");
+    let again = state.catch_up(&here, present, chat);
+    assert!(again.is_empty(), "all is known");
     assert_eq!(pair.order(), [one.id, three.id, client(4).id]);
+}
+
+#[test]
+fn one_whom_others_took_out_when_this_node_seemed_dead_may_come_anew() {
+    let (mut pair, [one, two, three]) = three();
+    let elsewhere = vec![pair.stored(1, two)];
+    let state = &mut pair.nodes[0].state;
+    let caught = state.catch_up(&[one.id], elsewhere, Vec::new());
+    assert_eq!(told(&caught, "member-left"), [1]);
+    let closes = |effect: &Effect| matches!(effect, Effect::Close(socket, CloseCode::GoingAway) if *socket == three.socket);
+    assert!(caught.iter().any(closes));
+    assert!(!state.has(three.id) && state.has(two.id));
 }
 
 #[test]
