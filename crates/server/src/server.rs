@@ -13,7 +13,7 @@ use visavis_protocol::{Feature, Role};
 
 use crate::hub::Hub;
 use crate::store::{Store, StoreError};
-use crate::tls::{self, Doorway, TlsError};
+use crate::tls::{Certificate, Doorway, TlsError};
 use crate::webhook::deliver::{self, Post};
 use crate::{Contradiction, ServerConfig, http};
 
@@ -85,7 +85,8 @@ impl Server {
     /// the database or the certificate cannot be used.
     pub async fn bind(config: ServerConfig) -> Result<Self, ServerError> {
         config.check()?;
-        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let certificate = config.tls.as_ref().map(Certificate::read).transpose()?;
+        let tls = (certificate.as_ref().map(Certificate::acceptor)).transpose()?;
         let post = match &config.keys {
             Some(keys) if !config.webhooks.is_empty() => Some(Post::new(keys.clone())?),
             _ => None,
@@ -97,6 +98,15 @@ impl Server {
         let door = Doorway::new(listener, tls.clone());
         hub.tasks
             .spawn(http::serve(door, Arc::clone(&hub), cancel.clone()));
+        if let Some(certificate) = certificate {
+            let stopped = cancel.clone().cancelled_owned();
+            hub.tasks.spawn(async move {
+                tokio::select! {
+                    () = stopped => {}
+                    () = certificate.stay_current() => {}
+                }
+            });
+        }
         if let Some(post) = post {
             hub.tasks.spawn(deliver::run(Arc::clone(&hub), post));
         }

@@ -1,16 +1,17 @@
 //! Where connections come in, with TLS or without, and whom ours trust when
 //! they go out.
 
+mod certificate;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::Listener;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto};
+use rustls::{ClientConfig, RootCertStore, crypto};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -18,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 
-use crate::TlsFiles;
+pub(crate) use certificate::Certificate;
 
 /// How long a client may take for its handshake.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -121,21 +122,6 @@ pub(crate) fn without_delay(stream: &mut Stream) {
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "a socket that does not take TCP_NODELAY");
     }
-}
-
-/// What takes handshakes with this certificate.
-pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
-    let unusable = |error: rustls::Error| TlsError::Unusable(error.to_string());
-    let chain = certificates(&files.certificate)?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|why| unread(&files.key, why))?;
-    let mut config = ServerConfig::builder_with_provider(crypto::ring::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .map_err(unusable)?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(unusable)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 /// Whom our own requests trust: the public authorities, and those of the file

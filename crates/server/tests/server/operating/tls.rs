@@ -1,7 +1,9 @@
 //! TLS by certificate files.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -30,17 +32,13 @@ impl Certificate {
     fn new() -> Self {
         let names = ["localhost", "127.0.0.1"].map(str::to_owned).to_vec();
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("cert.pem"), cert.pem()).unwrap();
-        std::fs::write(
-            directory.path().join("key.pem"),
-            signing_key.serialize_pem(),
-        )
-        .unwrap();
-        Self {
-            directory,
+        let made = Self {
+            directory: tempfile::tempdir().unwrap(),
             der: cert.der().clone(),
-        }
+        };
+        std::fs::write(made.file("cert.pem"), cert.pem()).unwrap();
+        std::fs::write(made.file("key.pem"), signing_key.serialize_pem()).unwrap();
+        made
     }
 
     fn file(&self, name: &str) -> String {
@@ -55,6 +53,10 @@ impl Certificate {
     }
 
     async fn connect(&self, address: SocketAddr) -> TlsStream<TcpStream> {
+        self.try_connect(address).await.unwrap()
+    }
+
+    async fn try_connect(&self, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.der.clone()).unwrap();
         let config = ClientConfig::builder_with_provider(crypto::ring::default_provider().into())
@@ -65,8 +67,40 @@ impl Certificate {
         let socket = TcpStream::connect(address).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
         let secured = TlsConnector::from(Arc::new(config)).connect(name, socket);
-        timeout(LIMIT, secured).await.expect("in time").unwrap()
+        timeout(LIMIT, secured).await.expect("in time")
     }
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_without_a_restart() {
+    let (certificate, renewed) = (Certificate::new(), Certificate::new());
+    let server = Server::bind(ServerConfig {
+        tls: Some(certificate.files()),
+        ..ServerConfig::default()
+    });
+    let server = server.await.unwrap();
+    let address = server.local_addr();
+    let mut before = certificate.connect(address).await;
+
+    // For a while the two do not belong together.
+    for name in ["cert.pem", "key.pem"] {
+        assert!(renewed.try_connect(address).await.is_err());
+        std::fs::copy(renewed.file(name), certificate.file(name)).unwrap();
+    }
+    timeout(LIMIT, async {
+        while renewed.try_connect(address).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await
+    .expect("in time");
+    assert!(certificate.try_connect(address).await.is_err());
+
+    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    before.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = [0; 15];
+    before.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK", "who came before stays");
 }
 
 #[tokio::test]
