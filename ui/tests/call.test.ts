@@ -154,7 +154,7 @@ it("Unread messages are counted until the chat is opened", async () => {
 it("A device that goes away in a call is said, and can be taken note of", async () => {
   const page = await open("room-unplugged");
   const notice = page.getByRole("alert").filter({ hasText: "The camera went away" });
-  await notice.getByText("The others will hear you but not see you.").waitFor();
+  await notice.getByText("The others will not see you.").waitFor();
   await page.getByRole("alert").filter({ hasText: "The system's speaker stands in." }).waitFor();
   await notice.getByRole("button", { name: "Dismiss" }).click();
   await expect.poll(() => page.getByRole("alert").count()).toBe(1);

@@ -33,7 +33,7 @@ describe("devices", () => {
     expect(problemWords("camera", device(busy))).toEqual({
       title: "The camera is in use",
       sentence: "Another program holds it. Close that program or choose another.",
-      consequence: "The others will hear you but not see you.",
+      consequence: "The others will not see you.",
       detail: "EBUSY",
     });
   });

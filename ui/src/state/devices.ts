@@ -13,8 +13,8 @@ export const DEVICE_NAMES: Record<DeviceKind, string> = {
 
 /** What its loss costs, so that nobody is afraid to join. */
 const WITHOUT: Record<DeviceKind, string> = {
-  camera: "The others will hear you but not see you.",
-  microphone: "The others will see you but not hear you.",
+  camera: "The others will not see you.",
+  microphone: "The others will not hear you.",
   speaker: "You will not hear the others.",
 };
 
