@@ -54,17 +54,12 @@ impl Hub {
                 self.hear_track(who, event.track.as_ref(), published).await
             }
             ("egress_started", _) => {
-                let id = egress.map(|egress| egress.egress_id.clone());
-                let moved = self.move_active_session(&room.ro, SessionEvent::EgressStarted, id);
-                let moved = has_moved(moved.await)?;
-                self.hear_egress(moved, &room, EventLabel::EgressStarted, event)
-                    .await
+                let (moves, label) = (SessionEvent::EgressStarted, EventLabel::EgressStarted);
+                self.hear_egress(&room, moves, label, event).await
             }
             ("egress_ended", _) => {
-                let moved = self.move_active_session(&room.ro, SessionEvent::ProviderIdle, None);
-                let moved = has_moved(moved.await)?;
-                self.hear_egress(moved, &room, EventLabel::EgressEnded, event)
-                    .await
+                let (moves, label) = (SessionEvent::ProviderIdle, EventLabel::EgressEnded);
+                self.hear_egress(&room, moves, label, event).await
             }
             _ => Ok(()),
         }
@@ -183,14 +178,19 @@ impl Hub {
     /// Passes on what moved a session, so that it is told once.
     async fn hear_egress(
         &self,
-        moved: bool,
         room: &Room,
+        moves: SessionEvent,
         label: EventLabel,
         event: &WebhookEvent,
     ) -> Result<(), StoreError> {
-        let Some(egress) = event.egress_info.as_ref().filter(|_| moved) else {
+        let Some(egress) = &event.egress_info else {
             return Ok(());
         };
+        let id = Some(egress.egress_id.clone());
+        let moved = self.move_active_session(&room.ro, moves, id).await;
+        if !has_moved(moved)? {
+            return Ok(());
+        }
         let mut tx = self.store.begin().await?;
         let present = tx.count_present(room.uid).await?;
         let what = Happening::Egress(label, egress);

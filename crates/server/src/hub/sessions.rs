@@ -142,7 +142,8 @@ impl Hub {
         self.advance(tx, room, session, event, egress).await
     }
 
-    /// The same for the session that is not over in this room, if there is one.
+    /// The same for the session that is not over in this room, if there is one;
+    /// what is about another egress than its own is not about it.
     pub async fn move_active_session(
         &self,
         ro: &str,
@@ -152,7 +153,9 @@ impl Hub {
         let room = self.session_room(ro).await?;
         let mut tx = self.store.begin().await?;
         let room = lock(&mut tx, room).await?;
-        let Some(session) = tx.lock_active_session(ro).await? else {
+        let session = tx.lock_active_session(ro).await?;
+        let its_own = |s: &Session| s.egress.is_none() || egress.is_none() || s.egress == egress;
+        let Some(session) = session.filter(its_own) else {
             return Ok(None);
         };
         self.advance(tx, room, session, event, egress)

@@ -138,6 +138,28 @@ async fn s1_36_a_webhook_about_one_room_moves_that_rooms_session() {
 }
 
 #[tokio::test]
+async fn s1_36_a_session_that_ends_is_over_with_its_own_egress_and_not_with_another() {
+    let studio = Studio::open().await;
+    let session = idle(&studio).await;
+    let _host = ready(&studio, &session).await;
+    go_live(&studio, &session, "EG_1").await;
+    // What dies on the air is refused, as each report of its end is.
+    let told = egress("egress_ended", "EG_1", &session["room_id"]);
+    assert_eq!(studio.tell(told).await, 200);
+    assert_eq!(status(&studio, &session).await, "LIVE");
+    studio.post(&path(&session, "/end"), Value::Null).await;
+    for other in ["EG_0", ""] {
+        let told = egress("egress_ended", other, &session["room_id"]);
+        assert_eq!(studio.tell(told).await, 200);
+        assert_eq!(status(&studio, &session).await, "ENDING", "{other}");
+    }
+    let mut told = egress("egress_ended", "EG_1", &session["room_id"]);
+    told["id"] = "EV_ended_at_last".into();
+    assert_eq!(studio.tell(told).await, 200);
+    assert_eq!(status(&studio, &session).await, "STOPPED");
+}
+
+#[tokio::test]
 async fn s1_37_whoever_comes_late_does_not_take_it_off_the_air() {
     let studio = Studio::open().await;
     let session = idle(&studio).await;
