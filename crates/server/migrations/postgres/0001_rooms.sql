@@ -118,6 +118,13 @@ CREATE TABLE bookings (
     doc TEXT NOT NULL
 );
 
+-- The users' ids, and the identities that their tokens bear.
+CREATE TABLE booked (
+    who TEXT NOT NULL,
+    booking TEXT NOT NULL REFERENCES bookings (id) ON DELETE CASCADE,
+    PRIMARY KEY (who, booking)
+);
+
 -- Who does what only one node may do, and which nodes are alive.
 CREATE TABLE leases (
     name TEXT NOT NULL PRIMARY KEY,

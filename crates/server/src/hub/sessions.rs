@@ -53,13 +53,10 @@ impl Hub {
 
     /// Deletes a channel whose sessions are over.
     pub async fn delete_channel(&self, channel: &Channel) -> Result<(), SessionError> {
-        let id = channel.channel_id.as_str();
-        let sessions = self.store.sessions("", id, "", MOST_SESSIONS).await?;
-        if sessions.iter().any(|session| !session.status.is_terminal()) {
+        let mut tx = self.store.begin().await?;
+        if !tx.delete_channel(&channel.channel_id).await? {
             return Err(SessionError::Exists);
         }
-        let mut tx = self.store.begin().await?;
-        tx.delete_channel(id).await?;
         Ok(tx.commit().await?)
     }
 

@@ -16,13 +16,16 @@ impl Store {
         row.as_ref().map(from_doc).transpose()
     }
 
-    /// The newest.
+    /// The newest bookings, not services' sessions: of those whom
+    /// [`Booking::participant`] finds by this, or with an empty text all.
     ///
     /// # Errors
     /// When the database failed.
-    pub async fn bookings(&self, most: i64) -> Result<Vec<Booking>, StoreError> {
-        let sql = "SELECT doc FROM bookings ORDER BY created_at DESC, id LIMIT $1";
-        let rows = sqlx::query(sql).bind(most);
+    pub async fn bookings(&self, who: &str, most: i64) -> Result<Vec<Booking>, StoreError> {
+        let sql = "SELECT doc FROM bookings WHERE id LIKE 'booking:%' \
+                   AND ($1 = '' OR id IN (SELECT booking FROM booked WHERE who = $2)) \
+                   ORDER BY created_at DESC, id LIMIT $3";
+        let rows = sqlx::query(sql).bind(who).bind(who).bind(most);
         from_docs(&rows.fetch_all(&mut *self.read().await?).await?)
     }
 }
@@ -33,12 +36,32 @@ impl Tx {
     /// # Errors
     /// [`StoreError::Taken`] where there is one with this id.
     pub async fn insert_booking(&mut self, booking: &Booking) -> Result<(), StoreError> {
+        let id = link_text(&booking.link);
         let sql = "INSERT INTO bookings (id, status, created_at, doc) VALUES ($1, $2, $3, $4)";
         self.statement(sql)
-            .bind(link_text(&booking.link))
+            .bind(id.as_str())
             .bind(booking.status.as_str())
             .bind(booking.created_at.0)
             .bind(to_doc(booking)?)
+            .write()
+            .await?;
+        let booked = booking.participants.iter();
+        let names: Vec<_> = booked
+            .flat_map(|one| [one.user_id.clone(), one.identity()])
+            .collect();
+        let sql = match self.is_shared() {
+            true => {
+                "INSERT INTO booked (who, booking) SELECT DISTINCT who, $1 \
+                 FROM json_array_elements_text($2::json) AS who"
+            }
+            false => {
+                "INSERT INTO booked (who, booking) SELECT DISTINCT value, $1 \
+                 FROM json_each($2)"
+            }
+        };
+        self.statement(sql)
+            .bind(id.as_str())
+            .bind(to_doc(&names)?)
             .write()
             .await
     }
@@ -53,7 +76,7 @@ impl Tx {
         row.as_ref().map(from_doc).transpose()
     }
 
-    /// Replaces a booking that was locked here.
+    /// Replaces a booking that was locked here; those who may come stay the same.
     ///
     /// # Errors
     /// When the database failed.
@@ -64,5 +87,51 @@ impl Tx {
             .bind(to_doc(booking)?)
             .write()
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::iter::repeat_n;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::Database;
+
+    fn booking(link: Link, user: &str, at: i64) -> Booking {
+        let users = [
+            json!({"user_id": user, "email": "a@mail"}),
+            json!({"user_id": user}),
+        ];
+        serde_json::from_value(json!({
+            "link": link, "kind": "group", "status": "confirmed", "participants": users,
+            "created_at": at,
+        }))
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn ones_bookings_are_found_however_many_newer_ones_others_have() {
+        let store = Store::open(&Database::Memory).await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        let users = ["9", "90"].into_iter().chain(repeat_n("10", 1_000));
+        for (at, user) in users.enumerate() {
+            let link = Link::Booking(format!("b{at}"));
+            let booking = booking(link, user, at as i64);
+            tx.insert_booking(&booking).await.unwrap();
+        }
+        let other = Link::ServiceSession("b0".to_owned());
+        let other = booking(other, "9", 2_000);
+        tx.insert_booking(&other).await.unwrap();
+        tx.commit().await.unwrap();
+        let own = [booking(Link::Booking("b0".to_owned()), "9", 0)];
+        for who in ["9", "9-a@mail"] {
+            assert_eq!(store.bookings(who, 1_000).await.unwrap(), own, "{who}");
+        }
+        assert_eq!(store.bookings("a@mail", 9).await.unwrap(), []);
+        let all = store.bookings("", 1_000).await.unwrap();
+        assert_eq!(all.len(), 1_000);
+        assert_eq!(all[0].created_at.0, 1_001);
     }
 }

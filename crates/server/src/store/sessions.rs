@@ -91,15 +91,25 @@ impl Tx {
         Ok(changed > 0)
     }
 
-    /// Deletes a channel with its sessions.
+    /// Deletes a channel with its sessions, where they all are over; whether
+    /// they are.
     ///
     /// # Errors
     /// When the database failed.
-    pub async fn delete_channel(&mut self, id: &str) -> Result<(), StoreError> {
+    pub async fn delete_channel(&mut self, id: &str) -> Result<bool, StoreError> {
+        // Whoever adds a session meanwhile waits, and finds no channel.
+        let channel = "SELECT id FROM channels WHERE id = $1";
+        self.locking(channel).bind(id).optional().await?;
+        let sql = "SELECT id FROM sessions WHERE channel = $1 \
+                   AND status NOT IN ('STOPPED', 'CANCELLED')";
+        if self.statement(sql).bind(id).optional().await?.is_some() {
+            return Ok(false);
+        }
         self.statement("DELETE FROM channels WHERE id = $1")
             .bind(id)
             .write()
-            .await
+            .await?;
+        Ok(true)
     }
 
     /// Adds a session.
@@ -166,5 +176,52 @@ impl Tx {
             .bind(id)
             .write()
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::lifecycle::session::Status;
+    use crate::store::Database;
+
+    #[tokio::test]
+    async fn s1_41_a_channel_whose_last_session_is_not_over_stays_however_many_are() {
+        let store = Store::open(&Database::Memory).await.unwrap();
+        let channel = Channel {
+            channel_id: "ch_1".to_owned(),
+            owner: "9".to_owned(),
+            name: String::new(),
+            created_at: Timestamp(1),
+        };
+        let mut session = Session {
+            session_id: String::new(),
+            room_id: "ro_1".to_owned(),
+            channel_id: channel.channel_id.clone(),
+            user_id: channel.owner.clone(),
+            status: Status::Stopped,
+            name: String::new(),
+            description: String::new(),
+            egress: None,
+            started_at: None,
+            stopped_at: None,
+            created_at: Timestamp(1),
+        };
+        let mut tx = store.begin().await.unwrap();
+        tx.insert_channel(&channel).await.unwrap();
+        for number in 0..=1_000 {
+            session.session_id = format!("se_{number:04}");
+            if number == 1_000 {
+                session.status = Status::Live;
+            }
+            tx.insert_session(&session).await.unwrap();
+        }
+        assert!(!tx.delete_channel("ch_1").await.unwrap());
+        session.status = Status::Stopped;
+        tx.put_session(&session).await.unwrap();
+        assert!(tx.delete_channel("ch_1").await.unwrap());
+        tx.commit().await.unwrap();
+        assert_eq!(store.session("se_0000").await.unwrap(), None);
     }
 }
