@@ -24,6 +24,9 @@ CREATE TABLE rooms (
 );
 CREATE INDEX rooms_due ON rooms (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX rooms_link ON rooms (link) WHERE link IS NOT NULL;
+-- A channel's sessions have a room each.
+CREATE UNIQUE INDEX rooms_booked ON rooms (link)
+    WHERE is_active = 1 AND substr(link, 1, 8) <> 'channel:';
 CREATE INDEX rooms_listed ON rooms (created_at) WHERE is_private = 0 AND is_active = 1;
 CREATE INDEX rooms_deleted ON rooms (deleted_at) WHERE deleted_at IS NOT NULL;
 

@@ -53,7 +53,8 @@ impl Hub {
         }
     }
 
-    /// Makes a room for what has none that is not over.
+    /// Makes a room for what has none that is not over. Of those that are made for
+    /// it at once, one is made.
     pub async fn create_booked_room(
         &self,
         link: Link,
@@ -61,17 +62,16 @@ impl Hub {
         host: Option<uuid::Uuid>,
         wishes: RoomWishes,
     ) -> Result<Room, BookingError> {
-        let before = self.store.find_linked(&link).await?;
-        if before.is_some_and(|room| room.closed.is_none()) {
-            return Err(BookingError::HasRoom);
-        }
         let booking = self.store.booking(&link).await?;
         let practitioner = booking.as_ref().and_then(Booking::practitioner);
         let draft = Room {
             host: practitioner.map(|one| account(&one.user_id)).or(host),
             ..self.booked_room(link, kind, wishes)
         };
-        Ok(self.create(draft).await?)
+        match self.create(draft).await {
+            Err(StoreError::Taken(_)) => Err(BookingError::HasRoom),
+            room => Ok(room?),
+        }
     }
 
     /// Moves a booking forward.

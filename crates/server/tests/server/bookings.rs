@@ -1,5 +1,6 @@
 //! Bookings over REST: the rooms made for them, and where both stand.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use visavis_server::{AuthMode, ServerConfig, TrustedProxies};
 
@@ -264,6 +265,30 @@ async fn s2_02_s2_03_a_room_of_a_type_is_for_a_booking_or_a_services_session() {
         assert_eq!(room.get("booking_id"), None);
         let path = format!("{rooms}{}", room["id"].as_str().unwrap());
         assert_eq!(studio.ask("DELETE", &path, Value::Null).await.0, 204);
+    }
+}
+
+#[tokio::test]
+async fn s2_02_of_rooms_made_at_once_for_one_booking_one_is_made() {
+    let studio = Studio::open().await;
+    for link in ["booking_id", "service_session_id"] {
+        let said = json!({"room_type": "group", link: "b"});
+        let ask = || studio.ask("POST", "/api/v1/rooms", said.clone());
+        let answers = join_all((0..12).map(|_| ask())).await;
+        let (made, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|(code, _)| *code == 201);
+        assert_eq!(made.len(), 1, "{link}");
+        for (code, body) in refused {
+            assert_eq!((*code, &body["type"]), (409, &json!("conflict")));
+        }
+        // Another, once it is over.
+        let path = format!("/api/v1/rooms/{}", made[0].1["id"].as_str().unwrap());
+        studio.post(&format!("{path}/close"), Value::Null).await;
+        assert_eq!(ask().await.0, 201);
+        // Nor with those who may come.
+        let mut named = said.clone();
+        named["participants"] = booking("group")["participants"].clone();
+        let (code, body) = studio.ask("POST", "/api/v1/rooms", named).await;
+        assert_eq!((code, &body["type"]), (409, &json!("conflict")));
     }
 }
 
