@@ -11,6 +11,7 @@ use visavis_protocol::{Grants, Role};
 use super::proxy::Origin;
 use super::token::{Keys, TokenError};
 use crate::clock::Timestamp;
+use crate::model::Room;
 
 /// How those who ask say who they are: `--auth`. A bearer's token is taken in
 /// every mode.
@@ -79,12 +80,21 @@ pub(crate) enum Denied {
 }
 
 /// What access to a room depends on.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RoomFacts<'a> {
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RoomFacts {
     /// Every identifier of the room.
-    pub names: &'a [String],
+    pub names: Vec<String>,
     /// The user whose room it is.
     pub host: Option<Uuid>,
+}
+
+impl From<&Room> for RoomFacts {
+    fn from(room: &Room) -> Self {
+        Self {
+            names: room.names(),
+            host: room.host,
+        }
+    }
 }
 
 /// As what someone comes in, before the room's kind has its say.
@@ -124,12 +134,12 @@ pub(crate) fn identify(
 /// Whether one may change, close and delete the room, and look inside.
 pub(crate) fn may_administrate(
     principal: &Principal,
-    room: RoomFacts<'_>,
+    room: &RoomFacts,
     admins: &[Uuid],
 ) -> Result<(), Denied> {
     match principal {
         Principal::Token(claims) => allowed(claims.video.as_ref().is_some_and(|grant| {
-            grant.room_admin && grant.is_for(room.names) || grant.is_for_all_rooms()
+            grant.room_admin && grant.is_for(&room.names) || grant.is_for_all_rooms()
         })),
         Principal::User(user) => allowed(room.host == Some(*user) || admins.contains(user)),
         Principal::Open { loopback: true } => Ok(()),
@@ -140,11 +150,7 @@ pub(crate) fn may_administrate(
 /// Whether one may administrate the service as a whole: list what is private,
 /// sweep, read every event.
 pub(crate) fn may_operate(principal: &Principal, admins: &[Uuid]) -> Result<(), Denied> {
-    let nowhere = RoomFacts {
-        names: &[],
-        host: None,
-    };
-    may_administrate(principal, nowhere, admins)
+    may_administrate(principal, &RoomFacts::default(), admins)
 }
 
 /// Whether one may make a room. Where no token is needed, one that does not
@@ -159,11 +165,11 @@ pub(crate) fn may_create(mode: AuthMode, principal: &Principal) -> Result<(), De
 }
 
 /// Whether one may come into the room, and as what.
-pub(crate) fn may_join(principal: &Principal, room: RoomFacts<'_>) -> Result<Admission, Denied> {
+pub(crate) fn may_join(principal: &Principal, room: &RoomFacts) -> Result<Admission, Denied> {
     let role = match principal {
         Principal::Token(claims) => {
             let grant = claims.video.as_ref().filter(|grant| grant.room_join);
-            let grant = grant.filter(|grant| grant.is_for(room.names));
+            let grant = grant.filter(|grant| grant.is_for(&room.names));
             return grant.ok_or(Denied::Forbidden).map(|grant| Admission {
                 role: grant.role(),
                 grants: grant.grants(),

@@ -107,11 +107,11 @@ impl Caller<'_> {
         let found = self.app.hub.look_up(name).await?;
         let Some(room) = found.filter(|room| self.is_there(room)) else {
             let facts = RoomFacts {
-                names: &[name.to_owned()],
+                names: vec![name.to_owned()],
                 host: None,
             };
             let admins = &self.app.hub.config.admins;
-            may_administrate(&self.who.principal, facts, admins)?;
+            may_administrate(&self.who.principal, &facts, admins)?;
             return Err(TwirpError::room_not_found());
         };
         self.who.administrates(self.app, &room)?;

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, header};
 
 use super::App;
 use super::problem::Problem;
-use crate::access::principal::{self, Principal, RoomFacts};
+use crate::access::principal::{self, Principal};
 use crate::access::proxy::Origin;
 use crate::model::Room;
 
@@ -50,23 +50,13 @@ impl FromRequestParts<App> for Who {
 impl Who {
     /// Whether it may change this room, or see what is inside.
     pub fn administrates(&self, app: &App, room: &Room) -> Result<(), Problem> {
-        let names = room.names();
-        let facts = RoomFacts {
-            names: &names,
-            host: room.host,
-        };
-        let admins = &app.hub.config.admins;
-        Ok(principal::may_administrate(&self.principal, facts, admins)?)
+        let (room, admins) = (&room.into(), &app.hub.config.admins);
+        Ok(principal::may_administrate(&self.principal, room, admins)?)
     }
 
     /// Whether it may take part in this room.
     pub fn attends(&self, app: &App, room: &Room) -> Result<(), Problem> {
-        let names = room.names();
-        let facts = RoomFacts {
-            names: &names,
-            host: room.host,
-        };
-        match principal::may_join(&self.principal, facts) {
+        match principal::may_join(&self.principal, &room.into()) {
             Ok(_) => Ok(()),
             Err(_) => self.administrates(app, room),
         }
@@ -96,7 +86,7 @@ impl Who {
     pub fn identity(&self) -> Option<String> {
         match &self.principal {
             Principal::User(user) => Some(user.to_string()),
-            Principal::Token(claims) => claims.sub.clone(),
+            Principal::Token(claims) => claims.sub.clone().filter(|sub| !sub.is_empty()),
             Principal::Open { .. } => None,
         }
     }

@@ -3,7 +3,7 @@
 use visavis_protocol::token::Claims;
 use visavis_protocol::{Features, Role};
 
-use crate::access::principal::{self, Admission, Principal, RoomFacts};
+use crate::access::principal::{self, Admission, Principal};
 use crate::access::proxy::Origin;
 use crate::hub::{Applicant, Hub, Pass};
 use crate::id::ClientId;
@@ -47,12 +47,7 @@ impl Caller {
 
 /// As what someone may join a room.
 pub(super) fn admission(principal: &Principal, room: &Room) -> Result<Admission, Refusal> {
-    let names = room.names();
-    let facts = RoomFacts {
-        names: &names,
-        host: room.host,
-    };
-    Ok(principal::may_join(principal, facts)?)
+    Ok(principal::may_join(principal, &room.into())?)
 }
 
 /// As what someone is in a room of its own making.

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use visavis_server::{AuthMode, ServerConfig, TrustedProxies};
 
-use crate::studio::{Studio, entry};
+use crate::studio::{Studio, entry, token};
 use crate::support::Client;
 
 /// A booking of this kind: 9 gives it, 10 and 11 come to it.
@@ -400,6 +400,15 @@ async fn a_booking_is_seen_by_those_who_are_booked_and_moved_by_who_gives_it() {
         assert_eq!(listed.as_array().unwrap().len(), usize::from(user < 3));
     }
     assert_eq!(studio.ask("GET", &path, Value::Null).await.0, 401);
+    // A token that names nobody is not everybody's.
+    let nobody = format!(
+        "Authorization: Bearer {}\r\n",
+        token("", Default::default())
+    );
+    let (code, _) = studio
+        .ask_as(&nobody, "GET", "/api/v1/bookings", Value::Null)
+        .await;
+    assert_eq!(code, 403);
     let change = json!({"status": "in_progress"});
     for (user, code) in [(3, 403), (2, 403), (1, 200)] {
         let (answered, _) = studio

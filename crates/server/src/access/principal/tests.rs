@@ -49,8 +49,8 @@ fn everyone_may_what_the_model_says() {
     const NO: Result<(), Denied> = Err(Denied::Forbidden);
     const WHO: Result<(), Denied> = Err(Denied::Unauthenticated);
     let names = names();
-    let room = RoomFacts {
-        names: &names,
+    let room = &RoomFacts {
+        names,
         host: Some(HOST),
     };
     let bearer = |what, room| token(grant(what, room));
@@ -110,8 +110,8 @@ fn the_service_as_a_whole_is_run_by_its_administrators() {
 #[test]
 fn one_comes_in_as_what_the_token_says_and_a_host_as_host() {
     let names = names();
-    let room = RoomFacts {
-        names: &names,
+    let room = &RoomFacts {
+        names,
         host: Some(HOST),
     };
     let viewer = VideoGrant {

@@ -12,7 +12,7 @@ use visavis_protocol::Role;
 use visavis_protocol::token::VideoGrant;
 
 use super::{booked, guests};
-use crate::access::principal::{self, Principal, RoomFacts};
+use crate::access::principal::{Principal, may_join};
 use crate::http::App;
 use crate::http::actor::{Actor, GivenId};
 use crate::http::address::Place;
@@ -244,13 +244,10 @@ fn invited(
 fn visitor(app: &App, who: &Who, room: &Room, actor: Actor, email: &str) -> Result<Guest, Problem> {
     who.attends(app, room)?;
     let user = actor.user_id.unwrap_or_else(|| Uuid::new_v4().to_string());
-    let names = room.names();
-    let facts = RoomFacts {
-        names: &names,
-        host: room.host,
-    };
-    let own = match (&who.principal, principal::may_join(&who.principal, facts)) {
-        (Principal::Token(claims), Ok(_)) => claims.video.clone(),
+    let own = match &who.principal {
+        asker @ Principal::Token(claims) if may_join(asker, &room.into()).is_ok() => {
+            claims.video.clone()
+        }
         _ => None,
     };
     let role = if room.host == Some(account(&user)) {
