@@ -30,10 +30,8 @@ async fn s0_01_a_room_has_a_uuid_and_is_found_by_all_its_ids() {
     for slash in ["", "/"] {
         let at = format!("/api/v1/rooms{slash}");
         let room = api.post(&at, body(json!({}))).await.expect(201);
-        assert!(
-            Uuid::try_parse(room["id"].as_str().unwrap()).is_ok(),
-            "{room}"
-        );
+        let uuid = Uuid::try_parse(room["id"].as_str().unwrap()).unwrap();
+        assert_eq!(room["id"], uuid.to_string());
         for id in ["id", "code", "room_id", "name"] {
             let at = format!("/api/v1/rooms/{}{slash}", room[id].as_str().unwrap());
             assert_eq!(api.get(&at).await.expect(200), room);
@@ -167,6 +165,9 @@ async fn s0_05_the_server_says_when_a_room_was_made() {
         .expect(201);
     let at = room["created_at"].as_i64().unwrap();
     assert!((at - before).abs() <= 2, "{at} {before}");
+    let change = json!({"created_at": 5});
+    api.patch(&path(&room), change).await.expect(200);
+    assert_eq!(api.get(&path(&room)).await.expect(200)["created_at"], at);
 }
 
 #[tokio::test]
@@ -188,6 +189,10 @@ async fn s0_06_a_backend_is_janus_or_none() {
             .post("/api/v1/rooms", body(json!({"backend": backend})))
             .await
             .expect(201);
+        let change = json!({"backend": "x"});
+        api.patch(&path(&room), change)
+            .await
+            .refused(400, "invalid_payload");
         assert_eq!(api.get(&path(&room)).await.expect(200)["backend"], backend);
     }
 }
@@ -197,24 +202,31 @@ async fn s0_07_a_reserve_is_kept_and_a_mesh_does_not_count_it() {
     let server = server().await;
     let api = Api::new(server.local_addr());
     let room = api
-        .post("/api/v1/rooms", body(json!({"reserve": 1})))
+        .post("/api/v1/rooms", body(json!({"reserve": 5})))
         .await
         .expect(201);
-    assert_eq!(api.get(&path(&room)).await.expect(200)["reserve"], 1);
-    let mut inside = Vec::new();
-    for _ in 0..3 {
-        let mut client = Client::connect(server.local_addr()).await;
-        assert_eq!(
-            client.join(room["code"].as_str().unwrap()).await["type"],
-            "room-joined"
-        );
-        inside.push(client);
-    }
-    let changed = api
-        .patch(&path(&room), json!({"reserve": 5}))
+    assert_eq!(api.get(&path(&room)).await.expect(200)["reserve"], 5);
+    // Neither does it take places away, nor are there more.
+    let code = room["code"].as_str().unwrap();
+    let change = json!({"max_participants": 2});
+    api.patch(&format!("/rooms/{code}"), change)
         .await
         .expect(200);
-    assert_eq!(changed["reserve"], 5);
+    let (mut inside, mut answers) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let mut client = Client::connect(server.local_addr()).await;
+        let answer = client.join(code).await;
+        answers.push((answer["type"].clone(), answer["code"].clone()));
+        inside.push(client);
+    }
+    let entered = (json!("room-joined"), Value::Null);
+    let refused = (json!("error"), json!("room-full"));
+    assert_eq!(answers, [entered.clone(), entered, refused]);
+    let changed = api
+        .patch(&path(&room), json!({"reserve": 7}))
+        .await
+        .expect(200);
+    assert_eq!(changed["reserve"], 7);
     for change in [json!({"reserve": null}), json!({})] {
         let changed = api.patch(&path(&room), change).await.expect(200);
         assert_eq!(changed.get("reserve"), None);
@@ -313,34 +325,41 @@ async fn s0_10_s0_17_after_those_six_hours_the_vacuum_leaves_nothing_behind() {
     while events.hear().await.label != "room.close" {}
 }
 
+/// A room that has an end keeps one, which may be another.
+async fn keeps_an_end(api: &Api, room: &Value) {
+    let before = api.get(&path(room)).await.expect(200);
+    let open = before["time"][0].as_i64().unwrap();
+    let close = before["time"][1].as_i64().unwrap();
+    let unbound = json!({"time": [open, null], "tags": "x"});
+    let refused = api.patch(&path(room), unbound).await;
+    refused.refused(422, "room_time_changing_forbidden");
+    let wrong = json!({"time": [open, open]});
+    api.patch(&path(room), wrong)
+        .await
+        .refused(400, "invalid_room_time");
+    assert_eq!(api.get(&path(room)).await.expect(200), before);
+    let time = json!([open, close + 60]);
+    let change = json!({"time": time});
+    let moved = api.patch(&path(room), change).await.expect(200);
+    assert_eq!(moved["time"], time);
+}
+
 #[tokio::test]
-async fn s0_11_s0_12_a_room_that_has_an_end_keeps_one() {
+async fn s0_11_s0_12_a_room_that_its_first_rtc_bounded_keeps_an_end() {
     let server = server().await;
     let api = Api::new(server.local_addr());
-    let by_rtc = api.conference(None).await;
-    api.post(&format!("{}/rtcs", path(&by_rtc)), json!(null))
-        .await
-        .expect(201);
-    let from_the_start = api.conference(Some(api.now().await + 600)).await;
-    for room in [by_rtc, from_the_start] {
-        let before = api.get(&path(&room)).await.expect(200);
-        let open = before["time"][0].as_i64().unwrap();
-        let close = before["time"][1].as_i64().unwrap();
-        let unbound = json!({"time": [open, null], "tags": "x"});
-        let refused = api.patch(&path(&room), unbound).await;
-        refused.refused(422, "room_time_changing_forbidden");
-        let wrong = json!({"time": [open, open]});
-        api.patch(&path(&room), wrong)
-            .await
-            .refused(400, "invalid_room_time");
-        assert_eq!(api.get(&path(&room)).await.expect(200), before);
-        let time = json!([open, close + 60]);
-        let moved = api
-            .patch(&path(&room), json!({"time": time}))
-            .await
-            .expect(200);
-        assert_eq!(moved["time"], time);
-    }
+    let room = api.conference(None).await;
+    let rtcs = format!("{}/rtcs", path(&room));
+    api.post(&rtcs, json!(null)).await.expect(201);
+    keeps_an_end(&api, &room).await;
+}
+
+#[tokio::test]
+async fn s0_11_s0_12_a_room_that_was_made_bounded_keeps_an_end() {
+    let server = server().await;
+    let api = Api::new(server.local_addr());
+    let room = api.conference(Some(api.now().await + 600)).await;
+    keeps_an_end(&api, &room).await;
 }
 
 #[tokio::test]
@@ -471,10 +490,21 @@ async fn s0_28_no_server_carries_a_meshs_media() {
     let mut b = Client::connect(server.local_addr()).await;
     a.join(code).await;
     b.join(code).await;
-    b.say(json!({"type": "offer", "roomId": code, "to": a.id, "payload": {"sdp": "v=0"}}))
-        .await;
     a.expect("member-joined").await;
-    assert_eq!(a.expect("offer").await["from"], b.id);
+    for (kind, answers) in [("offer", false), ("answer", true), ("ice-candidate", false)] {
+        let (from, to) = match answers {
+            true => (&mut a, &mut b),
+            false => (&mut b, &mut a),
+        };
+        let payload = json!({"of": kind});
+        let said = json!({"type": kind, "roomId": code, "to": to.id, "payload": payload});
+        from.say(said).await;
+        let heard = to.expect(kind).await;
+        assert_eq!(
+            (&heard["from"], &heard["payload"]),
+            (&json!(from.id), &payload)
+        );
+    }
 }
 
 #[tokio::test]

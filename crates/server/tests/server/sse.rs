@@ -56,6 +56,7 @@ async fn s0_13_s0_14_what_is_made_and_changed_is_told_to_its_audience() {
     let shown = api.patch(&path(&room), change.clone()).await.expect(200);
     let changed = acme.expect("room.update").await;
     assert_eq!(changed.data["payload"], told(&shown));
+    assert_eq!(changed.data["uri"], ACME);
     // What comes to nothing is not told: the next is another change.
     api.patch(&path(&room), change).await.expect(200);
     api.patch(&path(&room), json!({"tags": {"a": 2}}))
@@ -79,6 +80,7 @@ async fn s0_15_the_opening_of_a_room_is_told_once_when_it_comes() {
     api.advance(6).await;
     let opened = events.expect("room.open").await;
     assert_eq!(opened.data["payload"], told(&room));
+    assert_eq!(opened.data["uri"], json!(topic(&room)));
     api.advance(6).await;
     assert_eq!(early.join(code).await["type"], "room-joined");
     events.expect("room_started").await;
@@ -181,6 +183,7 @@ async fn s0_24_a_deletion_is_told_to_its_audience() {
     acme.expect("room.close").await;
     let deleted = acme.expect("room.delete").await;
     assert_eq!(deleted.data["payload"], told(&room));
+    assert_eq!(deleted.data["uri"], ACME);
     api.get(&path(&room)).await.refused(404, "room_not_found");
 }
 
@@ -210,7 +213,9 @@ async fn s0_25_nothing_is_heard_of_another_audience_or_room() {
     let body = json!({"audience": "zeta", "time": [1, null], "backend": "none"});
     let theirs = api.post("/api/v1/rooms", body).await.expect(201);
     let first = zeta.expect("room.create").await;
-    assert_eq!(first.data["payload"]["id"], theirs["id"]);
+    let label = "room.create";
+    let whole = json!({"uri": "audiences/zeta/events", "label": label, "payload": told(&theirs)});
+    assert_eq!(first.data, whole);
 }
 
 #[tokio::test]
