@@ -71,18 +71,8 @@ struct Told {
     ),
     responses(
         (status = 200, description = "The stream", body = String, content_type = "text/event-stream"),
-        (
-            status = 404,
-            description = "There is no such room, or no more",
-            body = Problem,
-            content_type = "application/problem+json"
-        ),
-        (
-            status = 503,
-            description = "Too many are listening",
-            body = Problem,
-            content_type = "application/problem+json"
-        )
+        (status = 404, description = "There is no such room, or no more"),
+        (status = 503, description = "Too many are listening")
     )
 )]
 async fn listen(

@@ -53,12 +53,7 @@ struct Receipt {
         in Authorization", content_type = "application/webhook+json"),
     responses(
         (status = 200, description = "It is received", body = Receipt),
-        (
-            status = 401,
-            description = "It is not signed with this service's key",
-            body = Problem,
-            content_type = "application/problem+json"
-        )
+        (status = 401, description = "It is not signed with this service's key")
     )
 )]
 async fn livekit(
@@ -92,18 +87,8 @@ async fn livekit(
         HMAC-SHA256 of the body under the API secret"),
     responses(
         (status = 200, description = "It is received", body = Receipt),
-        (
-            status = 401,
-            description = "It is not signed with this service's key",
-            body = Problem,
-            content_type = "application/problem+json"
-        ),
-        (
-            status = 409,
-            description = "The session does not go this way",
-            body = Problem,
-            content_type = "application/problem+json"
-        )
+        (status = 401, description = "It is not signed with this service's key"),
+        (status = 409, description = "The session does not go this way")
     )
 )]
 async fn stream(

@@ -11,7 +11,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    Components, ContentBuilder, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder,
+    Components, Content, ContentBuilder, OpenApi as Document, Ref, RefOr, ResponseBuilder,
 };
 
 use super::App;
@@ -80,7 +80,8 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     .filter_map(Option::as_mut)
 }
 
-/// Adds the problems that its form brings with it.
+/// Adds the problems that its form brings with it. What is no success is a
+/// [`Problem`] where nothing else is said.
 fn complete(operation: &mut Operation) {
     let mut problems = vec![("500", "The service failed; try again")];
     let asks_nobody = |needs: &Vec<_>| needs.len() == 1 && needs[0] == Default::default();
@@ -101,9 +102,19 @@ fn complete(operation: &mut Operation) {
     }
     let answers = &mut operation.responses.responses;
     for (status, description) in problems {
+        let answer = ResponseBuilder::new().description(description);
         answers
             .entry(status.to_owned())
-            .or_insert_with(|| problem(description).into());
+            .or_insert_with(|| answer.into());
+    }
+    for (status, answer) in answers {
+        if let RefOr::T(answer) = answer
+            && status.starts_with(['4', '5'])
+            && answer.content.is_empty()
+        {
+            let kind = "application/problem+json".to_owned();
+            answer.content.insert(kind, problem().into());
+        }
     }
 }
 
@@ -111,12 +122,8 @@ fn is_in_path(parameter: &RefOr<Parameter>) -> bool {
     matches!(parameter, RefOr::T(one) if one.parameter_in == ParameterIn::Path)
 }
 
-fn problem(description: &str) -> Response {
-    let content = ContentBuilder::new()
+fn problem() -> Content {
+    ContentBuilder::new()
         .schema(Some(Ref::from_schema_name("Problem")))
-        .build();
-    ResponseBuilder::new()
-        .description(description)
-        .content("application/problem+json", content)
         .build()
 }

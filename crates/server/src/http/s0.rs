@@ -75,12 +75,7 @@ impl AnyRoom {
     request_body = AnyRoom,
     responses(
         (status = 201, description = "The room", body = FullRoom),
-        (
-            status = 409,
-            description = "What it is for has a room",
-            body = Problem,
-            content_type = "application/problem+json"
-        )
+        (status = 409, description = "What it is for has a room")
     )
 )]
 async fn create(
@@ -128,12 +123,7 @@ async fn show(
     request_body = RoomChange,
     responses(
         (status = 200, description = "The room as it is now", body = FullRoom),
-        (
-            status = 422,
-            description = "A room that has an end keeps one",
-            body = Problem,
-            content_type = "application/problem+json"
-        )
+        (status = 422, description = "A room that has an end keeps one")
     )
 )]
 async fn change(

@@ -76,12 +76,7 @@ pub(super) struct Advance {
     request_body = Advance,
     responses(
         (status = 204, description = "It is that much later, and what was due is done"),
-        (
-            status = 404,
-            description = "This clock is not manual",
-            body = Problem,
-            content_type = "application/problem+json"
-        )
+        (status = 404, description = "This clock is not manual")
     )
 )]
 async fn advance(

@@ -82,18 +82,8 @@ pub(super) async fn create(
     tag = "conference",
     params(("id" = Uuid, Path, description = "The rtc's id")),
     responses(
-        (
-            status = 409,
-            description = "The room's members connect to each other",
-            body = Problem,
-            content_type = "application/problem+json"
-        ),
-        (
-            status = 501,
-            description = "The room's backend is not served yet",
-            body = Problem,
-            content_type = "application/problem+json"
-        )
+        (status = 409, description = "The room's members connect to each other"),
+        (status = 501, description = "The room's backend is not served yet")
     )
 )]
 pub(super) async fn connect(

@@ -142,12 +142,7 @@ pub(super) async fn change(
     params(("id" = String, Path, description = "The channel's id")),
     responses(
         (status = 204, description = "It is deleted"),
-        (
-            status = 409,
-            description = "A session is not over",
-            body = Problem,
-            content_type = "application/problem+json"
-        )
+        (status = 409, description = "A session is not over")
     )
 )]
 pub(super) async fn delete(

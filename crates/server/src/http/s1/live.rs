@@ -38,12 +38,7 @@ pub(super) struct RoomOf {
     responses(
         (status = 201, description = "It lives now", body = render::room::FullRoom),
         (status = 200, description = "It lived already", body = render::room::FullRoom),
-        (
-            status = 404,
-            description = "There is no such session, or its room is over",
-            body = Problem,
-            content_type = "application/problem+json"
-        )
+        (status = 404, description = "There is no such session, or its room is over")
     )
 )]
 pub(super) async fn begin_room(
@@ -83,18 +78,8 @@ pub(super) struct TokenRequest {
     request_body = Option<TokenRequest>,
     responses(
         (status = 200, description = "The token", body = Ticket),
-        (
-            status = 409,
-            description = "The session is over",
-            body = Problem,
-            content_type = "application/problem+json"
-        ),
-        (
-            status = 501,
-            description = "There is no key to sign with",
-            body = Problem,
-            content_type = "application/problem+json"
-        )
+        (status = 409, description = "The session is over"),
+        (status = 501, description = "There is no key to sign with")
     )
 )]
 pub(super) async fn token(
@@ -133,18 +118,8 @@ pub(super) async fn token(
     params(("id" = String, Path, description = "The session's id")),
     responses(
         (status = 200, description = "It is being published", body = ShownSession),
-        (
-            status = 409,
-            description = "It is not ready",
-            body = Problem,
-            content_type = "application/problem+json"
-        ),
-        (
-            status = 501,
-            description = "There is no egress",
-            body = Problem,
-            content_type = "application/problem+json"
-        )
+        (status = 409, description = "It is not ready"),
+        (status = 501, description = "There is no egress")
     )
 )]
 pub(super) async fn start_live(
@@ -180,12 +155,7 @@ pub(super) async fn start_live(
     params(("id" = String, Path, description = "The session's id")),
     responses(
         (status = 200, description = "It is ending", body = ShownSession),
-        (
-            status = 409,
-            description = "It is not live",
-            body = Problem,
-            content_type = "application/problem+json"
-        )
+        (status = 409, description = "It is not live")
     )
 )]
 pub(super) async fn end(
@@ -204,12 +174,7 @@ pub(super) async fn end(
     params(("id" = String, Path, description = "The session's id")),
     responses(
         (status = 200, description = "It is called off", body = ShownSession),
-        (
-            status = 409,
-            description = "It is live, or over",
-            body = Problem,
-            content_type = "application/problem+json"
-        )
+        (status = 409, description = "It is live, or over")
     )
 )]
 pub(super) async fn cancel(

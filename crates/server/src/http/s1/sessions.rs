@@ -73,18 +73,8 @@ pub(super) struct NewSession {
     request_body = NewSession,
     responses(
         (status = 201, description = "The session", body = ShownSession),
-        (
-            status = 404,
-            description = "There is no such channel",
-            body = Problem,
-            content_type = "application/problem+json"
-        ),
-        (
-            status = 409,
-            description = "The channel has a session that is not over",
-            body = Problem,
-            content_type = "application/problem+json"
-        )
+        (status = 404, description = "There is no such channel"),
+        (status = 409, description = "The channel has a session that is not over")
     )
 )]
 pub(super) async fn create(
@@ -200,12 +190,7 @@ pub(super) async fn change(
     params(("id" = String, Path, description = "The session's id")),
     responses(
         (status = 204, description = "It is deleted"),
-        (
-            status = 409,
-            description = "It is on the air",
-            body = Problem,
-            content_type = "application/problem+json"
-        )
+        (status = 409, description = "It is on the air")
     )
 )]
 pub(super) async fn delete(

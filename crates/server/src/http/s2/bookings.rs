@@ -74,12 +74,7 @@ fn confirmed() -> BookingStatus {
     request_body = NewBooking,
     responses(
         (status = 201, description = "The booking", body = ShownBooking),
-        (
-            status = 409,
-            description = "There is one with this id",
-            body = Problem,
-            content_type = "application/problem+json"
-        )
+        (status = 409, description = "There is one with this id")
     )
 )]
 pub(super) async fn create(
@@ -168,12 +163,7 @@ pub(super) struct BookingChange {
     request_body = BookingChange,
     responses(
         (status = 200, description = "The booking as it is now", body = ShownBooking),
-        (
-            status = 409,
-            description = "It is past that",
-            body = Problem,
-            content_type = "application/problem+json"
-        )
+        (status = 409, description = "It is past that")
     )
 )]
 pub(super) async fn change(

@@ -109,12 +109,7 @@ pub(super) async fn recordings(
     params(("id" = String, Path, description = "Any of the room's ids")),
     responses(
         (status = 200, description = "It is being recorded", body = ShownRecording),
-        (
-            status = 501,
-            description = "There is nothing to record with",
-            body = Problem,
-            content_type = "application/problem+json"
-        )
+        (status = 501, description = "There is nothing to record with")
     )
 )]
 pub(super) async fn start_recording(
@@ -160,12 +155,7 @@ pub(super) async fn stop_recording(
     path = "/api/v1/rooms/{id}/dial_in",
     tag = "bookings",
     params(("id" = String, Path, description = "Any of the room's ids")),
-    responses((
-        status = 501,
-        description = "There is nothing to dial into",
-        body = Problem,
-        content_type = "application/problem+json"
-    ))
+    responses((status = 501, description = "There is nothing to dial into"))
 )]
 pub(super) async fn dial_in(
     State(app): State<App>,

@@ -113,18 +113,8 @@ pub(super) struct TokenRequest {
     request_body = Option<TokenRequest>,
     responses(
         (status = 200, description = "The token", body = Ticket),
-        (
-            status = 409,
-            description = "The booking is over",
-            body = Problem,
-            content_type = "application/problem+json"
-        ),
-        (
-            status = 501,
-            description = "There is no key to sign with",
-            body = Problem,
-            content_type = "application/problem+json"
-        )
+        (status = 409, description = "The booking is over"),
+        (status = 501, description = "There is no key to sign with")
     )
 )]
 pub(super) async fn get_token(
@@ -147,18 +137,8 @@ pub(super) async fn get_token(
     request_body = Option<TokenRequest>,
     responses(
         (status = 200, description = "The token", body = Ticket),
-        (
-            status = 409,
-            description = "The booking is over",
-            body = Problem,
-            content_type = "application/problem+json"
-        ),
-        (
-            status = 501,
-            description = "There is no key to sign with",
-            body = Problem,
-            content_type = "application/problem+json"
-        )
+        (status = 409, description = "The booking is over"),
+        (status = 501, description = "There is no key to sign with")
     )
 )]
 pub(super) async fn join_booking(
