@@ -13,8 +13,7 @@ use tokio::time::{sleep, timeout};
 use super::StoreError;
 use super::pool::{ACQUIRE_LIMIT, Pool};
 
-/// How often an SQLite file takes over what was written. Its end is a write that
-/// waits for the disk: each second, that was a hundredth of all writes.
+/// How often an SQLite file takes over what was written.
 const CHECKPOINT: Duration = Duration::from_secs(10);
 /// So many pages written ahead are waited for: 256 MiB. While others write, the
 /// log is not begun anew.
@@ -44,14 +43,13 @@ impl Lane {
         for _ in 0..connections {
             let mut connection = AnyConnection::connect_with(&options).await?;
             // NORMAL: a commit survives the end of the process, however it comes;
-            // only a loss of power may take the last ones. The writer does not
-            // take over what it wrote: it would wait for the disk meanwhile.
-            // Small pages, for what is written ahead are whole ones.
+            // only a loss of power may take the last ones. The writer neither
+            // takes over what it wrote nor shortens its log: it would wait for the
+            // disk meanwhile. Small pages, for what is written ahead are whole ones.
             let pragmas = "PRAGMA page_size = 2048; PRAGMA journal_mode = WAL; \
                            PRAGMA synchronous = NORMAL; \
                            PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 3000; \
-                           PRAGMA wal_autocheckpoint = 0; \
-                           PRAGMA journal_size_limit = 67108864;";
+                           PRAGMA wal_autocheckpoint = 0;";
             connection.execute(pragmas).await?;
             own.push(Arc::new(Mutex::new(connection)));
         }
