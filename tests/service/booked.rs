@@ -51,6 +51,8 @@ async fn s1_11_s1_18_on_postgresql_of_twenty_sessions_made_at_once_one_is_made()
     ensure!(postgres.query("SELECT COUNT(*) FROM rooms").await? == "1");
 
     let channel = channel["channel_id"].as_str().context("an id")?;
+    let path = format!("/channel/{channel}");
+    http.delete(&path).await?.expect(409)?;
     let list = format!("/session?channel_id={channel}");
     let session = http.get(&list).await?.expect(200)?[0].clone();
     let id = session["session_id"].as_str().context("an id")?;
@@ -77,6 +79,8 @@ async fn s1_11_s1_18_on_postgresql_of_twenty_sessions_made_at_once_one_is_made()
     state(0, "ended").await?;
     let shown = http.get(&format!("/session/{id}")).await?.expect(200)?;
     ensure!(shown["status"] == "CANCELLED", "{shown}");
+    http.delete(&path).await?.expect(204)?;
+    http.get(&format!("/session/{id}")).await?.expect(404)?;
     http.get("/metrics").await?;
     server.stop().await
 }
