@@ -61,7 +61,10 @@ const HOMES: &[(&str, &[&str])] = &[
             "zune-jpeg",
         ],
     ),
-    ("visavis-server", &["axum", "tower-http", "sqlx", "redis"]),
+    (
+        "visavis-server",
+        &["axum", "tower-http", "sqlx", "rusqlite", "redis"],
+    ),
     ("visavis", &["tauri", "tauri-build", "webkit2gtk"]),
 ];
 

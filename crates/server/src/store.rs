@@ -7,39 +7,40 @@ mod bookings;
 mod chat;
 mod events;
 mod figures;
-mod lane;
 mod leases;
 mod migrations;
 mod participants;
-mod pool;
+mod postgres;
 mod rooms;
 mod rtcs;
 mod sessions;
+mod sqlite;
+mod statement;
 mod tx;
 mod webhooks;
 
 use std::fmt;
 use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::Row;
-use sqlx::any::AnyRow;
+use sqlx::Postgres;
+use sqlx::pool::PoolConnection;
 
 pub use crate::id::RoomKey;
 pub use figures::{RoomFigures, SessionFigures};
-use lane::{Lane, Lent};
 pub use leases::NODE_LEASE;
 pub use participants::Stay;
-use pool::Pool;
+use postgres::Pool;
 pub use rtcs::Rtc;
+use sqlite::{Lent, Sqlite};
+use statement::{Outcome, Row, Value};
 pub use tx::Tx;
 pub use webhooks::Delivery;
 
-/// Readers of an SQLite file: each has a thread, and pages of its own.
-const READERS: usize = 4;
 /// Where rooms, people, chat and events are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Database {
@@ -105,20 +106,10 @@ pub enum StoreError {
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::Database(inner) if inner.is_unique_violation() => {
-                Self::Taken(inner.to_string())
-            }
-            sqlx::Error::Database(inner) if inner.is_foreign_key_violation() => {
-                Self::Dangling(inner.to_string())
-            }
-            _ => {
-                FAILURES.fetch_add(1, Ordering::Relaxed);
-                Self::Failed(error.into())
-            }
-        }
+impl StoreError {
+    fn failed(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        FAILURES.fetch_add(1, Ordering::Relaxed);
+        Self::Failed(why.into())
     }
 }
 
@@ -131,31 +122,33 @@ pub fn failures() -> u64 {
 
 impl From<serde_json::Error> for StoreError {
     fn from(error: serde_json::Error) -> Self {
-        Self::Failed(error.into())
+        Self::failed(error)
     }
 }
 
 /// The open database.
 #[derive(Debug, Clone)]
 pub struct Store {
-    kind: Kind,
-    readers: Lane,
-    /// The same as `readers` on PostgreSQL; one connection on SQLite, which has
-    /// one writer at a time anyway.
-    writers: Lane,
+    backend: Backend,
     /// The file, where it is one.
-    path: Option<String>,
+    path: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone)]
+enum Backend {
+    Sqlite(Sqlite),
+    Postgres(Pool),
+}
+
+/// A connection to it, until it is dropped.
+enum Connection {
+    Sqlite(Lent),
+    Postgres(PoolConnection<Postgres>),
 }
 
 /// That a file is this process's own, as long as it is kept.
 #[derive(Debug)]
 pub struct Claim(#[allow(dead_code, reason = "kept for its lock")] Option<File>);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Sqlite,
-    Postgres,
-}
 
 impl Store {
     /// Opens the database, and brings its tables up to date.
@@ -163,41 +156,17 @@ impl Store {
     /// # Errors
     /// When it cannot be reached, or its tables are of a newer version.
     pub async fn open(database: &Database) -> Result<Self, StoreError> {
-        sqlx::any::install_default_drivers();
-        let store = match database {
-            Database::Memory => {
-                // Each connection to a memory database has one of its own.
-                let only = Lane::sqlite("sqlite::memory:", 1).await?;
-                Self {
-                    kind: Kind::Sqlite,
-                    readers: only.clone(),
-                    writers: only,
-                    path: None,
-                }
-            }
+        let (backend, path) = match database {
+            Database::Memory => (Backend::Sqlite(Sqlite::open(None)?), None),
             Database::Sqlite(path) => {
-                let url = format!("sqlite:{}?mode=rwc", in_url(path));
-                let writers = Lane::sqlite(&url, 1).await?;
-                let readers = Lane::sqlite(&url, READERS).await?;
-                writers.keep_up(&readers);
-                Self {
-                    kind: Kind::Sqlite,
-                    readers,
-                    writers,
-                    path: Some(path.clone()),
-                }
+                let path = Path::new(path);
+                let file = Sqlite::open(Some(path))?;
+                (Backend::Sqlite(file), Some(path.to_owned()))
             }
-            Database::Postgres(url) => {
-                let pool = Lane::Pool(Pool::open(url).await?);
-                Self {
-                    kind: Kind::Postgres,
-                    readers: pool.clone(),
-                    writers: pool,
-                    path: None,
-                }
-            }
+            Database::Postgres(url) => (Backend::Postgres(Pool::open(url).await?), None),
         };
-        migrations::run(store.kind, &mut *store.write().await?).await?;
+        let store = Self { backend, path };
+        migrations::run(store.writer().await?).await?;
         Ok(store)
     }
 
@@ -209,12 +178,13 @@ impl Store {
         let Some(path) = &self.path else {
             return Ok(Claim(None));
         };
-        let lock = File::create(format!("{path}.lock"));
-        let lock = lock.map_err(|error| StoreError::Failed(error.into()))?;
+        let mut lock = path.clone().into_os_string();
+        lock.push(".lock");
+        let lock = File::create(lock).map_err(StoreError::failed)?;
         match lock.try_lock() {
             Ok(()) => Ok(Claim(Some(lock))),
-            Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.clone())),
-            Err(TryLockError::Error(error)) => Err(StoreError::Failed(error.into())),
+            Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.display().to_string())),
+            Err(TryLockError::Error(error)) => Err(StoreError::failed(error)),
         }
     }
 
@@ -223,39 +193,55 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn check(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1")
-            .execute(&mut *self.write().await?)
-            .await?;
-        Ok(())
+        let mut writer = self.writer().await?;
+        writer.run("SELECT 1", Vec::new()).await.map(drop)
     }
 
     /// Whether other processes may use the same database.
     pub fn is_shared(&self) -> bool {
-        self.kind == Kind::Postgres
+        matches!(self.backend, Backend::Postgres(_))
     }
 
-    async fn read(&self) -> Result<Lent, StoreError> {
-        self.readers.lend().await
+    async fn reader(&self) -> Result<Connection, StoreError> {
+        match &self.backend {
+            Backend::Sqlite(file) => Ok(Connection::Sqlite(file.reader().await?)),
+            Backend::Postgres(pool) => pool_connection(pool).await,
+        }
     }
 
-    async fn write(&self) -> Result<Lent, StoreError> {
-        self.writers.lend().await
+    async fn writer(&self) -> Result<Connection, StoreError> {
+        match &self.backend {
+            Backend::Sqlite(file) => Ok(Connection::Sqlite(file.writer().await?)),
+            Backend::Postgres(pool) => pool_connection(pool).await,
+        }
     }
 }
 
-/// A path as a URL has it.
-fn in_url(path: &str) -> String {
-    let mut url = String::with_capacity(path.len());
-    for letter in path.chars() {
-        match letter {
-            '%' => url.push_str("%25"),
-            '?' => url.push_str("%3F"),
-            '#' => url.push_str("%23"),
-            ' ' => url.push_str("%20"),
-            other => url.push(other),
+/// Not in the futures of all who ask SQLite.
+async fn pool_connection(pool: &Pool) -> Result<Connection, StoreError> {
+    Ok(Connection::Postgres(Box::pin(pool.lend()).await?))
+}
+
+impl Connection {
+    async fn run(&mut self, sql: &str, values: Vec<Value>) -> Result<Outcome, StoreError> {
+        match self {
+            Self::Sqlite(lent) => lent.run(sql, &values),
+            // As above.
+            Self::Postgres(lent) => Box::pin(postgres::run(lent, sql, values)).await,
         }
     }
-    url
+
+    /// Whoever had it began a transaction, and gave up.
+    fn roll_back(self) {
+        // One whose commit's end nobody waited for leaves nothing to undo.
+        const UNDO: &str = "ROLLBACK";
+        match self {
+            Self::Sqlite(lent) => drop(lent.run(UNDO, &[])),
+            Self::Postgres(mut lent) => drop(tokio::spawn(async move {
+                let _ = postgres::run(&mut lent, UNDO, Vec::new()).await;
+            })),
+        }
+    }
 }
 
 fn to_doc(value: &impl Serialize) -> Result<String, StoreError> {
@@ -263,10 +249,10 @@ fn to_doc(value: &impl Serialize) -> Result<String, StoreError> {
 }
 
 /// The document in a row's first column.
-fn from_doc<T: DeserializeOwned>(row: &AnyRow) -> Result<T, StoreError> {
-    Ok(serde_json::from_str(&row.try_get::<String, _>(0)?)?)
+fn from_doc<T: DeserializeOwned>(row: &Row) -> Result<T, StoreError> {
+    Ok(serde_json::from_str(&row.get::<String>(0)?)?)
 }
 
-fn from_docs<T: DeserializeOwned>(rows: &[AnyRow]) -> Result<Vec<T>, StoreError> {
+fn from_docs<T: DeserializeOwned>(rows: &[Row]) -> Result<Vec<T>, StoreError> {
     rows.iter().map(from_doc).collect()
 }

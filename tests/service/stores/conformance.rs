@@ -33,6 +33,7 @@ async fn every_store_does_the_same() -> Result<()> {
         let shown = async {
             let database = Database::from_str(&database)?;
             let store = Store::open(&database).await?;
+            store.check().await?;
             a_room_has_one_row_under_all_its_names(&store).await?;
             a_change_is_whole_or_not_at_all(&store).await?;
             changes_of_one_room_come_one_after_the_other(&store).await?;

@@ -11,8 +11,11 @@ impl Store {
     /// # Errors
     /// When the database failed.
     pub async fn booking(&self, link: &Link) -> Result<Option<Booking>, StoreError> {
-        let row = sqlx::query("SELECT doc FROM bookings WHERE id = $1").bind(link_text(link));
-        let row = row.fetch_optional(&mut *self.read().await?).await?;
+        let row = self
+            .query("SELECT doc FROM bookings WHERE id = $1")
+            .bind(link_text(link))
+            .optional()
+            .await?;
         row.as_ref().map(from_doc).transpose()
     }
 
@@ -25,8 +28,7 @@ impl Store {
         let sql = "SELECT doc FROM bookings WHERE id LIKE 'booking:%' \
                    AND ($1 = '' OR id IN (SELECT booking FROM booked WHERE who = $2)) \
                    ORDER BY created_at DESC, id LIMIT $3";
-        let rows = sqlx::query(sql).bind(who).bind(who).bind(most);
-        from_docs(&rows.fetch_all(&mut *self.read().await?).await?)
+        from_docs(&self.query(sql).bind(who).bind(who).bind(most).all().await?)
     }
 }
 

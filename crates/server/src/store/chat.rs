@@ -11,12 +11,11 @@ impl Store {
     /// # Errors
     /// When the database failed, or there is no such room.
     pub async fn append_chat(&self, room: Uuid, entry: &ChatEntry) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO chat (room, entry) VALUES ($1, $2)")
+        self.statement("INSERT INTO chat (room, entry) VALUES ($1, $2)")
             .bind(room.to_string())
             .bind(to_doc(entry)?)
-            .execute(&mut *self.write().await?)
-            .await?;
-        Ok(())
+            .write()
+            .await
     }
 
     /// The last chat messages, oldest first.
@@ -26,8 +25,8 @@ impl Store {
     pub async fn recent_chat(&self, room: Uuid, most: usize) -> Result<Vec<ChatEntry>, StoreError> {
         let sql = "SELECT entry FROM chat WHERE room = $1 ORDER BY seq DESC LIMIT $2";
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let rows = sqlx::query(sql).bind(room.to_string()).bind(most);
-        let mut chat: Vec<ChatEntry> = from_docs(&rows.fetch_all(&mut *self.read().await?).await?)?;
+        let rows = self.query(sql).bind(room.to_string()).bind(most);
+        let mut chat: Vec<ChatEntry> = from_docs(&rows.all().await?)?;
         chat.reverse();
         Ok(chat)
     }

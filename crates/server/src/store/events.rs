@@ -1,9 +1,6 @@
 //! The log of events, and webhooks' bodies until they are delivered.
 
-use sqlx::Row;
-use sqlx::any::AnyRow;
-
-use super::{Store, StoreError, Tx};
+use super::{Row, Store, StoreError, Tx};
 use crate::clock::Timestamp;
 use crate::model::{Event, EventLabel};
 
@@ -23,8 +20,13 @@ impl Store {
     ) -> Result<Vec<Logged>, StoreError> {
         let sql = "SELECT seq, id, at, room, uri, label, payload FROM events \
                    WHERE uri = $1 AND seq > $2 ORDER BY seq LIMIT $3";
-        let rows = sqlx::query(sql).bind(uri).bind(place).bind(most);
-        let rows = rows.fetch_all(&mut *self.read().await?).await?;
+        let rows = self
+            .query(sql)
+            .bind(uri)
+            .bind(place)
+            .bind(most)
+            .all()
+            .await?;
         rows.iter().map(logged).collect()
     }
 
@@ -34,9 +36,8 @@ impl Store {
     /// When the database failed.
     pub async fn event_place(&self, uri: &str, id: &str) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT seq FROM events WHERE uri = $1 AND id = $2";
-        let row = sqlx::query(sql).bind(uri).bind(id);
-        let row = row.fetch_optional(&mut *self.read().await?).await?;
-        Ok(row.map(|row| row.try_get(0)).transpose()?)
+        let row = self.query(sql).bind(uri).bind(id).optional().await?;
+        row.map(|row| row.get(0)).transpose()
     }
 
     /// The last place of a topic's log.
@@ -45,9 +46,8 @@ impl Store {
     /// When the database failed.
     pub async fn last_place(&self, uri: &str) -> Result<i64, StoreError> {
         let sql = "SELECT COALESCE(MAX(seq), 0) FROM events WHERE uri = $1";
-        let row = sqlx::query(sql).bind(uri);
-        let row = row.fetch_one(&mut *self.read().await?).await?;
-        Ok(row.try_get(0)?)
+        let row = self.query(sql).bind(uri).one().await?;
+        row.get(0)
     }
 }
 
@@ -78,16 +78,16 @@ impl Tx {
     }
 }
 
-fn logged(row: &AnyRow) -> Result<Logged, StoreError> {
-    let room: Option<String> = row.try_get(3)?;
-    let label: String = row.try_get(5)?;
+fn logged(row: &Row) -> Result<Logged, StoreError> {
+    let room: Option<String> = row.get(3)?;
+    let label: String = row.get(5)?;
     let event = Event {
-        id: row.try_get(1)?,
-        at: Timestamp(row.try_get(2)?),
+        id: row.get(1)?,
+        at: Timestamp(row.get(2)?),
         room: room.and_then(|room| room.parse().ok()),
-        uri: row.try_get(4)?,
+        uri: row.get(4)?,
         label: serde_json::from_value::<EventLabel>(label.into())?,
-        payload: row.try_get(6)?,
+        payload: row.get(6)?,
     };
-    Ok((row.try_get(0)?, event))
+    Ok((row.get(0)?, event))
 }

@@ -1,8 +1,6 @@
 //! Figures for those who watch the service.
 
-use sqlx::Row;
-
-use super::{Store, StoreError};
+use super::{Row, Store, StoreError};
 use crate::clock::Timestamp;
 use crate::model::Room;
 
@@ -40,11 +38,8 @@ impl Store {
     /// When the database failed.
     pub async fn present_at(&self, node: &str) -> Result<i64, StoreError> {
         let sql = "SELECT COUNT(*) FROM participants WHERE node = $1 AND left_at IS NULL";
-        let row = sqlx::query(sql)
-            .bind(node)
-            .fetch_one(&mut *self.read().await?)
-            .await?;
-        Ok(row.try_get(0)?)
+        let row = self.query(sql).bind(node).one().await?;
+        row.get(0)
     }
 
     /// How many rooms are stored that are not over.
@@ -53,8 +48,8 @@ impl Store {
     /// When the database failed.
     pub async fn stored_rooms(&self) -> Result<i64, StoreError> {
         let sql = "SELECT COUNT(*) FROM rooms WHERE is_active = 1";
-        let row = sqlx::query(sql).fetch_one(&mut *self.read().await?).await?;
-        Ok(row.try_get(0)?)
+        let row = self.query(sql).one().await?;
+        row.get(0)
     }
 
     /// All rooms that are remembered, oldest first.
@@ -63,10 +58,7 @@ impl Store {
     /// When the database failed.
     pub async fn all_rooms(&self, most: i64) -> Result<Vec<Room>, StoreError> {
         let sql = "SELECT doc FROM rooms ORDER BY created_at LIMIT $1";
-        let rows = sqlx::query(sql)
-            .bind(most)
-            .fetch_all(&mut *self.read().await?)
-            .await?;
+        let rows = self.query(sql).bind(most).all().await?;
         super::from_docs(&rows)
     }
 
@@ -82,15 +74,14 @@ impl Store {
                    LEFT JOIN participants p ON p.room = r.uid \
                    WHERE s.status NOT IN ('STOPPED', 'CANCELLED') \
                    GROUP BY s.id, s.status, s.created_at ORDER BY s.created_at LIMIT $1";
-        let rows = sqlx::query(sql).bind(MOST_SESSIONS);
-        let rows = rows.fetch_all(&mut *self.read().await?).await?;
-        let figures = |row: &sqlx::any::AnyRow| -> Result<_, StoreError> {
+        let rows = self.query(sql).bind(MOST_SESSIONS).all().await?;
+        let figures = |row: &Row| -> Result<_, StoreError> {
             Ok(SessionFigures {
-                id: row.try_get(0)?,
-                status: row.try_get(1)?,
-                created_at: Timestamp(row.try_get(2)?),
-                present: row.try_get(3)?,
-                joined: row.try_get(4)?,
+                id: row.get(0)?,
+                status: row.get(1)?,
+                created_at: Timestamp(row.get(2)?),
+                present: row.get(3)?,
+                joined: row.get(4)?,
             })
         };
         rows.iter().map(figures).collect()
@@ -103,11 +94,10 @@ impl Store {
     pub async fn room_figures(&self, room: uuid::Uuid) -> Result<RoomFigures, StoreError> {
         let sql = "SELECT (SELECT COUNT(*) FROM incarnations WHERE room = $1), \
                    (SELECT COUNT(*) FROM chat WHERE room = $1)";
-        let row = sqlx::query(sql).bind(room.to_string());
-        let row = row.fetch_one(&mut *self.read().await?).await?;
+        let row = self.query(sql).bind(room.to_string()).one().await?;
         Ok(RoomFigures {
-            lives: row.try_get(0)?,
-            chat: row.try_get(1)?,
+            lives: row.get(0)?,
+            chat: row.get(1)?,
         })
     }
 }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::Row;
-
-use super::{Store, StoreError, Tx};
+use super::{Row, Store, StoreError, Tx};
 use crate::clock::Timestamp;
 
 /// A node that has not said for so long that it is alive is dead. By real time.
@@ -25,14 +23,15 @@ impl Store {
         let sql = "INSERT INTO leases (name, holder, until) VALUES ($1, $2, $3) \
                    ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until \
                    WHERE leases.holder = excluded.holder OR leases.until <= $4";
-        let result = sqlx::query(sql)
+        let changed = self
+            .statement(sql)
             .bind(name)
             .bind(holder)
             .bind(until.0)
             .bind(now.0)
-            .execute(&mut *self.write().await?)
+            .count()
             .await?;
-        Ok(result.rows_affected() > 0)
+        Ok(changed > 0)
     }
 
     /// Gives a lease back.
@@ -40,12 +39,11 @@ impl Store {
     /// # Errors
     /// When the database failed.
     pub async fn drop_lease(&self, name: &str, holder: &str) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM leases WHERE name = $1 AND holder = $2")
+        self.statement("DELETE FROM leases WHERE name = $1 AND holder = $2")
             .bind(name)
             .bind(holder)
-            .execute(&mut *self.write().await?)
-            .await?;
-        Ok(())
+            .write()
+            .await
     }
 
     /// Nodes that have people inside and no lease any more.
@@ -56,12 +54,9 @@ impl Store {
         let sql = "SELECT DISTINCT node FROM participants WHERE left_at IS NULL AND NOT EXISTS \
                    (SELECT 1 FROM leases WHERE leases.name = 'node:' || participants.node \
                    AND leases.until > $1)";
-        let rows = sqlx::query(sql)
-            .bind(now.0)
-            .fetch_all(&mut *self.read().await?)
-            .await?;
-        let node = |row: &sqlx::any::AnyRow| row.try_get::<String, _>(0);
-        Ok(rows.iter().map(node).collect::<Result<_, _>>()?)
+        let rows = self.query(sql).bind(now.0).all().await?;
+        let node = |row: &Row| row.get::<String>(0);
+        rows.iter().map(node).collect()
     }
 
     /// When a node last said that it is alive.
@@ -69,9 +64,12 @@ impl Store {
     /// # Errors
     /// When the database failed.
     pub async fn lease_end(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {
-        let row = sqlx::query("SELECT until FROM leases WHERE name = $1").bind(name);
-        let row = row.fetch_optional(&mut *self.read().await?).await?;
-        Ok(row.map(|row| row.try_get(0)).transpose()?.map(Timestamp))
+        let row = self
+            .query("SELECT until FROM leases WHERE name = $1")
+            .bind(name)
+            .optional()
+            .await?;
+        Ok(row.map(|row| row.get(0)).transpose()?.map(Timestamp))
     }
 }
 

@@ -1,9 +1,9 @@
 //! The tables, a folder of numbered steps per dialect.
 
+use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{AnyConnection, SqlSafeStr};
 
-use super::{Kind, StoreError};
+use super::{Connection, StoreError};
 
 /// Number, name, SQLite's text, PostgreSQL's.
 const STEPS: &[(i64, &str, &str, &str)] = &[(
@@ -14,24 +14,22 @@ const STEPS: &[(i64, &str, &str, &str)] = &[(
 )];
 
 /// Takes every step that was not taken yet.
-pub(super) async fn run(kind: Kind, connection: &mut AnyConnection) -> Result<(), StoreError> {
-    let step =
-        |&(number, name, sqlite, postgres): &(i64, &'static str, &'static str, &'static str)| {
-            let text = match kind {
-                Kind::Sqlite => sqlite,
-                Kind::Postgres => postgres,
+pub(super) async fn run(connection: Connection) -> Result<(), StoreError> {
+    match connection {
+        Connection::Sqlite(lent) => {
+            let steps = STEPS.iter().map(|&(number, _, sqlite, _)| (number, sqlite));
+            lent.migrate(&steps.collect::<Vec<_>>())
+        }
+        Connection::Postgres(mut lent) => {
+            let step = |&(number, name, _, postgres): &(i64, &'static str, _, &'static str)| {
+                let text = postgres.into_sql_str();
+                Migration::new(number, name.into(), MigrationType::Simple, text, false)
             };
-            Migration::new(
-                number,
-                name.into(),
-                MigrationType::Simple,
-                text.into_sql_str(),
-                false,
-            )
-        };
-    Migrator::with_migrations(STEPS.iter().map(step).collect())
-        // `run` takes whatever has a connection, and loses `Send` on the way.
-        .run_direct(None, connection, false)
-        .await
-        .map_err(|error| StoreError::Failed(error.into()))
+            Migrator::with_migrations(STEPS.iter().map(step).collect())
+                // `run` takes whatever has a connection, and loses `Send` on the way.
+                .run_direct(None, &mut *lent, false)
+                .await
+                .map_err(StoreError::failed)
+        }
+    }
 }

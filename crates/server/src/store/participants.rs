@@ -1,10 +1,8 @@
 //! Who is, and who was, in a room.
 
-use sqlx::Row;
-use sqlx::any::AnyRow;
 use uuid::Uuid;
 
-use super::{Store, StoreError, Tx, from_doc, from_docs, to_doc};
+use super::{Row, Store, StoreError, Tx, from_doc, from_docs, to_doc};
 use crate::clock::Timestamp;
 use crate::model::Participant;
 
@@ -34,8 +32,7 @@ impl Store {
             }
             Stay::Any => "SELECT doc FROM participants WHERE room = $1 ORDER BY joined_at, sid",
         };
-        let rows = sqlx::query(sql).bind(room.to_string());
-        from_docs(&rows.fetch_all(&mut *self.read().await?).await?)
+        from_docs(&self.query(sql).bind(room.to_string()).all().await?)
     }
 
     /// How many are in each of the rooms that anybody is in.
@@ -44,10 +41,10 @@ impl Store {
     /// When the database failed.
     pub async fn counts(&self) -> Result<Vec<(Uuid, u32)>, StoreError> {
         let sql = "SELECT room, COUNT(*) FROM participants WHERE left_at IS NULL GROUP BY room";
-        let rows = sqlx::query(sql).fetch_all(&mut *self.read().await?).await?;
-        let count = |row: &sqlx::any::AnyRow| {
-            let room = row.try_get::<String, _>(0).ok()?.parse().ok()?;
-            let count = u32::try_from(row.try_get::<i64, _>(1).ok()?).ok()?;
+        let rows = self.query(sql).all().await?;
+        let count = |row: &Row| {
+            let room = row.get::<String>(0).ok()?.parse().ok()?;
+            let count = u32::try_from(row.get::<i64>(1).ok()?).ok()?;
             Some((room, count))
         };
         Ok(rows.iter().filter_map(count).collect())
@@ -59,8 +56,7 @@ impl Store {
     /// When the database failed.
     pub async fn participants_of_node(&self, node: &str) -> Result<Vec<Participant>, StoreError> {
         let sql = "SELECT doc FROM participants WHERE node = $1 AND left_at IS NULL";
-        let rows = sqlx::query(sql).bind(node);
-        from_docs(&rows.fetch_all(&mut *self.read().await?).await?)
+        from_docs(&self.query(sql).bind(node).all().await?)
     }
 }
 
@@ -81,13 +77,7 @@ impl Tx {
         let sql = "SELECT \
                    (SELECT COUNT(*) FROM participants WHERE room = $1 AND left_at IS NULL), \
                    (SELECT MAX(joined_at) FROM participants WHERE room = $1)";
-        let row = self
-            .statement(sql)
-            .bind(room.to_string())
-            .optional()
-            .await?;
-        let row = row.ok_or(sqlx::Error::RowNotFound)?;
-        crowd(&row, 0)
+        crowd(&self.statement(sql).bind(room.to_string()).one().await?, 0)
     }
 
     /// Those who are in a room, in the order of joining.
@@ -188,9 +178,9 @@ impl Tx {
 }
 
 /// What [`Tx::crowd`] reads, from this column on.
-pub(super) fn crowd(row: &AnyRow, from: usize) -> Result<(u32, Option<Timestamp>), StoreError> {
-    let count = u32::try_from(row.try_get::<i64, _>(from)?).unwrap_or(u32::MAX);
-    let last = row.try_get::<Option<i64>, _>(from + 1)?;
+pub(super) fn crowd(row: &Row, from: usize) -> Result<(u32, Option<Timestamp>), StoreError> {
+    let count = u32::try_from(row.get::<i64>(from)?).unwrap_or(u32::MAX);
+    let last = row.get::<Option<i64>>(from + 1)?;
     Ok((count, last.map(Timestamp)))
 }
 

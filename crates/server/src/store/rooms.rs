@@ -1,10 +1,9 @@
 //! Rooms, users, and the lives of rooms.
 
-use sqlx::Row;
 use uuid::Uuid;
 
 use super::participants::crowd;
-use super::{Store, StoreError, Tx, from_doc, from_docs, to_doc};
+use super::{Row, Store, StoreError, Tx, from_doc, from_docs, to_doc};
 use crate::clock::Timestamp;
 use crate::id::RoomKey;
 use crate::model::{Link, Room};
@@ -26,8 +25,7 @@ impl Store {
             ),
             RoomKey::Name(name) => ("SELECT doc FROM rooms WHERE rtc_name = $1", name.clone()),
         };
-        let row = sqlx::query(sql).bind(text);
-        let row = row.fetch_optional(&mut *self.read().await?).await?;
+        let row = self.query(sql).bind(text).optional().await?;
         row.as_ref().map(from_doc).transpose()
     }
 
@@ -38,8 +36,7 @@ impl Store {
     pub async fn find_linked(&self, link: &Link) -> Result<Option<Room>, StoreError> {
         let sql = "SELECT doc FROM rooms WHERE link = $1 AND deleted_at IS NULL \
                    ORDER BY created_at DESC LIMIT 1";
-        let row = sqlx::query(sql).bind(link_text(link));
-        let row = row.fetch_optional(&mut *self.read().await?).await?;
+        let row = self.query(sql).bind(link_text(link)).optional().await?;
         row.as_ref().map(from_doc).transpose()
     }
 
@@ -50,8 +47,7 @@ impl Store {
     pub async fn public_rooms(&self, most: i64) -> Result<Vec<Room>, StoreError> {
         let sql = "SELECT doc FROM rooms WHERE is_private = 0 AND is_active = 1 \
                    ORDER BY created_at LIMIT $1";
-        let rows = sqlx::query(sql).bind(most);
-        from_docs(&rows.fetch_all(&mut *self.read().await?).await?)
+        from_docs(&self.query(sql).bind(most).all().await?)
     }
 
     /// All rooms that are not over, oldest first.
@@ -60,8 +56,7 @@ impl Store {
     /// When the database failed.
     pub async fn active_rooms(&self, most: i64) -> Result<Vec<Room>, StoreError> {
         let sql = "SELECT doc FROM rooms WHERE is_active = 1 ORDER BY created_at LIMIT $1";
-        let rows = sqlx::query(sql).bind(most);
-        from_docs(&rows.fetch_all(&mut *self.read().await?).await?)
+        from_docs(&self.query(sql).bind(most).all().await?)
     }
 
     /// The rooms that are not over and of which [`Room::is_rtc`] holds, oldest
@@ -74,8 +69,7 @@ impl Store {
                    (link IS NULL AND rtc_name <> ro) OR \
                    uid IN (SELECT room FROM incarnations WHERE ended_at IS NULL)) \
                    ORDER BY created_at LIMIT $1";
-        let rows = sqlx::query(sql).bind(most);
-        from_docs(&rows.fetch_all(&mut *self.read().await?).await?)
+        from_docs(&self.query(sql).bind(most).all().await?)
     }
 
     /// Rooms in whose life something is due, the longest due first.
@@ -84,9 +78,8 @@ impl Store {
     /// When the database failed.
     pub async fn due_rooms(&self, now: Timestamp, most: i64) -> Result<Vec<Uuid>, StoreError> {
         let sql = "SELECT uid FROM rooms WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
-        let rows = sqlx::query(sql).bind(now.0).bind(most);
-        let rows = rows.fetch_all(&mut *self.read().await?).await?;
-        let uid = |row: &sqlx::any::AnyRow| row.try_get::<String, _>(0).ok()?.parse().ok();
+        let rows = self.query(sql).bind(now.0).bind(most).all().await?;
+        let uid = |row: &Row| row.get::<String>(0).ok()?.parse().ok();
         Ok(rows.iter().filter_map(uid).collect())
     }
 
@@ -96,8 +89,8 @@ impl Store {
     /// When the database failed.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let sql = "SELECT MIN(due_at) FROM rooms WHERE due_at IS NOT NULL";
-        let row = sqlx::query(sql).fetch_one(&mut *self.read().await?).await?;
-        Ok(row.try_get::<Option<i64>, _>(0)?.map(Timestamp))
+        let row = self.query(sql).one().await?;
+        Ok(row.get::<Option<i64>>(0)?.map(Timestamp))
     }
 }
 

@@ -26,8 +26,11 @@ impl Store {
     /// # Errors
     /// When the database failed.
     pub async fn rtc(&self, id: Uuid) -> Result<Option<Rtc>, StoreError> {
-        let row = sqlx::query("SELECT doc FROM rtcs WHERE id = $1").bind(id.to_string());
-        let row = row.fetch_optional(&mut *self.read().await?).await?;
+        let row = self
+            .query("SELECT doc FROM rtcs WHERE id = $1")
+            .bind(id.to_string())
+            .optional()
+            .await?;
         row.as_ref().map(from_doc).transpose()
     }
 
@@ -37,8 +40,7 @@ impl Store {
     /// When the database failed.
     pub async fn rtcs(&self, room: Uuid) -> Result<Vec<Rtc>, StoreError> {
         let sql = "SELECT doc FROM rtcs WHERE room = $1 ORDER BY created_at, id";
-        let rows = sqlx::query(sql).bind(room.to_string());
-        from_docs(&rows.fetch_all(&mut *self.read().await?).await?)
+        from_docs(&self.query(sql).bind(room.to_string()).all().await?)
     }
 }
 

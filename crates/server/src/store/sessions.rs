@@ -9,8 +9,11 @@ impl Store {
     /// # Errors
     /// When the database failed.
     pub async fn channel(&self, id: &str) -> Result<Option<Channel>, StoreError> {
-        let row = sqlx::query("SELECT doc FROM channels WHERE id = $1").bind(id);
-        let row = row.fetch_optional(&mut *self.read().await?).await?;
+        let row = self
+            .query("SELECT doc FROM channels WHERE id = $1")
+            .bind(id)
+            .optional()
+            .await?;
         row.as_ref().map(from_doc).transpose()
     }
 
@@ -20,8 +23,15 @@ impl Store {
     /// When the database failed.
     pub async fn channels(&self, owner: &str, most: i64) -> Result<Vec<Channel>, StoreError> {
         let sql = "SELECT doc FROM channels WHERE ($1 = '' OR owner = $2) ORDER BY id LIMIT $3";
-        let rows = sqlx::query(sql).bind(owner).bind(owner).bind(most);
-        from_docs(&rows.fetch_all(&mut *self.read().await?).await?)
+        from_docs(
+            &self
+                .query(sql)
+                .bind(owner)
+                .bind(owner)
+                .bind(most)
+                .all()
+                .await?,
+        )
     }
 
     /// A session.
@@ -29,8 +39,11 @@ impl Store {
     /// # Errors
     /// When the database failed.
     pub async fn session(&self, id: &str) -> Result<Option<Session>, StoreError> {
-        let row = sqlx::query("SELECT doc FROM sessions WHERE id = $1").bind(id);
-        let row = row.fetch_optional(&mut *self.read().await?).await?;
+        let row = self
+            .query("SELECT doc FROM sessions WHERE id = $1")
+            .bind(id)
+            .optional()
+            .await?;
         row.as_ref().map(from_doc).transpose()
     }
 
@@ -49,15 +62,19 @@ impl Store {
         let sql = "SELECT doc FROM sessions WHERE ($1 = '' OR room = $2) \
                    AND ($3 = '' OR channel = $4) AND ($5 = '' OR channel IN \
                    (SELECT id FROM channels WHERE owner = $6)) ORDER BY id LIMIT $7";
-        let rows = sqlx::query(sql)
-            .bind(room)
-            .bind(room)
-            .bind(channel)
-            .bind(channel)
-            .bind(owner)
-            .bind(owner)
-            .bind(most);
-        from_docs(&rows.fetch_all(&mut *self.read().await?).await?)
+        from_docs(
+            &self
+                .query(sql)
+                .bind(room)
+                .bind(room)
+                .bind(channel)
+                .bind(channel)
+                .bind(owner)
+                .bind(owner)
+                .bind(most)
+                .all()
+                .await?,
+        )
     }
 }
 
@@ -127,9 +144,8 @@ impl Tx {
             .bind(session.status.as_str())
             .bind(session.created_at.0)
             .bind(to_doc(session)?)
-            .count()
+            .write()
             .await
-            .map(drop)
     }
 
     /// A session; nobody else changes it before the end of this transaction.

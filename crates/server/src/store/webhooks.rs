@@ -1,9 +1,6 @@
 //! Webhooks' bodies, until their receivers have taken them.
 
-use sqlx::Row;
-use sqlx::any::AnyRow;
-
-use super::{Store, StoreError, Tx};
+use super::{Row, Store, StoreError, Tx};
 use crate::clock::Timestamp;
 use crate::model::Event;
 
@@ -42,8 +39,13 @@ impl Store {
                    WHERE url = $1 AND next_at <= $2 AND NOT EXISTS (SELECT 1 FROM deliveries e \
                    WHERE e.url = d.url AND e.room = d.room AND e.seq < d.seq) \
                    ORDER BY seq LIMIT $3";
-        let rows = sqlx::query(sql).bind(url).bind(now.0).bind(most);
-        let rows = rows.fetch_all(&mut *self.read().await?).await?;
+        let rows = self
+            .query(sql)
+            .bind(url)
+            .bind(now.0)
+            .bind(most)
+            .all()
+            .await?;
         rows.iter().map(delivery).collect()
     }
 
@@ -58,8 +60,7 @@ impl Store {
     ) -> Result<Option<Delivery>, StoreError> {
         let sql = "SELECT seq, event, room, url, body, created_at, attempts FROM deliveries \
                    WHERE url = $1 AND room = $2 ORDER BY seq LIMIT 1";
-        let row = sqlx::query(sql).bind(url).bind(room);
-        let row = row.fetch_optional(&mut *self.read().await?).await?;
+        let row = self.query(sql).bind(url).bind(room).optional().await?;
         row.as_ref().map(delivery).transpose()
     }
 
@@ -69,11 +70,8 @@ impl Store {
     /// When the database failed.
     pub async fn next_webhook_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let sql = "SELECT MIN(next_at) FROM deliveries WHERE next_at > $1";
-        let row = sqlx::query(sql)
-            .bind(now.0)
-            .fetch_one(&mut *self.read().await?)
-            .await?;
-        Ok(row.try_get::<Option<i64>, _>(0)?.map(Timestamp))
+        let row = self.query(sql).bind(now.0).one().await?;
+        Ok(row.get::<Option<i64>>(0)?.map(Timestamp))
     }
 
     /// How many are on their way.
@@ -82,8 +80,8 @@ impl Store {
     /// When the database failed.
     pub async fn queued_webhooks(&self) -> Result<i64, StoreError> {
         let sql = "SELECT COUNT(*) FROM deliveries";
-        let row = sqlx::query(sql).fetch_one(&mut *self.read().await?).await?;
-        Ok(row.try_get(0)?)
+        let row = self.query(sql).one().await?;
+        row.get(0)
     }
 
     /// Forgets one: it was taken, or is given up.
@@ -91,11 +89,10 @@ impl Store {
     /// # Errors
     /// When the database failed.
     pub async fn remove_webhook(&self, seq: i64) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM deliveries WHERE seq = $1")
+        self.statement("DELETE FROM deliveries WHERE seq = $1")
             .bind(seq)
-            .execute(&mut *self.write().await?)
-            .await?;
-        Ok(())
+            .write()
+            .await
     }
 
     /// One was not taken: it, and what comes after it about its room, waits
@@ -111,14 +108,13 @@ impl Store {
         let sql = "UPDATE deliveries SET next_at = $1, \
                    attempts = attempts + CASE WHEN seq = $2 THEN 1 ELSE 0 END \
                    WHERE url = $3 AND room = $4";
-        sqlx::query(sql)
+        self.statement(sql)
             .bind(next_at.0)
             .bind(delivery.seq)
             .bind(delivery.url.as_str())
             .bind(delivery.room.as_str())
-            .execute(&mut *self.write().await?)
-            .await?;
-        Ok(())
+            .write()
+            .await
     }
 }
 
@@ -146,14 +142,14 @@ impl Tx {
     }
 }
 
-fn delivery(row: &AnyRow) -> Result<Delivery, StoreError> {
+fn delivery(row: &Row) -> Result<Delivery, StoreError> {
     Ok(Delivery {
-        seq: row.try_get(0)?,
-        event: row.try_get(1)?,
-        room: row.try_get(2)?,
-        url: row.try_get(3)?,
-        body: row.try_get(4)?,
-        created_at: Timestamp(row.try_get(5)?),
-        attempts: row.try_get(6)?,
+        seq: row.get(0)?,
+        event: row.get(1)?,
+        room: row.get(2)?,
+        url: row.get(3)?,
+        body: row.get(4)?,
+        created_at: Timestamp(row.get(5)?),
+        attempts: row.get(6)?,
     })
 }

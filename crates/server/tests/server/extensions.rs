@@ -1,7 +1,7 @@
 //! What goes beyond plain room signalling, and reaches only those who asked.
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
-use sqlx::{Connection, SqliteConnection};
 use visavis_protocol::IceServer;
 use visavis_server::{Server, ServerConfig};
 
@@ -166,11 +166,8 @@ async fn chat_that_is_not_stored_is_not_echoed() {
     let server = server.await.unwrap();
     let mut a = Client::connect(server.local_addr()).await;
     a.create(json!({"name": "Tea"})).await;
-    let mut other = SqliteConnection::connect(&database).await.unwrap();
-    sqlx::query("DROP TABLE chat")
-        .execute(&mut other)
-        .await
-        .unwrap();
+    let other = Connection::open(path).unwrap();
+    other.execute("DROP TABLE chat", []).unwrap();
     a.say(json!({"type": "chat", "requestId": "r", "payload": "lost?"}))
         .await;
     let refused = a.refused("server-busy").await;

@@ -1,7 +1,7 @@
 //! What members report of their connections.
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
-use sqlx::{Connection, Row, SqliteConnection};
 use visavis_server::{Server, ServerConfig};
 
 use crate::support::{Client, server, wait_for_room};
@@ -37,7 +37,8 @@ async fn s3_12_two_who_report_each_other_connected_are_in_a_call() {
 #[tokio::test]
 async fn s2_12_a_report_is_kept_with_the_participant() {
     let folder = tempfile::tempdir().unwrap();
-    let database = format!("sqlite:{}", folder.path().join("rooms.db").display());
+    let path = folder.path().join("rooms.db");
+    let database = format!("sqlite:{}", path.display());
     let server = Server::bind(ServerConfig {
         database: database.parse().unwrap(),
         ..ServerConfig::default()
@@ -60,10 +61,9 @@ async fn s2_12_a_report_is_kept_with_the_participant() {
     // Its last report is stored when it leaves at the latest.
     a.say(json!({"type": "leave-room"})).await;
     b.expect("member-left").await;
-    let mut rows = SqliteConnection::connect(&database).await.unwrap();
-    let row = sqlx::query("SELECT doc FROM participants WHERE client = $1")
-        .bind(a.id.as_str())
-        .fetch_one(&mut rows);
-    let doc: Value = serde_json::from_str(row.await.unwrap().get(0)).unwrap();
+    let sql = "SELECT doc FROM participants WHERE client = $1";
+    let doc = Connection::open(path)
+        .and_then(|rows| rows.query_row(sql, [&a.id], |row| row.get::<_, String>(0)));
+    let doc: Value = serde_json::from_str(&doc.unwrap()).unwrap();
     assert_eq!(doc["quality"], json!({"peers": [measured]}));
 }

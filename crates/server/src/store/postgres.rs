@@ -1,18 +1,22 @@
-//! Connections to a database server. While it is down one caller at a time waits
-//! for it; the others are told at once.
+//! PostgreSQL. While it is down one caller at a time waits for it; the others are
+//! told at once.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::any::AnyPoolOptions;
+use futures_util::TryStreamExt;
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyPool};
+use sqlx::postgres::{PgArguments, PgConnection, PgPoolOptions, PgRow};
+use sqlx::{
+    Arguments, AssertSqlSafe, Column, Either, Executor, PgPool, Postgres, Row as _, TypeInfo,
+};
 
 use super::StoreError;
+use super::statement::{Outcome, Row, Value};
 
 /// How long a caller waits for a connection before the database counts as down.
-pub(super) const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
 /// How long nobody asks a database that was just down.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How many there are at most.
@@ -21,14 +25,14 @@ const CONNECTIONS: u32 = 16;
 /// Where connections are lent; those that broke are replaced.
 #[derive(Debug, Clone)]
 pub(super) struct Pool {
-    pool: AnyPool,
+    pool: PgPool,
     outage: Arc<Outage>,
 }
 
 impl Pool {
     /// Opens the first connection.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let options = AnyPoolOptions::new()
+        let options = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE_LIMIT);
         Ok(Self {
@@ -38,7 +42,7 @@ impl Pool {
     }
 
     /// A connection, once there is one.
-    pub async fn lend(&self) -> Result<PoolConnection<Any>, StoreError> {
+    pub async fn lend(&self) -> Result<PoolConnection<Postgres>, StoreError> {
         if !self.outage.may_ask(Instant::now()) {
             let why = io::Error::other("the database did not answer a moment ago");
             return Err(sqlx::Error::Io(why).into());
@@ -51,6 +55,66 @@ impl Pool {
             Err(_) => {}
         }
         Ok(lent?)
+    }
+}
+
+/// Carries out a statement; without values it may be several.
+pub(super) async fn run(
+    connection: &mut PgConnection,
+    sql: &str,
+    values: Vec<Value>,
+) -> Result<Outcome, StoreError> {
+    let mut arguments = PgArguments::default();
+    for value in values {
+        let added = match value {
+            Value::Int(number) => arguments.add(number),
+            Value::Text(text) => arguments.add(text),
+        };
+        added.map_err(sqlx::Error::Encode)?;
+    }
+    let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
+    let mut answers = connection.fetch_many(query);
+    let mut outcome = Outcome::default();
+    while let Some(answer) = answers.try_next().await? {
+        match answer {
+            Either::Left(done) => outcome.changed = done.rows_affected(),
+            Either::Right(row) => outcome.rows.push(read(&row)?),
+        }
+    }
+    Ok(outcome)
+}
+
+fn read(row: &PgRow) -> Result<Row, StoreError> {
+    let column = |column: &sqlx::postgres::PgColumn| {
+        let at = column.ordinal();
+        match column.type_info().name() {
+            "INT8" => Ok(Value::Int(row.try_get(at)?)),
+            // As a number in a query is.
+            "INT4" => Ok(Value::Int(
+                row.try_get::<Option<i32>, _>(at)?.map(i64::from),
+            )),
+            "TEXT" | "VARCHAR" => Ok(Value::Text(row.try_get(at)?)),
+            other => Err(StoreError::failed(format!("a column of {other}"))),
+        }
+    };
+    Ok(Row(row
+        .columns()
+        .iter()
+        .map(column)
+        .collect::<Result<_, _>>()?))
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(inner) if inner.is_unique_violation() => {
+                Self::Taken(inner.to_string())
+            }
+            sqlx::Error::Database(inner) if inner.is_foreign_key_violation() => {
+                Self::Dangling(inner.to_string())
+            }
+            _ => Self::failed(error),
+        }
     }
 }
 

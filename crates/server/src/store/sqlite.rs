@@ -1,0 +1,315 @@
+//! SQLite: a file of this process's own, or memory.
+//!
+//! A statement is carried out where it is asked for. Handing it to a thread and
+//! waiting for the answer takes several times as long as the statement itself;
+//! only what may read much goes aside, where others are not held up by it.
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use rusqlite::ffi::{
+    SQLITE_CONSTRAINT_FOREIGNKEY, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE,
+};
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Error};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
+
+use super::StoreError;
+use super::statement::{Outcome, Row, Value};
+
+/// Readers of a file: each has pages of its own.
+const READERS: usize = 4;
+/// How long a caller waits for its turn.
+const TURN_LIMIT: Duration = Duration::from_secs(3);
+/// How long a statement waits for another process that looks at the file.
+const BUSY_LIMIT: Duration = Duration::from_secs(3);
+/// Statements that are kept ready; there are not many more.
+const STATEMENTS: usize = 100;
+/// How often the file takes over what was written. A loss of power takes no more.
+const CHECKPOINT: Duration = Duration::from_secs(1);
+/// So many pages written ahead are waited for: 256 MiB. While others write, the
+/// log is not begun anew.
+const LONG_LOG: i64 = 262_144;
+
+/// The open database.
+#[derive(Debug, Clone)]
+pub(super) struct Sqlite {
+    /// One, since one may write at a time anyway.
+    writer: Lane,
+    /// The same as the writer in memory, of which each connection has its own.
+    readers: Lane,
+}
+
+type Lane = Arc<[Arc<Mutex<Connection>>]>;
+
+/// A connection, until it is dropped.
+pub(super) struct Lent(OwnedMutexGuard<Connection>);
+
+impl Sqlite {
+    /// Opens a file, which is made where there is none; without one, memory.
+    pub fn open(path: Option<&Path>) -> Result<Self, StoreError> {
+        let Some(path) = path else {
+            let only = lane([Connection::open_in_memory()])?;
+            return Ok(Self {
+                writer: Arc::clone(&only),
+                readers: only,
+            });
+        };
+        let opened = Self {
+            writer: lane([Connection::open(path)])?,
+            readers: lane([(); READERS].map(|()| Connection::open(path)))?,
+        };
+        tokio::spawn(checkpoints(
+            Arc::downgrade(&opened.writer),
+            Arc::downgrade(&opened.readers),
+        ));
+        Ok(opened)
+    }
+
+    /// The connection for writing, once it is free.
+    pub async fn writer(&self) -> Result<Lent, StoreError> {
+        lend(&self.writer).await
+    }
+
+    /// One for reading, once it is free.
+    pub async fn reader(&self) -> Result<Lent, StoreError> {
+        lend(&self.readers).await
+    }
+}
+
+fn lane<const N: usize>(opened: [Result<Connection, Error>; N]) -> Result<Lane, StoreError> {
+    let prepare = |connection: Result<Connection, Error>| {
+        let connection = connection?;
+        // NORMAL: a commit survives the end of the process, however it comes;
+        // only a loss of power may take the last second. The writer neither takes
+        // over what it wrote nor shortens its log: it would wait for the disk
+        // meanwhile. Small pages, for what is written ahead are whole ones.
+        connection.execute_batch(
+            "PRAGMA page_size = 1024; PRAGMA journal_mode = WAL; \
+             PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; \
+             PRAGMA wal_autocheckpoint = 0;",
+        )?;
+        connection.busy_timeout(BUSY_LIMIT)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(Arc::new(Mutex::new(connection)))
+    };
+    opened.into_iter().map(prepare).collect()
+}
+
+async fn lend(lane: &Lane) -> Result<Lent, StoreError> {
+    for one in lane.iter() {
+        if let Ok(free) = Arc::clone(one).try_lock_owned() {
+            return Ok(Lent(free));
+        }
+    }
+    let any = Arc::clone(&lane[rand::random_range(0..lane.len())]);
+    let lent = timeout(TURN_LIMIT, any.lock_owned()).await;
+    Ok(Lent(lent.map_err(StoreError::failed)?))
+}
+
+impl Lent {
+    /// Carries out a statement; its placeholders are `$1`, `$2` and so on.
+    pub fn run(&self, sql: &str, values: &[Value]) -> Result<Outcome, StoreError> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        for place in 1..=statement.parameter_count() {
+            // `$1` is a name to SQLite, and its place where it first stood.
+            let name = statement
+                .parameter_name(place)
+                .and_then(|name| name.get(1..));
+            let number: Option<usize> = name.and_then(|name| name.parse().ok());
+            let value = number.and_then(|number| values.get(number.checked_sub(1)?));
+            let value = value.ok_or_else(|| StoreError::failed("a placeholder without a value"))?;
+            statement.raw_bind_parameter(place, value)?;
+        }
+        let columns = statement.column_count();
+        if columns == 0 {
+            let changed = statement.raw_execute()? as u64;
+            return Ok(Outcome {
+                rows: Vec::new(),
+                changed,
+            });
+        }
+        let mut outcome = Outcome::default();
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            let column = |at| match row.get_ref(at)? {
+                ValueRef::Null => Ok(Value::Int(None)),
+                ValueRef::Integer(number) => Ok(Value::Int(Some(number))),
+                ValueRef::Text(text) => Ok(Value::from(
+                    std::str::from_utf8(text).map_err(StoreError::failed)?,
+                )),
+                other => Err(StoreError::failed(format!(
+                    "a column of {}",
+                    other.data_type()
+                ))),
+            };
+            outcome
+                .rows
+                .push(Row((0..columns).map(column).collect::<Result<_, _>>()?));
+        }
+        Ok(outcome)
+    }
+
+    /// Takes the steps that were not taken yet, all or none: the file says how far
+    /// it is. Where there is nothing to do, nobody who writes is held up.
+    pub fn migrate(&self, steps: &[(i64, &str)]) -> Result<(), StoreError> {
+        let newest = steps.last().map_or(0, |(number, _)| *number);
+        if self.taken()? == newest {
+            return Ok(());
+        }
+        self.0.execute_batch("BEGIN IMMEDIATE")?;
+        let done = self.take(steps, newest);
+        let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        self.0.execute_batch(end)?;
+        done
+    }
+
+    /// The number of the last step.
+    fn taken(&self) -> Result<i64, StoreError> {
+        let version = "PRAGMA user_version";
+        Ok(self.0.query_row(version, [], |row| row.get(0))?)
+    }
+
+    fn take(&self, steps: &[(i64, &str)], newest: i64) -> Result<(), StoreError> {
+        let taken = self.taken()?;
+        if taken > newest {
+            let why = format!("a newer version made it: its tables are at step {taken}");
+            return Err(StoreError::failed(why));
+        }
+        for (number, sql) in steps {
+            if *number > taken {
+                self.0.execute_batch(sql)?;
+                self.0.pragma_update(None, "user_version", number)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same where it holds nobody up.
+    pub async fn run_aside(
+        self,
+        sql: Cow<'static, str>,
+        values: Vec<Value>,
+    ) -> Result<Outcome, StoreError> {
+        let done = spawn_blocking(move || self.run(&sql, &values)).await;
+        done.map_err(StoreError::failed)?
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Int(None) | Self::Text(None) => ValueRef::Null,
+            Self::Int(Some(number)) => ValueRef::Integer(*number),
+            Self::Text(Some(text)) => ValueRef::Text(text.as_bytes()),
+        }))
+    }
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        match error.sqlite_error().map(|inner| inner.extended_code) {
+            Some(SQLITE_CONSTRAINT_UNIQUE | SQLITE_CONSTRAINT_PRIMARYKEY) => {
+                Self::Taken(error.to_string())
+            }
+            Some(SQLITE_CONSTRAINT_FOREIGNKEY) => Self::Dangling(error.to_string()),
+            _ => Self::failed(error),
+        }
+    }
+}
+
+type Own = Weak<[Arc<Mutex<Connection>>]>;
+
+/// Takes over into the file what is written, while writing goes on. Ends with
+/// the store. What failed is made good by the next.
+async fn checkpoints(writer: Own, readers: Own) {
+    while readers.strong_count() > 0 {
+        sleep(CHECKPOINT).await;
+        if checkpoint(&readers, "PRAGMA wal_checkpoint(PASSIVE)").await > LONG_LOG {
+            // What came meanwhile; then little is left, and nobody writes more.
+            checkpoint(&readers, "PRAGMA wal_checkpoint(PASSIVE)").await;
+            checkpoint(&writer, "PRAGMA wal_checkpoint(RESTART)").await;
+        }
+    }
+}
+
+/// How many pages the log has.
+async fn checkpoint(lane: &Own, how: &'static str) -> i64 {
+    let Some(own) = lane.upgrade() else { return 0 };
+    let Ok(lent) = lend(&own).await else { return 0 };
+    // Not kept open until it is done.
+    drop(own);
+    let outcome = lent.run_aside(Cow::Borrowed(how), Vec::new()).await;
+    let pages = outcome.and_then(|outcome| match outcome.rows.first() {
+        Some(row) => row.get(1),
+        None => Ok(0),
+    });
+    pages.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use anyhow::Result;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_log_that_was_taken_over_is_begun_anew() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let sqlite = Sqlite::open(Some(&folder.path().join("rooms.db")))?;
+        let own = Arc::downgrade(&sqlite.writer);
+        let fill = "CREATE TABLE t AS WITH RECURSIVE n(i) AS \
+                    (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9) \
+                    SELECT i, hex(zeroblob(2000)) AS b FROM n";
+        sqlite.writer().await?.run(fill, &[])?;
+        assert!(checkpoint(&own, "PRAGMA wal_checkpoint(PASSIVE)").await > 9);
+
+        assert!(checkpoint(&own, "PRAGMA wal_checkpoint(RESTART)").await > 9);
+        let log = folder.path().join("rooms.db-wal");
+        let length = fs::metadata(&log)?.len();
+        sqlite.writer().await?.run("UPDATE t SET i = 0", &[])?;
+        assert_eq!(fs::metadata(&log)?.len(), length);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_step_is_taken_once_and_whole() -> Result<()> {
+        let lent = Sqlite::open(None)?.writer().await?;
+        let first = (1, "CREATE TABLE a (x); INSERT INTO a VALUES (1);");
+        let second = (2, "CREATE TABLE b (x);");
+        lent.migrate(&[first])?;
+        let wrong = (2, "CREATE TABLE c (x); INSERT INTO nowhere VALUES (1);");
+        assert!(lent.migrate(&[first, wrong]).is_err());
+        lent.migrate(&[first, second])?;
+        let tables = lent.run("SELECT name FROM sqlite_master ORDER BY name", &[])?;
+        let tables: Vec<_> = tables.rows.into_iter().map(|row| row.0).collect();
+        assert_eq!(tables, [["a".into()], ["b".into()]]);
+        let older = lent.migrate(&[first]);
+        assert!(older.is_err(), "a newer version's");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn placeholders_are_numbers_whatever_their_order() -> Result<()> {
+        let sqlite = Sqlite::open(None)?;
+        let values = ["a".into(), Value::Int(Some(7)), Value::Text(None)];
+        let lent = sqlite.writer().await?;
+        let answer = lent.run("SELECT $2, $1, $3, $2", &values)?;
+        let expected = [
+            Value::Int(Some(7)),
+            "a".into(),
+            Value::Int(None),
+            Value::Int(Some(7)),
+        ];
+        assert_eq!(answer.rows[0].0, expected);
+        assert!(lent.run("SELECT $4", &values).is_err());
+        assert!(lent.run("SELECT 0.5", &[]).is_err());
+        Ok(())
+    }
+}

@@ -1,0 +1,201 @@
+//! A statement with its values, and what it came to: the same on both databases.
+
+use std::borrow::Cow;
+
+use super::{Connection, Store, StoreError, Tx};
+
+/// What a column holds, or a placeholder stands for. Nothing has a type too.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    Int(Option<i64>),
+    Text(Option<String>),
+}
+
+/// What one statement came to.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub rows: Vec<Row>,
+    /// How many rows it changed.
+    pub changed: u64,
+}
+
+/// One row of an answer.
+#[derive(Debug)]
+pub(super) struct Row(pub Vec<Value>);
+
+/// A statement that still gets its values; its placeholders are `$1`, `$2` and
+/// so on.
+#[must_use]
+pub(super) struct Statement<'on> {
+    on: On<'on>,
+    sql: Cow<'static, str>,
+    values: Vec<Value>,
+}
+
+/// Where it is carried out.
+enum On<'on> {
+    Tx(&'on mut Tx),
+    /// By itself; it only reads.
+    Reader(&'on Store),
+    /// By itself, as its own transaction.
+    Writer(&'on Store),
+}
+
+impl Store {
+    /// A query.
+    pub(super) fn query(&self, sql: &'static str) -> Statement<'_> {
+        Statement::new(On::Reader(self), sql)
+    }
+
+    /// A write that is a transaction of its own.
+    pub(super) fn statement(&self, sql: &'static str) -> Statement<'_> {
+        Statement::new(On::Writer(self), sql)
+    }
+}
+
+impl Tx {
+    /// A part of this transaction.
+    pub(super) fn statement(&mut self, sql: &'static str) -> Statement<'_> {
+        Statement::new(On::Tx(self), sql)
+    }
+
+    /// A query whose rows nobody else changes before the end of this
+    /// transaction; SQLite's writer is alone anyway.
+    pub(super) fn locking(&mut self, sql: &'static str) -> Statement<'_> {
+        if self.is_shared() {
+            let sql = format!("{sql} FOR UPDATE");
+            return Statement::new(On::Tx(self), sql);
+        }
+        Statement::new(On::Tx(self), sql)
+    }
+}
+
+impl<'on> Statement<'on> {
+    fn new(on: On<'on>, sql: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            on,
+            sql: sql.into(),
+            values: Vec::new(),
+        }
+    }
+
+    /// The value of its next placeholder.
+    pub fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// Writes.
+    pub async fn write(self) -> Result<(), StoreError> {
+        self.run().await.map(drop)
+    }
+
+    /// Writes; how many rows that changed.
+    pub async fn count(self) -> Result<u64, StoreError> {
+        Ok(self.run().await?.changed)
+    }
+
+    /// Reads all rows.
+    pub async fn all(self) -> Result<Vec<Row>, StoreError> {
+        Ok(self.run().await?.rows)
+    }
+
+    /// Reads a row, if there is one.
+    pub async fn optional(self) -> Result<Option<Row>, StoreError> {
+        Ok(self.all().await?.into_iter().next())
+    }
+
+    /// Reads the row that there always is.
+    pub async fn one(self) -> Result<Row, StoreError> {
+        let row = self.optional().await?;
+        row.ok_or_else(|| StoreError::failed("an answer without a row"))
+    }
+
+    async fn run(self) -> Result<Outcome, StoreError> {
+        let Self { on, sql, values } = self;
+        match on {
+            On::Tx(tx) => tx.connection()?.run(&sql, values).await,
+            On::Writer(store) => store.writer().await?.run(&sql, values).await,
+            On::Reader(store) => match store.reader().await? {
+                Connection::Sqlite(lent) => lent.run_aside(sql, values).await,
+                mut postgres => postgres.run(&sql, values).await,
+            },
+        }
+    }
+}
+
+impl Row {
+    /// What a column holds.
+    pub fn get<T: Column>(&self, column: usize) -> Result<T, StoreError> {
+        let value = self.0.get(column).and_then(T::of);
+        value.ok_or_else(|| StoreError::failed("a column of another type"))
+    }
+}
+
+/// What columns hold.
+pub(super) trait Column: Sized {
+    /// Unless it is something else.
+    fn of(value: &Value) -> Option<Self>;
+}
+
+impl Column for Option<i64> {
+    fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Int(number) => Some(*number),
+            Value::Text(None) => Some(None),
+            Value::Text(Some(_)) => None,
+        }
+    }
+}
+
+impl Column for i64 {
+    fn of(value: &Value) -> Option<Self> {
+        Option::<Self>::of(value)?
+    }
+}
+
+impl Column for Option<String> {
+    fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Text(text) => Some(text.clone()),
+            Value::Int(None) => Some(None),
+            Value::Int(Some(_)) => None,
+        }
+    }
+}
+
+impl Column for String {
+    fn of(value: &Value) -> Option<Self> {
+        Option::<Self>::of(value)?
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Int(Some(number))
+    }
+}
+
+impl From<Option<i64>> for Value {
+    fn from(number: Option<i64>) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(Some(text.to_owned()))
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl From<Option<String>> for Value {
+    fn from(text: Option<String>) -> Self {
+        Self::Text(text)
+    }
+}
