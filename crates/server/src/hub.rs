@@ -20,7 +20,7 @@ mod take_over;
 mod warden;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -92,8 +92,11 @@ pub(crate) struct Hub {
     pub tasks: TaskTracker,
     /// Counts up whenever something was added to the log of events.
     pub noted: watch::Sender<u64>,
-    /// A room's next due moment may be an earlier one now.
+    /// Wakes who does what is due, before the moment that it waits for.
     due: Notify,
+    /// That moment, in ms since 1970 UTC; at the end of time while nobody waits
+    /// for any.
+    awaited: AtomicI64,
     /// What is due is done by one at a time.
     tending: tokio::sync::Mutex<()>,
     doubts: Doubts,
@@ -148,6 +151,7 @@ impl Hub {
             tasks: TaskTracker::new(),
             noted: watch::Sender::new(0),
             due: Notify::new(),
+            awaited: AtomicI64::new(i64::MAX),
             tending: tokio::sync::Mutex::default(),
             doubts: Doubts::default(),
             live: Mutex::default(),
@@ -241,11 +245,19 @@ impl Hub {
         }
     }
 
-    /// Something was written: the log has grown, and another moment may be due.
+    /// Something was written: the log has grown.
     fn written(&self) {
         self.noted
             .send_modify(|count| *count = count.wrapping_add(1));
-        self.due.notify_one();
+    }
+
+    /// The same of a room, in whose life something may be due earlier now.
+    fn room_written(&self, room: &Room) {
+        self.written();
+        let due = room.next_due();
+        if due.is_some_and(|at| at.0 < self.awaited.load(Ordering::Relaxed)) {
+            self.due.notify_one();
+        }
     }
 
     fn live(&self) -> MutexGuard<'_, HashMap<Uuid, RoomHandle>> {

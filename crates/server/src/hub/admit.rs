@@ -139,7 +139,7 @@ impl Hub {
         if changed {
             self.cache.put(&admitted.room, now).await;
         }
-        self.written();
+        self.room_written(&admitted.room);
         Ok(admitted)
     }
 

@@ -62,7 +62,7 @@ impl Hub {
     /// Tells everyone who keeps a copy of a room what it is now.
     pub async fn changed(&self, room: &Room) {
         self.cache.put(room, self.clock.now()).await;
-        self.written();
+        self.room_written(room);
         if let Some(handle) = self.living(room.uid) {
             handle.changed(room.clone()).await;
         }

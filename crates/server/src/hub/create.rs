@@ -84,7 +84,7 @@ impl Hub {
                 result => {
                     let (room, first) = result?;
                     self.cache.put(&room, self.clock.now()).await;
-                    self.written();
+                    self.room_written(&room);
                     return Ok((room, first));
                 }
             }

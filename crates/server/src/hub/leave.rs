@@ -50,7 +50,7 @@ impl Hub {
         if let Some(cluster) = &self.cluster {
             cluster.release(uid, &sid).await;
         }
-        self.written();
+        self.room_written(&room);
         Ok(())
     }
 

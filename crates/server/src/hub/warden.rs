@@ -1,6 +1,7 @@
 //! Watches over the times of all rooms: what is due is done, once, by one node.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -23,6 +24,8 @@ const MEMORY: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Does what is due, as long as the server runs.
 pub(super) async fn watch_over(hub: Arc<Hub>) {
     loop {
+        // Whatever is written from here on has it look once more.
+        hub.awaited.store(i64::MAX, Ordering::Relaxed);
         let wait = match look(&hub).await {
             Ok(next) => next,
             Err(error) => {
@@ -31,6 +34,9 @@ pub(super) async fn watch_over(hub: Arc<Hub>) {
                 Some(hub.clock.now().after(LOOK))
             }
         };
+        if let Some(at) = wait {
+            hub.awaited.store(at.0, Ordering::Relaxed);
+        }
         let look_again = async {
             if hub.store.is_shared() {
                 tokio::time::sleep(LOOK).await;
