@@ -1,5 +1,5 @@
-//! The room cache: key `room:{roomId}`, write-through and read-through, a day
-//! for each entry. It saves reads; nothing depends on it.
+//! The room cache: by the room's code, in Redis under `room:{roomId}`;
+//! write-through and read-through, a day for each entry. It saves reads; nothing depends on it.
 
 mod local;
 mod shared;
@@ -26,7 +26,7 @@ pub(crate) enum RoomCache {
     Shared(Arc<Cluster>),
 }
 
-/// What an entry says: what a gatekeeper needs, and the whole room.
+/// What an entry in Redis says: what a gatekeeper needs, and the whole room.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry {
@@ -39,37 +39,37 @@ struct Entry {
 impl RoomCache {
     /// The room with this code, where it is known here.
     pub async fn get(&self, code: &str, now: Timestamp) -> Option<Room> {
-        let text = match self {
-            Self::Local(local) => local.get(&key(code), now).map(|text| text.to_string()),
-            Self::Shared(cluster) => shared::get(cluster, &key(code)).await,
-        };
-        let entry: Entry = serde_json::from_str(&text?).ok()?;
-        Some(entry.room)
+        match self {
+            Self::Local(local) => local.get(code, now),
+            Self::Shared(cluster) => {
+                let text = shared::get(cluster, &key(code)).await?;
+                let entry: Entry = serde_json::from_str(&text).ok()?;
+                Some(entry.room)
+            }
+        }
     }
 
     /// Keeps a room as it is now, unless a newer one is kept.
     pub async fn put(&self, room: &Room, now: Timestamp) {
+        let cluster = match self {
+            Self::Local(local) => return local.put(room, now),
+            Self::Shared(cluster) => cluster,
+        };
         let entry = Entry {
             id: room.uid,
             host_id: room.host,
             max_participants: room.max_participants,
             room: room.clone(),
         };
-        let Ok(text) = serde_json::to_string(&entry) else {
-            return;
-        };
-        match self {
-            Self::Local(local) => local.put(key(&room.code), text, room.version, now),
-            Self::Shared(cluster) => {
-                shared::put(cluster, &key(&room.code), &text, room.version).await;
-            }
+        if let Ok(text) = serde_json::to_string(&entry) {
+            shared::put(cluster, &key(&room.code), &text, room.version).await;
         }
     }
 
     /// Forgets a room.
     pub async fn remove(&self, code: &str) {
         match self {
-            Self::Local(local) => local.remove(&key(code)),
+            Self::Local(local) => local.remove(code),
             Self::Shared(cluster) => shared::remove(cluster, &key(code)).await,
         }
     }
