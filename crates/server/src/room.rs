@@ -56,7 +56,8 @@ async fn run(hub: Arc<Hub>, uid: Uuid, new: Option<Room>, inbox: mpsc::Receiver<
     let window = hub.config.limits.resume_window;
     let state = match new {
         Some(room) => Ok(Some(RoomState::new(room, Vec::new(), Vec::new(), window))),
-        None => load(&hub, uid, window).await,
+        // Not in the future of a room that has been read.
+        None => Box::pin(load(&hub, uid, window)).await,
     };
     match state {
         Ok(Some(state)) => {
