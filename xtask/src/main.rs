@@ -3,6 +3,7 @@
 mod acceptance;
 mod bench;
 mod build;
+mod forgotten;
 mod kernel;
 mod packages;
 mod page;

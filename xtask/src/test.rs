@@ -12,7 +12,7 @@ use anyhow::Result;
 
 use crate::build::cargo;
 use crate::process::{heading, output, run};
-use crate::{acceptance, kernel, packages, page, requirements, rules, types};
+use crate::{acceptance, forgotten, kernel, packages, page, requirements, rules, types};
 
 /// The feature that derives the page's types.
 const FEATURES: &str = "--features=visavis/ts";
@@ -32,6 +32,7 @@ pub fn everything() -> Result<ExitCode> {
     heading("Checking the formatting");
     run(&mut cargo(&["fmt", "--all", "--check"])?)?;
     rules::check()?;
+    forgotten::check()?;
     requirements::check()?;
     page::check()?;
     page::build()?;

@@ -38,5 +38,5 @@ pub use clock::Timestamp;
 pub use config::{Contradiction, Discovery, Limits, ServerConfig, TlsFiles};
 pub use server::{Listener, Server, ServerError};
 pub use tls::TlsError;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub use ws::fuzz;

@@ -5,6 +5,8 @@ mod handshake;
 mod keepalive;
 mod outbox;
 mod rate;
+#[cfg(any(test, fuzzing))]
+mod script;
 mod wire;
 
 use std::net::SocketAddr;
@@ -25,6 +27,8 @@ use wire::Wire;
 
 pub(crate) use outbox::Outbox;
 pub(crate) use rate::ConnectionRate;
+#[cfg(any(test, fuzzing))]
+pub use script::fuzz;
 
 /// Up to here an oversized message is still read to its end, so that the client
 /// is sure to see why it is closed; beyond it is cut off.

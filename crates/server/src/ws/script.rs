@@ -171,7 +171,9 @@ async fn settle(hub: &Hub) {
 }
 
 /// For the fuzzer: plays on one stage after another, each for a while.
-#[cfg(fuzzing)]
+///
+/// # Panics
+/// When no runtime starts.
 pub fn fuzz(script: &[u8]) {
     use std::sync::{Mutex, PoisonError};
     use tokio::runtime::{Builder, Runtime};
