@@ -53,27 +53,32 @@ async fn main() -> Result<()> {
     let ours = async || {
         let mut command = Command::new(programs::built("visavis-server")?);
         command.args(["--listen", "127.0.0.1:0"]).args(&flags);
-        figures(&mut command, clients).await
+        figures("Visavis", &mut command, clients).await
     };
     let theirs = async || {
         let mut command = Command::new(programs::installed("node")?);
-        figures(command.arg(&relay), clients).await
+        figures("the relay", command.arg(&relay), clients).await
     };
     // Each is first once and last once, so that neither has the warmer machine.
     let mut sides = Sides::default();
-    sides.ours.push(ours().await.context("Visavis")?);
-    sides.theirs.push(theirs().await.context("the relay")?);
-    sides.theirs.push(theirs().await.context("the relay")?);
-    sides.ours.push(ours().await.context("Visavis")?);
+    sides.ours.push(ours().await?);
+    sides.theirs.push(theirs().await?);
+    sides.theirs.push(theirs().await?);
+    sides.ours.push(ours().await?);
     table::print(&sides, clients, &flags).await
 }
 
-async fn figures(command: &mut Command, clients: usize) -> Result<Figures> {
-    let program = Program::start(command).await?;
-    let figures = LocalSet::new()
-        .run_until(run::run(&program, clients))
-        .await?;
-    program.check_log()?;
+async fn figures(side: &str, command: &mut Command, clients: usize) -> Result<Figures> {
+    let run = async {
+        let program = Program::start(command).await?;
+        let figures = LocalSet::new()
+            .run_until(run::run(&program, clients))
+            .await?;
+        program.check_log()?;
+        anyhow::Ok(figures)
+    };
+    let figures = run.await.with_context(|| side.to_owned())?;
+    table::tell(side, &figures);
     Ok(figures)
 }
 

@@ -18,6 +18,23 @@ pub struct Sides {
     pub theirs: Vec<Figures>,
 }
 
+/// One run in a line, for whoever watches.
+pub fn tell(side: &str, run: &Figures) {
+    let delay = |of: &Delays| {
+        let at = |share| quantile(share, of.iter());
+        format!("{:.2}/{:.2}", at(0.5), at(0.99))
+    };
+    eprintln!(
+        "{side}: {:.0} connections/s; p50/p99 in ms: create {}, join {}, chat {}, offer {}; {:.0} MiB",
+        run.connections_per_second,
+        delay(&run.created),
+        delay(&run.joined),
+        delay(&run.chat_completed),
+        delay(&run.offered),
+        run.end_mib,
+    );
+}
+
 /// # Errors
 /// When a program does not tell its version.
 pub async fn print(sides: &Sides, clients: usize, flags: &[String]) -> Result<()> {
