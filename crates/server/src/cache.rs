@@ -1,5 +1,6 @@
 //! The room cache: by the room's code, in Redis under `room:{roomId}`;
-//! write-through and read-through, a day for each entry. It saves reads; nothing depends on it.
+//! write-through and read-through, a day for each entry. It saves reads; nothing
+//! depends on it.
 
 mod local;
 mod shared;

@@ -255,7 +255,7 @@ impl Hub {
     fn room_written(&self, room: &Room) {
         self.written();
         let due = room.next_due();
-        if due.is_some_and(|at| at.0 < self.awaited.load(Ordering::Relaxed)) {
+        if due.is_some_and(|at| at.0 < self.awaited.load(Ordering::SeqCst)) {
             self.due.notify_one();
         }
     }

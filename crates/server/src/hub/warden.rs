@@ -25,7 +25,7 @@ const MEMORY: Duration = Duration::from_secs(30 * 24 * 3_600);
 pub(super) async fn watch_over(hub: Arc<Hub>) {
     loop {
         // Whatever is written from here on has it look once more.
-        hub.awaited.store(i64::MAX, Ordering::Relaxed);
+        hub.awaited.store(i64::MAX, Ordering::SeqCst);
         let wait = match look(&hub).await {
             Ok(next) => next,
             Err(error) => {
@@ -35,7 +35,7 @@ pub(super) async fn watch_over(hub: Arc<Hub>) {
             }
         };
         if let Some(at) = wait {
-            hub.awaited.store(at.0, Ordering::Relaxed);
+            hub.awaited.store(at.0, Ordering::SeqCst);
         }
         let look_again = async {
             if hub.store.is_shared() {

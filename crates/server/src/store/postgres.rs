@@ -58,7 +58,7 @@ impl Pool {
     }
 }
 
-/// Carries out a statement; without values it may be several.
+/// Carries out a statement.
 pub(super) async fn run(
     connection: &mut PgConnection,
     sql: &str,
