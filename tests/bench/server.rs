@@ -22,8 +22,6 @@ mod table;
 #[path = "call/usage.rs"]
 mod usage;
 
-use std::path::Path;
-
 use anyhow::{Context, Result};
 use tokio::process::Command;
 use tokio::task::LocalSet;
@@ -49,7 +47,7 @@ async fn main() -> Result<()> {
     let flags: Vec<String> = arguments.collect();
     raise_descriptor_limit(clients)?;
 
-    let relay = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/relay/relay.mjs");
+    let relay = programs::sources()?.join("bench/relay/relay.mjs");
     let ours = async || {
         let mut command = Command::new(programs::built("visavis-server")?);
         command.args(["--listen", "127.0.0.1:0"]).args(&flags);

@@ -127,7 +127,7 @@ pub fn schemathesis() -> Result<Command> {
 /// # Errors
 /// When its packages are not installed.
 pub fn node(script: &str) -> Result<Command> {
-    let folder = scripts().join("node");
+    let folder = scripts()?.join("node");
     present(&folder.join("node_modules"))?;
     let mut command = Command::new(programs::installed("node")?);
     command.arg(folder.join(script).with_extension("mjs"));
@@ -143,7 +143,7 @@ pub fn python(script: &str) -> Result<Command> {
     // Without a cache in the checkout.
     command
         .arg("-B")
-        .arg(scripts().join("python").join(script).with_extension("py"));
+        .arg(scripts()?.join("python").join(script).with_extension("py"));
     Ok(command)
 }
 
@@ -160,8 +160,8 @@ async fn run(sdk: Sdk, script: &str, keys: Keys<'_>, question: Value) -> Result<
     serde_json::from_str(&answer).with_context(|| format!("{script} answers {answer}"))
 }
 
-fn scripts() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("acceptance")
+fn scripts() -> Result<PathBuf> {
+    Ok(programs::sources()?.join("acceptance"))
 }
 
 fn of_python(program: &str) -> Result<PathBuf> {

@@ -1,7 +1,6 @@
 //! Debian's Chromium with its fake camera and microphone, asked over its
 //! DevTools protocol: one process, a page for each participant.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -74,7 +73,7 @@ impl Chromium {
                 Some(url.split('/').next()?.to_owned())
             })
             .await?;
-        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("call/page");
+        let page = programs::sources()?.join("call/page");
         Ok(Self {
             process,
             devtools,

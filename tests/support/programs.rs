@@ -30,6 +30,16 @@ pub fn built(name: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
+/// Where the sources of these tests are: cargo and nextest say it to what they
+/// start. What they were compiled from may be another checkout that shares its builds.
+///
+/// # Errors
+/// When neither started this.
+pub fn sources() -> Result<PathBuf> {
+    let folder = env::var_os("CARGO_MANIFEST_DIR");
+    Ok(folder.context("CARGO_MANIFEST_DIR is not set")?.into())
+}
+
 /// Where builds go, and what else is made once for many tests.
 ///
 /// # Errors

@@ -17,7 +17,9 @@ pub fn call(arguments: &[OsString]) -> Result<ExitCode> {
     packages::ensure(&[packages::BUILD])?;
     let names = ["bench-call", "visavis-headless", "visavis-server"];
     let [bench, ..] = programs(names, Profile::Release)?;
-    hand_over(Command::new(bench).args(arguments))
+    let mut bench = Command::new(bench);
+    bench.env("CARGO_MANIFEST_DIR", root().join("tests"));
+    hand_over(bench.args(arguments))
 }
 
 /// Measures the room service under many clients, and a plain relay beside it.
@@ -28,5 +30,8 @@ pub fn server(clients: usize, flags: &[OsString]) -> Result<ExitCode> {
     packages::ensure(&[packages::BUILD])?;
     page::install(&root().join("tests/bench/relay"))?;
     let [bench, _] = programs(["bench-server", "visavis-server"], Profile::Release)?;
-    hand_over(Command::new(bench).arg(clients.to_string()).args(flags))
+    // As cargo would: the relay is found beside the benchmark's sources.
+    let mut bench = Command::new(bench);
+    bench.env("CARGO_MANIFEST_DIR", root().join("tests"));
+    hand_over(bench.arg(clients.to_string()).args(flags))
 }

@@ -9,6 +9,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
 
@@ -21,10 +22,15 @@ pub enum Profile {
     Release,
 }
 
-/// The top of the checkout.
+/// The top of the checkout that this was started in: cargo says it to what it
+/// runs. What this was compiled in may be another one that shares its builds.
 pub fn root() -> &'static Path {
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask.parent().unwrap_or(xtask)
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let xtask = std::env::var_os("CARGO_MANIFEST_DIR");
+        let xtask = PathBuf::from(xtask.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into()));
+        xtask.parent().unwrap_or(&xtask).to_owned()
+    });
+    &ROOT
 }
 
 /// Where builds go: `CARGO_TARGET_DIR`, by default under the user's cache

@@ -311,10 +311,8 @@ fn a_chat_payload_of_any_shape_has_a_text() {
 
 #[test]
 fn what_the_fuzzer_found_is_read_without_a_panic_and_written_as_it_was_read() {
-    let corpus = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../tests/fuzz/corpus/message"
-    );
+    let sources = std::env::var("CARGO_MANIFEST_DIR").unwrap();
+    let corpus = format!("{sources}/../../tests/fuzz/corpus/message");
     let mut read = 0;
     for text in std::fs::read_dir(corpus).unwrap() {
         let Ok(text) = String::from_utf8(std::fs::read(text.unwrap().path()).unwrap()) else {
