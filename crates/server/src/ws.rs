@@ -18,12 +18,17 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade;
+use tokio::io::{ReadHalf, split};
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 use tracing::Instrument;
 
 use crate::http::{App, bearer, origin, user};
 use crate::session::Caller;
 use crate::tls::Stream;
-use wire::Wire;
+use outbox::Sink;
 
 pub(crate) use outbox::Outbox;
 pub(crate) use rate::ConnectionRate;
@@ -33,6 +38,9 @@ pub use script::fuzz;
 /// Up to here an oversized message is still read to its end, so that the client
 /// is sure to see why it is closed; beyond it is cut off.
 const CUT_OFF_BYTES: usize = 4 * 1024 * 1024;
+
+type Source = Either<OwnedReadHalf, ReadHalf<Box<TlsStream<TcpStream>>>>;
+type Reader = wire::Reader<Source>;
 
 /// Accepts a connection.
 pub(crate) async fn accept(
@@ -69,11 +77,28 @@ pub(crate) async fn accept(
             tracing::error!("a socket of another kind than this server's own");
             return;
         };
-        let wire = Wire::new(parts.io.into_inner(), &parts.read_buf, CUT_OFF_BYTES);
+        let (stream, sink) = halves(parts.io.into_inner());
+        let reader = Reader::new(stream, &parts.read_buf, CUT_OFF_BYTES);
         let socket_id = hub.next_socket();
         let span = tracing::info_span!("session", socket = socket_id.0);
         span.in_scope(|| tracing::debug!(%address, "connected"));
-        tasks.spawn(connection::run(wire, socket_id, hub, caller, limited).instrument(span));
+        tasks.spawn(
+            connection::run((reader, sink), socket_id, hub, caller, limited).instrument(span),
+        );
     });
     answer
+}
+
+/// What is read from, by its task alone, and what anyone writes to.
+fn halves(stream: Stream) -> (Source, Sink) {
+    match stream {
+        Either::Left(plain) => {
+            let (reader, writer) = plain.into_split();
+            (Either::Left(reader), Box::new(writer))
+        }
+        Either::Right(secured) => {
+            let (reader, writer) = split(secured);
+            (Either::Right(reader), Box::new(writer))
+        }
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,18 +14,13 @@ use visavis_protocol::{CloseCode, Envelope, ErrorCode};
 use super::keepalive::{Due, KeepAlive};
 use super::outbox::{Queue, outbox};
 use super::rate::{MessageRate, Verdict};
-use super::wire::{self, Heard, WireError};
+use super::wire::{Heard, Told, WireError};
+use super::{Reader, Sink};
 use crate::hub::Hub;
 use crate::id::SocketId;
 use crate::refusal::Refusal;
-use crate::room::Frame;
 use crate::session::{Caller, Session};
-use crate::tls::Stream;
 
-type Wire = wire::Wire<Stream>;
-
-/// What is gathered before it is sent.
-const SEND_BYTES: usize = 64 * 1024;
 /// How long a client has to read why it is closed.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
@@ -44,7 +38,7 @@ enum End {
 }
 
 struct Connection {
-    wire: Wire,
+    reader: Reader,
     queue: Queue,
     session: Session,
     parting: CancellationToken,
@@ -55,13 +49,19 @@ struct Connection {
     paused_until: Option<Instant>,
 }
 
-pub(super) async fn run(wire: Wire, id: SocketId, hub: Arc<Hub>, caller: Caller, limited: bool) {
+pub(super) async fn run(
+    (reader, sink): (Reader, Sink),
+    id: SocketId,
+    hub: Arc<Hub>,
+    caller: Caller,
+    limited: bool,
+) {
     let _connected = hub.metrics.connected();
     let now = Instant::now();
     let limits = &hub.config.limits;
-    let (outbox, queue) = outbox();
+    let (outbox, queue) = outbox(sink);
     let mut connection = Connection {
-        wire,
+        reader,
         queue,
         parting: hub.parting.clone(),
         keep_alive: KeepAlive::new(now, limits.ping_interval, limits.silence_limit),
@@ -82,7 +82,7 @@ impl Connection {
             match self.keep_alive.due(now) {
                 Due::Nothing => {}
                 Due::Ping => {
-                    self.wire.ping();
+                    self.queue.put(Told::Ping);
                     self.flush().await?;
                 }
                 Due::Silent => return Err(End::Broken),
@@ -98,14 +98,15 @@ impl Connection {
             }
             tokio::select! {
                 () = self.parting.cancelled() => {
-                    if let Some(last) = self.queue.waiting() {
-                        self.send(last).await?;
-                    }
+                    self.flush().await?;
                     return Err(End::Close(CloseCode::GoingAway));
                 }
-                next = self.queue.next() => self.send(next.map_err(End::Close)?).await?,
+                filled = self.queue.filled() => {
+                    filled.map_err(End::Close)?;
+                    self.flush().await?;
+                }
                 () = &mut alarm => {}
-                heard = self.wire.next(), if self.paused_until.is_none() => {
+                heard = self.reader.next(), if self.paused_until.is_none() => {
                     // Not in the future of a connection that is idle.
                     Box::pin(self.take(heard.map_err(over)?)).await?;
                 }
@@ -132,9 +133,15 @@ impl Connection {
                 let why = "messages are JSON in text frames; this one is binary";
                 self.refuse(ErrorCode::BadMessage, why);
             }
-            Heard::Ping => self.flush().await?,
+            Heard::Ping(payload) => {
+                self.queue.put(Told::Pong(&payload));
+                self.flush().await?;
+            }
             Heard::Pong => {}
-            Heard::Close => return Err(End::Closed),
+            Heard::Close(code) => {
+                self.queue.put(Told::Close(&code));
+                return Err(End::Closed);
+            }
         }
         let verdict = self.rate.as_mut().map(|rate| rate.count(now));
         match verdict.unwrap_or(Verdict::Go) {
@@ -145,9 +152,7 @@ impl Connection {
             }
             Verdict::TooMuch => {
                 self.refuse(ErrorCode::RateLimited, "too many messages for too long");
-                if let Some(frame) = self.queue.waiting() {
-                    self.send(frame).await?;
-                }
+                self.flush().await?;
                 Err(End::Close(CloseCode::RateLimited))
             }
         }
@@ -158,70 +163,48 @@ impl Connection {
             .refuse(Refusal::new(code, why), Envelope::default());
     }
 
-    /// Sends what waits, in as few writes as it takes.
-    async fn send(&mut self, first: Frame) -> Result<(), End> {
-        let mut frame = Some(first);
-        while let Some(text) = frame {
-            self.wire.text(&text);
-            frame = self.queue.waiting();
-            if frame.is_none() || self.wire.waiting() > SEND_BYTES {
-                self.flush().await?;
-            }
+    /// Sends what waits, but does not wait for a client that does not read.
+    async fn flush(&self) -> Result<(), End> {
+        tokio::select! { biased;
+            flushed = self.queue.flush() => flushed.map_err(|_| End::Broken),
+            () = self.parting.cancelled() => Err(End::Close(CloseCode::GoingAway)),
+            code = self.queue.closed() => Err(End::Close(code)),
+            () = sleep_until(self.keep_alive.silent_at().into()) => Err(End::Broken),
         }
-        Ok(())
-    }
-
-    async fn flush(&mut self) -> Result<(), End> {
-        let flushed = self.wire.flush();
-        guarded(flushed, &self.parting, &self.queue, &self.keep_alive).await
     }
 
     /// Tells the room first: it must not wait for a client that does not read.
     async fn finish(mut self, end: End) {
         tracing::info!(?end, "the connection is over");
         self.session.end(matches!(end, End::Broken)).await;
-        match end {
+        let code = match end {
             End::Broken => return,
             // The answer to its close frame waits to be sent.
-            End::Closed => {}
-            End::Close(code) => self.wire.close(code as u16),
-            End::CutOff => self.wire.close(CloseCode::TooBig as u16),
+            End::Closed => None,
+            End::Close(code) => Some(code),
+            End::CutOff => Some(CloseCode::TooBig),
+        };
+        if let Some(code) = code {
+            let code = (code as u16).to_be_bytes();
+            self.queue.put(Told::Close(&code));
         }
         let goodbye = async {
-            let _ = self.wire.flush().await;
+            let _ = self.queue.flush().await;
             match end {
                 // Nothing can be read any more; a reset at once would overtake the frame.
                 End::CutOff => std::future::pending().await,
                 End::Closed | End::Broken => {}
                 End::Close(_) => {
-                    while self
-                        .wire
-                        .next()
-                        .await
-                        .is_ok_and(|heard| heard != Heard::Close)
+                    while let Ok(heard) = self.reader.next().await
+                        && !matches!(heard, Heard::Close(_))
                     {}
                 }
             }
             // The server's side closes first (RFC 6455, section 7.1.1).
-            let _ = self.wire.shut().await;
+            let _ = self.queue.shut().await;
         };
         // Over when the client has closed too, or will not.
         let _ = timeout(CLOSE_GRACE, goodbye).await;
-    }
-}
-
-/// Waits for a write, but not for a client that does not read.
-async fn guarded(
-    write: impl Future<Output = io::Result<()>>,
-    parting: &CancellationToken,
-    queue: &Queue,
-    keep_alive: &KeepAlive,
-) -> Result<(), End> {
-    tokio::select! { biased;
-        written = write => written.map_err(|_| End::Broken),
-        () = parting.cancelled() => Err(End::Close(CloseCode::GoingAway)),
-        code = queue.closed() => Err(End::Close(code)),
-        () = sleep_until(keep_alive.silent_at().into()) => Err(End::Broken),
     }
 }
 

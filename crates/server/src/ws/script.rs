@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+use tokio::task::unconstrained;
 use visavis_protocol::ServerMessage;
 
 use super::outbox::{Queue, outbox};
@@ -21,6 +23,8 @@ use crate::store::{Database, Store};
 use crate::{Limits, ServerConfig};
 
 const CLIENTS: usize = 4;
+/// Nobody waits for who does not read.
+const SOCKET_BYTES: usize = 64 * 1024 * 1024;
 /// What comes after is not played.
 const MOST_LINES: usize = 64;
 
@@ -73,6 +77,8 @@ struct Cast {
 struct Player {
     session: Session,
     queue: Queue,
+    /// Its own end of the socket.
+    socket: DuplexStream,
 }
 
 impl Cast {
@@ -111,10 +117,15 @@ impl Cast {
             bearer: None,
             user: None,
         };
-        let (outbox, queue) = outbox();
-        let socket = self.hub.next_socket();
-        let session = Session::begin(Arc::clone(&self.hub), caller, socket, outbox);
-        self.players[index] = Some(Player { session, queue });
+        let (socket, sink) = duplex(SOCKET_BYTES);
+        let (outbox, queue) = outbox(Box::new(sink));
+        let id = self.hub.next_socket();
+        let session = Session::begin(Arc::clone(&self.hub), caller, id, outbox);
+        self.players[index] = Some(Player {
+            session,
+            queue,
+            socket,
+        });
     }
 
     async fn end(&mut self, index: usize, broken: bool) {
@@ -136,13 +147,24 @@ impl Cast {
     /// Reads what everyone was sent; who was closed is gone.
     async fn listen(&mut self) {
         for index in 0..CLIENTS {
-            while let Some(player) = &mut self.players[index]
-                && let Some(next) = player.queue.next().now_or_never()
-            {
-                match next {
-                    Ok(frame) => self.take(index, &frame),
-                    Err(_) => self.end(index, false).await,
-                }
+            let Some(player) = &mut self.players[index] else {
+                continue;
+            };
+            let mut come = Vec::new();
+            let hear = unconstrained(async {
+                // What the runtime had a room leave for later.
+                let _ = player.queue.flush().await;
+                while let Ok(1..) = player.socket.read_buf(&mut come).await {}
+            });
+            let _ = hear.now_or_never();
+            let closed = player.queue.closed().now_or_never().is_some();
+            let mut rest = &come[..];
+            while let Some((text, after)) = text(rest) {
+                self.take(index, text);
+                rest = after;
+            }
+            if closed {
+                self.end(index, false).await;
             }
         }
     }
@@ -159,6 +181,23 @@ impl Cast {
             token.clone_into(&mut self.token);
         }
     }
+}
+
+/// The first message of what came, and what came after it.
+fn text(come: &[u8]) -> Option<(&str, &[u8])> {
+    let (length, rest) = match come.get(1)? {
+        126 => {
+            let (length, rest) = come[2..].split_first_chunk()?;
+            (usize::from(u16::from_be_bytes(*length)), rest)
+        }
+        127 => {
+            let (length, rest) = come[2..].split_first_chunk()?;
+            (u64::from_be_bytes(*length) as usize, rest)
+        }
+        length => (usize::from(*length), &come[2..]),
+    };
+    let (text, rest) = rest.split_at(length);
+    Some((str::from_utf8(text).expect("a message is text"), rest))
 }
 
 /// Waits until every room has done what it was told to.
@@ -200,9 +239,9 @@ pub fn fuzz(script: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use std::env;
     use std::fs;
     use std::panic;
-    use std::path::Path;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 
@@ -219,7 +258,8 @@ mod tests {
             }
             told(info);
         }));
-        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus/clients");
+        let sources = env::var("CARGO_MANIFEST_DIR").unwrap();
+        let corpus = format!("{sources}/../../tests/fuzz/corpus/clients");
         let hub = stage().await;
         let mut played = 0;
         for script in fs::read_dir(corpus).unwrap() {

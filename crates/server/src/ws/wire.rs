@@ -1,8 +1,9 @@
-//! A WebSocket as RFC 6455 has it, the server's side.
+//! A WebSocket as RFC 6455 has it, the server's side: how its frames are read
+//! and written.
 //!
 //! Of one that is idle nothing is kept but its socket: all are read into a
-//! buffer of their thread, and what was written is given back. A library's own
-//! buffers for each connection are several times that.
+//! buffer of their thread. A library's own buffers for each connection are
+//! several times that.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -10,7 +11,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
 /// What is read at once.
 const READ_BYTES: usize = 32 * 1024;
@@ -38,11 +39,21 @@ pub(super) enum Heard {
     Text(String),
     /// So many bytes that are no text.
     Binary(usize),
-    /// A sign of life. The answer to a ping is to be flushed.
-    Ping,
+    /// A sign of life, to be answered with the same payload.
+    Ping(Vec<u8>),
     Pong,
-    /// The client's close frame, whose answer is to be flushed.
-    Close,
+    /// The client's close frame, to be answered with the same code, if it has one.
+    Close(Vec<u8>),
+}
+
+/// What is sent to the client.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Told<'a> {
+    Text(&'a str),
+    Ping,
+    Pong(&'a [u8]),
+    /// After which there is to be nothing.
+    Close(&'a [u8]),
 }
 
 /// Why there is nothing more to come.
@@ -56,7 +67,7 @@ pub(super) enum WireError {
     Protocol(&'static str),
 }
 
-pub(super) struct Wire<S> {
+pub(super) struct Reader<S> {
     stream: S,
     /// The longest message that is read.
     most: usize,
@@ -65,9 +76,6 @@ pub(super) struct Wire<S> {
     taken: usize,
     /// A message in fragments, the last of which is to come.
     begun: Option<(u8, Vec<u8>)>,
-    /// What is to be sent, from `sent` on.
-    unsent: Vec<u8>,
-    sent: usize,
 }
 
 /// The beginning of a frame.
@@ -80,7 +88,7 @@ struct Head {
     payload: usize,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+impl<S: AsyncRead + Unpin> Reader<S> {
     /// A socket after the handshake; `unread` came with that.
     pub fn new(stream: S, unread: &[u8], most: usize) -> Self {
         Self {
@@ -89,8 +97,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             unread: unread.to_vec(),
             taken: 0,
             begun: None,
-            unsent: Vec::new(),
-            sent: 0,
         }
     }
 
@@ -100,43 +106,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// When nothing more will come.
     pub async fn next(&mut self) -> Result<Heard, WireError> {
         poll_fn(|context| self.poll_next(context)).await
-    }
-
-    /// Queues a message.
-    pub fn text(&mut self, text: &str) {
-        self.put(TEXT, text.as_bytes());
-    }
-
-    /// Queues a ping.
-    pub fn ping(&mut self) {
-        self.put(PING, &[]);
-    }
-
-    /// Queues a close frame, after which there is to be nothing.
-    pub fn close(&mut self, code: u16) {
-        self.put(CLOSE, &code.to_be_bytes());
-    }
-
-    /// How many bytes wait to be sent.
-    pub fn waiting(&self) -> usize {
-        self.unsent.len() - self.sent
-    }
-
-    /// Sends what is queued. What is not sent when the future is dropped is sent
-    /// by the next one.
-    ///
-    /// # Errors
-    /// When the socket broke.
-    pub async fn flush(&mut self) -> io::Result<()> {
-        poll_fn(|context| self.poll_flush(context)).await
-    }
-
-    /// Says that nothing more will be sent.
-    ///
-    /// # Errors
-    /// When the socket broke.
-    pub async fn shut(&mut self) -> io::Result<()> {
-        self.stream.shutdown().await
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Heard, WireError>> {
@@ -190,15 +159,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Takes in a frame; what it completes, if anything.
     fn accept(&mut self, head: &Head, payload: Vec<u8>) -> Result<Option<Heard>, WireError> {
         let (opcode, payload) = match head.opcode {
-            PING => {
-                self.put(PONG, &payload);
-                return Ok(Some(Heard::Ping));
-            }
+            PING => return Ok(Some(Heard::Ping(payload))),
             PONG => return Ok(Some(Heard::Pong)),
             CLOSE => {
-                // The same code back (section 5.5.1).
-                self.put(CLOSE, payload.get(..2).unwrap_or_default());
-                return Ok(Some(Heard::Close));
+                let code = payload.get(..2).unwrap_or_default();
+                return Ok(Some(Heard::Close(code.to_vec())));
             }
             CONTINUATION => {
                 let Some((opcode, mut begun)) = self.begun.take() else {
@@ -222,36 +187,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             _ => Heard::Binary(payload.len()),
         }))
     }
+}
 
-    fn put(&mut self, opcode: u8, payload: &[u8]) {
-        self.unsent.reserve(payload.len() + 10);
-        self.unsent.push(FINAL | opcode);
+impl Told<'_> {
+    /// Adds its frame to what is to be sent. A server's have no mask (section 5.1).
+    pub fn write(self, to: &mut Vec<u8>) {
+        let (opcode, payload) = match self {
+            Self::Text(text) => (TEXT, text.as_bytes()),
+            Self::Ping => (PING, &[][..]),
+            Self::Pong(payload) => (PONG, payload),
+            Self::Close(code) => (CLOSE, code),
+        };
+        to.reserve(payload.len() + 10);
+        to.push(FINAL | opcode);
         match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-            (Ok(length @ ..126), _) => self.unsent.push(length),
+            (Ok(length @ ..126), _) => to.push(length),
             (_, Ok(length)) => {
-                self.unsent.push(126);
-                self.unsent.extend(length.to_be_bytes());
+                to.push(126);
+                to.extend(length.to_be_bytes());
             }
             _ => {
-                self.unsent.push(127);
-                self.unsent.extend((payload.len() as u64).to_be_bytes());
+                to.push(127);
+                to.extend((payload.len() as u64).to_be_bytes());
             }
         }
-        self.unsent.extend_from_slice(payload);
-    }
-
-    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.sent < self.unsent.len() {
-            let stream = Pin::new(&mut self.stream);
-            let sent = ready!(stream.poll_write(context, &self.unsent[self.sent..]))?;
-            if sent == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.sent += sent;
-        }
-        self.unsent = Vec::new();
-        self.sent = 0;
-        Pin::new(&mut self.stream).poll_flush(context)
+        to.extend_from_slice(payload);
     }
 }
 
@@ -303,15 +263,15 @@ impl Head {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 
     use super::*;
 
     const MOST: usize = 1_000_000;
 
-    fn wire() -> (Wire<DuplexStream>, DuplexStream) {
+    fn wire() -> (Reader<DuplexStream>, DuplexStream) {
         let (ours, theirs) = duplex(4 * MOST);
-        (Wire::new(ours, &[], MOST), theirs)
+        (Reader::new(ours, &[], MOST), theirs)
     }
 
     /// As a client sends it.
@@ -334,7 +294,7 @@ mod tests {
         frame
     }
 
-    async fn all(wire: &mut Wire<DuplexStream>) -> (Vec<Heard>, WireError) {
+    async fn all(wire: &mut Reader<DuplexStream>) -> (Vec<Heard>, WireError) {
         let mut heard = Vec::new();
         loop {
             match wire.next().await {
@@ -370,11 +330,11 @@ mod tests {
         let (heard, end) = said(&bytes.concat()).await;
         let expected = [
             text("one"),
-            Heard::Ping,
+            Heard::Ping(b"?".to_vec()),
             text("two"),
             Heard::Binary(70_000),
             Heard::Pong,
-            Heard::Close,
+            Heard::Close(1000_u16.to_be_bytes().to_vec()),
         ];
         assert_eq!(heard, expected);
         assert!(matches!(end, WireError::Broken(_)));
@@ -436,28 +396,23 @@ mod tests {
             .await
             .unwrap();
         wire.next().await.unwrap();
-        wire.text(&"y".repeat(5_000));
-        wire.flush().await.unwrap();
         let idle = tokio::time::timeout(std::time::Duration::ZERO, wire.next()).await;
         assert!(idle.is_err());
-        assert_eq!((wire.unread.capacity(), wire.unsent.capacity()), (0, 0));
+        assert_eq!(wire.unread.capacity(), 0);
     }
 
-    #[tokio::test]
-    async fn what_it_says_reads_as_frames_without_a_mask() {
-        let (mut wire, mut client) = wire();
+    #[test]
+    fn what_is_told_reads_as_frames_without_a_mask() {
         for length in [0, 125, 126, 65_535, 65_536] {
-            wire.text(&"x".repeat(length));
-            wire.flush().await.unwrap();
+            let text = "x".repeat(length);
+            let mut frame = Vec::new();
+            Told::Text(&text).write(&mut frame);
             let head = match length {
                 ..126 => vec![FINAL | TEXT, length as u8],
                 126..65_536 => [&[FINAL | TEXT, 126][..], &(length as u16).to_be_bytes()].concat(),
                 _ => [&[FINAL | TEXT, 127][..], &(length as u64).to_be_bytes()].concat(),
             };
-            let mut come = vec![0; head.len() + length];
-            client.read_exact(&mut come).await.unwrap();
-            assert_eq!(come[..head.len()], head);
-            assert!(come[head.len()..].iter().all(|byte| *byte == b'x'));
+            assert_eq!(frame, [&head, text.as_bytes()].concat());
         }
     }
 
