@@ -7,7 +7,8 @@
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::thread::yield_now;
+use std::time::{Duration, Instant};
 
 use rusqlite::ffi::{
     SQLITE_CONSTRAINT_FOREIGNKEY, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE,
@@ -25,6 +26,10 @@ use super::statement::{Outcome, Row, Value};
 const READERS: usize = 4;
 /// How long a caller waits for its turn.
 const TURN_LIMIT: Duration = Duration::from_secs(3);
+/// How long a caller stays awake for its turn. Most have less to do than that, and
+/// who sleeps is woken by the one before, to go on when that one is done with more
+/// than the database.
+const WATCH: Duration = Duration::from_micros(150);
 /// How long a statement waits for another process that looks at the file.
 const BUSY_LIMIT: Duration = Duration::from_secs(3);
 /// Statements that are kept ready; there are not many more.
@@ -101,10 +106,17 @@ fn lane<const N: usize>(opened: [Result<Connection, Error>; N]) -> Result<Lane, 
 }
 
 async fn lend(lane: &Lane) -> Result<Lent, StoreError> {
-    for one in lane.iter() {
-        if let Ok(free) = Arc::clone(one).try_lock_owned() {
-            return Ok(Lent(free));
+    let asked = Instant::now();
+    loop {
+        for one in lane.iter() {
+            if let Ok(free) = Arc::clone(one).try_lock_owned() {
+                return Ok(Lent(free));
+            }
         }
+        if asked.elapsed() > WATCH {
+            break;
+        }
+        yield_now();
     }
     let any = Arc::clone(&lane[rand::random_range(0..lane.len())]);
     let lent = timeout(TURN_LIMIT, any.lock_owned()).await;
