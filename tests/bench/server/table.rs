@@ -25,12 +25,16 @@ pub fn tell(side: &str, run: &Figures) {
         format!("{:.2}/{:.2}", at(0.5), at(0.99))
     };
     eprintln!(
-        "{side}: {:.0} connections/s; p50/p99 in ms: create {}, join {}, chat {}, offer {}; {:.0} MiB",
+        "{side}: {:.0} connections/s; p50/p99 in ms: create {}, join {}, chat {}, offer {}; \
+        CPU s: {:.2}, {:.2}, {:.2}; {:.0} MiB",
         run.connections_per_second,
         delay(&run.created),
         delay(&run.joined),
         delay(&run.chat_completed),
         delay(&run.offered),
+        run.entering.server,
+        run.chatting.server,
+        run.offering.server,
         run.end_mib,
     );
 }
