@@ -347,6 +347,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_sends_meanwhile_does_not_have_the_task_forgotten() {
+        let (outbox, queue, mut client) = stalled();
+        outbox.send(Frame::from("first"));
+        let flush = tokio::spawn(async move { queue.flush().await });
+        tokio::task::yield_now().await;
+        outbox.send(Frame::from("second"));
+        let mut come = [0; 7 + 8];
+        client.read_exact(&mut come).await.unwrap();
+        assert_eq!(&come, b"\x81\x05first\x81\x06second");
+        flush.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
     async fn a_close_frame_takes_the_place_of_what_waits() {
         let (outbox, queue, mut client) = stalled();
         outbox.send(Frame::from("begun"));
