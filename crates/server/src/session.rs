@@ -152,7 +152,7 @@ impl Session {
                 let room = self.room_named(envelope).await?;
                 let left = room.leave(self.speaker()).await;
                 self.room = None;
-                left.ok().filter(|()| here).ok_or_else(Refusal::not_in_room)
+                left.ok().filter(|()| here).ok_or_else(|| self.not_inside())
             }
             ClientMessage::Offer(up) => self.relay(envelope, RelayKind::Offer, up).await,
             ClientMessage::Answer(up) => self.relay(envelope, RelayKind::Answer, up).await,
@@ -228,7 +228,7 @@ impl Session {
     async fn say(&self, envelope: &Envelope, saying: Saying) -> Result<(), Refusal> {
         let room = self.room_named(envelope).await?;
         let said = room.say(self.speaker(), envelope.clone(), saying).await;
-        said.map_err(not_in_room)
+        said.map_err(|Asleep| self.not_inside())
     }
 
     /// The room that the client entered or waits for, as far as this side knows.
@@ -254,7 +254,7 @@ impl Session {
 
     /// The client's room, when it is the one named, or none is.
     async fn room_named(&self, envelope: &Envelope) -> Result<&RoomHandle, Refusal> {
-        let room = self.room().ok_or_else(Refusal::not_in_room)?;
+        let room = self.room().ok_or_else(|| self.not_inside())?;
         match &envelope.room_id {
             None => Ok(room),
             Some(name) if room.is_called(name) => Ok(room),
@@ -262,6 +262,15 @@ impl Session {
                 Ok(named) if named.uid == room.uid() => Ok(room),
                 _ => Err(Refusal::not_in_room()),
             },
+        }
+    }
+
+    /// Where the server stops, the rooms end before the sockets, and whoever was in
+    /// one may come back to it elsewhere.
+    fn not_inside(&self) -> Refusal {
+        match self.hub.cancel.is_cancelled() {
+            true => Refusal::server_busy(),
+            false => Refusal::not_in_room(),
         }
     }
 
@@ -282,8 +291,4 @@ fn already_in_room() -> Refusal {
         ErrorCode::AlreadyInRoom,
         "leave your room first: one room per connection",
     )
-}
-
-fn not_in_room(_: Asleep) -> Refusal {
-    Refusal::not_in_room()
 }

@@ -50,13 +50,7 @@ pub(crate) async fn stage() -> Arc<Hub> {
 /// # Panics
 /// Where the server says what is no message of its own.
 pub(crate) async fn play(hub: &Arc<Hub>, script: &str) {
-    let mut cast = Cast {
-        hub: Arc::clone(hub),
-        players: [const { None }; CLIENTS],
-        ids: Default::default(),
-        room: String::new(),
-        token: String::new(),
-    };
+    let mut cast = Cast::new(hub);
     for line in script.lines().take(MOST_LINES) {
         cast.follow(line).await;
     }
@@ -82,6 +76,16 @@ struct Player {
 }
 
 impl Cast {
+    fn new(hub: &Arc<Hub>) -> Self {
+        Self {
+            hub: Arc::clone(hub),
+            players: [const { None }; CLIENTS],
+            ids: Default::default(),
+            room: String::new(),
+            token: String::new(),
+        }
+    }
+
     async fn follow(&mut self, line: &str) {
         let mut letters = line.chars();
         let Some(index) = letters.next().and_then(|digit| digit.to_digit(10)) else {
@@ -269,5 +273,28 @@ mod tests {
             played += 1;
         }
         assert!(played > 0);
+    }
+
+    #[tokio::test]
+    async fn whoever_speaks_while_the_server_stops_is_not_told_to_be_out() {
+        let hub = stage().await;
+        let mut cast = Cast::new(&hub);
+        let create = r#"0{"type":"create-room","payload":{"name":"Late"}}"#;
+        cast.follow(create).await;
+        hub.cancel.cancel();
+        hub.rooms.close();
+        hub.rooms.wait().await;
+        let player = cast.players[0].as_mut().unwrap();
+        let leave = format!(
+            r#"{{"type":"leave-room","payload":{{"roomId":"{}"}}}}"#,
+            cast.room
+        );
+        for late in [r#"{"type":"chat","payload":{"text":"?"}}"#, &leave] {
+            player.session.hear(late).await;
+            let mut answer = Vec::with_capacity(1_024);
+            player.socket.read_buf(&mut answer).await.unwrap();
+            let answer = text(&answer).unwrap().0;
+            assert!(answer.contains(r#""server-busy""#), "{answer}");
+        }
     }
 }
