@@ -1,6 +1,7 @@
 //! `cargo xtask bench`.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::Result;
@@ -17,9 +18,7 @@ pub fn call(arguments: &[OsString]) -> Result<ExitCode> {
     packages::ensure(&[packages::BUILD])?;
     let names = ["bench-call", "visavis-headless", "visavis-server"];
     let [bench, ..] = programs(names, Profile::Release)?;
-    let mut bench = Command::new(bench);
-    bench.env("CARGO_MANIFEST_DIR", root().join("tests"));
-    hand_over(bench.args(arguments))
+    hand_over(beside_sources(bench).args(arguments))
 }
 
 /// Measures the room service under many clients, and a plain relay beside it.
@@ -30,8 +29,13 @@ pub fn server(clients: usize, flags: &[OsString]) -> Result<ExitCode> {
     packages::ensure(&[packages::BUILD])?;
     page::install(&root().join("tests/bench/relay"))?;
     let [bench, _] = programs(["bench-server", "visavis-server"], Profile::Release)?;
-    // As cargo would: the relay is found beside the benchmark's sources.
+    hand_over(beside_sources(bench).arg(clients.to_string()).args(flags))
+}
+
+/// A benchmark, told where its sources are as cargo would: pages and the relay
+/// are there.
+fn beside_sources(bench: PathBuf) -> Command {
     let mut bench = Command::new(bench);
     bench.env("CARGO_MANIFEST_DIR", root().join("tests"));
-    hand_over(bench.arg(clients.to_string()).args(flags))
+    bench
 }

@@ -201,7 +201,7 @@ impl Lent {
         Ok(())
     }
 
-    /// The same where it holds nobody up.
+    /// Carries out a statement where it holds nobody up.
     pub async fn run_aside(
         self,
         sql: Cow<'static, str>,
