@@ -1,5 +1,5 @@
-//! The public SDKs and tools that the tests hold the room service against, as
-//! the lock files in `tests/acceptance` pin them.
+//! The public SDKs and tools that the tests run against the server, in the
+//! versions that the lock files in `tests/acceptance` pin.
 
 use std::fs;
 use std::path::Path;
@@ -11,26 +11,27 @@ use crate::build::{root, target};
 use crate::page;
 use crate::process::{heading, run};
 
-/// Installs what is not there as the lock files say: npm's beside its lock file,
-/// Python's in an environment of its own below the builds.
+/// Installs the pinned packages that are missing: npm packages beside their lock
+/// file, Python packages in a virtual environment in the target directory.
 ///
 /// # Errors
-/// When something is not to be had.
+/// When a package cannot be installed.
 pub fn install() -> Result<()> {
     let folder = root().join("tests").join("acceptance");
     page::install(&folder.join("node"))?;
-    python(&folder.join("python").join("requirements.txt"))
+    install_python(&folder.join("python").join("requirements.txt"))
 }
 
-fn python(lock: &Path) -> Result<()> {
+/// Recreates the virtual environment when the lock file has changed.
+fn install_python(lock: &Path) -> Result<()> {
     let environment = target()?.join("python");
-    // A copy of the lock file, left by the last installation that succeeded.
+    // A copy of the lock file, written after a successful installation.
     let stamp = environment.join("requirements.txt");
-    let wanted = fs::read(lock)?;
-    if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
+    let required = fs::read(lock)?;
+    if fs::read(&stamp).is_ok_and(|installed| installed == required) {
         return Ok(());
     }
-    heading("Installing the tests' packages for Python");
+    heading("Installing the Python packages of the tests");
     run(
         Command::new(if cfg!(windows) { "python" } else { "python3" })
             .args(["-m", "venv", "--clear"])
@@ -40,6 +41,6 @@ fn python(lock: &Path) -> Result<()> {
     run(Command::new(programs.join("pip"))
         .args(["install", "--quiet", "--requirement"])
         .arg(lock))?;
-    fs::write(stamp, wanted)?;
+    fs::write(stamp, required)?;
     Ok(())
 }

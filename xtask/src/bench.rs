@@ -7,35 +7,36 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 
 use crate::build::{Profile, programs, root};
-use crate::process::hand_over;
+use crate::process::exec;
 use crate::{packages, page};
 
-/// Measures calls between participants, one process each.
+/// Measures calls between participants. Each participant is a process.
 ///
 /// # Errors
-/// When something that is needed is missing, or the build fails.
+/// When a system package is missing or the build fails.
 pub fn call(arguments: &[OsString]) -> Result<ExitCode> {
     packages::ensure(&[packages::BUILD])?;
     let names = ["bench-call", "visavis-headless", "visavis-server"];
     let [bench, ..] = programs(names, Profile::Release)?;
-    hand_over(beside_sources(bench).args(arguments))
+    exec(benchmark(bench).args(arguments))
 }
 
-/// Measures the room service under many clients, and a plain relay beside it.
+/// Measures the server under many clients, and a plain signalling relay for
+/// comparison.
 ///
 /// # Errors
-/// When something that is needed is missing, or the build fails.
+/// When a system package is missing or the build fails.
 pub fn server(clients: usize, flags: &[OsString]) -> Result<ExitCode> {
     packages::ensure(&[packages::BUILD])?;
     page::install(&root().join("tests/bench/relay"))?;
     let [bench, _] = programs(["bench-server", "visavis-server"], Profile::Release)?;
-    hand_over(beside_sources(bench).arg(clients.to_string()).args(flags))
+    exec(benchmark(bench).arg(clients.to_string()).args(flags))
 }
 
-/// A benchmark, told where its sources are as cargo would: pages and the relay
-/// are there.
-fn beside_sources(bench: PathBuf) -> Command {
-    let mut bench = Command::new(bench);
+/// Starts a benchmark with `CARGO_MANIFEST_DIR` set, as `cargo run` would. The
+/// benchmark finds its pages and the relay in that folder.
+fn benchmark(program: PathBuf) -> Command {
+    let mut bench = Command::new(program);
     bench.env("CARGO_MANIFEST_DIR", root().join("tests"));
     bench
 }

@@ -1,11 +1,11 @@
-//! Cargo, always with one selection of packages and features.
+//! Cargo commands. All of them select the same packages and features.
 //!
-//! Cargo unites the features of a dependency over the packages that a command
-//! selects: `-p visavis-headless` wants other features of serde than the
-//! workspace does, and with them nearly every dependency is compiled a second
-//! time. So every command here selects the workspace and narrows by target:
-//! `--workspace --bin visavis-headless` compiles what that program needs, with
-//! the features the workspace agreed on, and shares it with every other command.
+//! Cargo unifies the features of a dependency over the packages that a command
+//! selects. `-p visavis-headless` enables other features of serde than the
+//! workspace does, so nearly every dependency is compiled a second time.
+//! Therefore every command here selects the workspace and narrows by target:
+//! `--workspace --bin visavis-headless` compiles what that program needs with the
+//! features of the workspace, and every other command reuses it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,15 +15,16 @@ use anyhow::{Context, Result};
 
 use crate::process::{heading, run};
 
-/// A cargo profile as the command line has it.
+/// A cargo profile.
 #[derive(Clone, Copy)]
 pub enum Profile {
     Dev,
     Release,
 }
 
-/// The top of the checkout that this was started in: cargo says it to what it
-/// runs. What this was compiled in may be another one that shares its builds.
+/// The root of the checkout in which this was started. Cargo sets
+/// `CARGO_MANIFEST_DIR` for the programs it runs; the compiled-in value may belong
+/// to another checkout with the same target directory.
 pub fn root() -> &'static Path {
     static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
         let xtask = std::env::var_os("CARGO_MANIFEST_DIR");
@@ -33,11 +34,11 @@ pub fn root() -> &'static Path {
     &ROOT
 }
 
-/// Where builds go: `CARGO_TARGET_DIR`, by default under the user's cache
-/// folder, so that a checkout stays small and a fresh one builds fast.
+/// The target directory: `CARGO_TARGET_DIR`, by default a folder in the user's
+/// cache. There it outlives a checkout, and a fresh clone reuses its builds.
 ///
 /// # Errors
-/// When the environment names no home.
+/// When the user's home folder is unknown.
 pub fn target() -> Result<PathBuf> {
     if let Some(folder) = std::env::var_os("CARGO_TARGET_DIR") {
         return Ok(std::path::absolute(folder)?);
@@ -46,11 +47,11 @@ pub fn target() -> Result<PathBuf> {
         .map(PathBuf::from)
         .filter(|folder| folder.is_absolute())
         .or_else(|| Some(std::env::home_dir()?.join(".cache")))
-        .context("no home folder: set CARGO_TARGET_DIR")?;
+        .context("the home folder is unknown; set CARGO_TARGET_DIR")?;
     Ok(cache.join("visavis").join("build"))
 }
 
-/// `cargo` at the top of the checkout.
+/// `cargo` in the root of the checkout.
 ///
 /// # Errors
 /// See [`target`].
@@ -63,7 +64,7 @@ pub fn cargo(arguments: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-/// Builds these programs and says where they are.
+/// Builds these programs and returns their paths.
 ///
 /// # Errors
 /// When the build fails.

@@ -1,5 +1,5 @@
-//! A kernel with a virtual camera, for the camera test: Debian's own, fetched
-//! and unpacked beside the build, never installed.
+//! A Linux kernel with the virtual camera driver, for the camera test. It is
+//! Debian's package, unpacked in the target directory and not installed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,30 +9,33 @@ use anyhow::{Context, Result, bail};
 use crate::build::target;
 use crate::process::{find, heading, output, run};
 
-/// The package that depends on the current kernel.
-const CURRENT: &str = "linux-image-amd64";
+/// The metapackage that depends on the current kernel.
+const METAPACKAGE: &str = "linux-image-amd64";
 
-/// A folder with the kernel's `boot/` and `lib/modules/` below it.
+/// Unpacks the kernel unless that was done before, and returns the folder that
+/// contains its `boot/` and `lib/modules/`.
 ///
 /// # Errors
-/// When the system is not Debian on a PC, or the package cannot be had.
-pub fn unpacked() -> Result<PathBuf> {
+/// When the system is not Debian on x86-64, or the package cannot be downloaded.
+pub fn ensure() -> Result<PathBuf> {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) || find("apt-cache").is_none() {
-        bail!("the camera test needs Debian's kernel for PCs; run it on Debian");
+        bail!("the camera test needs Debian's x86-64 kernel; run it on Debian");
     }
-    let listing = output(Command::new("apt-cache").args(["depends", CURRENT]))?;
-    let package = current(&listing).with_context(|| format!("apt knows no {CURRENT}"))?;
+    let listing = output(Command::new("apt-cache").args(["depends", METAPACKAGE]))?;
+    let package =
+        kernel_package(&listing).with_context(|| format!("apt has no package {METAPACKAGE}"))?;
     let kernels = target()?.join("kernel");
     let folder = kernels.join(package);
     if !folder.is_dir() {
-        heading(&format!("Fetching {package} for the camera test"));
-        fetch(package, &kernels, &folder)?;
+        heading(&format!("Downloading {package} for the camera test"));
+        download(package, &kernels, &folder)?;
     }
     Ok(folder)
 }
 
-/// Unpacks under another name first: a folder that bears the kernel's name is whole.
-fn fetch(package: &str, kernels: &Path, folder: &Path) -> Result<()> {
+/// Unpacks into a temporary folder and renames it at the end, so a folder with the
+/// name of the package is always complete.
+fn download(package: &str, kernels: &Path, folder: &Path) -> Result<()> {
     let partial = kernels.join("partial");
     if partial.exists() {
         std::fs::remove_dir_all(&partial)?;
@@ -54,8 +57,8 @@ fn fetch(package: &str, kernels: &Path, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The kernel that the listing of `apt-cache depends` names.
-fn current(listing: &str) -> Option<&str> {
+/// The kernel package in the output of `apt-cache depends`.
+fn kernel_package(listing: &str) -> Option<&str> {
     listing
         .lines()
         .filter_map(|line| line.trim().strip_prefix("Depends: "))
@@ -67,10 +70,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_current_kernel_is_what_the_listing_depends_on() {
+    fn the_kernel_package_is_read_from_the_dependencies_of_the_metapackage() {
         let listing =
             "linux-image-amd64\n  Depends: linux-image-6.1.0-56-amd64\n  Suggests: grub\n";
-        assert_eq!(current(listing), Some("linux-image-6.1.0-56-amd64"));
-        assert_eq!(current("linux-image-amd64\n"), None);
+        assert_eq!(kernel_package(listing), Some("linux-image-6.1.0-56-amd64"));
+        assert_eq!(kernel_package("linux-image-amd64\n"), None);
     }
 }

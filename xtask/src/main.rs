@@ -1,10 +1,10 @@
-//! The project's own commands: `cargo xtask run | test | bench | types | requirements`.
+//! Development commands: `cargo xtask run | test | bench | types | requirements`.
 
 mod acceptance;
 mod bench;
 mod build;
-mod forgotten;
 mod kernel;
+mod orphan_files;
 mod packages;
 mod page;
 mod process;
@@ -28,47 +28,47 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Start the application; without a display, the demonstration in the terminal
+    /// Start the application; without a display, a demo call in the terminal
     Run {
         /// Passed on to the application
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
-    /// Check and test everything; with filters, only the tests they name
+    /// Run all checks and tests; with filters, only the tests that match
     Test {
-        /// Only the camera test, which boots a virtual machine with a camera driver
+        /// Run only the camera test, which boots a virtual machine with a camera driver
         #[arg(long, conflicts_with = "filters")]
         camera: bool,
         /// Passed on to `cargo nextest run`
         #[arg(last = true)]
         filters: Vec<OsString>,
     },
-    /// Measure
+    /// Run a benchmark
     Bench {
-        /// What to measure
+        /// What the benchmark measures
         #[command(subcommand)]
         subject: Subject,
     },
-    /// Write the page's types anew from the Rust types
+    /// Regenerate the page's TypeScript types from the Rust types
     Types,
-    /// Write docs/requirements.md anew from the requirements and their tests
+    /// Regenerate docs/requirements.md from the requirements and their tests
     Requirements,
 }
 
 #[derive(Subcommand)]
 enum Subject {
-    /// Calls of 2, 3 and 4: processor, memory, delay, freezes
+    /// Calls of 2, 3 and 4 participants: CPU, memory, delay, freezes
     Call {
         /// Passed on to the benchmark
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
-    /// The room service under many clients: connections, delays, memory, processor
+    /// The server under many clients: connections, latency, memory, CPU
     Server {
-        /// How many, in rooms of four
+        /// Number of clients, in rooms of four
         #[arg(long, default_value_t = 10_000)]
         clients: usize,
-        /// Passed on to the server, whose working directory is a new one
+        /// Passed on to the server, which runs in a temporary working directory
         #[arg(last = true)]
         flags: Vec<OsString>,
     },
@@ -78,16 +78,16 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Run { arguments } => run::run(&arguments),
         Task::Test { camera: true, .. } => test::camera(),
-        Task::Test { filters, .. } if !filters.is_empty() => test::some(&filters),
-        Task::Test { .. } => test::everything(),
+        Task::Test { filters, .. } if !filters.is_empty() => test::filtered(&filters),
+        Task::Test { .. } => test::all(),
         Task::Bench {
             subject: Subject::Call { arguments },
         } => bench::call(&arguments),
         Task::Bench {
             subject: Subject::Server { clients, flags },
         } => bench::server(clients, &flags),
-        Task::Types => types::renew(),
-        Task::Requirements => requirements::renew(),
+        Task::Types => types::regenerate(),
+        Task::Requirements => requirements::regenerate(),
     };
     match outcome {
         Ok(code) => code,

@@ -1,4 +1,4 @@
-//! The page in `ui/`, through npm.
+//! The window's page in `ui/`, built and tested with npm.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,10 +9,10 @@ use anyhow::{Context, Result, bail};
 use crate::build::root;
 use crate::process::{find, heading, output, run};
 
-/// The oldest Node.js that the page's build tool runs on.
-const OLDEST_NODE: (u32, u32) = (20, 19);
+/// The oldest Node.js that the page's build tool supports.
+const MINIMUM_NODE: (u32, u32) = (20, 19);
 
-/// Builds the page where it is older than its sources.
+/// Builds the page if it is older than its sources.
 ///
 /// # Errors
 /// When Node.js is missing or the build fails.
@@ -20,14 +20,14 @@ pub fn build() -> Result<()> {
     let ui = ui();
     install(&ui)?;
     let built = modified(&ui.join("dist").join("index.html"));
-    if built.is_none() || newest(&ui)? > built {
+    if built.is_none() || latest_change(&ui)? > built {
         heading("Building the page");
         npm(&ui, &["run", "build"])?;
     }
     Ok(())
 }
 
-/// Types, style, unit tests.
+/// Checks types, lints and formatting of the page.
 ///
 /// # Errors
 /// When one of them fails.
@@ -37,7 +37,7 @@ pub fn check() -> Result<()> {
     npm(&ui(), &["run", "check"])
 }
 
-/// The page's own tests, without a browser and in Chromium.
+/// Runs the page's unit tests, then its tests in Chromium.
 ///
 /// # Errors
 /// When one of them fails.
@@ -47,13 +47,13 @@ pub fn test() -> Result<()> {
     npm(&ui(), &["run", "test:page"])
 }
 
-/// Installs the packages of a folder's lock file, where they are not there as
-/// it says: npm leaves a copy of it in `node_modules`.
+/// Installs the npm packages of a folder if its lock file is newer than the
+/// installation. npm writes a copy of the lock file into `node_modules`.
 ///
 /// # Errors
-/// When Node.js is missing or a package is not to be had.
+/// When Node.js is missing or a package cannot be installed.
 pub fn install(folder: &Path) -> Result<()> {
-    need_node()?;
+    check_node()?;
     let installed = modified(&folder.join("node_modules").join(".package-lock.json"));
     if installed.is_none() || modified(&folder.join("package-lock.json")) > installed {
         heading(&format!("Installing the packages of {}", folder.display()));
@@ -62,15 +62,19 @@ pub fn install(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn need_node() -> Result<()> {
-    let (major, minor) = OLDEST_NODE;
-    let wanted = format!("Node.js {major}.{minor} or newer with npm is needed: https://nodejs.org");
+fn check_node() -> Result<()> {
+    let (major, minor) = MINIMUM_NODE;
+    let requirement =
+        format!("Node.js {major}.{minor} or newer with npm is required: https://nodejs.org");
     if find("node").is_none() {
-        bail!("node was not found. {wanted}");
+        bail!("node was not found. {requirement}");
     }
     let version = output(Command::new("node").arg("--version"))?;
-    if node_version(&version).context("node --version says no version")? < OLDEST_NODE {
-        bail!("this is Node.js {}. {wanted}", version.trim());
+    if node_version(&version).context("unexpected output of node --version")? < MINIMUM_NODE {
+        bail!(
+            "the installed version is Node.js {}. {requirement}",
+            version.trim()
+        );
     }
     Ok(())
 }
@@ -94,22 +98,22 @@ fn modified(path: &Path) -> Option<SystemTime> {
     path.metadata().and_then(|data| data.modified()).ok()
 }
 
-/// When the newest source below this folder changed.
-fn newest(folder: &Path) -> Result<Option<SystemTime>> {
-    let mut newest = None;
+/// The time of the latest change to a source below this folder.
+fn latest_change(folder: &Path) -> Result<Option<SystemTime>> {
+    let mut latest = None;
     for entry in folder.read_dir()? {
         let path = entry?.path();
-        let made_here = ["node_modules", "dist"]
+        let is_generated = ["node_modules", "dist"]
             .iter()
-            .any(|made| path.ends_with(made));
+            .any(|name| path.ends_with(name));
         let changed = match path.is_dir() {
-            true if made_here => None,
-            true => self::newest(&path)?,
+            true if is_generated => None,
+            true => latest_change(&path)?,
             false => modified(&path),
         };
-        newest = newest.max(changed);
+        latest = latest.max(changed);
     }
-    Ok(newest)
+    Ok(latest)
 }
 
 #[cfg(test)]
@@ -124,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_changed_later_is_newer_and_what_is_made_here_is_not_looked_at() {
+    fn the_latest_change_ignores_generated_folders() {
         let folder = tempfile::tempdir().unwrap();
         let touch = |name: &str, seconds| {
             let path = folder.path().join(name);
@@ -140,6 +144,6 @@ mod tests {
         let source = touch("src/deep/app.ts", 20);
         touch("dist/index.html", 30);
         touch("node_modules/a/index.js", 40);
-        assert_eq!(newest(folder.path()).unwrap(), source);
+        assert_eq!(latest_change(folder.path()).unwrap(), source);
     }
 }

@@ -1,21 +1,22 @@
-//! Starting other programs, in the open: every command is shown.
+//! Child processes. A command is printed before it runs, unless only its output is
+//! read.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 
-/// Says what comes next.
+/// Prints the title of the next step.
 pub fn heading(text: &str) {
     eprintln!("\n==> {text}");
 }
 
-/// Runs the command with our own input and output.
+/// Runs the command with inherited standard input and output.
 ///
 /// # Errors
 /// When it cannot start or fails.
 pub fn run(command: &mut Command) -> Result<()> {
-    let line = shown(command);
+    let line = command_line(command);
     eprintln!("$ {line}");
     let status = command.status().with_context(|| line.clone())?;
     if !status.success() {
@@ -24,27 +25,27 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// What the command writes to its standard output.
+/// Runs the command and returns its standard output.
 ///
 /// # Errors
 /// When it cannot start or fails.
 pub fn output(command: &mut Command) -> Result<String> {
-    let line = shown(command);
+    let line = command_line(command);
     let output = command.output().with_context(|| line.clone())?;
     if !output.status.success() {
-        let why = String::from_utf8_lossy(&output.stderr);
-        bail!("`{line}` failed ({}): {}", output.status, why.trim());
+        let message = String::from_utf8_lossy(&output.stderr);
+        bail!("`{line}` failed ({}): {}", output.status, message.trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Becomes the command where the system can, so that signals reach it and its
-/// exit status reaches whoever started us.
+/// Replaces this process with the command on Unix, so that signals reach the
+/// command and its exit status reaches our parent. Elsewhere runs it as a child.
 ///
 /// # Errors
 /// When it cannot start.
-pub fn hand_over(command: &mut Command) -> Result<ExitCode> {
-    let line = shown(command);
+pub fn exec(command: &mut Command) -> Result<ExitCode> {
+    let line = command_line(command);
     eprintln!("$ {line}");
     #[cfg(unix)]
     {
@@ -59,7 +60,7 @@ pub fn hand_over(command: &mut Command) -> Result<ExitCode> {
     }
 }
 
-/// Where a program is found on the search path.
+/// The path of a program in one of the folders of `PATH`.
 pub fn find(program: &str) -> Option<PathBuf> {
     let file = format!("{program}{}", std::env::consts::EXE_SUFFIX);
     std::env::split_paths(&std::env::var_os("PATH")?)
@@ -67,7 +68,8 @@ pub fn find(program: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-fn shown(command: &Command) -> String {
+/// The command with its arguments, for messages.
+fn command_line(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let mut line = program.display().to_string();
     for argument in command.get_args() {

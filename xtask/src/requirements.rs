@@ -1,5 +1,5 @@
-//! `docs/requirements.md`: every requirement, the tests that bear its id, and
-//! the state that follows from them.
+//! `docs/requirements.md`: every requirement, the tests whose names carry its id,
+//! and the state that follows from them.
 
 mod rows;
 mod sources;
@@ -16,11 +16,11 @@ use crate::process::heading;
 use rows::{Owner, Row, Section};
 use sources::Test;
 
-/// Whether a requirement without a test stops the checks.
+/// Whether a requirement without a test fails the checks.
 const STRICT: bool = true;
 
-/// What waits for recording, streaming out, dial-in by phone, breakout rooms,
-/// captions and backgrounds.
+/// Requirements that depend on features not built yet: recording, egress, dial-in
+/// by phone, breakout rooms, captions and backgrounds.
 #[rustfmt::skip]
 const LATER: &[&str] = &[
     "S0-20", "S0-21", "S0-22", "S0-23",
@@ -61,7 +61,7 @@ impl State {
             Self::Later
         } else if row.owner == Owner::Client {
             Self::Client
-        } else if tests.iter().any(Test::is_of_the_service) {
+        } else if tests.iter().any(Test::is_on_the_server_side) {
             Self::Done
         } else {
             Self::Open
@@ -78,18 +78,18 @@ impl State {
     }
 }
 
-/// Fails when the table is not current.
+/// Checks that the table is current and that no requirement lacks its test.
 ///
 /// # Errors
-/// Names what is wrong.
+/// When the table is not current, or a requirement has no test.
 pub fn check() -> Result<()> {
-    heading("Checking that every requirement has its test");
+    heading("Checking that each requirement has a test");
     let sections = rows::all()?;
     let tests = sources::all(root())?;
     let current = std::fs::read_to_string(page())?;
     ensure!(
         current == table(&sections, &tests)?,
-        "{} is not current; `cargo xtask requirements` renews it",
+        "{} is out of date; `cargo xtask requirements` regenerates it",
         page().display()
     );
     let open: Vec<_> = sections
@@ -106,11 +106,11 @@ pub fn check() -> Result<()> {
     Ok(())
 }
 
-/// Writes the table anew.
+/// Regenerates the table.
 ///
 /// # Errors
-/// When a test names a requirement that is not there.
-pub fn renew() -> Result<ExitCode> {
+/// When the name of a test carries an id that no requirement has.
+pub fn regenerate() -> Result<ExitCode> {
     let table = table(&rows::all()?, &sources::all(root())?)?;
     std::fs::write(page(), table)?;
     Ok(ExitCode::SUCCESS)
@@ -120,7 +120,7 @@ fn page() -> PathBuf {
     root().join("docs").join("requirements.md")
 }
 
-/// The tests that bear each id.
+/// The tests of each requirement's id.
 type Tests = BTreeMap<String, Vec<Test>>;
 
 fn tests_for<'a>(tests: &'a Tests, row: &Row) -> &'a [Test] {
@@ -132,13 +132,13 @@ fn table(sections: &[Section], tests: &Tests) -> Result<String> {
     for (id, tests) in tests {
         let test = tests.first().map_or("", |test| &test.name);
         if !rows().any(|row| row.id == id) {
-            bail!("there is no requirement {id}, which the test `{test}` names");
+            bail!("test `{test}` names requirement {id}, which does not exist");
         }
     }
     let mut text = format!("{INTRODUCTION}\n{}: ", rows().count());
     let counts = State::ALL.map(|state| {
-        let in_it = rows().filter(|row| State::of(row, tests_for(tests, row)) == state);
-        format!("{} {}", in_it.count(), state.name())
+        let rows = rows().filter(|row| State::of(row, tests_for(tests, row)) == state);
+        format!("{} {}", rows.count(), state.name())
     });
     writeln!(text, "{}.", counts.join(", "))?;
     for section in sections {
@@ -152,7 +152,7 @@ fn table(sections: &[Section], tests: &Tests) -> Result<String> {
                 text,
                 "| {} | {} | {} | {} | {} |",
                 row.id,
-                row.what,
+                row.text,
                 row.owner.letter(),
                 links.join("<br>"),
                 State::of(row, tests).name()
@@ -170,7 +170,7 @@ mod tests {
         Row {
             id,
             owner,
-            what: "It works",
+            text: "It works",
         }
     }
 
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_236_rows_and_those_for_later_are_among_them() {
+    fn there_are_236_rows_and_they_include_the_later_ones() {
         let sections = rows::all().unwrap();
         let ids: Vec<_> = sections.iter().flat_map(|section| &section.rows).collect();
         assert_eq!(ids.len(), 236);
@@ -192,22 +192,22 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_done_when_the_services_side_has_a_test() {
-        let service = [test("s4_28_four", "tests/service/join.rs")];
+    fn a_row_is_done_when_the_server_has_a_test() {
+        let server = [test("s4_28_four", "tests/service/join.rs")];
         let client = [test("S3-47 two people", "ui/tests/call.test.ts")];
         let of = |id, owner, tests: &[Test]| State::of(&row(id, owner), tests);
-        assert_eq!(of("S4-28", Owner::Service, &service), State::Done);
+        assert_eq!(of("S4-28", Owner::Server, &server), State::Done);
         assert_eq!(of("S3-47", Owner::Both, &client), State::Open);
         assert_eq!(of("S2-43", Owner::Client, &client), State::Client);
-        assert_eq!(of("S2-41", Owner::Service, &service), State::Later);
+        assert_eq!(of("S2-41", Owner::Server, &server), State::Later);
         assert_eq!(of("S2-70", Owner::Client, &[]), State::Later);
     }
 
     #[test]
-    fn the_table_names_each_test_and_refuses_one_of_no_row() {
+    fn the_table_links_each_test_and_a_test_with_an_unknown_id_is_refused() {
         let sections = [Section {
             title: "S4",
-            rows: vec![row("S4-28", Owner::Service)],
+            rows: vec![row("S4-28", Owner::Server)],
         }];
         let join = test("s4_28_four", "tests/service/join.rs");
         let tests = Tests::from([("S4-28".to_owned(), vec![join.clone()])]);

@@ -1,4 +1,4 @@
-//! Who may depend on whom, read from `cargo metadata`.
+//! Rules about dependencies between packages, checked with `cargo metadata`.
 
 use anyhow::{Result, bail};
 use serde::Deserialize;
@@ -6,8 +6,8 @@ use serde::Deserialize;
 use crate::build::cargo;
 use crate::process::{heading, output};
 
-/// Each of our packages, with those of ours that it may depend on.
-const OURS: &[(&str, &[&str])] = &[
+/// Each package of the workspace, with the workspace packages it may depend on.
+const WORKSPACE: &[(&str, &[&str])] = &[
     ("visavis-protocol", &[]),
     ("visavis-media", &[]),
     ("visavis-server", &["visavis-protocol"]),
@@ -42,8 +42,9 @@ const OURS: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
-/// Foreign crates with one home, and that home. The tests may name them too.
-const HOMES: &[(&str, &[&str])] = &[
+/// Third-party crates that only one package may use, by package. The tests may use
+/// them too.
+const EXCLUSIVE: &[(&str, &[&str])] = &[
     ("visavis-call", &["webrtc", "rtc"]),
     (
         "visavis-media",
@@ -86,58 +87,56 @@ struct Dependency {
     name: String,
 }
 
-/// Checks the workspace.
+/// Checks the dependencies of all packages of the workspace.
 ///
 /// # Errors
-/// When it breaks a rule; all that do are named.
+/// Names every dependency that breaks a rule.
 pub fn check() -> Result<()> {
-    heading("Checking who depends on whom");
+    heading("Checking the dependencies between packages");
     let metadata = output(&mut cargo(&[
         "metadata",
         "--format-version=1",
         "--no-deps",
     ])?)?;
     let metadata: Metadata = serde_json::from_str(&metadata)?;
-    let broken = broken(&metadata);
-    if !broken.is_empty() {
-        bail!(
-            "dependencies that the design forbids:\n  {}",
-            broken.join("\n  ")
-        );
+    let breaches = breaches(&metadata);
+    if !breaches.is_empty() {
+        bail!("forbidden dependencies:\n  {}", breaches.join("\n  "));
     }
     Ok(())
 }
 
-fn broken(metadata: &Metadata) -> Vec<String> {
-    let mut broken = Vec::new();
+fn breaches(metadata: &Metadata) -> Vec<String> {
+    let mut breaches = Vec::new();
     for package in &metadata.packages {
         let name = package.name.as_str();
-        let Some((_, allowed)) = OURS.iter().find(|(ours, _)| *ours == name) else {
-            broken.push(format!("{name} has no place in xtask/src/rules.rs"));
+        let Some((_, allowed)) = WORKSPACE.iter().find(|(package, _)| *package == name) else {
+            breaches.push(format!("{name} is not listed in xtask/src/rules.rs"));
             continue;
         };
-        for Dependency { name: wanted } in &package.dependencies {
-            let wanted = wanted.as_str();
-            let is_ours = OURS.iter().any(|(ours, _)| *ours == wanted);
-            if is_ours && !allowed.contains(&wanted) {
-                broken.push(format!("{name} may not depend on {wanted}"));
+        for dependency in &package.dependencies {
+            let dependency = dependency.name.as_str();
+            let in_workspace = WORKSPACE.iter().any(|(package, _)| *package == dependency);
+            if in_workspace && !allowed.contains(&dependency) {
+                breaches.push(format!("{name} may not depend on {dependency}"));
             }
-            match home(wanted) {
-                Some(home) if home != name && name != TESTS => {
-                    broken.push(format!("{wanted} belongs in {home}, not in {name}"));
+            match owner(dependency) {
+                Some(owner) if owner != name && name != TESTS => {
+                    breaches.push(format!("{dependency} belongs in {owner}, not in {name}"));
                 }
                 _ => {}
             }
         }
     }
-    broken
+    breaches
 }
 
-fn home(foreign: &str) -> Option<&'static str> {
-    HOMES
+/// The only package that may use this third-party crate.
+fn owner(dependency: &str) -> Option<&'static str> {
+    EXCLUSIVE
         .iter()
-        .find(|(_, crates)| crates.contains(&foreign))
-        .map(|(home, _)| *home)
+        .find(|(_, crates)| crates.contains(&dependency))
+        .map(|(owner, _)| *owner)
 }
 
 #[cfg(test)]
@@ -160,19 +159,19 @@ mod tests {
     }
 
     #[test]
-    fn what_the_design_allows_is_no_breach() {
-        let fine = workspace(&[
+    fn allowed_dependencies_are_no_breach() {
+        let allowed = workspace(&[
             ("visavis-protocol", &["serde"]),
             ("visavis-call", &["visavis-media", "webrtc"]),
             ("visavis", &["visavis-call", "tauri"]),
             ("visavis-tests", &["visavis-call", "webrtc"]),
         ]);
-        assert!(broken(&fine).is_empty());
+        assert!(breaches(&allowed).is_empty());
     }
 
     #[test]
     fn every_breach_is_named() {
-        let bad = workspace(&[
+        let forbidden = workspace(&[
             ("visavis-media", &["visavis-protocol"]),
             ("visavis-server", &["visavis-call"]),
             ("visavis-tests", &["visavis"]),
@@ -180,22 +179,25 @@ mod tests {
             ("visavis-extra", &[]),
         ]);
         assert_eq!(
-            broken(&bad),
+            breaches(&forbidden),
             [
                 "visavis-media may not depend on visavis-protocol",
                 "visavis-server may not depend on visavis-call",
                 "visavis-tests may not depend on visavis",
                 "webrtc belongs in visavis-call, not in visavis-headless",
-                "visavis-extra has no place in xtask/src/rules.rs",
+                "visavis-extra is not listed in xtask/src/rules.rs",
             ]
         );
     }
 
     #[test]
-    fn the_answer_of_cargo_is_read() {
+    fn the_output_of_cargo_metadata_is_parsed() {
         let text = r#"{"packages":[{"name":"xtask","version":"0.1.0","dependencies":
             [{"name":"visavis-call","kind":"dev","req":"*"}]}],"version":1}"#;
         let metadata: Metadata = serde_json::from_str(text).unwrap();
-        assert_eq!(broken(&metadata), ["xtask may not depend on visavis-call"]);
+        assert_eq!(
+            breaches(&metadata),
+            ["xtask may not depend on visavis-call"]
+        );
     }
 }

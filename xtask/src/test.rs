@@ -1,8 +1,8 @@
-//! `cargo xtask test`: everything that can say no, the quickest first.
+//! `cargo xtask test`: all checks and tests, the quickest first.
 //!
 //! Every cargo command selects the same packages and features (see
-//! [`crate::build`]), here with feature `ts`, so that the check of the page's
-//! types shares its build with all other tests.
+//! [`crate::build`]). Here that includes feature `ts`, so that the check of the
+//! page's types shares its build with all other tests.
 
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
@@ -12,79 +12,79 @@ use anyhow::Result;
 
 use crate::build::cargo;
 use crate::process::{heading, output, run};
-use crate::{acceptance, forgotten, kernel, packages, page, requirements, rules, types};
+use crate::{acceptance, kernel, orphan_files, packages, page, requirements, rules, types};
 
-/// The feature that derives the page's types.
+/// The feature that exports the page's types.
 const FEATURES: &str = "--features=visavis/ts";
-/// The test runner that this was written with.
+/// The version of the test runner that is installed where none is.
 const NEXTEST: &str = "cargo-nextest@0.9.143";
-/// Tells the camera test where its kernel is.
+/// The environment variable with the folder of the camera test's kernel.
 const KERNEL: &str = "VISAVIS_TEST_KERNEL";
 
-/// Checks and tests everything but the camera.
+/// Runs all checks and tests except the camera test.
 ///
 /// # Errors
 /// At the first step that fails.
-pub fn everything() -> Result<ExitCode> {
+pub fn all() -> Result<ExitCode> {
     let started = Instant::now();
     prepare()?;
 
-    heading("Checking the formatting");
+    heading("Checking formatting");
     run(&mut cargo(&["fmt", "--all", "--check"])?)?;
     rules::check()?;
-    forgotten::check()?;
+    orphan_files::check()?;
     requirements::check()?;
     page::check()?;
     page::build()?;
     page::test()?;
 
-    heading("Linting");
+    heading("Running clippy");
     run(cargo(&["clippy", "--workspace", "--all-targets", FEATURES])?.args(["--", "-Dwarnings"]))?;
     build_programs()?;
     types::check()?;
 
-    heading("Testing the examples in the documentation");
+    heading("Running documentation tests");
     run(&mut cargo(&["test", "--doc", "--workspace", FEATURES])?)?;
-    heading("Testing");
-    let all_but_exports = format!("not {}", types::EXPORTS);
-    run(nextest()?.args(["-E", &all_but_exports]))?;
+    heading("Running tests");
+    let without_exports = format!("not {}", types::EXPORTS);
+    run(nextest()?.args(["-E", &without_exports]))?;
 
     let minutes = started.elapsed().as_secs_f64() / 60.0;
-    eprintln!("\nEverything passed, in {minutes:.1} minutes.");
+    eprintln!("\nAll checks and tests passed in {minutes:.1} minutes.");
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs the tests that the filters name, without the checks.
+/// Runs the tests that match the filters, without the checks.
 ///
 /// # Errors
 /// When one of them fails.
-pub fn some(filters: &[OsString]) -> Result<ExitCode> {
+pub fn filtered(filters: &[OsString]) -> Result<ExitCode> {
     prepare()?;
     page::build()?;
     build_programs()?;
-    heading("Testing");
+    heading("Running tests");
     run(nextest()?.args(filters))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs the camera test, in a virtual machine with a camera driver.
+/// Runs the camera test in a virtual machine with a camera driver.
 ///
 /// # Errors
 /// When it fails.
 pub fn camera() -> Result<ExitCode> {
     prepare()?;
     packages::ensure(&[packages::CAMERA])?;
-    let kernel = kernel::unpacked()?;
+    let kernel = kernel::ensure()?;
     page::build()?;
     build_programs()?;
-    heading("Testing the camera");
+    heading("Running the camera test");
     run(nextest()?
         .args(["--features=visavis-tests/camera", "-E", "binary(camera)"])
         .env(KERNEL, kernel))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The test runner over the whole workspace.
+/// The test runner, for all tests of the workspace.
 ///
 /// # Errors
 /// See [`crate::build::target`].
@@ -95,10 +95,11 @@ pub fn nextest() -> Result<Command> {
     Ok(command)
 }
 
+/// Installs what builds and tests need.
 fn prepare() -> Result<()> {
     packages::ensure(&[packages::BUILD, packages::WINDOW, packages::TESTS])?;
     if output(&mut cargo(&["nextest", "--version"])?).is_err() {
-        heading("Installing the test runner (takes a few minutes, once)");
+        heading("Installing the test runner (once; takes a few minutes)");
         run(cargo(&["install", "--locked", NEXTEST])?.env_remove("CARGO_TARGET_DIR"))?;
     }
     acceptance::install()

@@ -1,5 +1,5 @@
-//! The page's types, derived from the Rust types by the `export_bindings` tests
-//! that ts-rs adds to each of them.
+//! The page's TypeScript types. ts-rs derives them from the Rust types: it adds an
+//! `export_bindings` test to each type, which writes the type's file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use crate::build::{root, target};
 use crate::process::{heading, run};
 use crate::test::nextest;
 
-/// Where ts-rs writes.
+/// The environment variable with the folder that ts-rs writes into.
 pub const EXPORT_FOLDER: &str = "TS_RS_EXPORT_DIR";
-/// The tests that write, as nextest names a set of tests.
+/// The tests that write the types, as a filter for nextest.
 pub const EXPORTS: &str = "test(/(^|::)export_bindings_/)";
 
-/// A place for what no one wants to keep.
+/// A folder in the target directory for exported types.
 ///
 /// # Errors
 /// See [`target`].
@@ -24,30 +24,30 @@ pub fn scratch() -> Result<PathBuf> {
     Ok(target()?.join("page-types"))
 }
 
-/// Fails when the page's types are not those of the Rust types.
+/// Checks that the committed types match the Rust types.
 ///
 /// # Errors
-/// Names the files.
+/// Names the files that differ.
 pub fn check() -> Result<()> {
-    heading("Checking that the page's types are current");
+    heading("Checking that the page's types are up to date");
     let different = differences(&files(&committed())?, &files(&export()?)?);
     if !different.is_empty() {
         bail!(
-            "the page's types are not current; `cargo xtask types` renews them:\n  {}",
+            "the page's types are out of date; `cargo xtask types` regenerates them:\n  {}",
             different.join("\n  ")
         );
     }
     Ok(())
 }
 
-/// Writes the page's types anew, once all of them are there.
+/// Regenerates the page's types. Nothing is written unless the whole export succeeds.
 ///
 /// # Errors
-/// When the build fails; the page's types are then as they were.
-pub fn renew() -> Result<ExitCode> {
+/// When the build or an export fails.
+pub fn regenerate() -> Result<ExitCode> {
     let current = files(&export()?)?;
     if current.is_empty() {
-        bail!("no type was exported; the page's types stay as they are");
+        bail!("no type was exported; the page's types are unchanged");
     }
     replace(&committed(), &current)?;
     Ok(ExitCode::SUCCESS)
@@ -57,35 +57,35 @@ fn committed() -> PathBuf {
     root().join("ui").join("src").join("generated")
 }
 
-/// Exports into the scratch folder, and says where that is.
+/// Exports all types into an empty scratch folder and returns its path.
 fn export() -> Result<PathBuf> {
     let folder = scratch()?;
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }
     std::fs::create_dir_all(&folder)?;
-    // One at a time: several tests write the same file.
+    // One thread: several tests write the same file.
     run(nextest()?.args(["--test-threads=1", "--status-level=fail", "-E", EXPORTS]))?;
     Ok(folder)
 }
 
-/// Makes a folder hold these files and no others.
-fn replace(folder: &Path, wanted: &BTreeMap<PathBuf, String>) -> Result<()> {
-    for (path, text) in wanted {
+/// Writes these files into a folder and removes all others from it.
+fn replace(folder: &Path, new: &BTreeMap<PathBuf, String>) -> Result<()> {
+    for (path, text) in new {
         let path = folder.join(path);
         std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
         std::fs::write(path, text)?;
     }
     for path in files(folder)?
         .keys()
-        .filter(|path| !wanted.contains_key(*path))
+        .filter(|path| !new.contains_key(*path))
     {
         std::fs::remove_file(folder.join(path))?;
     }
     Ok(())
 }
 
-/// The text of each file below a folder.
+/// The text of each file below a folder, by relative path.
 fn files(folder: &Path) -> Result<BTreeMap<PathBuf, String>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -106,6 +106,7 @@ fn files(folder: &Path) -> Result<BTreeMap<PathBuf, String>> {
     Ok(found)
 }
 
+/// What has to change in the committed files, one item a file.
 fn differences(
     committed: &BTreeMap<PathBuf, String>,
     current: &BTreeMap<PathBuf, String>,
@@ -117,11 +118,11 @@ fn differences(
             Some(old) if old != text => Some(format!("{} changed", path.display())),
             Some(_) => None,
         });
-    let gone = committed
+    let removed = committed
         .keys()
         .filter(|path| !current.contains_key(*path))
-        .map(|path| format!("{} has no Rust type any more", path.display()));
-    changed.chain(gone).collect()
+        .map(|path| format!("{} has no Rust type", path.display()));
+    changed.chain(removed).collect()
 }
 
 #[cfg(test)]
@@ -129,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_that_is_new_changed_or_gone_is_named_and_then_renewed() {
+    fn new_changed_and_removed_types_are_named_and_then_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let path = folder.path().join(name);
@@ -148,7 +149,7 @@ mod tests {
             [
                 "Changed.ts changed",
                 "deep/New.ts is missing",
-                "Gone.ts has no Rust type any more",
+                "Gone.ts has no Rust type",
             ]
         );
         replace(&folder.path().join("committed"), &read("current")).unwrap();

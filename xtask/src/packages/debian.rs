@@ -1,4 +1,5 @@
-//! Debian and Ubuntu: what dpkg has, and apt for the rest.
+//! Debian and Ubuntu: dpkg lists the installed packages, apt installs the missing
+//! ones.
 
 use std::process::{Command, Stdio};
 
@@ -6,20 +7,22 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{find, heading, output, run};
 
-/// Those that dpkg does not have.
+/// The packages that are not installed.
 pub fn not_installed(wanted: Vec<&'static str>) -> Result<Vec<&'static str>> {
-    let wanted: Vec<_> = wanted.into_iter().map(on_this_debian).collect();
-    // Fails when it does not know one of them; the list is whole all the same.
+    let wanted: Vec<_> = wanted.into_iter().map(distribution_name).collect();
+    // The exit status is an error when dpkg does not know one of them; the listing is
+    // complete all the same.
     let answer = Command::new("dpkg-query")
         .args(["--show", "--showformat=${Package} ${db:Status-Status}\n"])
         .args(&wanted)
         .stderr(Stdio::null())
         .output()
         .context("dpkg-query")?;
-    Ok(absent(&wanted, &String::from_utf8_lossy(&answer.stdout)))
+    Ok(missing(&wanted, &String::from_utf8_lossy(&answer.stdout)))
 }
 
-fn absent(wanted: &[&'static str], listing: &str) -> Vec<&'static str> {
+/// The packages that dpkg-query's listing does not show as installed.
+fn missing(wanted: &[&'static str], listing: &str) -> Vec<&'static str> {
     let installed = |name: &str| {
         listing
             .lines()
@@ -32,8 +35,8 @@ fn absent(wanted: &[&'static str], listing: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// Ubuntu gives Chromium another name.
-fn on_this_debian(name: &'static str) -> &'static str {
+/// The package's name on this distribution: Ubuntu names Chromium differently.
+fn distribution_name(name: &'static str) -> &'static str {
     let is_ubuntu = || {
         std::fs::read_to_string("/etc/os-release")
             .is_ok_and(|text| text.lines().any(|line| line == "ID=ubuntu"))
@@ -44,7 +47,7 @@ fn on_this_debian(name: &'static str) -> &'static str {
     name
 }
 
-/// Installs with apt, removing nothing.
+/// Installs packages with apt. Fails if that would remove others.
 pub fn install(missing: &[&str]) -> Result<()> {
     heading(&format!("Installing with apt: {}", missing.join(" ")));
     let is_root = output(Command::new("id").arg("-u"))?.trim() == "0";
@@ -78,9 +81,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_installed_is_absent() {
+    fn a_package_that_dpkg_does_not_show_as_installed_is_missing() {
         let listing = "cmake installed\nnasm not-installed\nlibvpx-dev config-files\n";
         let wanted = ["cmake", "nasm", "libvpx-dev", "cpio"];
-        assert_eq!(absent(&wanted, listing), ["nasm", "libvpx-dev", "cpio"]);
+        assert_eq!(missing(&wanted, listing), ["nasm", "libvpx-dev", "cpio"]);
     }
 }

@@ -1,14 +1,14 @@
-//! The requirements, as `rows.txt` has them.
+//! The requirements, read from `rows.txt`.
 
 use anyhow::{Context, Result, bail};
 
 const ROWS: &str = include_str!("rows.txt");
 
-/// Whose part of the program it is.
+/// The side that must meet a requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
     Client,
-    Service,
+    Server,
     Both,
 }
 
@@ -17,10 +17,10 @@ pub enum Owner {
 pub struct Row {
     pub id: &'static str,
     pub owner: Owner,
-    pub what: &'static str,
+    pub text: &'static str,
 }
 
-/// Those that come from one place.
+/// The requirements of one source system.
 #[derive(Debug)]
 pub struct Section {
     pub title: &'static str,
@@ -28,19 +28,20 @@ pub struct Section {
 }
 
 impl Owner {
+    /// The letter in `rows.txt` and in the table.
     pub fn letter(self) -> char {
         match self {
             Self::Client => 'C',
-            Self::Service => 'R',
+            Self::Server => 'R',
             Self::Both => 'B',
         }
     }
 }
 
-/// All of them.
+/// All requirements, in order.
 ///
 /// # Errors
-/// Names a line that is none.
+/// Names the first malformed line.
 pub fn all() -> Result<Vec<Section>> {
     let mut sections: Vec<Section> = Vec::new();
     for line in ROWS.lines().filter(|line| !line.is_empty()) {
@@ -51,7 +52,7 @@ pub fn all() -> Result<Vec<Section>> {
             let row = row(line).with_context(|| format!("rows.txt: {line}"))?;
             let section = sections
                 .last_mut()
-                .context("rows.txt begins with a title")?;
+                .context("rows.txt must begin with a title")?;
             section.rows.push(row);
         }
     }
@@ -60,14 +61,14 @@ pub fn all() -> Result<Vec<Section>> {
 
 fn row(line: &'static str) -> Result<Row> {
     let mut parts = line.splitn(3, ' ');
-    let (Some(id), Some(owner), Some(what)) = (parts.next(), parts.next(), parts.next()) else {
-        bail!("a row is an id, an owner and a text");
+    let (Some(id), Some(owner), Some(text)) = (parts.next(), parts.next(), parts.next()) else {
+        bail!("a row must have an id, an owner and a text");
     };
     let owner = match owner {
         "C" => Owner::Client,
-        "R" => Owner::Service,
+        "R" => Owner::Server,
         "B" => Owner::Both,
-        _ => bail!("an owner is C, R or B"),
+        _ => bail!("the owner must be C, R or B"),
     };
-    Ok(Row { id, owner, what })
+    Ok(Row { id, owner, text })
 }

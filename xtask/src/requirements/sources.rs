@@ -1,4 +1,4 @@
-//! The tests whose names begin with the ids of requirements, found in the sources.
+//! Finds in the sources the tests whose names begin with ids of requirements.
 
 use std::fs;
 use std::path::Path;
@@ -7,35 +7,35 @@ use anyhow::{Context, Result};
 
 use super::Tests;
 
-/// Where tests are.
+/// Folders that contain tests.
 const FOLDERS: [&str; 4] = ["crates", "src-tauri", "tests", "ui"];
-/// What was not written here.
-const NOT_OURS: [&str; 4] = ["node_modules", "dist", "target", "generated"];
-/// Where the tests of the service's side are.
-const OF_THE_SERVICE: [&str; 3] = ["crates/protocol/", "crates/server/", "tests/"];
+/// Folders with generated or third-party files.
+const EXCLUDED: [&str; 4] = ["node_modules", "dist", "target", "generated"];
+/// Folders whose tests run the server or the protocol.
+const SERVER_SIDE: [&str; 3] = ["crates/protocol/", "crates/server/", "tests/"];
 
 /// A test.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Test {
-    /// A function's name, or a title in the page's tests.
+    /// A function's name in Rust, a title in TypeScript.
     pub name: String,
-    /// From the top of the checkout, with slashes.
+    /// Path from the root of the checkout, with slashes.
     pub file: String,
 }
 
 impl Test {
-    pub fn is_of_the_service(&self) -> bool {
-        let mut folders = OF_THE_SERVICE.iter();
+    pub fn is_on_the_server_side(&self) -> bool {
+        let mut folders = SERVER_SIDE.iter();
         folders.any(|folder| self.file.starts_with(folder))
     }
 
-    /// As Markdown in `docs`.
+    /// A Markdown link, relative to `docs`.
     pub fn link(&self) -> String {
         format!("[`{}`](../{})", self.name, self.file)
     }
 }
 
-/// All of them, by id.
+/// All tests that carry ids, by id.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -55,12 +55,12 @@ fn gather(root: &Path, folder: &Path, tests: &mut Tests) -> Result<()> {
     for entry in folder.read_dir().context(folder.display().to_string())? {
         let path = entry?.path();
         if path.is_dir() {
-            if !NOT_OURS.iter().any(|other| path.ends_with(other)) {
+            if !EXCLUDED.iter().any(|name| path.ends_with(name)) {
                 gather(root, &path, tests)?;
             }
             continue;
         }
-        let name = match path.extension().and_then(|extension| extension.to_str()) {
+        let test_name = match path.extension().and_then(|extension| extension.to_str()) {
             Some("rs") => function,
             Some("ts") => title,
             _ => continue,
@@ -70,7 +70,7 @@ fn gather(root: &Path, folder: &Path, tests: &mut Tests) -> Result<()> {
             .map(|part| part.as_os_str().to_string_lossy())
             .collect();
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        for name in text.lines().filter_map(name) {
+        for name in text.lines().filter_map(test_name) {
             for id in ids(name) {
                 tests.entry(id).or_default().push(Test {
                     name: name.to_owned(),
@@ -82,7 +82,7 @@ fn gather(root: &Path, folder: &Path, tests: &mut Tests) -> Result<()> {
     Ok(())
 }
 
-/// The name of the function that a line of Rust begins.
+/// The name of the Rust function that begins on this line.
 fn function(line: &str) -> Option<&str> {
     let line = line.trim_start();
     let line = line.strip_prefix("pub ").unwrap_or(line);
@@ -92,7 +92,7 @@ fn function(line: &str) -> Option<&str> {
         .next()
 }
 
-/// The title of the test that a line of TypeScript begins.
+/// The title of the TypeScript test that begins on this line.
 fn title(line: &str) -> Option<&str> {
     let (call, rest) = line.split_once('(')?;
     let is_test = matches!(
@@ -103,7 +103,7 @@ fn title(line: &str) -> Option<&str> {
     rest[1..].split(quote).next().filter(|_| is_test)
 }
 
-/// The ids that a name begins with: one, or several, one after the other.
+/// The ids at the beginning of a name. There may be several in a row.
 fn ids(name: &str) -> Vec<String> {
     let mut ids = Vec::new();
     let mut rest = name;
@@ -114,7 +114,7 @@ fn ids(name: &str) -> Vec<String> {
     ids
 }
 
-/// The id at the beginning of `s4_28_…` or `S4-28 …`, and what comes after it.
+/// The id at the beginning of `s4_28_…` or `S4-28 …`, and the rest of the name.
 fn id(text: &str) -> Option<(String, &str)> {
     let (system, rest) = text.strip_prefix(['s', 'S'])?.split_at_checked(1)?;
     let (number, rest) = rest.strip_prefix(['_', '-'])?.split_at_checked(2)?;
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_found_where_a_test_begins() {
+    fn the_name_of_a_test_is_read_from_its_first_line() {
         assert_eq!(function("    async fn s4_28_four() {"), Some("s4_28_four"));
         assert_eq!(function("pub fn s4_28_four<T>(x: T)"), Some("s4_28_four"));
         assert_eq!(function("// fn s4_28_four()"), None);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_bears_the_ids_that_it_begins_with() {
+    fn ids_are_read_only_from_the_beginning_of_a_name() {
         assert_eq!(ids("s4_28_admits_four"), ["S4-28"]);
         assert_eq!(ids("s4_11_s4_28_admits_four"), ["S4-11", "S4-28"]);
         assert_eq!(ids("S3-47, S3-48 two and three"), ["S3-47", "S3-48"]);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn tests_are_gathered_from_files_of_ours() {
+    fn tests_are_gathered_except_from_excluded_folders() {
         let top = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| {
             let path = top.path().join(path);
@@ -160,7 +160,7 @@ mod tests {
         }
         write("tests/service/a.rs", "fn s0_01_s0_02_ids() {}\n");
         write("ui/src/b.test.ts", "it(\"S0-01 shown\", () => {\n");
-        write("ui/node_modules/c.ts", "it(\"S0-01 not ours\", () => {\n");
+        write("ui/node_modules/c.ts", "it(\"S0-01 excluded\", () => {\n");
         let found = all(top.path()).unwrap();
         let names = |id: &str| -> Vec<_> { found[id].iter().map(|t| t.name.as_str()).collect() };
         assert_eq!(names("S0-01"), ["S0-01 shown", "s0_01_s0_02_ids"]);

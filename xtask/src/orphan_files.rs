@@ -1,5 +1,5 @@
-//! Files of a crate that no module names: they are compiled by nobody, and their
-//! tests fail for nobody.
+//! Source files that no module declares. Cargo does not compile them, so their
+//! tests never run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use anyhow::{Context, Result, bail};
 use crate::build::root;
 use crate::process::heading;
 
-/// Refuses them.
+/// Checks that a module declares each source file of our crates.
 ///
 /// # Errors
-/// When there is one, or a folder cannot be read.
+/// When no module declares a file, or a folder cannot be read.
 pub fn check() -> Result<()> {
-    heading("Looking for files that no module names");
+    heading("Checking that a module declares each source file");
     let crates = fs::read_dir(root().join("crates"))?;
     let mut folders: Vec<PathBuf> = crates
         .map(|entry| Ok(entry?.path()))
@@ -23,8 +23,8 @@ pub fn check() -> Result<()> {
     for folder in folders {
         let mut files = Vec::new();
         gather(&folder.join("src"), &mut files)?;
-        if let Some(path) = forgotten(&files) {
-            bail!("no module names {}", path.display());
+        if let Some(path) = orphan(&files) {
+            bail!("no module declares {}", path.display());
         }
     }
     Ok(())
@@ -43,25 +43,28 @@ fn gather(folder: &Path, files: &mut Vec<(PathBuf, String)>) -> Result<()> {
     Ok(())
 }
 
-/// The first file that none of the others names.
-fn forgotten(files: &[(PathBuf, String)]) -> Option<&Path> {
-    let is_named = |path: &Path| {
+/// The first file that no other file declares as a module.
+fn orphan(files: &[(PathBuf, String)]) -> Option<&Path> {
+    let is_declared = |path: &Path| {
         let (Some(stem), Some(parent)) = (path.file_stem(), path.parent()) else {
             return true;
         };
         let stem = stem.to_string_lossy();
-        let names = [format!("mod {stem};"), format!("\"{stem}.rs\"")];
-        // A module stands beside its folder, a root and a `#[path]` in it.
+        let declarations = [format!("mod {stem};"), format!("\"{stem}.rs\"")];
+        // `ws.rs` declares the files of `ws/`; a crate root and `#[path]` declare files of
+        // their own folder.
         files
             .iter()
-            .filter(|(by, _)| by.with_extension("") == parent || by.parent() == Some(parent))
-            .any(|(_, text)| names.iter().any(|name| text.contains(name)))
+            .filter(|(other, _)| {
+                other.with_extension("") == parent || other.parent() == Some(parent)
+            })
+            .any(|(_, text)| declarations.iter().any(|it| text.contains(it)))
     };
     let is_root = |path: &Path| path.ends_with("main.rs") || path.ends_with("lib.rs");
     files
         .iter()
         .map(|(path, _)| path.as_path())
-        .find(|path| !is_root(path) && !is_named(path))
+        .find(|path| !is_root(path) && !is_declared(path))
 }
 
 #[cfg(test)]
@@ -69,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_without_a_module_is_found() {
+    fn a_file_that_no_module_declares_is_found() {
         let file = |path: &str, text: &str| (PathBuf::from(path), text.to_owned());
         let mut files = vec![
             file("src/lib.rs", "mod ws;\n#[path = \"other.rs\"] mod this;"),
@@ -77,8 +80,8 @@ mod tests {
             file("src/ws/script.rs", ""),
             file("src/other.rs", ""),
         ];
-        assert_eq!(forgotten(&files), None);
+        assert_eq!(orphan(&files), None);
         files[1].1.clear();
-        assert_eq!(forgotten(&files), Some(Path::new("src/ws/script.rs")));
+        assert_eq!(orphan(&files), Some(Path::new("src/ws/script.rs")));
     }
 }
