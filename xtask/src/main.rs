@@ -39,6 +39,10 @@ enum Task {
         /// Run only the camera test, which boots a virtual machine with a camera driver
         #[arg(long, conflicts_with = "filters")]
         camera: bool,
+        /// Run only the tests marked `#[ignore = "long: …"]`, which take too long for
+        /// every run
+        #[arg(long, conflicts_with = "camera")]
+        long: bool,
         /// Passed on to `cargo nextest run`
         #[arg(last = true)]
         filters: Vec<OsString>,
@@ -78,6 +82,11 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Run { arguments } => run::run(&arguments),
         Task::Test { camera: true, .. } => test::camera(),
+        Task::Test {
+            long: true,
+            filters,
+            ..
+        } => test::long(&filters),
         Task::Test { filters, .. } if !filters.is_empty() => test::filtered(&filters),
         Task::Test { .. } => test::all(),
         Task::Bench {
@@ -95,5 +104,24 @@ fn main() -> ExitCode {
             eprintln!("\nxtask: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_long_tests_can_be_filtered_and_exclude_the_camera_test() {
+        let parse = |arguments: &str| Arguments::try_parse_from(arguments.split(' '));
+        let long = parse("xtask test --long -- NAME").unwrap().task;
+        assert!(matches!(long, Task::Test { long: true, filters, .. } if filters == ["NAME"]),);
+        assert!(parse("xtask test --long --camera").is_err());
     }
 }

@@ -1,5 +1,7 @@
 //! Rules about dependencies between packages, checked with `cargo metadata`.
 
+mod layers;
+
 use anyhow::{Result, bail};
 use serde::Deserialize;
 

@@ -21,7 +21,8 @@ const NEXTEST: &str = "cargo-nextest@0.9.143";
 /// The environment variable with the folder of the camera test's kernel.
 const KERNEL: &str = "VISAVIS_TEST_KERNEL";
 
-/// Runs all checks and tests except the camera test.
+/// Runs all checks, and all tests except the camera test and those marked with
+/// `#[ignore]`.
 ///
 /// # Errors
 /// At the first step that fails.
@@ -65,6 +66,15 @@ pub fn filtered(filters: &[OsString]) -> Result<ExitCode> {
     heading("Running tests");
     run(nextest()?.args(filters))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the tests marked with `#[ignore]` that match the filters, without the checks.
+///
+/// # Errors
+/// When one of them fails or none matches.
+pub fn long(filters: &[OsString]) -> Result<ExitCode> {
+    let ignored = ["--run-ignored", "only"].map(OsString::from);
+    filtered(&[&ignored, filters].concat())
 }
 
 /// Runs the camera test in a virtual machine with a camera driver.

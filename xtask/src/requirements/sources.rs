@@ -11,8 +11,22 @@ use super::Tests;
 const FOLDERS: [&str; 4] = ["crates", "src-tauri", "tests", "ui"];
 /// Folders with generated or third-party files.
 const EXCLUDED: [&str; 4] = ["node_modules", "dist", "target", "generated"];
-/// Folders whose tests run the server or the protocol.
-const SERVER_SIDE: [&str; 3] = ["crates/protocol/", "crates/server/", "tests/"];
+/// Folders whose tests count for the server's side.
+pub const SERVER: &[&str] = &["crates/protocol", "crates/server", "tests"];
+/// Folders whose tests count for the client's side.
+pub const CLIENT: &[&str] = &[
+    "crates/call",
+    "crates/headless",
+    "crates/media",
+    "src-tauri",
+    "ui",
+    "tests/call",
+    "tests/room",
+    "tests/desktop",
+    "tests/media",
+];
+/// Folders whose tests run the application or its page.
+pub const APPLICATION: &[&str] = &["src-tauri", "ui", "tests/desktop"];
 
 /// A test.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,9 +38,11 @@ pub struct Test {
 }
 
 impl Test {
-    pub fn is_on_the_server_side(&self) -> bool {
-        let mut folders = SERVER_SIDE.iter();
-        folders.any(|folder| self.file.starts_with(folder))
+    /// Whether the file is below one of these folders.
+    pub fn is_in(&self, folders: &[&str]) -> bool {
+        folders
+            .iter()
+            .any(|folder| Path::new(&self.file).starts_with(folder))
     }
 
     /// A Markdown link, relative to `docs`.
@@ -92,15 +108,15 @@ fn function(line: &str) -> Option<&str> {
         .next()
 }
 
-/// The title of the TypeScript test that begins on this line.
+/// The title of the TypeScript test that begins on this line, unless it is skipped.
 fn title(line: &str) -> Option<&str> {
     let (call, rest) = line.split_once('(')?;
-    let is_test = matches!(
-        call.trim().split('.').next(),
-        Some("it" | "test" | "describe")
-    );
+    let mut call = call.trim().split('.');
+    let is_test = matches!(call.next(), Some("it" | "test" | "describe"));
+    let is_skipped = call.any(|modifier| matches!(modifier, "skip" | "todo"));
     let quote = rest.chars().next().filter(|c| "\"'`".contains(*c))?;
-    rest[1..].split(quote).next().filter(|_| is_test)
+    let title = rest[1..].split(quote).next();
+    title.filter(|_| is_test && !is_skipped)
 }
 
 /// The ids at the beginning of a name. There may be several in a row.
@@ -134,6 +150,8 @@ mod tests {
         assert_eq!(function("// fn s4_28_four()"), None);
         assert_eq!(title("  it(\"S3-47 two\", () => {"), Some("S3-47 two"));
         assert_eq!(title("test.only('S3-47 two', "), Some("S3-47 two"));
+        assert_eq!(title("it.skip('S3-47 two', "), None);
+        assert_eq!(title("it.todo('S3-47 two')"), None);
         assert_eq!(title("const limit(\"S3-47 two\")"), None);
     }
 
