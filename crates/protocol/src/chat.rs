@@ -1,10 +1,10 @@
-//! Chat.
+//! Chat payloads and the chat history.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// What our clients put into a chat payload. The server passes on any value;
-/// [`ChatBody::read`] makes the best of what other programs send.
+/// The chat payload that this project's clients send. The server forwards any
+/// JSON value; [`ChatBody::read`] extracts a text from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatBody {
     /// Plain text.
@@ -12,7 +12,8 @@ pub struct ChatBody {
 }
 
 impl ChatBody {
-    /// The text in a payload: `{"text": …}`, a bare string, or else the JSON itself.
+    /// Extracts the text: from `{"text": …}`, from a bare string, or else the
+    /// JSON text itself.
     pub fn read(payload: &RawValue) -> Self {
         serde_json::from_str(payload.get())
             .or_else(|_| serde_json::from_str(payload.get()).map(|text| Self { text }))
@@ -22,22 +23,22 @@ impl ChatBody {
     }
 }
 
-/// One message of a room's history, for those who asked for feature `chat`.
+/// One message of the chat history; requires feature `chat`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChatEntry {
-    /// Unique in the room.
+    /// The message id, unique in the room.
     pub id: String,
     /// The sender's client id.
     pub from: String,
-    /// The sender's name when it was sent.
+    /// The sender's display name at the time of sending.
     #[serde(default)]
     pub name: String,
-    /// As sent.
+    /// The payload, unchanged.
     pub payload: Box<RawValue>,
-    /// RFC 3339, UTC.
+    /// When the server received it: RFC 3339, UTC.
     pub sent_at: String,
-    /// The only member who may read it.
+    /// A private message's recipient; absent for a message to all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What a client says.
+//! Messages from a client to the server.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -6,72 +6,72 @@ use serde_json::value::RawValue;
 
 use crate::parse::{body, messages};
 use crate::{
-    CreateRoom, ErrorCode, GetRoom, JoinRoom, LeaveRoom, ListRooms, MemberPatch, MuteUp,
+    ClientMute, CreateRoom, ErrorCode, GetRoom, JoinRoom, LeaveRoom, ListRooms, MemberPatch,
     ParseError, QualityReport, Request, RequestId, Resume,
 };
 
 messages! {
     /// A message from a client to the server.
     pub enum ClientMessage {
-        /// Makes a room and enters it.
+        /// Creates a room and joins it.
         "create-room" => CreateRoom(Request<CreateRoom>),
-        /// Enters a room.
+        /// Joins a room.
         "join-room" => JoinRoom(Request<JoinRoom>),
         /// Leaves the room.
         "leave-room" => LeaveRoom(LeaveRoom),
-        /// Asks for the public rooms.
+        /// Lists the public rooms.
         "list-rooms" => ListRooms(ListRooms),
-        /// Asks for one room, without entering.
+        /// Describes one room without joining it.
         "get-room" => GetRoom(Request<GetRoom>),
-        /// Takes one's place again after the socket broke.
+        /// Restores the membership after the socket broke.
         "resume" => Resume(Request<Resume>),
-        /// An offer to a member.
-        "offer" => Offer(RelayUp),
-        /// An answer to a member.
-        "answer" => Answer(RelayUp),
-        /// A candidate to a member.
-        "ice-candidate" => IceCandidate(RelayUp),
-        /// A candidate to a member, under an older name.
-        "ice" => Ice(RelayUp),
-        /// A chat message to all.
-        "chat" => Chat(ChatUp),
-        /// A change of oneself.
+        /// An SDP offer to a member.
+        "offer" => Offer(ClientRelay),
+        /// An SDP answer to a member.
+        "answer" => Answer(ClientRelay),
+        /// An ICE candidate to a member.
+        "ice-candidate" => IceCandidate(ClientRelay),
+        /// An ICE candidate to a member, under the message's older name.
+        "ice" => Ice(ClientRelay),
+        /// A chat message to the room or to one member.
+        "chat" => Chat(ClientChat),
+        /// A change of the sender's name, tracks or raised hand.
         "update-member" => UpdateMember(UpdateMember),
-        /// How well the sender hears its peers.
+        /// Connection quality that the sender measured for each peer.
         "report-quality" => ReportQuality(ReportQuality),
-        /// A passing sign to all, such as applause.
-        "reaction" => Reaction(ReactionUp),
-        /// A host asks a member to mute itself.
-        "mute-member" => MuteMember(MuteUp),
-        /// A host puts a member out of the room.
-        "remove-member" => RemoveMember(AtMember),
-        /// A host lets nobody in any more.
-        "lock-room" => LockRoom(AtRoom),
-        /// A host lets people in again.
-        "unlock-room" => UnlockRoom(AtRoom),
-        /// A host makes another member host in its place.
-        "transfer-host" => TransferHost(AtMember),
-        /// A host closes the room.
-        "end-room" => EndRoom(AtRoom),
-        /// A host lets in one who waits.
-        "admit-member" => AdmitMember(AtMember),
-        /// A host sends away one who waits.
-        "deny-member" => DenyMember(AtMember),
+        /// A reaction to the room, such as applause.
+        "reaction" => Reaction(ClientReaction),
+        /// Host control: asks a member to mute a track.
+        "mute-member" => MuteMember(ClientMute),
+        /// Host control: removes a member from the room.
+        "remove-member" => RemoveMember(AddressedToMember),
+        /// Host control: refuses further joins.
+        "lock-room" => LockRoom(AddressedToRoom),
+        /// Host control: allows joins again.
+        "unlock-room" => UnlockRoom(AddressedToRoom),
+        /// Host control: transfers the host role to another member.
+        "transfer-host" => TransferHost(AddressedToMember),
+        /// Host control: closes the room.
+        "end-room" => EndRoom(AddressedToRoom),
+        /// Host control: admits a client from the waiting room.
+        "admit-member" => AdmitMember(AddressedToMember),
+        /// Host control: refuses a client in the waiting room.
+        "deny-member" => DenyMember(AddressedToMember),
     }
 }
 
-/// What stands around a message's body; echoed in errors about it. A field of
-/// the wrong kind counts as absent here: the body's own reading refuses it.
+/// The fields around a message's body, echoed in errors about the message. A
+/// field of the wrong type counts as absent here; parsing the body refuses it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Envelope {
-    /// The room that the message names at its top level.
+    /// `roomId` at top level.
     #[serde(default, deserialize_with = "lenient")]
     pub room_id: Option<String>,
-    /// The member that the message is aimed at.
+    /// The addressed member.
     #[serde(default, deserialize_with = "lenient")]
     pub to: Option<String>,
-    /// The request's own name.
+    /// The request id that the client chose.
     #[serde(default, deserialize_with = "lenient")]
     pub request_id: Option<RequestId>,
 }
@@ -83,23 +83,23 @@ fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     Ok(serde_json::from_str(raw.get()).ok())
 }
 
-/// A message that the server cannot take, with what to answer.
+/// A message that the server refuses, with the fields of the error reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
     /// [`ErrorCode::BadMessage`] or [`ErrorCode::UnknownType`].
     pub code: ErrorCode,
-    /// What is wrong with it.
+    /// Why it is refused.
     pub message: String,
-    /// What of the envelope could be read.
+    /// The readable fields of the envelope.
     pub envelope: Envelope,
 }
 
 impl ClientMessage {
-    /// Reads a message as the server does: the envelope first, so that even a
-    /// message that is refused is answered under its own request id.
+    /// Parses a message as the server does: the envelope first, so that the
+    /// error for a refused message carries its request id.
     ///
     /// # Errors
-    /// When the text is no message, or one of an unknown type.
+    /// The text is not a message, or its type is unknown.
     pub fn read(text: &str) -> Result<(Envelope, Self), Box<Rejected>> {
         let envelope: Envelope = body(text).unwrap_or_default();
         match Self::parse(text) {
@@ -116,74 +116,75 @@ impl ClientMessage {
     }
 }
 
-/// What goes to one member, unread.
+/// A negotiation message to one member; the server forwards its payload unread.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct RelayUp {
-    /// The room that both are in; without one, the sender's.
+pub struct ClientRelay {
+    /// The room; absent: the sender's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room_id: Option<String>,
-    /// The member's client id.
+    /// The addressed member's client id.
     pub to: String,
-    /// An object; passed on as it stands.
+    /// An object, forwarded unchanged.
     pub payload: Box<RawValue>,
 }
 
-/// A chat message.
+/// A chat message to the room or to one member.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ChatUp {
-    /// The sender's room.
+pub struct ClientChat {
+    /// The room; absent: the sender's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room_id: Option<String>,
-    /// Only this member gets it besides the sender.
+    /// The recipient of a private message; the sender gets its echo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// The sender's own name for the message, so that a copy that comes over a
-    /// data channel can be told apart.
+    /// The message id chosen by the sender. A receiver uses it to drop the copy
+    /// that arrives over a data channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Any value; our clients send a [`crate::ChatBody`].
+    /// Any JSON value; this project's clients send a [`crate::ChatBody`].
     pub payload: Box<RawValue>,
 }
 
-/// A message to the sender's room.
+/// A message to the sender's room, with its body in `payload`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ToRoom<T> {
-    /// The sender's room.
+pub struct RoomMessage<T> {
+    /// The room; absent: the sender's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room_id: Option<String>,
     /// The body.
     pub payload: T,
 }
 
-/// A change of oneself.
-pub type UpdateMember = ToRoom<MemberPatch>;
+/// A change of the sender's name, tracks or raised hand.
+pub type UpdateMember = RoomMessage<MemberPatch>;
 
-/// How well the sender hears its peers.
-pub type ReportQuality = ToRoom<QualityReport>;
+/// Connection quality that the sender measured for each peer.
+pub type ReportQuality = RoomMessage<QualityReport>;
 
-/// A passing sign: an object, passed on as it stands; ours is a [`crate::ReactionBody`].
-pub type ReactionUp = ToRoom<Box<RawValue>>;
+/// A reaction: an object, forwarded unchanged; this project's clients send a
+/// [`crate::ReactionBody`].
+pub type ClientReaction = RoomMessage<Box<RawValue>>;
 
-/// A control whose object is the sender's room.
+/// A host control that applies to the sender's room.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AtRoom {
-    /// The sender's room.
+pub struct AddressedToRoom {
+    /// The room; absent: the sender's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room_id: Option<String>,
 }
 
-/// A control whose object is a member of the sender's room, or one who waits
-/// for it.
+/// A host control that applies to a member of the sender's room, or to a client
+/// that waits to join it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AtMember {
-    /// The sender's room.
+pub struct AddressedToMember {
+    /// The room; absent: the sender's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room_id: Option<String>,
-    /// The client id.
+    /// The addressed client's id.
     pub to: String,
 }

@@ -1,106 +1,106 @@
-//! What hosts do to a room and its members, and how the room hears of it.
+//! Host controls, and the messages that report their effect.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{RoomKind, TrackSource};
 
-/// A host asks a member to mute itself.
+/// Asks a member to mute a track.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct MuteUp {
-    /// The sender's room.
+pub struct ClientMute {
+    /// The room; absent: the sender's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room_id: Option<String>,
-    /// The member's client id.
+    /// The addressed member's client id.
     pub to: String,
-    /// What to mute.
+    /// The track to mute.
     pub payload: MuteSource,
 }
 
-/// What to mute.
+/// Names the track to mute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MuteSource {
-    /// Where the track's media comes from.
+    /// The track's source.
     pub source: TrackSource,
 }
 
-/// The receiver is to mute itself.
+/// Asks the receiver to mute a track.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct MuteDown {
+pub struct ServerMute {
     /// The room.
     pub room_id: String,
-    /// The host's client id; absent when an administrator asks from outside.
+    /// The host's client id; absent when an administrator asked over HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// What to mute.
+    /// The track to mute.
     pub payload: MuteSource,
 }
 
-/// The room is now like this: to those with feature `controls`, right after they
-/// entered and whenever any of it changed.
+/// The room's current settings. Clients with feature `controls` get it after
+/// joining and whenever a setting changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoomUpdated {
     /// The room.
     pub room_id: String,
-    /// All of it, not only what changed.
+    /// The complete settings, not only the changed ones.
     pub room: UpdatedRoom,
 }
 
-/// A room as those inside see it change.
+/// The settings of a room that can change during a call.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdatedRoom {
-    /// What others join by.
+    /// The room's id to join by.
     pub id: String,
-    /// What a person calls it.
+    /// The display name.
     #[serde(default)]
     pub name: String,
-    /// What it is for.
+    /// The kind of room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<RoomKind>,
-    /// The host's client id, while there is one.
+    /// The host's client id; absent while the room has no host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// The most that may be inside; 0 = unlimited.
+    /// The participant limit; 0 = unlimited.
     #[serde(default)]
     pub max_participants: u32,
-    /// Whether nobody is let in.
+    /// Whether joins are refused.
     #[serde(default)]
     pub locked: bool,
-    /// Whether the host lets people in one by one.
+    /// Whether a host has to admit each participant.
     #[serde(default)]
     pub waiting_room: bool,
-    /// Whether a passcode is asked for.
+    /// Whether joining requires a passcode.
     #[serde(default)]
     pub needs_passcode: bool,
-    /// RFC 3339, UTC; absent = never.
+    /// When the room closes: RFC 3339, UTC; absent = never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closes_at: Option<String>,
 }
 
-/// The room is over, and nobody is inside any more.
+/// The room closed, and the receiver is in no room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoomClosed {
     /// The room.
     pub room_id: String,
-    /// Why.
+    /// Why it closed.
     pub reason: ClosedReason,
 }
 
-/// Why a room is over. The list is closed.
+/// Why a room closed. The list is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClosedReason {
-    /// Its host ended it.
+    /// The host ended it.
     EndedByHost,
-    /// Its host left and did not come back in time.
+    /// The host left and did not return before the departure timeout.
     HostLeft,
-    /// Its time is over.
+    /// Its closing time passed.
     TimeOver,
-    /// Nobody but its creator ever entered.
+    /// Nobody except its creator joined before the idle timeout.
     Idle,
     /// An administrator closed it.
     Closed,
@@ -108,24 +108,24 @@ pub enum ClosedReason {
     Deleted,
 }
 
-/// The receiver was put out of the room.
+/// The receiver was removed from the room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberRemoved {
     /// The room.
     pub room_id: String,
-    /// Who: the receiver.
+    /// The receiver's client id.
     pub member_id: String,
-    /// By whom.
+    /// Who removed it.
     pub reason: RemovedReason,
 }
 
-/// By whom a member was put out. The list is closed.
+/// Who removed a member. The list is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RemovedReason {
-    /// By the host.
+    /// The host.
     RemovedByHost,
-    /// By an administrator from outside.
+    /// An administrator over HTTP.
     RemovedByAdministrator,
 }

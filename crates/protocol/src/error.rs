@@ -1,54 +1,56 @@
-//! Errors as the wire has them: a closed list of codes.
+//! Error codes and WebSocket close codes.
 
 use serde::{Deserialize, Serialize};
 
 use crate::RequestId;
 
-/// What went wrong. The list is closed; people are told by the code, never by
-/// the text beside it.
+/// Why a request or message was refused. The list is closed. Programs branch on
+/// the code and translate it for people; the text beside it is for logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub enum ErrorCode {
-    /// Not a message: no JSON, a field missing or of the wrong kind.
+    /// Not a JSON object, or a field is missing or of the wrong type.
     BadMessage,
-    /// Over [`crate::limits::MAX_MESSAGE_BYTES`].
+    /// Larger than [`crate::limits::MAX_MESSAGE_BYTES`].
     MessageTooLarge,
-    /// A `type` that the server does not know.
+    /// The server does not know this `type`.
     UnknownType,
-    /// No, or no valid, proof of who one is; also a resume token that is void.
+    /// Authentication required: the token is missing or invalid. Also an invalid
+    /// resume token.
     Unauthorized,
-    /// Known, but not allowed to.
+    /// Authenticated, but not permitted.
     Forbidden,
-    /// The token was valid once.
+    /// The token has expired.
     TokenExpired,
-    /// No such room, or not any more.
+    /// The room does not exist or was deleted.
     RoomNotFound,
-    /// The room opens later.
+    /// The room opens later; see [`ErrorMessage::opens_at`].
     RoomNotOpen,
-    /// The room was closed by its host or by its time.
+    /// The room was closed by its host or by its closing time.
     RoomEnded,
-    /// As many inside as may be.
+    /// The participant limit is reached.
     RoomFull,
     /// The host locked the room.
     RoomLocked,
     /// The passcode is missing or wrong.
     WrongPasscode,
-    /// The room has a waiting room and the client does not know how to wait.
+    /// The room has a waiting room, and the client did not request feature
+    /// `waiting`.
     WaitingRoom,
-    /// The host said no.
+    /// A host refused to admit the client.
     Denied,
-    /// The message needs a room, and the client is in none or another.
+    /// The client is not in the room that the message concerns.
     NotInRoom,
-    /// One room per connection.
+    /// The connection is already in another room.
     AlreadyInRoom,
     /// The addressed member is not in the room.
     MemberNotFound,
-    /// Too many requests; wait for `retryAfter` seconds.
+    /// Too many requests; see [`ErrorMessage::retry_after`].
     RateLimited,
-    /// The server cannot serve now; try again.
+    /// The server is temporarily unable to serve the request; retry.
     ServerBusy,
-    /// The server failed.
+    /// The server failed internally.
     Internal,
 }
 
@@ -56,12 +58,12 @@ pub enum ErrorCode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorMessage {
-    /// What went wrong.
+    /// The error code.
     pub code: ErrorCode,
-    /// For developers and logs.
+    /// A description for logs and developers.
     #[serde(default)]
     pub message: String,
-    /// The request's own.
+    /// The request's id, when it had one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
     /// The room that the request named.
@@ -73,26 +75,26 @@ pub struct ErrorMessage {
     /// Seconds to wait before trying again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
-    /// With [`ErrorCode::RoomNotOpen`]: when it opens, RFC 3339, UTC.
+    /// With [`ErrorCode::RoomNotOpen`]: when the room opens, RFC 3339, UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opens_at: Option<String>,
 }
 
-/// WebSocket close codes of the room service (RFC 6455, section 7.4; 4000 to
-/// 4999 are the application's own).
+/// WebSocket close codes that the server sends (RFC 6455, section 7.4; 4000 to
+/// 4999 are reserved for applications).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u16)]
 pub enum CloseCode {
-    /// The server is going away.
+    /// The server is shutting down.
     GoingAway = 1001,
-    /// A message over [`crate::limits::CLOSING_MESSAGE_BYTES`].
+    /// A message larger than [`crate::limits::CLOSING_MESSAGE_BYTES`].
     TooBig = 1009,
     /// The credentials are no longer valid.
     Unauthorized = 4001,
-    /// The client does not read what it is sent.
+    /// The client does not read its messages fast enough.
     TooSlow = 4008,
-    /// The same participant came back on another connection.
+    /// The participant resumed on another connection.
     Replaced = 4009,
-    /// Too many messages for too long.
+    /// The client exceeded the message rate for too long.
     RateLimited = 4029,
 }

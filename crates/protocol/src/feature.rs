@@ -1,31 +1,32 @@
-//! Extensions beyond the plain room protocol. One reaches only a client that
-//! asked for it when it created, joined or resumed.
+//! Extensions of the plain room protocol. The server sends the messages of an
+//! extension only to clients that requested it in `create-room` or `join-room`.
 
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as NameError;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// One extension.
+/// An extension of the plain room protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Feature {
-    /// The server has rooms (announced only).
+    /// The server supports rooms (announced by the server, not requested).
     Rooms,
-    /// Member objects, `update-member`, names.
+    /// Member objects, `update-member`, display names.
     Members,
-    /// A broken connection keeps its place for a while.
+    /// Membership survives a broken socket for [`crate::limits::RESUME_WINDOW`].
     Resume,
-    /// Chat messages with id, time and name; history; private messages.
+    /// Chat messages with id, time and sender name; history; private messages.
     Chat,
-    /// A place in the waiting room, and in the queue of a full room.
+    /// The waiting room, and the queue of a full room.
     Waiting,
-    /// Hosts' controls, and what the room hears of them.
+    /// Host controls, and the messages that report their effect.
     Controls,
-    /// Passing signs.
+    /// Reactions.
     Reactions,
-    /// Reports of how well peers hear each other.
+    /// Connection quality reports.
     Quality,
-    /// Offers, answers and candidates without a room reach any client (announced only).
+    /// Negotiation messages without `roomId` reach any client of the server
+    /// (announced by the server, not requested).
     Direct,
 }
 
@@ -47,13 +48,13 @@ impl Feature {
     }
 }
 
-/// A set of extensions. On the wire a list of names; names that are not known
-/// here are passed over.
+/// A set of extensions. On the wire it is a list of names; unknown names are
+/// ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Features(u16);
 
 impl Features {
-    /// The set of these.
+    /// Builds a set.
     pub fn of(features: &[Feature]) -> Self {
         Self(
             features
@@ -62,7 +63,7 @@ impl Features {
         )
     }
 
-    /// Whether it is in the set.
+    /// Whether the set contains `feature`.
     pub fn has(self, feature: Feature) -> bool {
         self.0 & feature.bit() != 0
     }

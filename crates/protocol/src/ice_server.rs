@@ -7,27 +7,27 @@ use serde::{Deserialize, Serialize};
 /// A STUN or TURN server: RTCIceServer (W3C WebRTC, section 4.2.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IceServer {
-    /// `stun:`, `turn:` or `turns:` URLs (RFC 7064, RFC 7065).
+    /// `stun:`, `stuns:`, `turn:` or `turns:` URLs (RFC 7064, RFC 7065).
     pub urls: Vec<String>,
-    /// For TURN.
+    /// The TURN user name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
-    /// For TURN.
+    /// The TURN password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
 }
 
-/// A text that names no STUN or TURN server.
+/// The text is not a STUN or TURN server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no stun:, turn: or turns: URL, with user and credential after commas where it needs them"
+    "{0:?} is not a stun:, stuns:, turn: or turns: URL, optionally followed by \",user,credential\""
 )]
 pub struct ParseIceServerError(String);
 
 impl FromStr for IceServer {
     type Err = ParseIceServerError;
 
-    /// `URL[,user,credential]`; the credential may contain commas.
+    /// Parses `URL[,user,credential]`; the credential may contain commas.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut parts = text.splitn(3, ',');
         let url = parts.next().unwrap_or_default();
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_read_with_and_without_credentials() {
+    fn a_server_parses_with_and_without_credentials() {
         let stun: IceServer = "stun:192.0.2.1:3478".parse().unwrap();
         assert_eq!((stun.urls.len(), stun.username), (1, None));
         let turn: IceServer = "turn:192.0.2.1?transport=udp,ann,a,b".parse().unwrap();

@@ -1,10 +1,10 @@
-//! The wire of Visavis: what clients and the room service say to each other,
-//! and what peers say over their data channel. Serialisation only: no network,
-//! no clock, no randomness.
+//! Wire types of Visavis: the signalling messages between client and server,
+//! and the messages between peers on their data channel. Serialisation only: no
+//! network, no clock, no randomness.
 //!
-//! [`ClientMessage`] goes up, [`ServerMessage`] comes down, [`PeerMessage`]
-//! travels between peers. A receiver ignores fields it does not know; a client
-//! also ignores message types it does not know, a server answers them with
+//! A client sends [`ClientMessage`], the server sends [`ServerMessage`], and
+//! peers exchange [`PeerMessage`]. A receiver ignores unknown fields. A client
+//! also ignores unknown message types; the server answers them with
 //! [`ErrorCode::UnknownType`].
 
 mod chat;
@@ -29,12 +29,12 @@ mod waiting;
 
 pub use chat::{ChatBody, ChatEntry};
 pub use client::{
-    AtMember, AtRoom, ChatUp, ClientMessage, Envelope, ReactionUp, Rejected, RelayUp,
-    ReportQuality, ToRoom, UpdateMember,
+    AddressedToMember, AddressedToRoom, ClientChat, ClientMessage, ClientReaction, ClientRelay,
+    Envelope, Rejected, ReportQuality, RoomMessage, UpdateMember,
 };
 pub use control::{
-    ClosedReason, MemberRemoved, MuteDown, MuteSource, MuteUp, RemovedReason, RoomClosed,
-    RoomUpdated, UpdatedRoom,
+    ClientMute, ClosedReason, MemberRemoved, MuteSource, RemovedReason, RoomClosed, RoomUpdated,
+    ServerMute, UpdatedRoom,
 };
 pub use error::{CloseCode, ErrorCode, ErrorMessage};
 pub use feature::{Feature, Features};
@@ -46,12 +46,12 @@ pub use member::{
 pub use parse::{ParseError, RequestId};
 pub use peer::{Hello, PEER_CHANNEL_LABEL, PEER_PROTOCOL, PeerChat, PeerMessage, PeerPayload};
 pub use quality::{PeerQuality, QualityReport};
-pub use reaction::{ReactionBody, ReactionDown};
+pub use reaction::{ReactionBody, ServerReaction};
 pub use relay::{Description, DescriptionKind, IceCandidate, RelayKind};
 pub use request::{CreateRoom, GetRoom, JoinRoom, LeaveRoom, ListRooms, Request, Resume};
 pub use room::{CreatedRoom, JoinedRoom, ListedRoom, Metadata, RoomInfo, RoomKind, RoomState};
 pub use server::{
-    ChatDown, Entered, MemberJoined, MemberLeft, MemberUpdated, PROTOCOL, RelayDown, RoomCreated,
-    RoomInfoMessage, RoomJoined, RoomsList, ServerMessage, Welcome,
+    Entered, MemberJoined, MemberLeft, MemberUpdated, PROTOCOL, RoomCreated, RoomInfoMessage,
+    RoomJoined, RoomsList, ServerChat, ServerMessage, ServerRelay, Welcome,
 };
 pub use waiting::{JoinRequest, JoinWaiting, WaitReason};

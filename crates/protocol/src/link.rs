@@ -1,36 +1,36 @@
-//! A room's id as a person types or pastes it.
+//! Room ids and room links as people type or paste them.
 
 use url::Url;
 
-/// A room, and where it is when a link says so.
+/// A room, and its server when a link names one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomLink {
-    /// Any id of the room; friendly ids in their canonical form.
+    /// Any id of the room; a room code is in its canonical form `abc-defg-hij`.
     pub room: String,
-    /// The server's URL, from a link.
+    /// The server's URL as the link gives it; not validated.
     pub server: Option<String>,
 }
 
-/// Why a text names no room.
+/// Why a text is not a room id or a link to a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RoomLinkError {
-    /// Nothing was typed.
+    /// The text is empty.
     #[error("enter a room's id, for example abc-defg-hij")]
     Empty,
-    /// Neither an id nor a link to a room.
+    /// The text is neither a room id nor a link to a room.
     #[error("this is neither a room's id nor a link to a room")]
     NotARoom,
 }
 
-/// The longest id of a room, in bytes: a UUID has 36, other kinds less.
+/// Longest room id, in bytes. A UUID has 36; a room name in tokens may be longer.
 const MAX_ID_BYTES: usize = 128;
 
 impl RoomLink {
-    /// Reads `abc-defg-hij` (with or without dashes, blanks or capitals), any
-    /// other id, or `visavis://room/ID?server=URL`.
+    /// Parses `abc-defg-hij` (with or without dashes, spaces or capitals), any
+    /// other room id, or `visavis://room/ID?server=URL`.
     ///
     /// # Errors
-    /// When the text names no room.
+    /// The text is not a room id or a link to a room.
     pub fn parse(text: &str) -> Result<Self, RoomLinkError> {
         let text = text.trim();
         if text.is_empty() {
@@ -61,7 +61,7 @@ impl RoomLink {
         })
     }
 
-    /// The link to give to others.
+    /// Builds the link that invites others to a room.
     pub fn invitation(room: &str, server: &str) -> String {
         let query: String = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("server", server)
@@ -70,8 +70,8 @@ impl RoomLink {
     }
 }
 
-/// An id in its canonical form: ten letters are a friendly id, whatever stands
-/// between them.
+/// Normalises an id. Ten letters are a room code, however dashes and spaces
+/// divide them.
 fn id(text: &str) -> Option<String> {
     let letters: String = text
         .chars()
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_friendly_id_is_read_in_any_form() {
+    fn a_room_code_parses_in_any_notation() {
         for text in [
             "abc-defg-hij",
             " ABCDEFGHIJ ",
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_carries_its_server_and_is_read_back() {
+    fn an_invitation_carries_its_server_and_parses_back() {
         let text = RoomLink::invitation("abc-defg-hij", "ws://192.0.2.1:7420");
         let link = RoomLink::parse(&text).unwrap();
         assert_eq!(link.room, "abc-defg-hij");
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_room_is_refused() {
+    fn a_text_that_is_not_a_room_is_refused() {
         assert_eq!(RoomLink::parse("  "), Err(RoomLinkError::Empty));
         for text in [
             "https://example.org/abc",

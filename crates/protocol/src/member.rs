@@ -1,66 +1,66 @@
-//! A participant as the wire has one: a "member" of a room.
+//! Members: the participants of a room, as signalling messages describe them.
 
 use serde::{Deserialize, Serialize};
 
-/// A member, for those who asked for feature `members`.
+/// A member of a room; requires feature `members`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Member {
     /// The client id.
     pub id: String,
-    /// The name to show; may be empty.
+    /// The display name; may be empty.
     #[serde(default)]
     pub name: String,
-    /// What the member is in this room.
+    /// The member's role in this room.
     #[serde(default)]
     pub role: Role,
-    /// RFC 3339, UTC.
+    /// When the member joined: RFC 3339, UTC.
     #[serde(default)]
     pub joined_at: String,
-    /// What the member may do. No server sees a mesh's media, so every client
-    /// refuses tracks from a member who may not publish them.
+    /// The member's permissions. In a mesh the media bypasses the server, so
+    /// every client refuses tracks from a member who may not publish them.
     #[serde(default)]
     pub grants: Grants,
-    /// What the member says it sends.
+    /// The tracks that the member announced.
     #[serde(default)]
     pub tracks: Vec<Track>,
-    /// Whether the member asks to speak.
+    /// Whether the member raised its hand.
     #[serde(default)]
     pub hand_raised: bool,
-    /// Whether its signalling connection is there.
+    /// The state of its signalling connection.
     #[serde(default)]
     pub connection: MemberConnection,
 }
 
-/// What a member is in a room.
+/// A member's role in a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub enum Role {
-    /// Runs the room.
+    /// Controls the room.
     Host,
-    /// Takes part.
+    /// Publishes and subscribes.
     #[default]
     Participant,
-    /// Watches.
+    /// Subscribes only.
     Viewer,
 }
 
-/// What a member may do, with LiveKit's meaning: absent means allowed, and
-/// data follows publishing.
+/// A member's permissions, with LiveKit's semantics: an absent permission is
+/// granted, and `canPublishData` defaults to `canPublish`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Grants {
-    /// May send tracks.
+    /// May publish tracks.
     #[serde(default = "allowed")]
     pub can_publish: bool,
-    /// May receive tracks.
+    /// May subscribe to tracks.
     #[serde(default = "allowed")]
     pub can_subscribe: bool,
-    /// May send data; absent follows [`Grants::can_publish`].
+    /// May send data; absent: as [`Grants::can_publish`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub can_publish_data: Option<bool>,
-    /// When not empty, only these sources may be sent.
+    /// When not empty, only these sources may be published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub can_publish_sources: Vec<TrackSource>,
 }
@@ -81,7 +81,7 @@ impl Default for Grants {
 }
 
 impl Grants {
-    /// Whether this source may be sent.
+    /// Whether tracks of this source may be published.
     pub fn may_publish(&self, source: TrackSource) -> bool {
         let listed =
             self.can_publish_sources.is_empty() || self.can_publish_sources.contains(&source);
@@ -94,18 +94,18 @@ impl Grants {
     }
 }
 
-/// Whether a member's signalling connection is there.
+/// The state of a member's signalling connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MemberConnection {
-    /// It is.
+    /// The socket is open.
     #[default]
     Connected,
-    /// It broke, and the member's place is kept for a while.
+    /// The socket broke; membership lasts for [`crate::limits::RESUME_WINDOW`].
     Reconnecting,
 }
 
-/// Where a track's media comes from.
+/// The source of a track's media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrackSource {
@@ -115,41 +115,41 @@ pub enum TrackSource {
     Microphone,
     /// A shared screen or window.
     ScreenShare,
-    /// The sound of a shared screen.
+    /// The audio of a shared screen.
     ScreenShareAudio,
 }
 
-/// A track that a member says it sends.
+/// A track that a member announced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Track {
-    /// `TR_` and 12 characters, given by the server.
+    /// `TR_` and 12 characters, assigned by the server.
     pub sid: String,
-    /// Where its media comes from.
+    /// The track's source.
     pub source: TrackSource,
-    /// Whether it sends nothing at the moment.
+    /// Whether the track is muted.
     pub muted: bool,
 }
 
-/// A track as its sender announces it: the server adds the sid.
+/// A track as its sender announces it, before the server assigns a sid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackState {
-    /// Where its media comes from.
+    /// The track's source.
     pub source: TrackSource,
-    /// Whether it sends nothing at the moment.
+    /// Whether the track is muted.
     pub muted: bool,
 }
 
-/// A change of oneself: what is absent stays.
+/// A change of the sender's own member object. Absent fields keep their value.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberPatch {
-    /// The name to show.
+    /// The display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Replaces the whole list.
+    /// The complete list of tracks; replaces the previous one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracks: Option<Vec<TrackState>>,
-    /// Whether one asks to speak.
+    /// Whether the hand is raised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hand_raised: Option<bool>,
 }

@@ -1,20 +1,20 @@
-//! Reading a message: first its type, then its body by that type.
+//! Message parsing: first the `type`, then the body of that type.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// Why a text is not a message.
+/// Why parsing a message failed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ParseError {
-    /// Not JSON, not an object, a field missing or of the wrong kind.
+    /// Not a JSON object, or a field is missing or of the wrong type.
     #[error("{0}")]
     Malformed(String),
-    /// A well-formed message of a type that nobody here knows.
+    /// A well-formed message of an unknown type.
     #[error("unknown message type {0:?}")]
     UnknownType(String),
 }
 
-/// Names a request; its reply or error bears the same. Chosen by the client.
+/// A request id, chosen by the client; the reply or error echoes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum RequestId {
@@ -30,19 +30,19 @@ struct Kind {
     kind: String,
 }
 
-/// The message's `type`.
+/// Parses the message's `type`.
 pub(crate) fn kind(text: &str) -> Result<String, ParseError> {
     body::<Kind>(text).map(|kind| kind.kind)
 }
 
-/// The message's body, whose fields stand beside `type`.
+/// Parses the message's body, whose fields are siblings of `type`.
 pub(crate) fn body<T: DeserializeOwned>(text: &str) -> Result<T, ParseError> {
     serde_json::from_str(text).map_err(|error| ParseError::Malformed(error.to_string()))
 }
 
-/// An enum of messages, each variant with its `type`: written with the type as
-/// a tag, read in two passes (a tagged read would buffer the body, and a relayed
-/// payload would no longer be the sender's own text).
+/// Defines an enum of messages. Serialisation writes `type` as a tag. Parsing
+/// takes two passes, because serde's tagged deserialisation buffers the body,
+/// and a relayed payload would lose its original text.
 macro_rules! messages {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $kind:literal => $variant:ident($body:ty),)+ }) => {
         $(#[$meta])*
@@ -53,10 +53,10 @@ macro_rules! messages {
         }
 
         impl $name {
-            /// Reads a message.
+            /// Parses a message.
             ///
             /// # Errors
-            /// When the text is no message, or one of an unknown type.
+            /// The text is not a message, or its type is unknown.
             pub fn parse(text: &str) -> Result<Self, $crate::ParseError> {
                 match $crate::parse::kind(text)?.as_str() {
                     $($kind => $crate::parse::body(text).map(Self::$variant),)+
@@ -64,9 +64,9 @@ macro_rules! messages {
                 }
             }
 
-            /// Writes the message as JSON text.
+            /// Serialises the message as JSON text.
             pub fn to_json(&self) -> String {
-                // Only a map with keys that are no strings could fail; there is none.
+                // Serialisation fails only for maps with non-string keys; no message has one.
                 serde_json::to_string(self).unwrap_or_default()
             }
         }

@@ -1,6 +1,6 @@
-//! What peers say to each other over their data channel: the same shapes,
-//! without room and addressee. Ordered and reliable; in the first offer. A
-//! peer without the channel loses only this.
+//! Messages between peers on their data channel. They have the shapes of the
+//! signalling messages, without `roomId` and `to`. The channel is ordered and
+//! reliable, and the first offer contains it. Media works without the channel.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -8,52 +8,53 @@ use serde_json::value::RawValue;
 use crate::parse::messages;
 use crate::{Description, IceCandidate, MemberPatch};
 
-/// The channel's label.
+/// The data channel's label (W3C WebRTC, section 6.2).
 pub const PEER_CHANNEL_LABEL: &str = "visavis";
 
-/// The version that [`Hello`] tells.
+/// The protocol version in [`Hello`].
 pub const PEER_PROTOCOL: u32 = 1;
 
 messages! {
-    /// A message from a peer.
+    /// A message between peers.
     pub enum PeerMessage {
-        /// First, from both sides.
+        /// The first message in each direction.
         "hello" => Hello(Hello),
-        /// The sender changed: its whole state after each (re)opening, then what changed.
+        /// A change of the sender: its whole state when the channel opens, then
+        /// only changed fields.
         "update-member" => UpdateMember(PeerPayload<MemberPatch>),
         /// A chat message.
         "chat" => Chat(PeerChat),
-        /// Renegotiation without a server.
+        /// An SDP offer, for renegotiation without the server.
         "offer" => Offer(PeerPayload<Description>),
-        /// Renegotiation without a server.
+        /// An SDP answer, for renegotiation without the server.
         "answer" => Answer(PeerPayload<Description>),
-        /// Renegotiation without a server.
+        /// An ICE candidate, for renegotiation without the server.
         "ice-candidate" => IceCandidate(PeerPayload<IceCandidate>),
     }
 }
 
-/// Who speaks on this channel.
+/// Introduces the sender.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// [`PEER_PROTOCOL`].
     pub version: u32,
-    /// The name to show.
+    /// The display name.
     #[serde(default)]
     pub name: String,
 }
 
-/// A body in `payload`.
+/// A message with its body in `payload`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerPayload<T> {
     /// The body.
     pub payload: T,
 }
 
-/// A chat message; one that comes by the server too bears the same id.
+/// A chat message. Its copy through the server has the same id.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PeerChat {
-    /// The sender's name for the message.
+    /// The message id chosen by the sender.
     pub id: String,
     /// A [`crate::ChatBody`].
     pub payload: Box<RawValue>,

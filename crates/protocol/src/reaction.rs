@@ -1,24 +1,24 @@
-//! Reactions: passing signs that nobody stores.
+//! Reactions. The server does not store them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// What our clients put into a reaction's payload. The server passes on any
-/// object of at most [`crate::limits::MAX_REACTION_BYTES`].
+/// The reaction payload that this project's clients send. The server forwards
+/// any object of at most [`crate::limits::MAX_REACTION_BYTES`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReactionBody {
-    /// One picture character.
+    /// One emoji.
     pub emoji: String,
 }
 
-/// A reaction of a member; the sender gets it too.
+/// A member's reaction; the sender gets it too.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ReactionDown {
+pub struct ServerReaction {
     /// The room.
     pub room_id: String,
     /// The sender's client id.
     pub from: String,
-    /// As sent.
+    /// The payload, unchanged.
     pub payload: Box<RawValue>,
 }

@@ -1,8 +1,8 @@
-//! What peers negotiate with, relayed by the server unread and unchanged.
+//! Negotiation messages. The server relays them unread and unchanged.
 
 use serde::{Deserialize, Serialize};
 
-/// Which relayed message.
+/// The type of a relayed message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RelayKind {
@@ -12,7 +12,7 @@ pub enum RelayKind {
     Answer,
     /// `ice-candidate`, with an [`IceCandidate`].
     IceCandidate,
-    /// `ice`, the same under an older name.
+    /// `ice`, an older name of `ice-candidate`.
     Ice,
 }
 
@@ -22,11 +22,11 @@ pub struct Description {
     /// Offer or answer.
     #[serde(rename = "type")]
     pub kind: DescriptionKind,
-    /// SDP (RFC 8866).
+    /// The session description (RFC 8866).
     pub sdp: String,
 }
 
-/// Which side of offer/answer (RFC 3264) a description is.
+/// The type of a description in the offer/answer model (RFC 3264).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DescriptionKind {
@@ -36,24 +36,25 @@ pub enum DescriptionKind {
     Answer,
 }
 
-/// RTCIceCandidateInit (W3C WebRTC, section 4.8.1). An empty candidate ends
-/// the candidates.
+/// RTCIceCandidateInit (W3C WebRTC, section 4.8.1). An empty candidate means
+/// end-of-candidates.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IceCandidate {
     /// The candidate attribute (RFC 8839, section 5.1), without `a=`.
     pub candidate: String,
-    /// The media description's identification tag.
+    /// The media description's identification tag, `a=mid` (RFC 5888).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sdp_mid: Option<String>,
-    /// The media description's place in the SDP, from 0.
+    /// The media description's index in the SDP, from 0.
     #[serde(
         default,
         rename = "sdpMLineIndex",
         skip_serializing_if = "Option::is_none"
     )]
     pub sdp_m_line_index: Option<u16>,
-    /// The ICE user name fragment it belongs to.
+    /// The ICE username fragment (RFC 8839, section 5.4) of the candidate's
+    /// generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username_fragment: Option<String>,
 }

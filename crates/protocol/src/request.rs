@@ -1,83 +1,85 @@
-//! Requests: messages whose body stands in `payload`, and the like.
+//! Requests: messages that create, join, leave, list, describe or resume.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Features, Metadata, RequestId, RoomKind};
 
-/// A request whose body stands in `payload`.
+/// A request with its body in `payload`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Request<T> {
-    /// Chosen by the client; the reply bears the same.
+    /// Chosen by the client; the reply echoes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
     /// The body.
     pub payload: T,
 }
 
-/// A room to make.
+/// The room to create.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateRoom {
-    /// What a person calls it.
+    /// The display name.
     pub name: String,
-    /// The most that may be inside; absent or 0 = unlimited.
+    /// The participant limit; 0 = unlimited; absent: the limit of `kind`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_participants: Option<u32>,
-    /// Description, private.
+    /// Description and visibility.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
-    /// What it is for, which decides who may do what.
+    /// The kind of room, which decides roles and the default limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<RoomKind>,
-    /// What others must know to enter; [`crate::limits::PASSCODE_CHARS`].
+    /// The passcode that joining requires; [`crate::limits::PASSCODE_CHARS`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passcode: Option<String>,
-    /// Whether the host lets people in one by one.
+    /// Whether a host has to admit each participant.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waiting_room: bool,
-    /// RFC 3339; absent = open from the start.
+    /// When the room opens: RFC 3339; absent = at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opens_at: Option<String>,
-    /// RFC 3339; absent = never.
+    /// When the room closes: RFC 3339; absent = never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closes_at: Option<String>,
-    /// The creator's name to show.
+    /// The creator's display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
-    /// The creator's, where tokens are required: a JWT of [`crate::token::Claims`].
+    /// The creator's access token, where the server requires one: a JWT of
+    /// [`crate::token::Claims`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// The extensions that the client wants.
+    /// The extensions that the client requests.
     #[serde(default, skip_serializing_if = "Features::is_empty")]
     pub features: Features,
 }
 
-/// A room to enter.
+/// The room to join.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JoinRoom {
     /// Any id of the room.
     pub room_id: String,
-    /// The name to show.
+    /// The display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
-    /// The joiner's, where tokens are required: a JWT of [`crate::token::Claims`].
+    /// The access token, where the server requires one: a JWT of
+    /// [`crate::token::Claims`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// The room's, where it has one.
+    /// The room's passcode, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passcode: Option<String>,
-    /// The extensions that the client wants.
+    /// The extensions that the client requests.
     #[serde(default, skip_serializing_if = "Features::is_empty")]
     pub features: Features,
 }
 
-/// A room to leave: `{"payload": {"roomId": …}}`, or `roomId` at top level.
+/// The room to leave: `{"payload": {"roomId": …}}`, or `roomId` at top level.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "LeaveForms", into = "LeaveForms")]
 pub struct LeaveRoom {
-    /// Any id of the room; without one, the room that the client is in.
+    /// Any id of the room; absent: the client's room.
     pub room_id: Option<String>,
 }
 
@@ -108,16 +110,16 @@ impl From<LeaveRoom> for LeaveForms {
     }
 }
 
-/// A question for the public rooms.
+/// Lists the public rooms.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListRooms {
-    /// Chosen by the client; the reply bears the same.
+    /// Chosen by the client; the reply echoes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
 }
 
-/// A question for one room.
+/// Names one room.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GetRoom {
@@ -125,10 +127,10 @@ pub struct GetRoom {
     pub room_id: String,
 }
 
-/// A place to take again.
+/// The membership to restore.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Resume {
-    /// The last token that the server gave.
+    /// The newest resume token that the server sent.
     pub resume_token: String,
 }

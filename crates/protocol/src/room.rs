@@ -1,137 +1,137 @@
-//! Rooms as the wire has them.
+//! Rooms, as signalling messages describe them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{ChatEntry, Member};
 
-/// A new room, for its creator, who is already inside.
+/// A new room, in the reply to its creator, who has joined it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreatedRoom {
-    /// What others join by.
+    /// The room's id to join by.
     pub id: String,
-    /// What a person calls it.
+    /// The display name.
     #[serde(default)]
     pub name: String,
-    /// RFC 3339, UTC.
+    /// When it was created: RFC 3339, UTC.
     #[serde(default)]
     pub created_at: String,
     /// The creator's client id.
     #[serde(default)]
     pub host: String,
-    /// The most that may be inside; 0 = unlimited.
+    /// The participant limit; 0 = unlimited.
     #[serde(default)]
     pub max_participants: u32,
-    /// Client ids, in the order of joining.
+    /// Client ids in join order.
     pub participants: Vec<String>,
-    /// As given, when it was.
+    /// The metadata of the request, when it had any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
-    /// For feature `members`.
+    /// The members; requires feature `members`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members: Option<Vec<Member>>,
-    /// For feature `chat`.
+    /// The chat history; requires feature `chat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chat: Option<Vec<ChatEntry>>,
 }
 
-/// A room, for one who joined or resumed.
+/// A room, in the reply to a client that joined or resumed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JoinedRoom {
-    /// What others join by.
+    /// The room's id to join by.
     pub id: String,
-    /// Client ids, in the order of joining, the joiner's among them.
+    /// Client ids in join order, including the receiver's.
     pub participants: Vec<String>,
-    /// For those who asked for any feature.
+    /// The display name, for clients that requested any feature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// For feature `members`.
+    /// The members; requires feature `members`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members: Option<Vec<Member>>,
-    /// For feature `chat`.
+    /// The chat history; requires feature `chat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chat: Option<Vec<ChatEntry>>,
 }
 
-/// What a creator says of a room.
+/// Description and visibility of a room.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Metadata {
-    /// What the room is for.
+    /// A description for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Not listed; joined by id alone.
+    /// Whether room lists omit the room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private: Option<bool>,
 }
 
-/// What a room is for.
+/// The kind of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RoomKind {
-    /// Two people.
+    /// Two participants; no chat.
     Individual,
-    /// A group.
+    /// A meeting.
     Group,
-    /// Some speak, many watch.
+    /// Hosts publish, participants watch; up to 100 by default.
     Webinar,
-    /// One speaks, many watch.
+    /// Hosts publish, participants watch; unlimited by default.
     Broadcast,
-    /// Anyone, as many as like.
+    /// Everyone publishes; unlimited by default.
     Open,
 }
 
-/// A room in the public list.
+/// A room in the list of public rooms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub struct ListedRoom {
-    /// What others join by.
+    /// The room's id to join by.
     pub id: String,
-    /// What a person calls it.
+    /// The display name.
     #[serde(default)]
     pub name: String,
-    /// How many are inside.
+    /// Number of participants.
     #[serde(default)]
     pub participant_count: u32,
 }
 
-/// What a lobby shows of a room before joining.
+/// A room as a lobby shows it before joining.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub struct RoomInfo {
-    /// What others join by.
+    /// The room's id to join by.
     pub id: String,
-    /// What a person calls it.
+    /// The display name.
     pub name: String,
-    /// Who and what is inside.
+    /// The occupancy state.
     pub state: RoomState,
-    /// How many are inside.
+    /// Number of participants.
     pub participant_count: u32,
-    /// Whether a passcode is asked for.
+    /// Whether joining requires a passcode.
     pub needs_passcode: bool,
-    /// Whether the host lets people in one by one.
+    /// Whether a host has to admit each participant.
     pub waiting_room: bool,
-    /// When it opens, RFC 3339, UTC; of rooms that are not open yet.
+    /// When the room opens: RFC 3339, UTC; absent once it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub opens_at: Option<String>,
-    /// Who is inside; of public rooms only.
+    /// Names of the participants; public rooms only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub names: Option<Vec<String>>,
 }
 
-/// Who and what is inside a room.
+/// The occupancy state of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub enum RoomState {
-    /// Nobody.
+    /// No participants.
     Empty,
-    /// People, and no two of them in a call.
+    /// Participants, but no two of them connected to each other.
     Active,
-    /// At least two in a call with each other.
+    /// At least two participants connected to each other.
     InCall,
 }

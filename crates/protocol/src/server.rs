@@ -1,4 +1,4 @@
-//! What the server says.
+//! Messages from the server to a client.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -6,17 +6,17 @@ use serde_json::value::RawValue;
 use crate::parse::messages;
 use crate::{
     CreatedRoom, ErrorMessage, Features, IceServer, JoinRequest, JoinWaiting, JoinedRoom,
-    ListedRoom, Member, MemberRemoved, MuteDown, ReactionDown, RequestId, RoomClosed, RoomInfo,
-    RoomUpdated,
+    ListedRoom, Member, MemberRemoved, RequestId, RoomClosed, RoomInfo, RoomUpdated, ServerMute,
+    ServerReaction,
 };
 
-/// The protocol's version.
+/// The protocol version in [`Welcome`].
 pub const PROTOCOL: u32 = 1;
 
 messages! {
     /// A message from the server to a client.
     pub enum ServerMessage {
-        /// First of all: who the client is.
+        /// The first message on a connection: the client id and the features.
         "client-id" => ClientId(Welcome),
         /// The reply to `create-room`.
         "room-created" => RoomCreated(RoomCreated),
@@ -24,105 +24,105 @@ messages! {
         "room-joined" => RoomJoined(RoomJoined),
         /// The reply to `resume`.
         "resumed" => Resumed(RoomJoined),
-        /// To the others, when someone joined.
+        /// A member joined; sent to the other members.
         "member-joined" => MemberJoined(MemberJoined),
-        /// To the others, when someone left.
+        /// A member left; sent to the other members.
         "member-left" => MemberLeft(MemberLeft),
-        /// To those with feature `members`, when a member changed.
+        /// A member changed; requires feature `members`.
         "member-updated" => MemberUpdated(MemberUpdated),
         /// The reply to `list-rooms`.
         "rooms-list" => RoomsList(RoomsList),
         /// The reply to `get-room`.
         "room-info" => RoomInfo(RoomInfoMessage),
-        /// An offer of a peer.
-        "offer" => Offer(RelayDown),
-        /// An answer of a peer.
-        "answer" => Answer(RelayDown),
-        /// A candidate of a peer.
-        "ice-candidate" => IceCandidate(RelayDown),
-        /// A candidate of a peer, under an older name.
-        "ice" => Ice(RelayDown),
-        /// A chat message; the sender gets it too.
-        "chat" => Chat(ChatDown),
-        /// A passing sign of a member; the sender gets it too.
-        "reaction" => Reaction(ReactionDown),
-        /// To those with feature `controls`: what the room is now.
+        /// An SDP offer from a member.
+        "offer" => Offer(ServerRelay),
+        /// An SDP answer from a member.
+        "answer" => Answer(ServerRelay),
+        /// An ICE candidate from a member.
+        "ice-candidate" => IceCandidate(ServerRelay),
+        /// An ICE candidate from a member, under the message's older name.
+        "ice" => Ice(ServerRelay),
+        /// A chat message; the sender gets its echo.
+        "chat" => Chat(ServerChat),
+        /// A member's reaction; requires feature `reactions`.
+        "reaction" => Reaction(ServerReaction),
+        /// The room's settings; requires feature `controls`.
         "room-updated" => RoomUpdated(RoomUpdated),
-        /// To those with feature `controls`, when the room is over.
+        /// The room closed; requires feature `controls`.
         "room-closed" => RoomClosed(RoomClosed),
-        /// To the one who was put out.
+        /// The receiver was removed; requires feature `controls`.
         "member-removed" => MemberRemoved(MemberRemoved),
-        /// To the one who is to mute itself.
-        "mute-member" => MuteMember(MuteDown),
-        /// To one who joined and has to wait.
+        /// The receiver has to mute a track; requires feature `controls`.
+        "mute-member" => MuteMember(ServerMute),
+        /// The receiver's join waits; requires feature `waiting`.
         "join-waiting" => JoinWaiting(JoinWaiting),
-        /// To hosts, when someone waits for their word.
+        /// A client waits to be admitted; sent to hosts with feature `waiting`.
         "join-request" => JoinRequest(JoinRequest),
-        /// A request was refused, or a message was none.
+        /// A request or message was refused.
         "error" => Error(ErrorMessage),
     }
 }
 
-/// Who the client is, and what the server can do.
+/// The client id and the features of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
-    /// The client's id, a UUID.
+    /// The client id, a UUID.
     pub id: String,
-    /// [`PROTOCOL`]; 0 where the server does not say.
+    /// [`PROTOCOL`]; 0 when the server sends none.
     #[serde(default)]
     pub protocol: u32,
-    /// The extensions that it has.
+    /// The extensions that the server supports.
     #[serde(default)]
     pub features: Features,
 }
 
-/// The creator is inside.
+/// The reply to `create-room`: the creator is a member.
 pub type RoomCreated = Entered<CreatedRoom>;
 
-/// The joiner is inside, or inside again.
+/// The reply to `join-room` and `resume`: the client is a member.
 pub type RoomJoined = Entered<JoinedRoom>;
 
-/// One is inside.
+/// The client is a member of a room.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entered<R> {
-    /// The request's own.
+    /// The request's id, when it had one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
     /// The room.
     pub room: R,
-    /// For feature `resume`.
+    /// The credential for `resume`; requires feature `resume`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume_token: Option<String>,
-    /// For those who asked for any feature, where the server has some.
+    /// STUN and TURN servers, for clients that requested any feature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ice_servers: Option<Vec<IceServer>>,
 }
 
-/// Someone joined.
+/// A member joined.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberJoined {
     /// The room.
     pub room_id: String,
-    /// Who.
+    /// The member's client id.
     pub member_id: String,
-    /// Everyone inside now.
+    /// All client ids in the room, in join order.
     pub participants: Vec<String>,
-    /// For feature `members`.
+    /// The member object; requires feature `members`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<Member>,
 }
 
-/// Someone left.
+/// A member left.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberLeft {
     /// The room.
     pub room_id: String,
-    /// Who.
+    /// The member's client id.
     pub member_id: String,
-    /// Everyone inside now.
+    /// All client ids in the room, in join order.
     pub participants: Vec<String>,
 }
 
@@ -132,64 +132,64 @@ pub struct MemberLeft {
 pub struct MemberUpdated {
     /// The room.
     pub room_id: String,
-    /// Who.
+    /// The member's client id.
     pub member_id: String,
-    /// The member as it is now.
+    /// The complete member object.
     pub member: Member,
 }
 
-/// The rooms that are not private.
+/// The rooms that a client may list.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoomsList {
-    /// The request's own.
+    /// The request's id, when it had one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
     /// The rooms.
     pub rooms: Vec<ListedRoom>,
 }
 
-/// What a lobby shows of a room.
+/// One room, as a lobby shows it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoomInfoMessage {
-    /// The request's own.
+    /// The request's id, when it had one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
     /// The room.
     pub room: RoomInfo,
 }
 
-/// What a peer sent, with who it was. The payload is the peer's own text.
+/// A negotiation message from a member; the payload is the sender's text.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RelayDown {
-    /// The peer's client id.
+pub struct ServerRelay {
+    /// The sender's client id.
     pub from: String,
-    /// As sent.
+    /// The payload, unchanged.
     pub payload: Box<RawValue>,
 }
 
 /// A chat message.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ChatDown {
+pub struct ServerChat {
     /// The room.
     #[serde(default)]
     pub room_id: String,
     /// The sender's client id.
     pub from: String,
-    /// As sent.
+    /// The payload, unchanged.
     pub payload: Box<RawValue>,
-    /// For feature `chat`: unique in the room; the sender's own where it gave one.
+    /// The message id, unique in the room; requires feature `chat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// For feature `chat`: RFC 3339, UTC.
+    /// When the server received it: RFC 3339, UTC; requires feature `chat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<String>,
-    /// For feature `chat`: the sender's name.
+    /// The sender's display name; requires feature `chat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// For feature `chat`: the only member who gets it besides the sender.
+    /// A private message's recipient; requires feature `chat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
 }

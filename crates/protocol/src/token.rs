@@ -1,7 +1,7 @@
-//! The claims of access tokens: LiveKit's, so that its SDKs read ours and we
-//! read theirs. Signing and checking is the server's.
+//! Claims of access tokens, in LiveKit's format: LiveKit's SDKs and this server
+//! accept each other's tokens. The server crate signs and verifies them.
 //!
-//! An empty text and an absent one mean the same, as they do there.
+//! As in LiveKit, an empty string counts as absent.
 
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as NameError;
@@ -9,12 +9,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Grants, Role, TrackSource};
 
-/// What a token says. Times are in seconds since 1970 (RFC 7519, section 2).
+/// The claims of a token. Times are in seconds since 1970 (RFC 7519, section 2).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Claims {
-    /// The API key whose secret signed it.
+    /// The API key whose secret signed the token.
     pub iss: String,
-    /// The identity; tokens of administrators and webhooks need none.
+    /// The identity; optional for administrators and webhooks.
     #[serde(
         default,
         deserialize_with = "filled",
@@ -29,45 +29,45 @@ pub struct Claims {
     pub nbf: Option<u64>,
     /// Not valid after.
     pub exp: u64,
-    /// The name to show.
+    /// The display name.
     #[serde(
         default,
         deserialize_with = "filled",
         skip_serializing_if = "Option::is_none"
     )]
     pub name: Option<String>,
-    /// The participant's, for other programs.
+    /// The participant's metadata.
     #[serde(
         default,
         deserialize_with = "filled",
         skip_serializing_if = "Option::is_none"
     )]
     pub metadata: Option<String>,
-    /// What kind of participant: `standard`, `sip` and others.
+    /// The kind of participant: `standard`, `sip` and others.
     #[serde(
         default,
         deserialize_with = "filled",
         skip_serializing_if = "Option::is_none"
     )]
     pub kind: Option<String>,
-    /// Of the body that a webhook's token goes with: standard base64 of its SHA-256.
+    /// In a webhook's token: standard base64 of the body's SHA-256.
     #[serde(
         default,
         deserialize_with = "filled",
         skip_serializing_if = "Option::is_none"
     )]
     pub sha256: Option<String>,
-    /// What the bearer may do with rooms.
+    /// The permissions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub video: Option<VideoGrant>,
 }
 
-/// What a bearer may do with rooms. Absent means not allowed, save for
+/// Permissions concerning rooms. An absent permission is denied, except for
 /// publishing and subscribing.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct VideoGrant {
-    /// May make and delete rooms.
+    /// May create and delete rooms.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub room_create: bool,
     /// May list rooms.
@@ -76,32 +76,32 @@ pub struct VideoGrant {
     /// May record.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub room_record: bool,
-    /// May administrate `room`.
+    /// May administer `room`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub room_admin: bool,
-    /// May enter `room`.
+    /// May join `room`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub room_join: bool,
-    /// Any id of the room that `roomAdmin` and `roomJoin` are about.
+    /// Any id of the room that `roomAdmin` and `roomJoin` apply to.
     #[serde(deserialize_with = "filled", skip_serializing_if = "Option::is_none")]
     pub room: Option<String>,
-    /// May send tracks; absent means yes.
+    /// May publish tracks; absent: yes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub can_publish: Option<bool>,
-    /// May receive tracks; absent means yes.
+    /// May subscribe to tracks; absent: yes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub can_subscribe: Option<bool>,
-    /// May send data; absent follows `canPublish`.
+    /// May send data; absent: as `canPublish`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub can_publish_data: Option<bool>,
-    /// When not empty, only these sources may be sent; names as in
-    /// [`TrackSource`], in any case.
+    /// When not empty, only these sources may be published; names as in
+    /// [`TrackSource`], case-insensitive.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub can_publish_sources: Vec<String>,
     /// May change its own name and metadata.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub can_update_own_metadata: Option<bool>,
-    /// Others do not see the participant.
+    /// The participant is hidden from others.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub hidden: bool,
     /// The participant records the room.
@@ -110,7 +110,7 @@ pub struct VideoGrant {
     /// The participant is a program.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub agent: bool,
-    /// May administrate ingresses.
+    /// May administer ingresses.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ingress_admin: bool,
     /// The room that participants may be moved to.
@@ -119,7 +119,7 @@ pub struct VideoGrant {
 }
 
 impl VideoGrant {
-    /// What the bearer may do inside a room.
+    /// The bearer's permissions in a room.
     pub fn grants(&self) -> Grants {
         let can_publish = self.can_publish.unwrap_or(true);
         let sources: Vec<_> = self
@@ -127,8 +127,7 @@ impl VideoGrant {
             .iter()
             .filter_map(|name| source(name))
             .collect();
-        // A list of names that nobody knows allows nothing, whereas an empty one
-        // allows everything.
+        // A list of only unknown names allows no source; an empty list allows all.
         let none_known = sources.is_empty() && !self.can_publish_sources.is_empty();
         Grants {
             can_publish: can_publish && !none_known,
@@ -138,7 +137,7 @@ impl VideoGrant {
         }
     }
 
-    /// What the bearer is inside a room.
+    /// The bearer's role in a room.
     pub fn role(&self) -> Role {
         match self.grants().can_publish {
             _ if self.room_admin => Role::Host,

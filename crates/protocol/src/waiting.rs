@@ -1,44 +1,44 @@
-//! Waiting: for a host's word, or for a place in a full room.
+//! The waiting room, and the queue of a full room.
 
 use serde::{Deserialize, Serialize};
 
 use crate::RequestId;
 
-/// The joiner waits: the reply to `join-room` for those with feature `waiting`,
-/// and again, without a request id, whenever the position changed.
+/// The join waits. The reply to `join-room` for clients with feature `waiting`,
+/// sent again without a request id whenever the position changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JoinWaiting {
-    /// The request's own.
+    /// The request's id, when it had one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
     /// The room.
     pub room_id: String,
-    /// The place among those who wait for the same reason, from 1.
+    /// The position among the joins that wait for the same reason, from 1.
     pub position: u32,
-    /// What for.
+    /// Why the join waits.
     pub reason: WaitReason,
 }
 
-/// What one waits for.
+/// Why a join waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WaitReason {
-    /// For someone to leave a full room.
+    /// The room is full; a member has to leave first.
     Full,
-    /// For the host to say yes.
+    /// A host has to admit the client.
     Approval,
 }
 
-/// Someone waits for the host's word.
+/// A client waits to be admitted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JoinRequest {
     /// The room.
     pub room_id: String,
-    /// The client id, to admit or deny.
+    /// The client id to admit or deny.
     pub member_id: String,
-    /// The name to show; may be empty.
+    /// The display name; may be empty.
     #[serde(default)]
     pub name: String,
 }

@@ -1,5 +1,5 @@
-//! The messages of controls, waiting, reactions and quality as JSON, kept as
-//! snapshots, and read back.
+//! Snapshots and round trips of the messages of controls, waiting, reactions and
+//! quality.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,26 +11,26 @@ use insta::assert_json_snapshot;
 use serde_json::json;
 use visavis_protocol::*;
 
-fn at_room() -> AtRoom {
-    AtRoom {
+fn to_room() -> AddressedToRoom {
+    AddressedToRoom {
         room_id: Some(ROOM.into()),
     }
 }
 
-fn at_bob() -> AtMember {
-    AtMember {
+fn to_bob() -> AddressedToMember {
+    AddressedToMember {
         room_id: Some(ROOM.into()),
         to: BOB.into(),
     }
 }
 
 #[test]
-fn every_control_of_a_host_has_its_snapshot() {
+fn every_host_control_has_a_snapshot() {
     use ClientMessage as M;
     check!(
         "client-mute-member",
         ClientMessage,
-        M::MuteMember(MuteUp {
+        M::MuteMember(ClientMute {
             room_id: Some(ROOM.into()),
             to: BOB.into(),
             payload: MuteSource {
@@ -41,34 +41,34 @@ fn every_control_of_a_host_has_its_snapshot() {
     check!(
         "client-remove-member",
         ClientMessage,
-        M::RemoveMember(at_bob())
+        M::RemoveMember(to_bob())
     );
-    check!("client-lock-room", ClientMessage, M::LockRoom(at_room()));
+    check!("client-lock-room", ClientMessage, M::LockRoom(to_room()));
     check!(
         "client-unlock-room",
         ClientMessage,
-        M::UnlockRoom(at_room())
+        M::UnlockRoom(to_room())
     );
     check!(
         "client-transfer-host",
         ClientMessage,
-        M::TransferHost(at_bob())
+        M::TransferHost(to_bob())
     );
-    check!("client-end-room", ClientMessage, M::EndRoom(at_room()));
+    check!("client-end-room", ClientMessage, M::EndRoom(to_room()));
     check!(
         "client-admit-member",
         ClientMessage,
-        M::AdmitMember(at_bob())
+        M::AdmitMember(to_bob())
     );
-    check!("client-deny-member", ClientMessage, M::DenyMember(at_bob()));
+    check!("client-deny-member", ClientMessage, M::DenyMember(to_bob()));
 }
 
 #[test]
-fn every_report_and_reaction_has_its_snapshot() {
+fn quality_reports_and_reactions_have_snapshots() {
     check!(
         "client-report-quality",
         ClientMessage,
-        ClientMessage::ReportQuality(ToRoom {
+        ClientMessage::ReportQuality(RoomMessage {
             room_id: Some(ROOM.into()),
             payload: QualityReport {
                 peers: vec![
@@ -94,7 +94,7 @@ fn every_report_and_reaction_has_its_snapshot() {
     check!(
         "client-reaction",
         ClientMessage,
-        ClientMessage::Reaction(ToRoom {
+        ClientMessage::Reaction(RoomMessage {
             room_id: Some(ROOM.into()),
             payload: payload.clone(),
         })
@@ -102,7 +102,7 @@ fn every_report_and_reaction_has_its_snapshot() {
     check!(
         "server-reaction",
         ServerMessage,
-        ServerMessage::Reaction(ReactionDown {
+        ServerMessage::Reaction(ServerReaction {
             room_id: ROOM.into(),
             from: ANN.into(),
             payload,
@@ -111,7 +111,7 @@ fn every_report_and_reaction_has_its_snapshot() {
 }
 
 #[test]
-fn everything_that_a_room_hears_of_its_host_has_its_snapshot() {
+fn every_effect_of_a_host_control_has_a_snapshot() {
     use ServerMessage as M;
     let updated = |room| {
         M::RoomUpdated(RoomUpdated {
@@ -160,7 +160,7 @@ fn everything_that_a_room_hears_of_its_host_has_its_snapshot() {
         })
     );
     let mute = |from| {
-        M::MuteMember(MuteDown {
+        M::MuteMember(ServerMute {
             room_id: ROOM.into(),
             from,
             payload: MuteSource {
@@ -173,7 +173,7 @@ fn everything_that_a_room_hears_of_its_host_has_its_snapshot() {
 }
 
 #[test]
-fn everything_that_is_said_of_those_who_wait_has_its_snapshot() {
+fn every_waiting_message_has_a_snapshot() {
     use ServerMessage as M;
     check!(
         "server-join-waiting-full",
@@ -207,7 +207,7 @@ fn everything_that_is_said_of_those_who_wait_has_its_snapshot() {
 }
 
 #[test]
-fn the_kinds_and_reasons_are_closed_lists() {
+fn room_kinds_and_reasons_are_closed_lists() {
     use {ClosedReason as C, RemovedReason as R, RoomKind as K, WaitReason as W};
     let lists = json!({
         "kind": [K::Individual, K::Group, K::Webinar, K::Broadcast, K::Open],

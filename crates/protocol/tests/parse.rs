@@ -1,4 +1,4 @@
-//! What comes from outside never panics, and nothing of it is changed or lost.
+//! Parsing: no input panics, and relayed payloads keep their text.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,10 +6,10 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use visavis_protocol::{
     ChatBody, ClientMessage, ErrorCode, Features, LeaveRoom, PeerMessage, PeerQuality,
-    QualityReport, RequestId, RoomLink, ServerMessage, ToRoom,
+    QualityReport, RequestId, RoomLink, RoomMessage, ServerMessage,
 };
 
-/// Messages of all kinds, as texts to be damaged.
+/// Valid messages of every type, which the property tests damage.
 const VALID: &[&str] = &[
     r#"{"type":"create-room","requestId":1,"payload":{"name":"Tea","maxParticipants":4,"features":["members","later"]}}"#,
     r#"{"type":"join-room","payload":{"roomId":"abc-defg-hij","displayName":"Bob"}}"#,
@@ -47,7 +47,7 @@ const VALID: &[&str] = &[
     r#"{"type":"error","code":"room-full","retryAfter":3}"#,
 ];
 
-fn read_as_everything(text: &str) {
+fn parse_as_every_kind(text: &str) {
     let _ = ClientMessage::read(text);
     let _ = ServerMessage::parse(text);
     let _ = PeerMessage::parse(text);
@@ -73,18 +73,18 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn no_text_makes_the_parsers_panic(text in ".*") {
-        read_as_everything(&text);
+    fn no_text_panics_a_parser(text in ".*") {
+        parse_as_every_kind(&text);
         let _ = RoomLink::parse(&text);
     }
 
     #[test]
-    fn no_json_makes_the_parsers_panic(value in any_json()) {
-        read_as_everything(&value.to_string());
+    fn no_json_panics_a_parser(value in any_json()) {
+        parse_as_every_kind(&value.to_string());
     }
 
     #[test]
-    fn no_damaged_message_makes_the_parsers_panic(
+    fn no_damaged_message_panics_a_parser(
         which in 0..VALID.len(),
         from in any::<prop::sample::Index>(),
         until in any::<prop::sample::Index>(),
@@ -93,11 +93,11 @@ proptest! {
         let mut text: Vec<char> = VALID[which].chars().collect();
         let (a, b) = (from.index(text.len()), until.index(text.len()));
         text.splice(a.min(b)..a.max(b), put.chars());
-        read_as_everything(&text.into_iter().collect::<String>());
+        parse_as_every_kind(&text.into_iter().collect::<String>());
     }
 
     #[test]
-    fn no_field_of_another_kind_makes_the_parsers_panic(
+    fn no_field_of_a_wrong_type_panics_a_parser(
         which in 0..VALID.len(),
         field in any::<prop::sample::Index>(),
         value in any_json(),
@@ -105,36 +105,36 @@ proptest! {
         let mut message: Map<String, Value> = serde_json::from_str(VALID[which]).unwrap();
         let keys: Vec<String> = message.keys().cloned().collect();
         message.insert(keys[field.index(keys.len())].clone(), value);
-        read_as_everything(&Value::Object(message).to_string());
+        parse_as_every_kind(&Value::Object(message).to_string());
     }
 
     #[test]
-    fn a_relayed_payload_is_the_senders_own_text(value in any_json(), blanks in "[ \t\n]{0,3}") {
+    fn a_relayed_payload_keeps_the_senders_text(value in any_json(), blanks in "[ \t\n]{0,3}") {
         let payload = format!("{{{blanks}\"a\":{blanks}{value}{blanks},\"big\":123456789012345678901234567890.10}}");
-        let up = format!(r#"{{"payload":{blanks}{payload},"to":"b","type":"offer"}}"#);
-        let Ok((_, ClientMessage::Offer(offer))) = ClientMessage::read(&up) else {
+        let sent = format!(r#"{{"payload":{blanks}{payload},"to":"b","type":"offer"}}"#);
+        let Ok((_, ClientMessage::Offer(offer))) = ClientMessage::read(&sent) else {
             return Err(TestCaseError::fail("not an offer"));
         };
         prop_assert_eq!(offer.payload.get(), &payload);
-        let down = ServerMessage::Offer(visavis_protocol::RelayDown {
+        let relayed = ServerMessage::Offer(visavis_protocol::ServerRelay {
             from: "a".into(),
             payload: offer.payload,
         });
-        prop_assert!(down.to_json().contains(&payload));
+        prop_assert!(relayed.to_json().contains(&payload));
     }
 
     #[test]
-    fn a_reaction_is_the_senders_own_text(value in any_json(), blanks in "[ \t\n]{0,3}") {
+    fn a_reaction_payload_keeps_the_senders_text(value in any_json(), blanks in "[ \t\n]{0,3}") {
         let payload = format!("{{{blanks}\"emoji\":{blanks}{value}}}");
-        let up = format!(r#"{{"payload":{payload},"type":"reaction"}}"#);
-        let Ok((_, ClientMessage::Reaction(reaction))) = ClientMessage::read(&up) else {
+        let sent = format!(r#"{{"payload":{payload},"type":"reaction"}}"#);
+        let Ok((_, ClientMessage::Reaction(reaction))) = ClientMessage::read(&sent) else {
             return Err(TestCaseError::fail("not a reaction"));
         };
         prop_assert_eq!(reaction.payload.get(), &payload);
     }
 
     #[test]
-    fn a_report_is_read_as_it_was_written(
+    fn a_quality_report_round_trips(
         measured in prop::collection::vec(any::<(bool, Option<u32>, Option<u16>)>(), 0..5),
     ) {
         let peer = |(index, (connected, round_trip, loss)): (usize, (bool, Option<u32>, Option<u16>))| {
@@ -149,15 +149,15 @@ proptest! {
         let report = QualityReport {
             peers: measured.into_iter().enumerate().map(peer).collect(),
         };
-        let text = ClientMessage::ReportQuality(ToRoom { room_id: None, payload: report.clone() }).to_json();
+        let text = ClientMessage::ReportQuality(RoomMessage { room_id: None, payload: report.clone() }).to_json();
         let Ok((_, ClientMessage::ReportQuality(read))) = ClientMessage::read(&text) else {
-            return Err(TestCaseError::fail("not a report"));
+            return Err(TestCaseError::fail("not a quality report"));
         };
         prop_assert_eq!(read.payload, report);
     }
 
     #[test]
-    fn a_refusal_bears_the_ids_of_its_message(
+    fn a_refused_message_keeps_its_request_and_room_ids(
         kind in prop_oneof![Just("offer"), Just("no-such-type")],
         id in any::<i64>(),
         room in ".*",
@@ -171,19 +171,19 @@ proptest! {
 }
 
 #[test]
-fn all_the_valid_examples_are_valid() {
+fn every_valid_example_parses() {
     for text in VALID {
-        let read = [
+        let parsed = [
             ClientMessage::read(text).is_ok(),
             ServerMessage::parse(text).is_ok(),
             PeerMessage::parse(text).is_ok(),
         ];
-        assert!(read.contains(&true), "{text}");
+        assert!(parsed.contains(&true), "{text}");
     }
 }
 
 #[test]
-fn what_is_wrong_decides_the_code() {
+fn a_refused_message_has_the_error_code_of_its_fault() {
     for (text, code) in [
         ("", ErrorCode::BadMessage),
         ("[]", ErrorCode::BadMessage),
@@ -223,7 +223,7 @@ fn what_is_wrong_decides_the_code() {
 }
 
 #[test]
-fn s3_45_the_old_messages_without_a_room_are_read() {
+fn s3_45_messages_without_a_room_id_parse() {
     for (text, room) in [
         (
             r#"{"type":"offer","to":"b","payload":{"type":"offer","sdp":"v=0"}}"#,
@@ -246,15 +246,15 @@ fn s3_45_the_old_messages_without_a_room_are_read() {
             Some("r"),
         ),
     ] {
-        let (ClientMessage::Offer(up)
-        | ClientMessage::Answer(up)
-        | ClientMessage::IceCandidate(up)
-        | ClientMessage::Ice(up)) = ClientMessage::read(text).unwrap().1
+        let (ClientMessage::Offer(relay)
+        | ClientMessage::Answer(relay)
+        | ClientMessage::IceCandidate(relay)
+        | ClientMessage::Ice(relay)) = ClientMessage::read(text).unwrap().1
         else {
             panic!("{text}");
         };
         assert_eq!(
-            (up.to.as_str(), up.room_id.as_deref()),
+            (relay.to.as_str(), relay.room_id.as_deref()),
             ("b", room),
             "{text}"
         );
@@ -262,7 +262,7 @@ fn s3_45_the_old_messages_without_a_room_are_read() {
 }
 
 #[test]
-fn a_message_without_a_type_is_refused_under_its_request_id() {
+fn a_message_without_a_type_is_refused_with_its_request_id() {
     let rejected = ClientMessage::read(r#"{"requestId":"r-9"}"#).unwrap_err();
     assert_eq!(
         rejected.envelope.request_id,
@@ -271,7 +271,7 @@ fn a_message_without_a_type_is_refused_under_its_request_id() {
 }
 
 #[test]
-fn a_room_is_left_by_payload_by_top_level_or_without_a_name() {
+fn leave_room_takes_its_room_from_payload_top_level_or_neither() {
     for (text, room) in [
         (
             r#"{"type":"leave-room","payload":{"roomId":"r"}}"#,
@@ -291,14 +291,14 @@ fn a_room_is_left_by_payload_by_top_level_or_without_a_name() {
 }
 
 #[test]
-fn unknown_features_and_fields_are_passed_over() {
+fn unknown_features_and_fields_are_ignored() {
     let features: Features = serde_json::from_str(r#"["later","chat"]"#).unwrap();
     assert_eq!(serde_json::to_string(&features).unwrap(), r#"["chat"]"#);
     assert!(ServerMessage::parse(r#"{"type":"client-id","id":"x","later":{}}"#).is_ok());
 }
 
 #[test]
-fn a_chat_payload_of_any_shape_has_a_text() {
+fn a_chat_payload_of_any_shape_yields_a_text() {
     for (payload, text) in [
         (r#"{"text":"a","more":1}"#, "a"),
         (r#""b""#, "b"),
@@ -310,10 +310,10 @@ fn a_chat_payload_of_any_shape_has_a_text() {
 }
 
 #[test]
-fn what_the_fuzzer_found_is_read_without_a_panic_and_written_as_it_was_read() {
+fn every_fuzz_corpus_message_round_trips() {
     let sources = std::env::var("CARGO_MANIFEST_DIR").unwrap();
     let corpus = format!("{sources}/../../tests/fuzz/corpus/message");
-    let mut read = 0;
+    let mut parsed = 0;
     for text in std::fs::read_dir(corpus).unwrap() {
         let Ok(text) = String::from_utf8(std::fs::read(text.unwrap().path()).unwrap()) else {
             continue;
@@ -321,16 +321,16 @@ fn what_the_fuzzer_found_is_read_without_a_panic_and_written_as_it_was_read() {
         if let Ok((_, message)) = ClientMessage::read(&text) {
             let written = message.to_json();
             let again = ClientMessage::read(&written).unwrap().1.to_json();
-            // serde_json reads fractions to within their last digit.
+            // serde_json parses fractions to within their last digit.
             let exact = !matches!(message, ClientMessage::ReportQuality(_));
             assert!(again == written || !exact, "{again}");
-            read += 1;
+            parsed += 1;
         }
         if let Ok(message) = ServerMessage::parse(&text) {
             let written = message.to_json();
             assert_eq!(ServerMessage::parse(&written).unwrap().to_json(), written);
-            read += 1;
+            parsed += 1;
         }
     }
-    assert!(read > 0);
+    assert!(parsed > 0);
 }

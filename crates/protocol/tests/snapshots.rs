@@ -1,4 +1,4 @@
-//! Every message of the wire as JSON, kept as snapshots, and read back.
+//! Snapshots and round trips of the core messages.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,16 +17,16 @@ fn request<T>(payload: T) -> Request<T> {
     }
 }
 
-fn relay_up(payload: Value) -> RelayUp {
-    RelayUp {
+fn client_relay(payload: Value) -> ClientRelay {
+    ClientRelay {
         room_id: Some(ROOM.into()),
         to: BOB.into(),
         payload: raw(payload),
     }
 }
 
-fn relay_down(payload: Value) -> RelayDown {
-    RelayDown {
+fn server_relay(payload: Value) -> ServerRelay {
+    ServerRelay {
         from: ANN.into(),
         payload: raw(payload),
     }
@@ -113,7 +113,7 @@ fn ice_servers() -> Vec<IceServer> {
 }
 
 #[test]
-fn every_client_message_has_its_snapshot() {
+fn every_client_message_has_a_snapshot() {
     use ClientMessage as M;
     check!(
         "client-create-room",
@@ -195,34 +195,38 @@ fn every_client_message_has_its_snapshot() {
             resume_token: "a.b".into()
         }))
     );
-    check!("client-offer", ClientMessage, M::Offer(relay_up(offer())));
+    check!(
+        "client-offer",
+        ClientMessage,
+        M::Offer(client_relay(offer()))
+    );
     check!(
         "client-answer",
         ClientMessage,
-        M::Answer(relay_up(answer()))
+        M::Answer(client_relay(answer()))
     );
     check!(
         "client-ice-candidate",
         ClientMessage,
-        M::IceCandidate(relay_up(candidate_json()))
+        M::IceCandidate(client_relay(candidate_json()))
     );
     check!(
         "client-ice",
         ClientMessage,
-        M::Ice(relay_up(candidate_json()))
+        M::Ice(client_relay(candidate_json()))
     );
     check!(
         "client-offer-legacy",
         ClientMessage,
-        M::Offer(RelayUp {
+        M::Offer(ClientRelay {
             room_id: None,
-            ..relay_up(offer())
+            ..client_relay(offer())
         })
     );
     check!(
         "client-chat",
         ClientMessage,
-        M::Chat(ChatUp {
+        M::Chat(ClientChat {
             room_id: Some(ROOM.into()),
             to: Some(BOB.into()),
             id: Some("m-1".into()),
@@ -232,7 +236,7 @@ fn every_client_message_has_its_snapshot() {
     check!(
         "client-chat-plain",
         ClientMessage,
-        M::Chat(ChatUp {
+        M::Chat(ClientChat {
             room_id: Some(ROOM.into()),
             to: None,
             id: None,
@@ -250,7 +254,7 @@ fn every_client_message_has_its_snapshot() {
 }
 
 #[test]
-fn every_server_message_has_its_snapshot() {
+fn every_server_message_has_a_snapshot() {
     use ServerMessage as M;
     let all = Features::of(&[
         Feature::Rooms,
@@ -425,23 +429,27 @@ fn every_server_message_has_its_snapshot() {
             },
         })
     );
-    check!("server-offer", ServerMessage, M::Offer(relay_down(offer())));
+    check!(
+        "server-offer",
+        ServerMessage,
+        M::Offer(server_relay(offer()))
+    );
     check!(
         "server-answer",
         ServerMessage,
-        M::Answer(relay_down(answer()))
+        M::Answer(server_relay(answer()))
     );
     check!(
         "server-ice-candidate",
         ServerMessage,
-        M::IceCandidate(relay_down(candidate_json()))
+        M::IceCandidate(server_relay(candidate_json()))
     );
     check!(
         "server-ice",
         ServerMessage,
-        M::Ice(relay_down(candidate_json()))
+        M::Ice(server_relay(candidate_json()))
     );
-    let chat = ChatDown {
+    let chat = ServerChat {
         room_id: ROOM.into(),
         from: ANN.into(),
         payload: raw(serde_json::json!({"text": "hello"})),
@@ -454,7 +462,7 @@ fn every_server_message_has_its_snapshot() {
     check!(
         "server-chat",
         ServerMessage,
-        M::Chat(ChatDown {
+        M::Chat(ServerChat {
             id: Some("m-1".into()),
             sent_at: Some("2026-01-22T10:30:00.250Z".into()),
             name: Some("Ann".into()),
@@ -491,7 +499,7 @@ fn every_server_message_has_its_snapshot() {
 }
 
 #[test]
-fn every_peer_message_has_its_snapshot() {
+fn every_peer_message_has_a_snapshot() {
     use PeerMessage as M;
     let description = |kind| PeerPayload {
         payload: Description {
@@ -540,7 +548,7 @@ fn every_peer_message_has_its_snapshot() {
 }
 
 #[test]
-fn the_error_codes_are_the_closed_list() {
+fn the_error_codes_are_a_closed_list() {
     use ErrorCode::*;
     let codes = [
         BadMessage,

@@ -1,4 +1,4 @@
-//! The claims of tokens as LiveKit writes them, and what they allow.
+//! Token claims in LiveKit's format, and the permissions they grant.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,7 +13,7 @@ fn grant(video: Value) -> VideoGrant {
 }
 
 #[test]
-fn a_hosts_claims_have_their_snapshot_and_are_read_back() {
+fn a_hosts_claims_have_a_snapshot_and_round_trip() {
     let claims = Claims {
         iss: "key".into(),
         sub: Some("9-a@b.c".into()),
@@ -39,7 +39,7 @@ fn a_hosts_claims_have_their_snapshot_and_are_read_back() {
 }
 
 #[test]
-fn every_claim_has_its_name() {
+fn every_claim_has_a_snapshot_and_round_trips() {
     let text = || Some("x".to_owned());
     let claims = Claims {
         iss: "key".into(),
@@ -76,7 +76,7 @@ fn every_claim_has_its_name() {
 }
 
 #[test]
-fn a_token_of_other_software_is_read_past_what_is_not_known() {
+fn unknown_claims_are_ignored_and_empty_ones_are_absent() {
     let claims: Claims = serde_json::from_value(json!({
         "iss": "key", "exp": 5, "jti": "x", "sub": "", "name": null,
         "video": {"roomList": true, "room": "", "canSubscribeMetrics": true},
@@ -89,14 +89,14 @@ fn a_token_of_other_software_is_read_past_what_is_not_known() {
 }
 
 #[test]
-fn a_token_without_an_end_or_an_issuer_is_none() {
+fn claims_without_expiry_or_issuer_are_refused() {
     for claims in [json!({"iss": "key"}), json!({"exp": 5})] {
         assert!(serde_json::from_value::<Claims>(claims).is_err());
     }
 }
 
 #[test]
-fn what_is_absent_is_allowed_and_data_follows_publishing() {
+fn absent_grants_are_allowed_and_data_follows_publishing() {
     for (video, publish, subscribe, data) in [
         (json!({}), true, true, true),
         (json!({"canPublish": false}), false, true, false),
@@ -120,7 +120,7 @@ fn what_is_absent_is_allowed_and_data_follows_publishing() {
 }
 
 #[test]
-fn listed_sources_restrict_in_any_case_and_unknown_names_allow_nothing() {
+fn listed_sources_restrict_case_insensitively_and_only_unknown_names_allow_nothing() {
     use TrackSource::{Camera, Microphone, ScreenShare, ScreenShareAudio};
     for (listed, allowed) in [
         (
@@ -148,7 +148,7 @@ fn listed_sources_restrict_in_any_case_and_unknown_names_allow_nothing() {
 }
 
 #[test]
-fn the_role_follows_from_administrating_and_publishing() {
+fn the_role_follows_from_room_admin_and_publishing() {
     for (video, role) in [
         (json!({}), Role::Participant),
         (json!({"canPublish": false}), Role::Viewer),
@@ -162,7 +162,7 @@ fn the_role_follows_from_administrating_and_publishing() {
 }
 
 #[test]
-fn grants_on_the_wire_keep_data_apart_only_when_it_is_said() {
+fn the_data_grant_follows_publishing_unless_it_is_present() {
     let read = |text: &str| serde_json::from_str::<Grants>(text).unwrap();
     assert!(read("{}").may_publish_data());
     assert!(!read(r#"{"canPublish":false}"#).may_publish_data());
@@ -172,7 +172,7 @@ fn grants_on_the_wire_keep_data_apart_only_when_it_is_said() {
 
 proptest! {
     #[test]
-    fn no_grant_allows_more_than_it_says(
+    fn no_grant_allows_more_than_its_fields(
         publish in any::<Option<bool>>(),
         data in any::<Option<bool>>(),
         sources in prop::collection::vec("[a-zA-Z_]{0,20}|camera|MICROPHONE", 0..4),

@@ -86,20 +86,20 @@ pub(crate) struct Now {
 /// tokens and lives of cached rooms; keep-alive, resuming, rates, leases and
 /// retries keep to real time.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Clock(Arc<Dial>);
+pub(crate) struct Clock(Arc<ClockState>);
 
 #[derive(Debug, Default)]
-struct Dial {
+struct ClockState {
     manual: bool,
     offset: AtomicI64,
-    moved: Notify,
+    activity_changed_for: Notify,
 }
 
 impl Clock {
     pub fn new(manual: bool) -> Self {
-        Self(Arc::new(Dial {
+        Self(Arc::new(ClockState {
             manual,
-            ..Dial::default()
+            ..ClockState::default()
         }))
     }
 
@@ -130,22 +130,22 @@ impl Clock {
     pub fn advance(&self, by: Duration) {
         let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
         self.0.offset.fetch_add(millis, Ordering::Relaxed);
-        self.0.moved.notify_waiters();
+        self.0.activity_changed_for.notify_waiters();
     }
 
     /// Waits for a moment, however the clock gets there.
     pub async fn sleep_until(&self, at: Timestamp) {
         loop {
-            let moved = self.0.moved.notified();
-            tokio::pin!(moved);
-            moved.as_mut().enable();
+            let activity_changed_for = self.0.activity_changed_for.notified();
+            tokio::pin!(activity_changed_for);
+            activity_changed_for.as_mut().enable();
             let left = at.since(self.now());
             if left.is_zero() {
                 return;
             }
             tokio::select! {
                 () = tokio::time::sleep(left) => {}
-                () = moved => {}
+                () = activity_changed_for => {}
             }
         }
     }

@@ -6,7 +6,8 @@
 //! what it may have missed from the rows.
 
 mod admission;
-mod post;
+mod bus;
+mod message;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +20,8 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub(crate) use admission::Reserved;
-pub(crate) use post::{Post, listen};
+pub(crate) use bus::{BusListener, BusMessage, listen};
+pub(crate) use message::ClusterMessage;
 
 /// How long an answer may take before Redis counts as down.
 const ANSWER_LIMIT: Duration = Duration::from_millis(500);
@@ -36,8 +38,8 @@ pub(crate) struct Cluster {
     /// it is back, and made anew from the rows.
     stale: Mutex<HashSet<String>>,
     /// Rooms that woke or fell asleep, until the listener has seen it.
-    moved: Mutex<HashSet<Uuid>>,
-    stirred: Notify,
+    activity_changed_for: Mutex<HashSet<Uuid>>,
+    activity_changed: Notify,
 }
 
 impl Cluster {
@@ -58,8 +60,8 @@ impl Cluster {
             node: node.to_owned(),
             down: AtomicBool::new(false),
             stale: Mutex::default(),
-            moved: Mutex::default(),
-            stirred: Notify::new(),
+            activity_changed_for: Mutex::default(),
+            activity_changed: Notify::new(),
         })
     }
 
@@ -137,13 +139,13 @@ impl Cluster {
     }
 
     /// A room woke or fell asleep on this node.
-    pub fn room_moved(&self, room: Uuid) {
-        lock(&self.moved).insert(room);
-        self.stirred.notify_one();
+    pub fn room_activity_changed(&self, room: Uuid) {
+        lock(&self.activity_changed_for).insert(room);
+        self.activity_changed.notify_one();
     }
 
-    fn take_moved(&self) -> HashSet<Uuid> {
-        std::mem::take(&mut *lock(&self.moved))
+    fn take_changed_rooms(&self) -> HashSet<Uuid> {
+        std::mem::take(&mut *lock(&self.activity_changed_for))
     }
 }
 

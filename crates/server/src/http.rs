@@ -1,82 +1,44 @@
 //! HTTP: the routes and the listener.
 
 mod actor;
-mod address;
+mod app;
 mod body;
 mod events;
-mod found;
-mod inbound;
-mod layer;
+mod extract;
+mod join_credentials;
+mod middleware;
 mod openapi;
 mod operate;
 mod problem;
+mod requester;
+mod room_lookup;
 mod rooms;
 mod s0;
 mod s1;
 mod s2;
 mod system;
-mod ticket;
 mod twirp;
 mod validate;
-mod who;
+mod webhooks;
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::routing::get;
 use axum::serve::ListenerExt;
-use moka::sync::Cache;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-use self::address::BothForms;
+pub(crate) use app::App;
+
+use self::extract::BothForms;
 use self::problem::Problem;
-use crate::hub::Hub;
-use crate::tls::{self, Doorway};
-use crate::ws::{self, ConnectionRate};
-pub(crate) use who::{bearer, origin, user};
-
-/// The most who listen to events at a time.
-const MOST_LISTENERS: usize = 1_000;
-/// The most users who are remembered to have a row; the least seen go.
-const MOST_MET: u64 = 100_000;
-
-/// What the routes work on.
-#[derive(Clone)]
-pub(crate) struct App {
-    pub hub: Arc<Hub>,
-    connections: Arc<Mutex<ConnectionRate>>,
-    /// A place for each of those who listen to events.
-    listeners: Arc<Semaphore>,
-    /// Users whose row is there.
-    met: Cache<Uuid, ()>,
-}
-
-impl App {
-    /// Counts a connection of this address; where it is one too many, for how
-    /// long none will do.
-    pub fn admit(&self, now: Instant, address: IpAddr) -> Result<(), Duration> {
-        let mut connections = self
-            .connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        connections.admit(now, address)
-    }
-}
+use crate::tls::{self, SocketListener};
+use crate::ws;
 
 /// Serves until it is cancelled.
-pub(crate) async fn serve(listener: Doorway, hub: Arc<Hub>, cancel: CancellationToken) {
-    let app = App {
-        hub,
-        connections: Arc::default(),
-        listeners: Arc::new(Semaphore::new(MOST_LISTENERS)),
-        met: Cache::new(MOST_MET),
-    };
+pub(crate) async fn serve(listener: SocketListener, app: App, cancel: CancellationToken) {
     let listener = listener.tap_io(tls::without_delay);
     let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, service).with_graceful_shutdown(cancel.cancelled_owned());
@@ -94,7 +56,7 @@ fn router(app: App) -> Router {
         .merge(s0::routes())
         .merge(s1::routes())
         .merge(s2::routes())
-        .merge(inbound::routes())
+        .merge(webhooks::routes())
         .merge(events::routes())
         .merge(system::routes())
         .merge(operate::routes())
@@ -106,7 +68,7 @@ fn router(app: App) -> Router {
             Problem::new(problem::METHOD_NOT_ALLOWED, "this path has no such method")
         })
         .layer(DefaultBodyLimit::max(body::LONGEST))
-        .layer(from_fn(layer::cors))
-        .layer(from_fn(layer::log))
+        .layer(from_fn(middleware::cors))
+        .layer(from_fn(middleware::log))
         .with_state(app)
 }

@@ -15,8 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 use visavis_protocol::{ClientMessage, ErrorCode};
 
 use crate::clock::Timestamp;
-use crate::hub::Happening;
-use crate::model::Room;
+use crate::model::{Room, RoomEvent};
 use crate::refusal::Refusal;
 
 pub(crate) use scrape::scrape;
@@ -119,7 +118,7 @@ impl Metrics {
     }
 
     /// A client says something.
-    pub fn heard(&self, message: &ClientMessage) -> Heard {
+    pub fn heard(&self, message: &ClientMessage) -> Incoming {
         if let Some(counter) = self.messages.get(kinds::place(message)) {
             counter.inc();
         }
@@ -127,11 +126,11 @@ impl Metrics {
             message,
             ClientMessage::CreateRoom(_) | ClientMessage::JoinRoom(_)
         );
-        Heard(enters.then(Instant::now))
+        Incoming(enters.then(Instant::now))
     }
 
     /// That has been dealt with.
-    pub fn answered(&self, Heard(since): Heard, outcome: &Result<(), Refusal>) {
+    pub fn answered(&self, Incoming(since): Incoming, outcome: &Result<(), Refusal>) {
         let Some(since) = since else {
             return;
         };
@@ -144,17 +143,17 @@ impl Metrics {
     }
 
     /// Something happened to a room.
-    pub fn happened(&self, room: &Room, what: Happening<'_>, at: Timestamp) {
+    pub fn happened(&self, room: &Room, what: RoomEvent<'_>, at: Timestamp) {
         let label = [("label", Cow::Borrowed(what.label().as_str()))];
         self.events.get_or_create(&label).inc();
         match what {
-            Happening::Finished => {
-                if let Some(life) = &room.incarnation {
-                    let lived = at.since(life.started_at);
+            RoomEvent::Finished => {
+                if let Some(instance) = &room.instance {
+                    let lived = at.since(instance.started_at);
                     self.room_seconds.observe(lived.as_secs_f64());
                 }
             }
-            Happening::Left(who) => {
+            RoomEvent::Left(who) => {
                 let stayed = at.since(who.joined_at);
                 self.stay_seconds.observe(stayed.as_secs_f64());
             }
@@ -176,7 +175,7 @@ impl Metrics {
 
 /// Since when a client waits to come in, if that is what it asked for.
 #[derive(Debug)]
-pub(crate) struct Heard(Option<Instant>);
+pub(crate) struct Incoming(Option<Instant>);
 
 /// An open socket.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use visavis_protocol::{Envelope, ErrorCode, ErrorMessage, ServerMessage};
 use crate::access::principal::{AccessError, Denied};
 use crate::access::token::TokenError;
 use crate::clock::Timestamp;
+use crate::store::StoreError;
 
 /// A request that is not granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +122,12 @@ impl From<Denied> for Refusal {
         };
         Self::new(code, denied.to_string())
     }
+}
+
+/// Logs the inside, tells the outside.
+pub(crate) fn store_failed(error: StoreError) -> Refusal {
+    tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
+    Refusal::server_busy()
 }
 
 /// What a person called a room: never empty.

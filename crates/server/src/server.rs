@@ -11,11 +11,12 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::DropGuard;
 use visavis_protocol::{Feature, Role};
 
-use crate::hub::Hub;
+use crate::http::{self, App};
+use crate::rooms::RoomService;
 use crate::store::{Store, StoreError};
-use crate::tls::{Certificate, Doorway, TlsError};
-use crate::webhook::deliver::{self, Post};
-use crate::{Contradiction, ServerConfig, http};
+use crate::tls::{Certificate, SocketListener, TlsError};
+use crate::webhook::dispatcher::{self, WebhookClient};
+use crate::{Contradiction, ServerConfig};
 
 /// The longest that [`Server::shutdown`] waits for its connections, and for what
 /// is written of their end.
@@ -49,7 +50,8 @@ pub enum ServerError {
 /// A running server. Dropping it stops it too, without waiting.
 pub struct Server {
     local_addr: SocketAddr,
-    hub: Arc<Hub>,
+    service: Arc<RoomService>,
+    app: App,
     tls: Option<TlsAcceptor>,
     cancel: DropGuard,
 }
@@ -87,32 +89,47 @@ impl Server {
         config.check()?;
         let certificate = config.tls.as_ref().map(Certificate::read).transpose()?;
         let tls = (certificate.as_ref().map(Certificate::acceptor)).transpose()?;
-        let post = match &config.keys {
-            Some(keys) if !config.webhooks.is_empty() => Some(Post::new(keys.clone())?),
+        let client = match &config.keys {
+            Some(keys) if !config.webhooks.is_empty() => Some(WebhookClient::new(keys.clone())?),
             _ => None,
         };
         let (listener, local_addr) = listen(config.listen).await?;
         let store = Store::open(&config.database).await?;
-        let hub = Hub::start(config, store).await?;
-        let cancel = hub.cancel.clone();
-        let door = Doorway::new(listener, tls.clone());
-        hub.tasks
-            .spawn(http::serve(door, Arc::clone(&hub), cancel.clone()));
+        let service = RoomService::start(config, store).await?;
+        let app = App::new(Arc::clone(&service), Arc::default());
+        let cancel = service.cancel.clone();
+        let listener = SocketListener::new(listener, tls.clone());
+        service
+            .tasks
+            .spawn(http::serve(listener, app.clone(), cancel.clone()));
         if let Some(certificate) = certificate {
             let stopped = cancel.clone().cancelled_owned();
-            hub.tasks.spawn(async move {
+            service.tasks.spawn(async move {
                 tokio::select! {
                     () = stopped => {}
                     () = certificate.stay_current() => {}
                 }
             });
         }
-        if let Some(post) = post {
-            hub.tasks.spawn(deliver::run(Arc::clone(&hub), post));
+        if let Some(client) = client {
+            let context = dispatcher::Context {
+                store: service.store.clone(),
+                clock: service.clock.clone(),
+                metrics: Arc::clone(&service.metrics),
+                attempts: Arc::clone(&app.attempts),
+                node: service.node.clone(),
+                receivers: service.config.webhooks.clone(),
+                cancel: cancel.clone(),
+            };
+            let written = service.noted.subscribe();
+            service
+                .tasks
+                .spawn(dispatcher::run(context, client, written));
         }
         Ok(Self {
             local_addr,
-            hub,
+            service,
+            app,
             tls,
             cancel: cancel.drop_guard(),
         })
@@ -124,10 +141,10 @@ impl Server {
     /// When the address cannot be listened on.
     pub async fn listen(&self, address: SocketAddr) -> Result<Listener, ServerError> {
         let (listener, local_addr) = listen(address).await?;
-        let open = self.hub.cancel.child_token();
-        let door = Doorway::new(listener, self.tls.clone());
-        let serving = http::serve(door, Arc::clone(&self.hub), open.clone());
-        self.hub.tasks.spawn(serving);
+        let open = self.service.cancel.child_token();
+        let listener = SocketListener::new(listener, self.tls.clone());
+        let serving = http::serve(listener, self.app.clone(), open.clone());
+        self.service.tasks.spawn(serving);
         Ok(Listener {
             local_addr,
             _open: open.drop_guard(),
@@ -144,14 +161,14 @@ impl Server {
     /// resume keeps its place, and takes it on another node. Takes at most three
     /// seconds more than the draining.
     pub async fn shutdown(self) {
-        self.hub.leaving.cancel();
-        tokio::time::sleep(self.hub.config.drain).await;
+        self.service.leaving.cancel();
+        tokio::time::sleep(self.service.config.drain).await;
         drop(self.cancel);
-        self.hub.tasks.close();
+        self.service.tasks.close();
         let ended = async {
-            self.hub.tasks.wait().await;
-            self.hub.rooms.wait().await;
-            see_off(&self.hub).await
+            self.service.tasks.wait().await;
+            self.service.room_tasks.wait().await;
+            record_departures(&self.service).await
         };
         match tokio::time::timeout(SHUTDOWN_LIMIT, ended).await {
             Ok(Ok(())) => {}
@@ -160,7 +177,7 @@ impl Server {
                 tracing::warn!(error, "cannot note who has left");
             }
             Err(_) => {
-                let left = self.hub.tasks.len();
+                let left = self.service.tasks.len();
                 tracing::warn!(left, "not everything ended in time");
             }
         }
@@ -169,13 +186,13 @@ impl Server {
 
 /// Whoever cannot take its place again has left: others can on another node,
 /// until this one's lease runs out.
-async fn see_off(hub: &Hub) -> Result<(), StoreError> {
-    for who in hub.store.participants_of_node(&hub.node).await? {
-        if hub.store.is_shared() && who.features.has(Feature::Resume) {
+async fn record_departures(service: &RoomService) -> Result<(), StoreError> {
+    for who in service.store.participants_of_node(&service.node).await? {
+        if service.store.is_shared() && who.features.has(Feature::Resume) {
             continue;
         }
         let was_host = who.role == Role::Host;
-        hub.left(who, was_host).await?;
+        service.left(who, was_host).await?;
     }
     Ok(())
 }

@@ -6,7 +6,6 @@
 mod bookings;
 mod chat;
 mod events;
-mod figures;
 mod leases;
 mod migrations;
 mod participants;
@@ -16,6 +15,7 @@ mod rtcs;
 mod sessions;
 mod sqlite;
 mod statement;
+mod statistics;
 mod tx;
 mod webhooks;
 
@@ -31,13 +31,13 @@ use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
 
 pub use crate::id::RoomKey;
-pub use figures::{RoomFigures, SessionFigures};
 pub use leases::NODE_LEASE;
 pub use participants::Stay;
 use postgres::Pool;
 pub use rtcs::Rtc;
-use sqlite::{Lent, Sqlite};
+use sqlite::{PooledConnection, Sqlite};
 use statement::{Outcome, Row, Value};
+pub use statistics::{RoomStatistics, SessionStatistics};
 pub use tx::Tx;
 pub use webhooks::Delivery;
 
@@ -107,6 +107,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether another attempt may succeed.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Failed(_))
+    }
+
     fn failed(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         FAILURES.fetch_add(1, Ordering::Relaxed);
         Self::Failed(why.into())
@@ -142,7 +147,7 @@ enum Backend {
 
 /// A connection to it, until it is dropped.
 enum Connection {
-    Sqlite(Lent),
+    Sqlite(PooledConnection),
     Postgres(PoolConnection<Postgres>),
 }
 
@@ -219,15 +224,17 @@ impl Store {
 
 /// Not in the futures of all who ask SQLite.
 async fn pool_connection(pool: &Pool) -> Result<Connection, StoreError> {
-    Ok(Connection::Postgres(Box::pin(pool.lend()).await?))
+    Ok(Connection::Postgres(Box::pin(pool.acquire()).await?))
 }
 
 impl Connection {
     async fn run(&mut self, sql: &str, values: Vec<Value>) -> Result<Outcome, StoreError> {
         match self {
-            Self::Sqlite(lent) => lent.run(sql, &values),
+            Self::Sqlite(connection_guard) => connection_guard.run(sql, &values),
             // As above.
-            Self::Postgres(lent) => Box::pin(postgres::run(lent, sql, values)).await,
+            Self::Postgres(connection_guard) => {
+                Box::pin(postgres::run(connection_guard, sql, values)).await
+            }
         }
     }
 
@@ -236,9 +243,9 @@ impl Connection {
         // One whose commit's end nobody waited for leaves nothing to undo.
         const UNDO: &str = "ROLLBACK";
         match self {
-            Self::Sqlite(lent) => drop(lent.run(UNDO, &[])),
-            Self::Postgres(mut lent) => drop(tokio::spawn(async move {
-                let _ = postgres::run(&mut lent, UNDO, Vec::new()).await;
+            Self::Sqlite(connection_guard) => drop(connection_guard.run(UNDO, &[])),
+            Self::Postgres(mut connection_guard) => drop(tokio::spawn(async move {
+                let _ = postgres::run(&mut connection_guard, UNDO, Vec::new()).await;
             })),
         }
     }

@@ -48,13 +48,13 @@ pub enum TlsError {
 pub(crate) type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 /// An address that is listened on.
-pub(crate) struct Doorway {
+pub(crate) struct SocketListener {
     tcp: TcpListener,
     tls: Option<TlsAcceptor>,
     handshakes: JoinSet<Option<(Stream, SocketAddr)>>,
 }
 
-impl Doorway {
+impl SocketListener {
     pub fn new(tcp: TcpListener, tls: Option<TlsAcceptor>) -> Self {
         Self {
             tcp,
@@ -64,7 +64,7 @@ impl Doorway {
     }
 }
 
-impl Listener for Doorway {
+impl Listener for SocketListener {
     type Io = Stream;
     type Addr = SocketAddr;
 

@@ -1,5 +1,5 @@
 //! Webhooks: what is told, and what is heard.
 
-pub(crate) mod deliver;
+pub(crate) mod dispatcher;
 pub(crate) mod receive;
 pub(crate) mod sign;

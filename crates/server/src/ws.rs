@@ -3,15 +3,13 @@
 mod connection;
 mod handshake;
 mod keepalive;
-mod outbox;
 mod rate;
 #[cfg(any(test, fuzzing))]
 mod script;
-mod wire;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Instant;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{StatusCode, header};
@@ -25,13 +23,12 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 use tracing::Instrument;
 
-use crate::http::{App, bearer, origin, user};
-use crate::session::Caller;
+use crate::access::headers::{bearer, origin, user};
+use crate::rooms::RoomService;
+use crate::signalling::Caller;
+use crate::socket::Sink;
 use crate::tls::Stream;
-use outbox::Sink;
-
-pub(crate) use outbox::Outbox;
-pub(crate) use rate::ConnectionRate;
+use rate::ConnectionRate;
 #[cfg(any(test, fuzzing))]
 pub use script::fuzz;
 
@@ -40,16 +37,41 @@ pub use script::fuzz;
 const CUT_OFF_BYTES: usize = 4 * 1024 * 1024;
 
 type Source = Either<OwnedReadHalf, ReadHalf<Box<TlsStream<TcpStream>>>>;
-type Reader = wire::Reader<Source>;
+type Reader = crate::socket::Reader<Source>;
+
+/// What accepting a connection needs; copies share it.
+#[derive(Clone)]
+pub(crate) struct Endpoint {
+    service: Arc<RoomService>,
+    connections: Arc<Mutex<ConnectionRate>>,
+}
+
+impl Endpoint {
+    pub fn new(service: Arc<RoomService>) -> Self {
+        Self {
+            service,
+            connections: Arc::default(),
+        }
+    }
+
+    /// Counts a connection of this address; where it exceeds the rate, for how long
+    /// none is accepted.
+    fn admit(&self, now: Instant, address: IpAddr) -> Result<(), Duration> {
+        let connections = self.connections.lock();
+        let mut connections = connections.unwrap_or_else(PoisonError::into_inner);
+        connections.admit(now, address)
+    }
+}
 
 /// Accepts a connection.
 pub(crate) async fn accept(
-    State(app): State<App>,
+    State(endpoint): State<Endpoint>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     mut request: Request,
 ) -> Response {
     let headers = request.headers();
-    let origin = origin(&app, peer, headers);
+    let service = Arc::clone(&endpoint.service);
+    let origin = origin(&service.config.trusted_proxies, peer, headers);
     let address = origin.address;
     let caller = Caller {
         origin,
@@ -60,16 +82,15 @@ pub(crate) async fn accept(
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         return answer;
     }
-    let limited = !origin.loopback || app.hub.config.limits.rates_on_loopback;
-    if limited && let Err(wait) = app.admit(Instant::now(), address) {
+    let limited = !origin.loopback || service.config.limits.rates_on_loopback;
+    if limited && let Err(wait) = endpoint.admit(Instant::now(), address) {
         let retry_after = [(header::RETRY_AFTER, (wait.as_secs() + 1).to_string())];
         return (StatusCode::TOO_MANY_REQUESTS, retry_after).into_response();
     }
     let upgraded = hyper::upgrade::on(&mut request);
-    let hub = Arc::clone(&app.hub);
-    let tasks = hub.tasks.clone();
+    let tasks = service.tasks.clone();
     // A task of its own, for the other one would never shrink.
-    app.hub.tasks.spawn(async move {
+    service.tasks.clone().spawn(async move {
         let Ok(upgraded) = upgraded.await else {
             return;
         };
@@ -79,11 +100,11 @@ pub(crate) async fn accept(
         };
         let (stream, sink) = halves(parts.io.into_inner());
         let reader = Reader::new(stream, &parts.read_buf, CUT_OFF_BYTES);
-        let socket_id = hub.next_socket();
+        let socket_id = service.next_socket();
         let span = tracing::info_span!("session", socket = socket_id.0);
         span.in_scope(|| tracing::debug!(%address, "connected"));
         tasks.spawn(
-            connection::run((reader, sink), socket_id, hub, caller, limited).instrument(span),
+            connection::run((reader, sink), socket_id, service, caller, limited).instrument(span),
         );
     });
     answer

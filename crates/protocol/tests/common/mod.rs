@@ -1,14 +1,15 @@
-//! What the snapshots of the messages share.
+//! Helpers shared by the snapshot tests.
 
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
-/// A payload as a sender writes it.
+/// Serialises a payload.
 pub fn raw(value: Value) -> Box<RawValue> {
     to_raw_value(&value).unwrap()
 }
 
-/// Compares with the snapshot, reads the message back, and writes it again.
+/// Compares a message with its snapshot, then checks that parsing and
+/// serialising it again yields the same JSON.
 macro_rules! check {
     ($name:literal, $type:ident, $message:expr) => {{
         let json = $message.to_json();

@@ -188,14 +188,14 @@ fn allowed(yes: bool) -> Result<(), Denied> {
     yes.then_some(()).ok_or(Denied::Forbidden)
 }
 
-trait Reach {
+trait GrantScope {
     /// Whether the token names this room.
     fn is_for(&self, names: &[String]) -> bool;
     /// Whether its bearer runs the service: `roomCreate`, and no one room.
     fn is_for_all_rooms(&self) -> bool;
 }
 
-impl Reach for VideoGrant {
+impl GrantScope for VideoGrant {
     fn is_for(&self, names: &[String]) -> bool {
         self.room.as_ref().is_some_and(|room| names.contains(room))
     }

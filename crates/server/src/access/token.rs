@@ -79,13 +79,13 @@ impl Keys {
     }
 
     /// Claims of nothing but who signs them and when, for so many seconds.
-    pub(crate) fn dated(&self, now: Timestamp, life: u64) -> Claims {
+    pub(crate) fn dated(&self, now: Timestamp, instance: u64) -> Claims {
         let now = seconds(now);
         Claims {
             iss: self.api_key.clone(),
             iat: Some(now),
             nbf: Some(now),
-            exp: now + life,
+            exp: now + instance,
             ..Claims::default()
         }
     }

@@ -15,7 +15,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::id::RoomKey;
 use crate::model::{Phase, Room};
 use crate::store::{Stay, Store};
-use crate::webhook::deliver::{client, reason};
+use crate::webhook::dispatcher::{http_client, reason};
 use crate::{AuthMode, ServerConfig};
 
 /// How long anything may take that is asked.
@@ -27,17 +27,17 @@ const SECRET_BYTES: usize = 32;
 type Finding = anyhow::Result<String>;
 
 /// The lines, and whether all is well.
-struct Chart {
-    all_well: bool,
+struct Report {
+    passed: bool,
 }
 
-impl Chart {
+impl Report {
     fn write(&mut self, what: &str, finding: Finding) {
         match finding {
             Ok(text) => println!("ok    {what}: {text}"),
             Err(error) => {
                 println!("FAIL  {what}: {error:#}");
-                self.all_well = false;
+                self.passed = false;
             }
         }
     }
@@ -48,7 +48,7 @@ impl Chart {
 }
 
 pub(super) async fn doctor(config: ServerConfig, asked: DoctorArgs) -> anyhow::Result<ExitCode> {
-    let mut chart = Chart { all_well: true };
+    let mut report = Report { passed: true };
     let remote = Remote::of(&config)?;
     let store = limited(open(&config.database)).await;
     let database = match &store {
@@ -56,31 +56,31 @@ pub(super) async fn doctor(config: ServerConfig, asked: DoctorArgs) -> anyhow::R
         Ok(Some(_)) => Ok(format!("{} answers", config.database)),
         Err(error) => Err(anyhow::anyhow!("{error:#}")),
     };
-    chart.write("database", database);
+    report.write("database", database);
     match &config.redis {
-        Some(url) => chart.write("redis", limited(redis_answers(url)).await),
+        Some(url) => report.write("redis", limited(redis_answers(url)).await),
         None => println!("ok    redis: none, so this node is alone"),
     }
-    keys(&config, &mut chart);
+    keys(&config, &mut report);
     let reached = limited(reach(&remote)).await;
     let clock = reached.as_ref().ok().copied();
-    chart.write("url", reached.map(|_| format!("{} answers", remote.url)));
+    report.write("url", reached.map(|_| format!("{} answers", remote.url)));
     if let Some(theirs) = clock {
-        chart.write("clock", compare(theirs));
+        report.write("clock", compare(theirs));
     }
     for url in &config.webhooks {
-        chart.write("webhook", limited(receiver(url)).await);
+        report.write("webhook", limited(receiver(url)).await);
     }
     match (asked.room, store) {
         (Some(name), Ok(Some(store))) => {
-            chart.write("room", limited(stored_room(&config, &store, &name)).await);
+            report.write("room", limited(stored_room(&config, &store, &name)).await);
         }
         (Some(name), Ok(None)) => {
-            chart.write("room", limited(running_room(&config, &remote, &name)).await);
+            report.write("room", limited(running_room(&config, &remote, &name)).await);
         }
         (Some(_), Err(_)) | (None, _) => {}
     }
-    Ok(if chart.all_well {
+    Ok(if report.passed {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -101,10 +101,10 @@ async fn redis_answers(url: &str) -> Finding {
 }
 
 /// Whether a token that is made is one that is taken.
-fn keys(config: &ServerConfig, chart: &mut Chart) {
+fn keys(config: &ServerConfig, report: &mut Report) {
     let Some(keys) = &config.keys else {
         let text = "none: tokens are neither made nor taken";
-        return chart.write("keys", Ok(text.to_owned()));
+        return report.write("keys", Ok(text.to_owned()));
     };
     let now = Clock::real();
     let claims = keys.claims("doctor", None, VideoGrant::default(), now);
@@ -112,13 +112,13 @@ fn keys(config: &ServerConfig, chart: &mut Chart) {
         .sign(&claims)
         .and_then(|token| keys.verify(&token, now));
     let text = format!("{} signs tokens that this service takes", keys.api_key());
-    chart.write("keys", taken.map(|_| text).map_err(Into::into));
+    report.write("keys", taken.map(|_| text).map_err(Into::into));
     if keys.secret().len() < SECRET_BYTES {
         let text = format!("the secret is shorter than {SECRET_BYTES} bytes: it may be guessed");
-        chart.warn("keys", &text);
+        report.warn("keys", &text);
     }
     if config.auth == AuthMode::Open {
-        chart.warn(
+        report.warn(
             "keys",
             "--auth open: tokens are taken, and nobody needs one",
         );
@@ -163,7 +163,7 @@ fn compare(theirs: Option<Timestamp>) -> Finding {
 
 /// Whether there is someone at all: what it answers is the business of `webhook-test`.
 async fn receiver(url: &str) -> Finding {
-    let answer = client()?.get(url).send().await;
+    let answer = http_client()?.get(url).send().await;
     let answer =
         answer.map_err(|error| anyhow::anyhow!("{url} cannot be reached: {}", reason(&error)))?;
     Ok(format!(
@@ -198,13 +198,13 @@ fn judge(config: &ServerConfig, room: &Room, present: usize) -> Finding {
         Phase::Pending => bail!("{code} opens at {}", room.opens_at.rfc3339()),
         Phase::Open => {}
     }
-    let life = match &room.incarnation {
-        Some(life) => format!(
+    let instance = match &room.instance {
+        Some(instance) => format!(
             "it lives as {} since {}",
-            life.sid,
-            life.started_at.rfc3339()
+            instance.sid,
+            instance.started_at.rfc3339()
         ),
-        None if config.auto_create => "the first to join begins its life".to_owned(),
+        None if config.auto_create => "the first to join begins its instance".to_owned(),
         None => bail!("{code} waits for its host's token: --auto-create is off"),
     };
     let most = match room.max_participants {
@@ -212,7 +212,7 @@ fn judge(config: &ServerConfig, room: &Room, present: usize) -> Finding {
         most => format!(" of {most}"),
     };
     Ok(format!(
-        "{code} is open, {life}, and {present}{most} are inside"
+        "{code} is open, {instance}, and {present}{most} are inside"
     ))
 }
 

@@ -7,7 +7,7 @@ use visavis_protocol::token::VideoGrant;
 
 use crate::ServerConfig;
 use crate::clock::Clock;
-use crate::webhook::deliver::{client, reason};
+use crate::webhook::dispatcher::{http_client, reason};
 
 /// The running server.
 pub(super) struct Remote {
@@ -42,7 +42,7 @@ impl Remote {
             .map(|keys| keys.sign(&keys.claims("visavis-server", None, grant, Clock::real())));
         Ok(Self {
             url,
-            client: client()?,
+            client: http_client()?,
             token: token.transpose()?,
         })
     }

@@ -6,16 +6,16 @@ use anyhow::{Context, ensure};
 
 use crate::ServerConfig;
 use crate::clock::Clock;
-use crate::hub::test_event;
-use crate::webhook::deliver::Post;
+use crate::rooms::test_event;
+use crate::webhook::dispatcher::WebhookClient;
 
 pub(super) async fn webhook_test(config: ServerConfig) -> anyhow::Result<ExitCode> {
     ensure!(!config.webhooks.is_empty(), "there is no --webhook to test");
     let keys = config
         .keys
         .context("webhooks are signed with --api-key and --api-secret")?;
-    let post = Post::new(keys)?;
-    let mut all_well = true;
+    let post = WebhookClient::new(keys)?;
+    let mut passed = true;
     for url in &config.webhooks {
         let now = Clock::real();
         let event = test_event(now)?;
@@ -30,9 +30,9 @@ pub(super) async fn webhook_test(config: ServerConfig) -> anyhow::Result<ExitCod
             "{url}: {verdict}: {answer} in {elapsed} ms, event {}",
             event.id
         );
-        all_well &= answer.is_taken();
+        passed &= answer.is_taken();
     }
-    Ok(if all_well {
+    Ok(if passed {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::App;
+use super::app::App;
 use super::problem::{ACCESS_DENIED, Problem};
-use super::who::Who;
+use super::requester::Requester;
 use crate::lifecycle::booking::number_or_text;
 
 /// The user whom a request is for.
@@ -20,7 +20,7 @@ pub(super) struct Actor {
 impl Actor {
     /// Others than those who operate the service are who they are, whomever they
     /// name.
-    pub fn of(app: &App, who: &Who, named: Option<GivenId>) -> Result<Self, Problem> {
+    pub fn of(app: &App, who: &Requester, named: Option<GivenId>) -> Result<Self, Problem> {
         let own = who.identity();
         match who.operates(app) {
             Ok(()) => Ok(Self {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
-use super::App;
+use super::app::App;
 use super::problem::{self, Problem};
 
 /// The longest body.

@@ -1,7 +1,7 @@
 //! The stream of events: `GET /api/v1/events?uri=…`, Server-Sent Events (HTML
 //! standard, section 9.2).
 
-mod log;
+mod reader;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use serde_json::value::RawValue;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
-use self::log::Reader;
-use super::App;
-use super::address::{Asked, BothForms};
+use self::reader::Reader;
+use super::app::App;
+use super::extract::{BothForms, Query};
 use super::problem::{self, Problem};
-use super::who::Who;
+use super::requester::Requester;
 use crate::model::{Event, Topic};
 
 /// A comment goes out this often, so that nobody on the way takes a quiet
@@ -36,7 +36,7 @@ pub(super) fn routes() -> Router<App> {
 #[derive(OpenApi)]
 #[openapi(
     paths(listen),
-    components(schemas(Told)),
+    components(schemas(Outgoing)),
     tags((name = "events", description = "What happens, as it happens"))
 )]
 pub(super) struct Api;
@@ -51,7 +51,7 @@ struct Listening {
 
 /// What `data:` says.
 #[derive(Serialize, ToSchema)]
-struct Told {
+struct Outgoing {
     uri: String,
     label: &'static str,
     #[schema(value_type = Object)]
@@ -77,12 +77,12 @@ struct Told {
 )]
 async fn listen(
     State(app): State<App>,
-    who: Who,
+    who: Requester,
     headers: HeaderMap,
-    Asked(Listening { uri }): Asked<Listening>,
+    Query(Listening { uri }): Query<Listening>,
 ) -> Result<Sse<impl Stream<Item = Result<Sent, Infallible>>>, Problem> {
     let topic = topic(&app, &who, &uri).await?;
-    let place = Arc::clone(&app.listeners).try_acquire_owned();
+    let place = Arc::clone(&app.event_streams).try_acquire_owned();
     let place = place.map_err(|_| {
         Problem::new(
             problem::CAPACITY_EXCEEDED,
@@ -92,15 +92,15 @@ async fn listen(
     let last = headers.get("last-event-id").map(|id| id.as_bytes());
     let last = last.filter(|id| !id.is_empty());
     let reader = match last.map(String::from_utf8_lossy) {
-        Some(id) => Reader::after(Arc::clone(&app.hub), topic, &id).await?,
-        None => Reader::new(Arc::clone(&app.hub), topic).await?,
+        Some(id) => Reader::after(Arc::clone(&app.service), topic, &id).await?,
+        None => Reader::new(Arc::clone(&app.service), topic).await?,
     };
     let heartbeat = KeepAlive::new().interval(HEARTBEAT).text("still here");
     Ok(Sse::new(tell(reader, place)).keep_alive(heartbeat))
 }
 
 /// The topic's own name, where this one may listen to it.
-async fn topic(app: &App, who: &Who, uri: &str) -> Result<String, Problem> {
+async fn topic(app: &App, who: &Requester, uri: &str) -> Result<String, Problem> {
     let parts: Vec<&str> = uri.trim_start_matches('/').split('/').collect();
     match parts[..] {
         ["audiences", audience, "events"] if is_plain(audience) => {
@@ -138,7 +138,7 @@ fn tell(
 
 fn sent(event: Event) -> Option<Sent> {
     let label = event.label.as_str();
-    let told = Told {
+    let told = Outgoing {
         uri: event.uri,
         label,
         payload: RawValue::from_string(event.payload).ok()?,

@@ -14,10 +14,10 @@ use utoipa::openapi::{
     Components, Content, ContentBuilder, OpenApi as Document, Ref, RefOr, ResponseBuilder,
 };
 
-use super::App;
-use super::address::BothForms;
+use super::app::App;
+use super::extract::BothForms;
 use super::problem::Problem;
-use super::{events, inbound, operate, rooms, s0, s1, s2, system, twirp, validate};
+use super::{events, operate, rooms, s0, s1, s2, system, twirp, validate, webhooks};
 
 pub(super) fn routes() -> Router<App> {
     Router::new().both("/openapi.json", get(show))
@@ -44,7 +44,7 @@ fn document() -> Document {
         s0::Api::openapi(),
         s1::Api::openapi(),
         s2::Api::openapi(),
-        inbound::Api::openapi(),
+        webhooks::Api::openapi(),
         events::Api::openapi(),
         system::Api::openapi(),
         validate::Api::openapi(),

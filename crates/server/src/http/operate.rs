@@ -15,10 +15,11 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use utoipa::OpenApi;
 
-use super::App;
-use super::address::{BothForms, Place};
+use super::app::App;
+use super::extract::{BothForms, Path};
 use super::problem::{NOT_FOUND, Problem};
-use super::who::{Who, origin};
+use super::requester::Requester;
+use crate::access::headers::origin;
 use crate::clock::Timestamp;
 use crate::config::Discovery;
 use crate::metrics;
@@ -63,10 +64,10 @@ pub(super) struct Api;
 )]
 async fn ready(State(app): State<App>) -> Response {
     let no = |why: &'static str| (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
-    if app.hub.leaving.is_cancelled() {
+    if app.service.leaving.is_cancelled() {
         return no("stopping\n");
     }
-    match timeout(READY_LIMIT, app.hub.store.check()).await {
+    match timeout(READY_LIMIT, app.service.store.check()).await {
         Ok(Ok(())) => return with_redis(&app).await.into_response(),
         Ok(Err(error)) => {
             let error = &error as &dyn std::error::Error;
@@ -79,7 +80,7 @@ async fn ready(State(app): State<App>) -> Response {
 
 /// Without Redis it is slower, but serves: clients may be sent here all the same.
 async fn with_redis(app: &App) -> &'static str {
-    let Some(cluster) = &app.hub.cluster else {
+    let Some(cluster) = &app.service.cluster else {
         return "ready\n";
     };
     match timeout(READY_LIMIT, cluster.check()).await {
@@ -102,7 +103,17 @@ async fn with_redis(app: &App) -> &'static str {
     ))
 )]
 async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
-    let page = metrics::scrape(&app.hub).await;
+    let page = {
+        let service = &app.service;
+        metrics::scrape(
+            &service.metrics,
+            &service.store,
+            &service.node,
+            service.active_count(),
+            service.clock.now(),
+        )
+        .await
+    };
     let page = page.map_err(|_| Problem::internal())?;
     Ok(([(header::CONTENT_TYPE, METRICS_TEXT)], page).into_response())
 }
@@ -116,7 +127,7 @@ async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     responses((status = 200, description = "The settings", body = Value))
 )]
 async fn settings(State(app): State<App>) -> Json<Value> {
-    let config = &app.hub.config;
+    let config = &app.service.config;
     let kinds = [
         RoomKind::Individual,
         RoomKind::Group,
@@ -159,13 +170,13 @@ async fn settings(State(app): State<App>) -> Json<Value> {
 )]
 async fn report(
     State(app): State<App>,
-    Place(id): Place<String>,
-    who: Who,
+    Path(id): Path<String>,
+    who: Requester,
 ) -> Result<Json<Value>, Problem> {
     let room = app.administrated(&who, &id).await?;
-    let stays = app.hub.store.participants(room.uid, Stay::Any).await?;
-    let figures = app.hub.store.room_figures(room.uid).await?;
-    let now = app.hub.clock.now();
+    let stays = app.service.store.participants(room.uid, Stay::Any).await?;
+    let figures = app.service.store.room_figures(room.uid).await?;
+    let now = app.service.clock.now();
     // Whoever came was there, if only for a moment.
     let left = |stay: &crate::model::Participant| {
         let left = stay.left_at.unwrap_or(now);
@@ -211,15 +222,16 @@ async fn deliveries(
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
     for_developers(&app, peer, &headers)?;
-    let queued = app.hub.store.queued_webhooks().await?;
+    let queued = app.service.store.queued_webhooks().await?;
     Ok(Json(
-        json!({"queued": queued, "attempts": app.hub.attempts.all()}),
+        json!({"queued": queued, "attempts": app.attempts.all()}),
     ))
 }
 
 /// Only with `--dev`, and for one who comes straight from this machine.
 fn for_developers(app: &App, peer: SocketAddr, headers: &HeaderMap) -> Result<(), Problem> {
-    if app.hub.config.dev && origin(app, peer, headers).loopback {
+    if app.service.config.dev && origin(&app.service.config.trusted_proxies, peer, headers).loopback
+    {
         return Ok(());
     }
     let why = "the server shows this with --dev, to peers on its own machine";

@@ -8,8 +8,8 @@ use visavis_protocol::ErrorCode;
 
 use crate::access::principal::{AccessError, Denied};
 use crate::access::token::TokenError;
-use crate::hub::ChangeError;
 use crate::refusal::Refusal;
+use crate::rooms::ChangeError;
 use crate::store::StoreError;
 
 /// An error, as a client of the REST interface sees it.

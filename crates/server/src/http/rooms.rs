@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
-use super::App;
-use super::address::{BothForms, Place};
+use super::app::App;
 use super::body::{Body, MaybeBody, said};
+use super::extract::{BothForms, Path};
 use super::problem::Problem;
-use super::who::Who;
+use super::requester::Requester;
 use crate::model::{EndReason, Phase, Room};
 use crate::refusal::room_name;
 use crate::render;
@@ -76,17 +76,17 @@ pub(super) struct Created {
 )]
 async fn create(
     State(app): State<App>,
-    who: Who,
+    who: Requester,
     MaybeBody(said): MaybeBody<Said>,
 ) -> Result<(StatusCode, Json<Created>), Problem> {
     who.creates(&app)?;
     let mut draft = Room {
         host: who.principal.account(),
         max_participants: DEFAULT_MAX_PARTICIPANTS,
-        ..Room::draft(app.hub.clock.now())
+        ..Room::draft(app.service.clock.now())
     };
     said.write_on(&mut draft)?;
-    let room = app.hub.create(draft).await?;
+    let room = app.service.create(draft).await?;
     let created = Created { room_id: room.code };
     Ok((StatusCode::CREATED, Json(created)))
 }
@@ -101,11 +101,11 @@ async fn create(
 )]
 async fn show(
     State(app): State<App>,
-    _: Who,
-    Place(id): Place<String>,
+    _: Requester,
+    Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let room = find(&app, &id).await?;
-    Ok(Json(render::room::s4(&room, app.hub.clock.now())))
+    Ok(Json(render::room::s4(&room, app.service.clock.now())))
 }
 
 /// Changes a room's name or limit. Nobody who is inside is sent out.
@@ -119,13 +119,16 @@ async fn show(
 )]
 async fn change(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
+    who: Requester,
+    Path(id): Path<String>,
     Body(said): Body<Said>,
 ) -> Result<Json<Value>, Problem> {
     let room = own(&app, &who, &id).await?;
-    let room = app.hub.change(room.uid, |room| said.write_on(room)).await?;
-    Ok(Json(render::room::s4(&room, app.hub.clock.now())))
+    let room = app
+        .service
+        .change(room.uid, |room| said.write_on(room))
+        .await?;
+    Ok(Json(render::room::s4(&room, app.service.clock.now())))
 }
 
 /// Deletes a room: whoever is inside has left, and it is found no more.
@@ -138,24 +141,24 @@ async fn change(
 )]
 async fn delete(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
+    who: Requester,
+    Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let room = own(&app, &who, &id).await?;
-    app.hub.end(room.uid, EndReason::Deleted).await?;
+    app.service.end(room.uid, EndReason::Deleted).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// A room that is not over; one that is is not there any more.
 async fn find(app: &App, id: &str) -> Result<Room, Problem> {
-    let room = app.hub.look_up(id).await?;
-    let now = app.hub.clock.now();
+    let room = app.service.look_up(id).await?;
+    let now = app.service.clock.now();
     let room = room.filter(|room| matches!(room.phase(now), Phase::Pending | Phase::Open));
     room.ok_or_else(Problem::room_not_found)
 }
 
 /// The same, where the asker administrates it.
-async fn own(app: &App, who: &Who, id: &str) -> Result<Room, Problem> {
+async fn own(app: &App, who: &Requester, id: &str) -> Result<Room, Problem> {
     let room = find(app, id).await?;
     who.administrates(app, &room)?;
     Ok(room)

@@ -1,8 +1,8 @@
 //! S0's dialect: rooms with a time window and a backend, their media (rtcs) and
 //! those who are inside (agents).
 
+mod request;
 mod rtcs;
-mod said;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,13 +13,13 @@ use serde_json::Value;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 use uuid::Uuid;
 
-use self::said::{NewRoom, RoomChange};
-use super::App;
-use super::address::{Asked, BothForms, Place};
+use self::request::{NewRoom, RoomChange};
+use super::app::App;
 use super::body::Body;
+use super::extract::{BothForms, Path, Query};
 use super::problem::Problem;
+use super::requester::Requester;
 use super::s2::{self, NewBookedRoom};
-use super::who::Who;
 use crate::model::{EndReason, Participant, Room};
 use crate::render;
 use crate::render::room::FullRoom;
@@ -80,7 +80,7 @@ impl AnyRoom {
 )]
 async fn create(
     State(app): State<App>,
-    who: Who,
+    who: Requester,
     Body(body): Body<Value>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     who.creates(&app)?;
@@ -88,12 +88,12 @@ async fn create(
         AnyRoom::Booked(said) => return s2::create_room(&app, &who, said).await,
         AnyRoom::Timed(said) => said,
     };
-    let now = app.hub.clock.now();
+    let now = app.service.clock.now();
     let draft = Room {
         host: who.principal.account(),
         ..said.draft(now)?
     };
-    let room = app.hub.create(draft).await?;
+    let room = app.service.create(draft).await?;
     Ok((StatusCode::CREATED, Json(render::room::full(&room, 0, now))))
 }
 
@@ -107,8 +107,8 @@ async fn create(
 )]
 async fn show(
     State(app): State<App>,
-    _: Who,
-    Place(id): Place<String>,
+    _: Requester,
+    Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let room = app.room(&id).await?;
     Ok(Json(app.shown(&room).await?))
@@ -128,13 +128,15 @@ async fn show(
 )]
 async fn change(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
+    who: Requester,
+    Path(id): Path<String>,
     Body(said): Body<RoomChange>,
 ) -> Result<Json<Value>, Problem> {
     let room = app.administrated(&who, &id).await?;
-    let now = app.hub.clock.now();
-    let changed = app.hub.change(room.uid, |room| said.write_on(room, now));
+    let now = app.service.clock.now();
+    let changed = app
+        .service
+        .change(room.uid, |room| said.write_on(room, now));
     Ok(Json(app.shown(&changed.await?).await?))
 }
 
@@ -148,11 +150,11 @@ async fn change(
 )]
 async fn delete(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
+    who: Requester,
+    Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let room = app.administrated(&who, &id).await?;
-    app.hub.end(room.uid, EndReason::Deleted).await?;
+    app.service.end(room.uid, EndReason::Deleted).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -167,12 +169,12 @@ async fn delete(
 )]
 async fn close(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
+    who: Requester,
+    Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let mut room = app.administrated(&who, &id).await?;
     if room.closed.is_none() {
-        let ended = app.hub.end(room.uid, EndReason::Ended).await?;
+        let ended = app.service.end(room.uid, EndReason::Ended).await?;
         room = ended.ok_or_else(Problem::room_not_found)?;
     }
     Ok(Json(app.shown(&room).await?))
@@ -232,15 +234,15 @@ impl From<Participant> for Agent {
 )]
 async fn agents(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
-    Asked(page): Asked<Page>,
+    who: Requester,
+    Path(id): Path<String>,
+    Query(page): Query<Page>,
 ) -> Result<Json<Vec<Agent>>, Problem> {
     if !(1..=LARGEST_PAGE).contains(&page.limit) {
         return Err(Problem::invalid_payload("a limit is 1 to 100"));
     }
     let room = app.administrated(&who, &id).await?;
-    let inside = app.hub.inside(room.uid).await?;
+    let inside = app.service.inside(room.uid).await?;
     let shown = inside.into_iter().skip(page.offset).take(page.limit);
     Ok(Json(shown.map(Agent::from).collect()))
 }

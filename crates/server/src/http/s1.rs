@@ -8,11 +8,11 @@ use axum::Router;
 use axum::routing::{get, post};
 use utoipa::OpenApi;
 
-use super::App;
-use super::address::BothForms;
+use super::app::App;
+use super::extract::BothForms;
 use super::problem::{ILLEGAL_TRANSITION, NOT_FOUND, NOT_IMPLEMENTED, Problem, SESSION_EXISTS};
 use crate::egress::EgressError;
-use crate::hub::SessionError;
+use crate::rooms::SessionError;
 
 pub(super) fn routes() -> Router<App> {
     let channel = get(channels::show)

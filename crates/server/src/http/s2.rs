@@ -8,13 +8,13 @@ use axum::Router;
 use axum::routing::{get, post};
 use utoipa::OpenApi;
 
-use super::App;
-use super::address::BothForms;
+use super::app::App;
+use super::extract::BothForms;
 use super::problem::{CONFLICT, ILLEGAL_TRANSITION, NOT_FOUND, Problem};
-use crate::hub::BookingError;
 use crate::lifecycle::booking::BookedParticipant;
 use crate::model::RoomKind;
 use crate::refusal::person_name;
+use crate::rooms::BookingError;
 pub(super) use rooms::{NewBookedRoom, create as create_room};
 
 /// The longest address (RFC 5321, section 4.5.3.1.3).

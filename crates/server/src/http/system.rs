@@ -9,11 +9,11 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use utoipa::{OpenApi, ToSchema};
 
-use super::App;
-use super::address::BothForms;
+use super::app::App;
 use super::body::Body;
+use super::extract::BothForms;
 use super::problem::{NOT_FOUND, Problem};
-use super::who::Who;
+use super::requester::Requester;
 
 /// The most that a manual clock moves at once: ten years.
 const LONGEST_ADVANCE: u32 = 10 * 366 * 24 * 3_600;
@@ -52,9 +52,9 @@ async fn healthz() -> &'static str {
     tag = "system",
     responses((status = 204, description = "It is done"))
 )]
-async fn vacuum(State(app): State<App>, who: Who) -> Result<StatusCode, Problem> {
+async fn vacuum(State(app): State<App>, who: Requester) -> Result<StatusCode, Problem> {
     who.operates(&app)?;
-    app.hub.vacuum().await?;
+    app.service.vacuum().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -83,13 +83,15 @@ async fn advance(
     State(app): State<App>,
     Body(Advance { seconds }): Body<Advance>,
 ) -> Result<StatusCode, Problem> {
-    if !app.hub.clock.is_manual() {
+    if !app.service.clock.is_manual() {
         return Err(Problem::new(NOT_FOUND, "this clock is not manual"));
     }
     if seconds > LONGEST_ADVANCE {
         return Err(Problem::invalid_payload("that is more than ten years"));
     }
-    app.hub.clock.advance(Duration::from_secs(seconds.into()));
-    app.hub.tend().await?;
+    app.service
+        .clock
+        .advance(Duration::from_secs(seconds.into()));
+    app.service.run_due().await?;
     Ok(StatusCode::NO_CONTENT)
 }

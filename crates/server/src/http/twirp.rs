@@ -16,9 +16,9 @@ use axum::response::Response;
 use axum::routing::any;
 use visavis_protocol::token::VideoGrant;
 
-use super::App;
-use super::address::BothForms;
-use super::who::Who;
+use super::app::App;
+use super::extract::BothForms;
+use super::requester::Requester;
 use crate::access::principal::{Denied, Principal, RoomFacts, may_administrate};
 use crate::model::{Phase, Room};
 pub(super) use describe::document;
@@ -46,7 +46,7 @@ pub(super) fn routes() -> Router<App> {
 /// One who calls.
 struct Caller<'a> {
     app: &'a App,
-    who: Who,
+    who: Requester,
 }
 
 async fn call(
@@ -63,7 +63,7 @@ async fn call(
     }
     let (mut parts, body) = request.into_parts();
     let wire = Wire::of(&parts.headers)?;
-    let who = Who::from_request_parts(&mut parts, &app).await?;
+    let who = Requester::from_request_parts(&mut parts, &app).await?;
     let caller = Caller { app: &app, who };
     let body = to_bytes(body, MAX_BODY).await.map_err(|_| {
         let why = format!("the request is not all there, or has more than {MAX_BODY} bytes");
@@ -104,13 +104,13 @@ impl Caller<'_> {
     /// A room that is not over, whose administrator this one is. Who is not
     /// does not learn whether there is one.
     async fn room(&self, name: &str) -> Result<Room, TwirpError> {
-        let found = self.app.hub.look_up(name).await?;
+        let found = self.app.service.look_up(name).await?;
         let Some(room) = found.filter(|room| self.is_there(room)) else {
             let facts = RoomFacts {
                 names: vec![name.to_owned()],
                 host: None,
             };
-            let admins = &self.app.hub.config.admins;
+            let admins = &self.app.service.config.admins;
             may_administrate(&self.who.principal, &facts, admins)?;
             return Err(TwirpError::room_not_found());
         };
@@ -119,7 +119,7 @@ impl Caller<'_> {
     }
 
     fn is_there(&self, room: &Room) -> bool {
-        let phase = room.phase(self.app.hub.clock.now());
+        let phase = room.phase(self.app.service.clock.now());
         matches!(phase, Phase::Open | Phase::Pending)
     }
 }

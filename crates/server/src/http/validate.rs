@@ -4,10 +4,10 @@ use axum::Router;
 use axum::routing::get;
 use utoipa::OpenApi;
 
-use super::App;
-use super::address::BothForms;
+use super::app::App;
+use super::extract::BothForms;
 use super::problem::{AUTHENTICATION_FAILED, Problem};
-use super::who::Who;
+use super::requester::Requester;
 use crate::access::principal::Principal;
 
 pub(super) fn routes() -> Router<App> {
@@ -26,7 +26,7 @@ pub(super) struct Api;
     tag = "livekit",
     responses((status = 200, description = "It does", body = String, content_type = "text/plain"))
 )]
-async fn validate(who: Who) -> Result<&'static str, Problem> {
+async fn validate(who: Requester) -> Result<&'static str, Problem> {
     let Principal::Token(claims) = &who.principal else {
         let why = "say who you are: a token is needed, in the header Authorization";
         return Err(Problem::new(AUTHENTICATION_FAILED, why));

@@ -7,9 +7,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::Metrics;
 use crate::clock::Timestamp;
-use crate::hub::Hub;
-use crate::store::{self, SessionFigures, StoreError};
+use crate::store::{self, SessionStatistics, Store, StoreError};
 
 type SessionLabels = [(&'static str, String); 2];
 
@@ -17,7 +17,7 @@ type SessionLabels = [(&'static str, String); 2];
 #[derive(Debug, Default)]
 pub(super) struct Gauges {
     rooms: Gauge,
-    rooms_awake: Gauge,
+    rooms_active: Gauge,
     participants: Gauge,
     webhooks_queued: Gauge,
     store_errors: Gauge,
@@ -46,18 +46,18 @@ impl Gauges {
         for (name, help, gauge) in [
             ("rooms", "Stored rooms that are not over", &all.rooms),
             (
-                "rooms_awake",
-                "Rooms with a task on this node",
-                &all.rooms_awake,
+                "rooms_active",
+                "Rooms active on this node",
+                &all.rooms_active,
             ),
             (
                 "participants",
-                "Who is inside by this node",
+                "Participants connected to this node",
                 &all.participants,
             ),
             (
                 "webhooks_queued",
-                "Webhooks on their way",
+                "Webhooks that wait for delivery",
                 &all.webhooks_queued,
             ),
             (
@@ -76,34 +76,36 @@ impl Gauges {
         for (name, help, family) in [
             (
                 "session_participants",
-                "Who is inside a session's room",
+                "Participants in a session's room",
                 participants,
             ),
             (
                 "session_joins",
-                "Who came in since the session was made",
+                "Joins since the session was created",
                 joins,
             ),
-            ("session_seconds", "Since the session was made", seconds),
+            (
+                "session_seconds",
+                "Seconds since the session was created",
+                seconds,
+            ),
         ] {
             ours.register(name, help, family.clone());
         }
         all
     }
 
-    async fn look(&self, hub: &Hub) -> Result<(), StoreError> {
-        self.rooms.set(hub.store.stored_rooms().await?);
-        self.participants
-            .set(hub.store.present_at(&hub.node).await?);
-        self.webhooks_queued.set(hub.store.queued_webhooks().await?);
-        let sessions = hub.store.session_figures().await?;
-        self.sessions.set(&sessions, hub.clock.now());
+    async fn read(&self, store: &Store, node: &str, now: Timestamp) -> Result<(), StoreError> {
+        self.rooms.set(store.stored_rooms().await?);
+        self.participants.set(store.present_at(node).await?);
+        self.webhooks_queued.set(store.queued_webhooks().await?);
+        self.sessions.set(&store.session_figures().await?, now);
         Ok(())
     }
 }
 
 impl Sessions {
-    fn set(&self, sessions: &[SessionFigures], now: Timestamp) {
+    fn set(&self, sessions: &[SessionStatistics], now: Timestamp) {
         for family in [&self.participants, &self.joins, &self.seconds] {
             // Those that are over would stay for ever.
             family.clear();
@@ -124,25 +126,28 @@ impl Sessions {
     }
 }
 
-/// The page that Prometheus reads. What the database does not tell now stays as
-/// it was when it last did.
-pub(crate) async fn scrape(hub: &Hub) -> Result<String, fmt::Error> {
-    let gauges = &hub.metrics.scraped;
-    if let Err(error) = gauges.look(hub).await {
+/// The page that Prometheus reads. Where the database does not answer, its figures
+/// stay what they were.
+pub(crate) async fn scrape(
+    metrics: &Metrics,
+    store: &Store,
+    node: &str,
+    active_rooms: usize,
+    now: Timestamp,
+) -> Result<String, fmt::Error> {
+    let gauges = &metrics.scraped;
+    if let Err(error) = gauges.read(store, node, now).await {
         let error = &error as &dyn std::error::Error;
-        tracing::warn!(error, "the database tells no figures");
+        tracing::warn!(error, "the database's figures cannot be read");
     }
-    gauges
-        .rooms_awake
-        .set(i64::try_from(hub.awake()).unwrap_or(i64::MAX));
-    gauges
-        .store_errors
-        .set(i64::try_from(store::failures()).unwrap_or(i64::MAX));
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    gauges.rooms_active.set(number(active_rooms as u64));
+    gauges.store_errors.set(number(store::failures()));
     if let Some(bytes) = resident_memory() {
         gauges.memory.set(bytes);
     }
     let mut page = String::new();
-    encode(&mut page, &hub.metrics.registry)?;
+    encode(&mut page, &metrics.registry)?;
     Ok(page)
 }
 

@@ -48,7 +48,7 @@ impl Room {
             visited: false,
             empty_since: None,
             host_left_at: None,
-            incarnation: None,
+            instance: None,
             closed: None,
             deleted_at: None,
             version: 0,

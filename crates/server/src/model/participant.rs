@@ -7,6 +7,9 @@ use visavis_protocol::{Features, Grants, Role, Track};
 
 use crate::clock::Timestamp;
 
+/// The node of participants that a LiveKit server reports: no node of ours has them.
+pub(crate) const LIVEKIT_NODE: &str = "livekit";
+
 /// One stay, from joining to leaving.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -16,7 +19,7 @@ pub struct Participant {
     /// The room.
     pub room: Uuid,
     /// The room's life that it belongs to.
-    pub incarnation: String,
+    pub instance: String,
     /// The client id on the wire.
     pub client: Uuid,
     /// Who it is: a token's `sub`, a user's id, or else the client id.

@@ -83,7 +83,7 @@ pub struct Room {
     /// Since its host left, where that closes it.
     pub host_left_at: Option<Timestamp>,
     /// Its present life.
-    pub incarnation: Option<Incarnation>,
+    pub instance: Option<RoomInstance>,
     /// That and why it was closed.
     pub closed: Option<Closing>,
     /// When it was deleted; from then on it is not found.
@@ -132,7 +132,7 @@ pub enum OnHostLeave {
 /// end: `room_started` to `room_finished`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Incarnation {
+pub struct RoomInstance {
     /// `RM_` and twelve characters.
     pub sid: String,
     /// When it began.
@@ -223,7 +223,7 @@ impl Room {
     /// Whether a LiveKit server would know it: it lives, or was made there by
     /// name.
     pub fn is_rtc(&self) -> bool {
-        self.incarnation.is_some() || (self.link.is_none() && self.rtc_name != self.ro)
+        self.instance.is_some() || (self.link.is_none() && self.rtc_name != self.ro)
     }
 
     /// A room whose end takes it away: emptied out, it is found no more. Those

@@ -13,9 +13,11 @@ use crate::model::{EventLabel, Participant, ParticipantKind, Room};
 
 /// A room, with how many are inside.
 pub fn room(room: &Room, present: u32) -> RoomProto {
-    let life = room.incarnation.as_ref();
+    let instance = room.instance.as_ref();
     RoomProto {
-        sid: life.map(|life| life.sid.clone()).unwrap_or_default(),
+        sid: instance
+            .map(|instance| instance.sid.clone())
+            .unwrap_or_default(),
         name: room.rtc_name.clone(),
         empty_timeout: room.empty_timeout.map_or(0, seconds),
         departure_timeout: seconds(room.departure_timeout),

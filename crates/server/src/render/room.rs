@@ -103,7 +103,7 @@ pub fn full(room: &Room, present: u32, now: Timestamp) -> Value {
         room_id: &room.ro,
         name: &room.rtc_name,
         title: &room.name,
-        sid: room.incarnation.as_ref().map(|life| life.sid.as_str()),
+        sid: room.instance.as_ref().map(|instance| instance.sid.as_str()),
         room_type: room.kind,
         status: status(room, present, now),
         max_participants: room.max_participants,

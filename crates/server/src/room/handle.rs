@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Notify, mpsc, oneshot};
 use uuid::Uuid;
 use visavis_protocol::{Envelope, TrackSource};
 
-use super::news::News;
-use super::state::{Amendment, Entry, Resumer, Saying, Speaker};
-use crate::hub::{Admitted, Applicant};
+use super::applicant::{Admitted, Applicant};
+use super::state::{Entry, MemberRequest, Resumer, Sender};
+use crate::cluster::ClusterMessage;
 use crate::id::{ClientId, RoomKey};
-use crate::model::{EndReason, Room};
+use crate::model::{EndReason, ParticipantUpdate, Room};
 use crate::refusal::Refusal;
-use crate::ws::Outbox;
+use crate::socket::Outbox;
 
 /// Talks to a room's task.
 #[derive(Clone)]
@@ -23,15 +24,17 @@ struct Address {
     uid: Uuid,
     names: Vec<String>,
     inputs: mpsc::Sender<Box<Input>>,
+    /// The inbox was full: the task reads the rows.
+    missed: Arc<Notify>,
 }
 
 /// The room is not alive any more: it is over, or sleeps.
 #[derive(Debug)]
-pub(crate) struct Asleep;
+pub(crate) struct RoomInactive;
 
 /// Where someone is, as a room sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Presence {
     Inside,
     Waiting,
     Outside,
@@ -45,27 +48,27 @@ pub(super) enum Input {
     Join(Applicant, Entry, Outbox, Reply<()>),
     Enter(Box<Admitted>, Entry, Outbox),
     Resume(Resumer, Outbox, Reply<ClientId>),
-    Say(Speaker, Envelope, Saying),
-    Leave(Speaker),
-    Gone { speaker: Speaker, broken: bool },
+    Request(Sender, Envelope, MemberRequest),
+    Leave(Sender),
+    Gone { sender: Sender, broken: bool },
     InCall(oneshot::Sender<bool>),
-    Find(ClientId, oneshot::Sender<Place>),
+    Find(ClientId, oneshot::Sender<Presence>),
     Remove(ClientId, oneshot::Sender<bool>),
     Mute(ClientId, TrackSource, oneshot::Sender<bool>),
-    News(News),
-    CatchUp,
-    Amend(ClientId, Amendment, oneshot::Sender<bool>),
-    Post(Box<RawValue>, Option<ClientId>, Reply<()>),
+    ClusterMessage(ClusterMessage),
+    Update(ClientId, ParticipantUpdate, oneshot::Sender<bool>),
+    ServerChat(Box<RawValue>, Option<ClientId>, Reply<()>),
     Changed(Room),
     Over(Room, EndReason),
 }
 
 impl RoomHandle {
-    pub(super) fn new(room: &Room, inputs: mpsc::Sender<Box<Input>>) -> Self {
+    pub(super) fn new(room: &Room, inputs: mpsc::Sender<Box<Input>>, missed: Arc<Notify>) -> Self {
         Self(Arc::new(Address {
             uid: room.uid,
             names: room.names(),
             inputs,
+            missed,
         }))
     }
 
@@ -96,7 +99,7 @@ impl RoomHandle {
         applicant: Applicant,
         entry: Entry,
         outbox: Outbox,
-    ) -> Result<Result<(), Refusal>, Asleep> {
+    ) -> Result<Result<(), Refusal>, RoomInactive> {
         self.ask(|reply| Input::Join(applicant, entry, outbox, reply))
             .await
     }
@@ -107,7 +110,7 @@ impl RoomHandle {
         admitted: Admitted,
         entry: Entry,
         outbox: Outbox,
-    ) -> Result<(), Asleep> {
+    ) -> Result<(), RoomInactive> {
         let admitted = Box::new(admitted);
         self.tell(Input::Enter(admitted, entry, outbox)).await
     }
@@ -117,29 +120,29 @@ impl RoomHandle {
         &self,
         resumer: Resumer,
         outbox: Outbox,
-    ) -> Result<Result<ClientId, Refusal>, Asleep> {
+    ) -> Result<Result<ClientId, Refusal>, RoomInactive> {
         self.ask(|reply| Input::Resume(resumer, outbox, reply))
             .await
     }
 
     /// Passes on what a member says.
-    pub async fn say(
+    pub async fn request(
         &self,
-        speaker: Speaker,
+        sender: Sender,
         envelope: Envelope,
-        saying: Saying,
-    ) -> Result<(), Asleep> {
-        self.tell(Input::Say(speaker, envelope, saying)).await
+        request: MemberRequest,
+    ) -> Result<(), RoomInactive> {
+        self.tell(Input::Request(sender, envelope, request)).await
     }
 
     /// Takes someone out.
-    pub async fn leave(&self, speaker: Speaker) -> Result<(), Asleep> {
-        self.tell(Input::Leave(speaker)).await
+    pub async fn leave(&self, sender: Sender) -> Result<(), RoomInactive> {
+        self.tell(Input::Leave(sender)).await
     }
 
     /// Tells that a socket has ended; `broken` = without a close frame.
-    pub async fn gone(&self, speaker: Speaker, broken: bool) -> Result<(), Asleep> {
-        self.tell(Input::Gone { speaker, broken }).await
+    pub async fn gone(&self, sender: Sender, broken: bool) -> Result<(), RoomInactive> {
+        self.tell(Input::Gone { sender, broken }).await
     }
 
     /// Whether any two are in a call with each other.
@@ -148,9 +151,9 @@ impl RoomHandle {
     }
 
     /// Where someone is.
-    pub async fn find(&self, client: ClientId) -> Place {
+    pub async fn find(&self, client: ClientId) -> Presence {
         let found = self.ask(|reply| Input::Find(client, reply)).await;
-        found.unwrap_or(Place::Outside)
+        found.unwrap_or(Presence::Outside)
     }
 
     /// Puts someone out by an administrator's word; whether it was inside.
@@ -165,34 +168,45 @@ impl RoomHandle {
         asked.unwrap_or(false)
     }
 
-    /// Another node tells something, or this one heard of it otherwise.
-    pub async fn news(&self, news: News) {
-        let _ = self.tell(Input::News(news)).await;
+    /// Passes on a message of another node. It never waits: where the inbox is full,
+    /// the room reads the rows instead.
+    pub fn deliver(&self, message: ClusterMessage) {
+        self.offer(Input::ClusterMessage(message));
     }
 
-    /// News may have been missed.
-    pub async fn catch_up(&self) {
-        let _ = self.tell(Input::CatchUp).await;
+    /// The room was changed on another node.
+    pub fn deliver_changed(&self, room: Room) {
+        self.offer(Input::Changed(room));
+    }
+
+    /// The room has ended on another node.
+    pub fn deliver_over(&self, room: Room, reason: EndReason) {
+        self.offer(Input::Over(room, reason));
+    }
+
+    /// Messages of other nodes may have been missed: the room reads the rows.
+    pub fn catch_up(&self) {
+        self.0.missed.notify_one();
     }
 
     /// Changes someone by an administrator's word; whether it is inside.
-    pub async fn amend(&self, client: ClientId, amendment: Amendment) -> bool {
-        let amended = self.ask(|reply| Input::Amend(client, amendment, reply));
+    pub async fn apply_update(&self, client: ClientId, update: ParticipantUpdate) -> bool {
+        let amended = self.ask(|reply| Input::Update(client, update, reply));
         amended.await.unwrap_or(false)
     }
 
     /// Says something by an administrator's word, to all or to one.
-    pub async fn post(
+    pub async fn server_chat(
         &self,
         payload: Box<RawValue>,
         to: Option<ClientId>,
-    ) -> Result<Result<(), Refusal>, Asleep> {
-        self.ask(|reply| Input::Post(payload, to, reply)).await
+    ) -> Result<Result<(), Refusal>, RoomInactive> {
+        self.ask(|reply| Input::ServerChat(payload, to, reply))
+            .await
     }
 
     /// The room was changed.
     pub async fn changed(&self, room: Room) {
-        // Who wakes it later reads it anew.
         let _ = self.tell(Input::Changed(room)).await;
     }
 
@@ -201,17 +215,26 @@ impl RoomHandle {
         let _ = self.tell(Input::Over(room, reason)).await;
     }
 
-    async fn tell(&self, input: Input) -> Result<(), Asleep> {
+    fn offer(&self, input: Input) {
+        if let Err(TrySendError::Full(_)) = self.0.inputs.try_send(Box::new(input)) {
+            self.catch_up();
+        }
+    }
+
+    async fn tell(&self, input: Input) -> Result<(), RoomInactive> {
         self.0
             .inputs
             .send(Box::new(input))
             .await
-            .map_err(|_| Asleep)
+            .map_err(|_| RoomInactive)
     }
 
-    async fn ask<T>(&self, input: impl FnOnce(oneshot::Sender<T>) -> Input) -> Result<T, Asleep> {
+    async fn ask<T>(
+        &self,
+        input: impl FnOnce(oneshot::Sender<T>) -> Input,
+    ) -> Result<T, RoomInactive> {
         let (reply, answer) = oneshot::channel();
         self.tell(input(reply)).await?;
-        answer.await.map_err(|_| Asleep)
+        answer.await.map_err(|_| RoomInactive)
     }
 }

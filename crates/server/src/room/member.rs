@@ -13,7 +13,7 @@ use visavis_protocol::{
 use crate::id::{ClientId, SocketId, short_id};
 use crate::model::Participant;
 use crate::refusal::{Refusal, person_name};
-use crate::room::message::Frame;
+use crate::socket::Frame;
 
 /// The most that is kept for an absent member, in bytes; past it the oldest goes.
 const BACKLOG_BYTES: usize = 2 * 1024 * 1024;
@@ -201,7 +201,7 @@ mod tests {
             Self {
                 sid: format!("PA_{client}"),
                 room: Uuid::nil(),
-                incarnation: String::new(),
+                instance: String::new(),
                 client,
                 identity: client.to_string(),
                 name: String::new(),

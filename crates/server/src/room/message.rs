@@ -1,15 +1,11 @@
 //! What a room says, written once for however many it goes to.
 
-use std::sync::Arc;
-
 use serde_json::value::RawValue;
-use visavis_protocol::{ErrorCode, Feature, Features, RelayDown, RelayKind, ServerMessage};
+use visavis_protocol::{ErrorCode, Feature, Features, RelayKind, ServerMessage, ServerRelay};
 
 use crate::id::ClientId;
 use crate::refusal::Refusal;
-
-/// A message in writing; copies share the bytes.
-pub(crate) type Frame = Arc<str>;
+use crate::socket::Frame;
 
 pub(crate) fn frame(message: &ServerMessage) -> Frame {
     message.to_json().into()
@@ -26,7 +22,7 @@ pub(crate) fn relayed(
         return Err(Refusal::new(ErrorCode::BadMessage, why));
     }
     let from = from.to_string();
-    let down = RelayDown { from, payload };
+    let down = ServerRelay { from, payload };
     Ok(match kind {
         RelayKind::Offer => ServerMessage::Offer(down),
         RelayKind::Answer => ServerMessage::Answer(down),
@@ -37,7 +33,7 @@ pub(crate) fn relayed(
 
 /// A message to several: for those who asked for a feature in a form of its
 /// own, for the others in the plain one, where each has any.
-pub(super) struct Notice {
+pub(super) struct Broadcast {
     rich: Option<(Feature, Form)>,
     plain: Option<Form>,
 }
@@ -61,7 +57,7 @@ impl Form {
     }
 }
 
-impl Notice {
+impl Broadcast {
     /// The same for everyone.
     pub fn plain(message: ServerMessage) -> Self {
         Self {

@@ -9,23 +9,23 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
-mod amend;
+mod cluster;
 #[cfg(test)]
-mod answers;
+mod cluster_tests;
 mod control;
 mod enter;
-mod hear;
 #[cfg(test)]
-mod line;
+mod random_walk;
 #[cfg(test)]
-mod nodes;
+mod reply_tests;
 mod report;
-mod say;
+mod requests;
 #[cfg(test)]
 mod tests;
-mod wait;
+mod update;
+mod waiting;
 #[cfg(test)]
-mod walk;
+mod waiting_tests;
 
 use std::time::{Duration, Instant};
 
@@ -35,22 +35,22 @@ use visavis_protocol::{
     RoomClosed, ServerMessage,
 };
 
-pub(crate) use amend::Amendment;
 pub(crate) use control::Control;
 pub(crate) use enter::{Entry, Resumer};
-pub(crate) use say::{ChatMessage, Saying, Speaker};
+pub(crate) use requests::{ChatMessage, MemberRequest, Sender};
 
 use super::calls::Calls;
 use super::history::History;
 use super::member::{Attachment, Backlog, Member};
-use super::message::{Frame, Notice};
-use super::news::News;
+use super::message::Broadcast;
 use super::policy;
 use crate::clock::Now;
+use crate::cluster::ClusterMessage;
 use crate::id::{ClientId, SocketId};
 use crate::model::{Participant, Room};
 use crate::refusal::Refusal;
-use wait::Waiter;
+use crate::socket::Frame;
+use waiting::Waiter;
 
 /// What the room's driver is to do.
 #[derive(Debug)]
@@ -60,8 +60,8 @@ pub(crate) enum Effect {
     /// Close that socket.
     Close(SocketId, CloseCode),
     /// Do what a host wants done to the stored room; where that fails, tell it.
-    Order {
-        order: Order,
+    HostCommand {
+        command: HostCommand,
         by: SocketId,
         envelope: Envelope,
     },
@@ -75,12 +75,12 @@ pub(crate) enum Effect {
     /// Store a chat message; once stored, [`RoomState::chat_saved`].
     SaveChat(ChatMessage),
     /// Tell the other nodes that have people here.
-    Publish(News),
+    Publish(ClusterMessage),
 }
 
 /// What a host wants done to the stored room, which then tells this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
+pub(crate) enum HostCommand {
     /// Lock it, or unlock it.
     Lock(bool),
     /// End it.
@@ -124,7 +124,7 @@ impl RoomState {
             history: History::new(chat),
             over: false,
         };
-        state.settle_host(None);
+        state.update_host(None);
         state
     }
 
@@ -142,6 +142,11 @@ impl RoomState {
         self.find(client).is_some()
     }
 
+    /// Whether the room has ended.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
     /// Nobody is here: nobody needs to watch the room until someone enters.
     pub fn is_idle(&self) -> bool {
         let anyone = !self.waiting.is_empty() || self.members.iter().any(Member::is_local);
@@ -149,16 +154,16 @@ impl RoomState {
     }
 
     /// Someone leaves.
-    pub fn leave(&mut self, speaker: Speaker) -> Vec<Effect> {
-        self.waits_no_more(speaker);
-        self.position(speaker)
+    pub fn leave(&mut self, sender: Sender) -> Vec<Effect> {
+        self.remove_waiting(sender);
+        self.position(sender)
             .map_or_else(Vec::new, |index| self.remove(index))
     }
 
     /// A socket has ended: `broken` = without a close frame of either side.
-    pub fn gone(&mut self, now: Now, speaker: Speaker, broken: bool) -> Vec<Effect> {
-        let Some(index) = self.position(speaker) else {
-            self.waits_no_more(speaker);
+    pub fn gone(&mut self, now: Now, sender: Sender, broken: bool) -> Vec<Effect> {
+        let Some(index) = self.position(sender) else {
+            self.remove_waiting(sender);
             return Vec::new();
         };
         if !broken || !self.members[index].features().has(Feature::Resume) {
@@ -168,7 +173,7 @@ impl RoomState {
             until: now.instant + self.resume_window,
             kept: Backlog::default(),
         };
-        self.tell_updated(index)
+        self.publish_member(index)
     }
 
     /// When [`RoomState::expire`] has something to do.
@@ -207,19 +212,19 @@ impl RoomState {
             room_id: self.room.code.clone(),
             reason,
         };
-        let notice = Notice::extended(
+        let notice = Broadcast::extended(
             Feature::Controls,
             ServerMessage::RoomClosed(closed),
             refusal.answer(envelope),
         );
         let mut effects = self.tell(None, notice);
         self.members.clear();
-        effects.extend(self.dismiss());
+        effects.extend(self.reject_all_waiting());
         effects
     }
 
-    fn position(&self, speaker: Speaker) -> Option<usize> {
-        let is = |member: &Member| member.id() == speaker.id && member.is_on(speaker.socket);
+    fn position(&self, sender: Sender) -> Option<usize> {
+        let is = |member: &Member| member.id() == sender.id && member.is_on(sender.socket);
         self.members.iter().position(is)
     }
 
@@ -229,13 +234,13 @@ impl RoomState {
         let was_host = WasHost(self.host == Some(who.client));
         let client = who.client;
         let mut effects = vec![Effect::Left(who, was_host)];
-        effects.extend(self.take_out(index));
-        effects.push(Effect::Publish(News::Left { client }));
+        effects.extend(self.remove_from_list(index));
+        effects.push(Effect::Publish(ClusterMessage::Left { client }));
         effects
     }
 
     /// Takes someone out of the list, and tells those who are here.
-    fn take_out(&mut self, index: usize) -> Vec<Effect> {
+    fn remove_from_list(&mut self, index: usize) -> Vec<Effect> {
         let gone = self.members.remove(index).id();
         self.calls.left(gone);
         let left = MemberLeft {
@@ -244,14 +249,14 @@ impl RoomState {
             participants: self.participants(),
         };
         let message = ServerMessage::MemberLeft(left);
-        let mut effects = self.tell(None, Notice::plain(message));
-        effects.extend(self.settle_host(None));
+        let mut effects = self.tell(None, Broadcast::plain(message));
+        effects.extend(self.update_host(None));
         effects
     }
 
     /// Finds the host anew, and tells of it where it is another one than
     /// before. A newcomer is told otherwise.
-    fn settle_host(&mut self, newcomer: Option<ClientId>) -> Vec<Effect> {
+    fn update_host(&mut self, newcomer: Option<ClientId>) -> Vec<Effect> {
         let inside = self
             .members
             .iter()
@@ -274,7 +279,7 @@ impl RoomState {
             };
             effects.extend(self.show(index));
             if Some(id) == host {
-                effects.extend(self.tell_requests(index));
+                effects.extend(self.send_pending_joins(index));
             }
         }
         effects.extend(self.tell(newcomer, self.updated()));
@@ -293,15 +298,15 @@ impl RoomState {
     }
 
     /// Tells what one of this node's own is like now, on every node.
-    fn tell_updated(&self, index: usize) -> Vec<Effect> {
+    fn publish_member(&self, index: usize) -> Vec<Effect> {
         let mut effects = self.show(index);
-        effects.push(Effect::Publish(self.news_of(index)));
+        effects.push(Effect::Publish(self.member_message(index)));
         effects
     }
 
-    fn news_of(&self, index: usize) -> News {
+    fn member_message(&self, index: usize) -> ClusterMessage {
         let member = &self.members[index];
-        News::Is {
+        ClusterMessage::Is {
             who: Box::new(member.who.clone()),
             reconnecting: member.is_reconnecting(),
         }
@@ -317,11 +322,11 @@ impl RoomState {
             member: member.wire(self.host),
         };
         let message = ServerMessage::MemberUpdated(updated);
-        self.tell(None, Notice::extension(Feature::Members, message))
+        self.tell(None, Broadcast::extension(Feature::Members, message))
     }
 
     /// To one member, if it is here.
-    fn send_to(&self, index: usize, notice: &mut Notice) -> Option<Effect> {
+    fn send_to(&self, index: usize, notice: &mut Broadcast) -> Option<Effect> {
         let member = &self.members[index];
         let Attachment::Here(to) = member.attachment else {
             return None;
@@ -332,7 +337,7 @@ impl RoomState {
 
     /// To every member who is here, but one. Who is away learns of it from the
     /// snapshot at its return.
-    fn tell(&self, except: Option<ClientId>, mut notice: Notice) -> Vec<Effect> {
+    fn tell(&self, except: Option<ClientId>, mut notice: Broadcast) -> Vec<Effect> {
         let mut effects = Vec::new();
         for (index, member) in self.members.iter().enumerate() {
             if Some(member.id()) != except {

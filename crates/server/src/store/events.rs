@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::model::{Event, EventLabel};
 
 /// An event and its place in the log.
-pub type Logged = (i64, Event);
+pub type LoggedEvent = (i64, Event);
 
 impl Store {
     /// A topic's events after this place in the log, oldest first.
@@ -17,7 +17,7 @@ impl Store {
         uri: &str,
         place: i64,
         most: i64,
-    ) -> Result<Vec<Logged>, StoreError> {
+    ) -> Result<Vec<LoggedEvent>, StoreError> {
         let sql = "SELECT seq, id, at, room, uri, label, payload FROM events \
                    WHERE uri = $1 AND seq > $2 ORDER BY seq LIMIT $3";
         let rows = self
@@ -78,7 +78,7 @@ impl Tx {
     }
 }
 
-fn logged(row: &Row) -> Result<Logged, StoreError> {
+fn logged(row: &Row) -> Result<LoggedEvent, StoreError> {
     let room: Option<String> = row.get(3)?;
     let label: String = row.get(5)?;
     let event = Event {

@@ -42,19 +42,19 @@ impl Pool {
     }
 
     /// A connection, once there is one.
-    pub async fn lend(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, StoreError> {
         if !self.outage.may_ask(Instant::now()) {
             let why = io::Error::other("the database did not answer a moment ago");
             return Err(sqlx::Error::Io(why).into());
         }
-        let lent = self.pool.acquire().await;
-        match &lent {
+        let connection_guard = self.pool.acquire().await;
+        match &connection_guard {
             Ok(_) => self.outage.is_over(),
             // Where all are open they are busy, and the database is not down.
-            Err(_) if self.pool.size() < CONNECTIONS => self.outage.goes_on(Instant::now()),
+            Err(_) if self.pool.size() < CONNECTIONS => self.outage.extend(Instant::now()),
             Err(_) => {}
         }
-        Ok(lent?)
+        Ok(connection_guard?)
     }
 }
 
@@ -136,7 +136,7 @@ impl Outage {
         }
     }
 
-    fn goes_on(&self, now: Instant) {
+    fn extend(&self, now: Instant) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now + PAUSE);
     }
 
@@ -155,7 +155,7 @@ mod tests {
         assert!(outage.may_ask(start));
         assert!(outage.may_ask(start));
 
-        outage.goes_on(start);
+        outage.extend(start);
         assert!(!outage.may_ask(start));
         assert!(outage.may_ask(start + PAUSE));
         assert!(!outage.may_ask(start + PAUSE), "another asks");

@@ -220,7 +220,7 @@ impl Tx {
     ///
     /// # Errors
     /// When the database failed.
-    pub async fn begin_life(
+    pub async fn start_instance(
         &mut self,
         room: Uuid,
         sid: &str,
@@ -238,7 +238,7 @@ impl Tx {
     ///
     /// # Errors
     /// When the database failed.
-    pub async fn end_life(&mut self, sid: &str, at: Timestamp) -> Result<(), StoreError> {
+    pub async fn end_instance(&mut self, sid: &str, at: Timestamp) -> Result<(), StoreError> {
         self.statement("UPDATE incarnations SET ended_at = $2 WHERE sid = $1")
             .bind(sid)
             .bind(at.0)

@@ -44,29 +44,29 @@ const LONG_LOG: i64 = 262_144;
 #[derive(Debug, Clone)]
 pub(super) struct Sqlite {
     /// One, since one may write at a time anyway.
-    writer: Lane,
+    writer: Connections,
     /// The same as the writer in memory, of which each connection has its own.
-    readers: Lane,
+    readers: Connections,
 }
 
-type Lane = Arc<[Arc<Mutex<Connection>>]>;
+type Connections = Arc<[Arc<Mutex<Connection>>]>;
 
 /// A connection, until it is dropped.
-pub(super) struct Lent(OwnedMutexGuard<Connection>);
+pub(super) struct PooledConnection(OwnedMutexGuard<Connection>);
 
 impl Sqlite {
     /// Opens a file, which is made where there is none; without one, memory.
     pub fn open(path: Option<&Path>) -> Result<Self, StoreError> {
         let Some(path) = path else {
-            let only = lane([Connection::open_in_memory()])?;
+            let only = open_connections([Connection::open_in_memory()])?;
             return Ok(Self {
                 writer: Arc::clone(&only),
                 readers: only,
             });
         };
         let opened = Self {
-            writer: lane([Connection::open(path)])?,
-            readers: lane([(); READERS].map(|()| Connection::open(path)))?,
+            writer: open_connections([Connection::open(path)])?,
+            readers: open_connections([(); READERS].map(|()| Connection::open(path)))?,
         };
         tokio::spawn(checkpoints(
             Arc::downgrade(&opened.writer),
@@ -76,17 +76,19 @@ impl Sqlite {
     }
 
     /// The connection for writing, once it is free.
-    pub async fn writer(&self) -> Result<Lent, StoreError> {
-        lend(&self.writer).await
+    pub async fn writer(&self) -> Result<PooledConnection, StoreError> {
+        acquire(&self.writer).await
     }
 
     /// One for reading, once it is free.
-    pub async fn reader(&self) -> Result<Lent, StoreError> {
-        lend(&self.readers).await
+    pub async fn reader(&self) -> Result<PooledConnection, StoreError> {
+        acquire(&self.readers).await
     }
 }
 
-fn lane<const N: usize>(opened: [Result<Connection, Error>; N]) -> Result<Lane, StoreError> {
+fn open_connections<const N: usize>(
+    opened: [Result<Connection, Error>; N],
+) -> Result<Connections, StoreError> {
     let prepare = |connection: Result<Connection, Error>| {
         let connection = connection?;
         // NORMAL: a commit survives the end of the process, however it comes;
@@ -105,12 +107,12 @@ fn lane<const N: usize>(opened: [Result<Connection, Error>; N]) -> Result<Lane, 
     opened.into_iter().map(prepare).collect()
 }
 
-async fn lend(lane: &Lane) -> Result<Lent, StoreError> {
+async fn acquire(open_connections: &Connections) -> Result<PooledConnection, StoreError> {
     let asked = Instant::now();
     loop {
-        for one in lane.iter() {
+        for one in open_connections.iter() {
             if let Ok(free) = Arc::clone(one).try_lock_owned() {
-                return Ok(Lent(free));
+                return Ok(PooledConnection(free));
             }
         }
         if asked.elapsed() > WATCH {
@@ -118,12 +120,14 @@ async fn lend(lane: &Lane) -> Result<Lent, StoreError> {
         }
         yield_now();
     }
-    let any = Arc::clone(&lane[rand::random_range(0..lane.len())]);
-    let lent = timeout(TURN_LIMIT, any.lock_owned()).await;
-    Ok(Lent(lent.map_err(StoreError::failed)?))
+    let any = Arc::clone(&open_connections[rand::random_range(0..open_connections.len())]);
+    let connection_guard = timeout(TURN_LIMIT, any.lock_owned()).await;
+    Ok(PooledConnection(
+        connection_guard.map_err(StoreError::failed)?,
+    ))
 }
 
-impl Lent {
+impl PooledConnection {
     /// Carries out a statement; its placeholders are `$1`, `$2` and so on.
     pub fn run(&self, sql: &str, values: &[Value]) -> Result<Outcome, StoreError> {
         let mut statement = self.0.prepare_cached(sql)?;
@@ -250,12 +254,18 @@ async fn checkpoints(writer: Own, readers: Own) {
 }
 
 /// How many pages the log has.
-async fn checkpoint(lane: &Own, how: &'static str) -> i64 {
-    let Some(own) = lane.upgrade() else { return 0 };
-    let Ok(lent) = lend(&own).await else { return 0 };
+async fn checkpoint(open_connections: &Own, how: &'static str) -> i64 {
+    let Some(own) = open_connections.upgrade() else {
+        return 0;
+    };
+    let Ok(connection_guard) = acquire(&own).await else {
+        return 0;
+    };
     // Not kept open until it is done.
     drop(own);
-    let outcome = lent.run_aside(Cow::Borrowed(how), Vec::new()).await;
+    let outcome = connection_guard
+        .run_aside(Cow::Borrowed(how), Vec::new())
+        .await;
     let pages = outcome.and_then(|outcome| match outcome.rows.first() {
         Some(row) => row.get(1),
         None => Ok(0),
@@ -292,17 +302,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_step_is_taken_once_and_whole() -> Result<()> {
-        let lent = Sqlite::open(None)?.writer().await?;
+        let connection_guard = Sqlite::open(None)?.writer().await?;
         let first = (1, "CREATE TABLE a (x); INSERT INTO a VALUES (1);");
         let second = (2, "CREATE TABLE b (x);");
-        lent.migrate(&[first])?;
+        connection_guard.migrate(&[first])?;
         let wrong = (2, "CREATE TABLE c (x); INSERT INTO nowhere VALUES (1);");
-        assert!(lent.migrate(&[first, wrong]).is_err());
-        lent.migrate(&[first, second])?;
-        let tables = lent.run("SELECT name FROM sqlite_master ORDER BY name", &[])?;
+        assert!(connection_guard.migrate(&[first, wrong]).is_err());
+        connection_guard.migrate(&[first, second])?;
+        let tables = connection_guard.run("SELECT name FROM sqlite_master ORDER BY name", &[])?;
         let tables: Vec<_> = tables.rows.into_iter().map(|row| row.0).collect();
         assert_eq!(tables, [["a".into()], ["b".into()]]);
-        let older = lent.migrate(&[first]);
+        let older = connection_guard.migrate(&[first]);
         assert!(older.is_err(), "a newer version's");
         Ok(())
     }
@@ -311,8 +321,8 @@ mod tests {
     async fn placeholders_are_numbers_whatever_their_order() -> Result<()> {
         let sqlite = Sqlite::open(None)?;
         let values = ["a".into(), Value::Int(Some(7)), Value::Text(None)];
-        let lent = sqlite.writer().await?;
-        let answer = lent.run("SELECT $2, $1, $3, $2", &values)?;
+        let connection_guard = sqlite.writer().await?;
+        let answer = connection_guard.run("SELECT $2, $1, $3, $2", &values)?;
         let expected = [
             Value::Int(Some(7)),
             "a".into(),
@@ -320,8 +330,8 @@ mod tests {
             Value::Int(Some(7)),
         ];
         assert_eq!(answer.rows[0].0, expected);
-        assert!(lent.run("SELECT $4", &values).is_err());
-        assert!(lent.run("SELECT 0.5", &[]).is_err());
+        assert!(connection_guard.run("SELECT $4", &values).is_err());
+        assert!(connection_guard.run("SELECT 0.5", &[]).is_err());
         Ok(())
     }
 }

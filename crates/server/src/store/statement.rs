@@ -117,7 +117,9 @@ impl<'on> Statement<'on> {
             On::Tx(tx) => tx.connection()?.run(&sql, values).await,
             On::Writer(store) => store.writer().await?.run(&sql, values).await,
             On::Reader(store) => match store.reader().await? {
-                Connection::Sqlite(lent) => lent.run_aside(sql, values).await,
+                Connection::Sqlite(connection_guard) => {
+                    connection_guard.run_aside(sql, values).await
+                }
                 mut postgres => postgres.run(&sql, values).await,
             },
         }

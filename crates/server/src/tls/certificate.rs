@@ -24,12 +24,12 @@ const LOOK: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub(crate) struct Certificate {
     files: TlsFiles,
-    shown: Arc<Shown>,
+    shown: Arc<RtcResponse>,
 }
 
 /// What every handshake from now on is made with.
 #[derive(Debug)]
-struct Shown(RwLock<Arc<CertifiedKey>>);
+struct RtcResponse(RwLock<Arc<CertifiedKey>>);
 
 /// When the two files were written.
 type Written = [Option<SystemTime>; 2];
@@ -39,13 +39,13 @@ impl Certificate {
     pub fn read(files: &TlsFiles) -> Result<Self, TlsError> {
         Ok(Self {
             files: files.clone(),
-            shown: Arc::new(Shown(RwLock::new(Arc::new(read(files)?)))),
+            shown: Arc::new(RtcResponse(RwLock::new(Arc::new(read(files)?)))),
         })
     }
 
     /// What takes handshakes with it.
     pub fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
-        let shown: Arc<Shown> = Arc::clone(&self.shown);
+        let shown: Arc<RtcResponse> = Arc::clone(&self.shown);
         let provider = crypto::ring::default_provider();
         let mut config = ServerConfig::builder_with_provider(provider.into())
             .with_safe_default_protocol_versions()
@@ -84,7 +84,7 @@ impl Certificate {
     }
 }
 
-impl ResolvesServerCert for Shown {
+impl ResolvesServerCert for RtcResponse {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let shown = self.0.read().unwrap_or_else(PoisonError::into_inner);
         Some(Arc::clone(&shown))

@@ -11,15 +11,14 @@ use tokio_util::sync::CancellationToken;
 use visavis_protocol::limits::{CLOSING_MESSAGE_BYTES, MAX_MESSAGE_BYTES};
 use visavis_protocol::{CloseCode, Envelope, ErrorCode};
 
+use super::Reader;
 use super::keepalive::{Due, KeepAlive};
-use super::outbox::{Queue, outbox};
 use super::rate::{MessageRate, Verdict};
-use super::wire::{Heard, Told, WireError};
-use super::{Reader, Sink};
-use crate::hub::Hub;
 use crate::id::SocketId;
 use crate::refusal::Refusal;
-use crate::session::{Caller, Session};
+use crate::rooms::RoomService;
+use crate::signalling::{Caller, Session};
+use crate::socket::{Incoming, Outgoing, Queue, Sink, WireError, outbox};
 
 /// How long a client has to read why it is closed.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
@@ -52,22 +51,22 @@ struct Connection {
 pub(super) async fn run(
     (reader, sink): (Reader, Sink),
     id: SocketId,
-    hub: Arc<Hub>,
+    service: Arc<RoomService>,
     caller: Caller,
     limited: bool,
 ) {
-    let _connected = hub.metrics.connected();
+    let _connected = service.metrics.connected();
     let now = Instant::now();
-    let limits = &hub.config.limits;
+    let limits = &service.config.limits;
     let (outbox, queue) = outbox(sink);
     let mut connection = Connection {
         reader,
         queue,
-        parting: hub.parting.clone(),
+        parting: service.parting.clone(),
         keep_alive: KeepAlive::new(now, limits.ping_interval, limits.silence_limit),
         rate: limited.then(|| MessageRate::new(now, limits.rate_patience)),
         paused_until: None,
-        session: Session::begin(hub, caller, id, outbox),
+        session: Session::begin(service, caller, id, outbox),
     };
     let Err(end) = connection.serve().await;
     // Not in the future of a connection that lives.
@@ -82,19 +81,21 @@ impl Connection {
             match self.keep_alive.due(now) {
                 Due::Nothing => {}
                 Due::Ping => {
-                    self.queue.put(Told::Ping);
+                    self.queue.put(Outgoing::Ping);
                     self.flush().await?;
                 }
                 Due::Silent => return Err(End::Broken),
             }
             self.paused_until = self.paused_until.filter(|until| *until > now);
-            let wake = self.keep_alive.deadline();
-            let wake = self.paused_until.map_or(wake, |until| until.min(wake));
+            let activate = self.keep_alive.deadline();
+            let activate = self
+                .paused_until
+                .map_or(activate, |until| until.min(activate));
             // One that rings too early finds nothing due; setting it anew for
             // every message would cost more.
             let rings = alarm.deadline().into_std();
-            if rings > wake || rings <= now {
-                alarm.as_mut().reset(wake.into());
+            if rings > activate || rings <= now {
+                alarm.as_mut().reset(activate.into());
             }
             tokio::select! {
                 () = self.parting.cancelled() => {
@@ -114,32 +115,32 @@ impl Connection {
         }
     }
 
-    async fn take(&mut self, heard: Heard) -> Result<(), End> {
+    async fn take(&mut self, heard: Incoming) -> Result<(), End> {
         let now = Instant::now();
         self.keep_alive.heard(now);
         match heard {
-            Heard::Text(text) if text.len() > CLOSING_MESSAGE_BYTES => {
+            Incoming::Text(text) if text.len() > CLOSING_MESSAGE_BYTES => {
                 return Err(End::Close(CloseCode::TooBig));
             }
-            Heard::Binary(bytes) if bytes > CLOSING_MESSAGE_BYTES => {
+            Incoming::Binary(bytes) if bytes > CLOSING_MESSAGE_BYTES => {
                 return Err(End::Close(CloseCode::TooBig));
             }
-            Heard::Text(text) if text.len() > MAX_MESSAGE_BYTES => {
+            Incoming::Text(text) if text.len() > MAX_MESSAGE_BYTES => {
                 let why = format!("a message has at most {MAX_MESSAGE_BYTES} bytes");
                 self.refuse(ErrorCode::MessageTooLarge, why);
             }
-            Heard::Text(text) => self.session.hear(&text).await,
-            Heard::Binary(_) => {
+            Incoming::Text(text) => self.session.handle_text(&text).await,
+            Incoming::Binary(_) => {
                 let why = "messages are JSON in text frames; this one is binary";
                 self.refuse(ErrorCode::BadMessage, why);
             }
-            Heard::Ping(payload) => {
-                self.queue.put(Told::Pong(&payload));
+            Incoming::Ping(payload) => {
+                self.queue.put(Outgoing::Pong(&payload));
                 self.flush().await?;
             }
-            Heard::Pong => {}
-            Heard::Close(code) => {
-                self.queue.put(Told::Close(&code));
+            Incoming::Pong => {}
+            Incoming::Close(code) => {
+                self.queue.put(Outgoing::Close(&code));
                 return Err(End::Closed);
             }
         }
@@ -186,7 +187,7 @@ impl Connection {
         };
         if let Some(code) = code {
             let code = (code as u16).to_be_bytes();
-            self.queue.put(Told::Close(&code));
+            self.queue.put(Outgoing::Close(&code));
         }
         let goodbye = async {
             let _ = self.queue.flush().await;
@@ -196,7 +197,7 @@ impl Connection {
                 End::Closed | End::Broken => {}
                 End::Close(_) => {
                     while let Ok(heard) = self.reader.next().await
-                        && !matches!(heard, Heard::Close(_))
+                        && !matches!(heard, Incoming::Close(_))
                     {}
                 }
             }

@@ -15,10 +15,11 @@ use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 use tokio::task::unconstrained;
 use visavis_protocol::ServerMessage;
 
-use super::outbox::{Queue, outbox};
 use crate::access::proxy::Origin;
-use crate::hub::Hub;
-use crate::session::{Caller, Session};
+use crate::cluster::BusListener;
+use crate::rooms::RoomService;
+use crate::signalling::{Caller, Session};
+use crate::socket::{Queue, outbox};
 use crate::store::{Database, Store};
 use crate::{Limits, ServerConfig};
 
@@ -29,7 +30,7 @@ const SOCKET_BYTES: usize = 64 * 1024 * 1024;
 const MOST_LINES: usize = 64;
 
 /// Where scripts are played: rooms that come and go at once.
-pub(crate) async fn stage() -> Arc<Hub> {
+pub(crate) async fn stage() -> Arc<RoomService> {
     let config = ServerConfig {
         empty_timeout: Duration::ZERO,
         direct: true,
@@ -41,27 +42,27 @@ pub(crate) async fn stage() -> Arc<Hub> {
     };
     let store = Store::open(&Database::Memory).await;
     let store = store.expect("a database in memory opens");
-    let hub = Hub::start(config, store).await;
-    hub.expect("an empty database is read")
+    let service = RoomService::start(config, store).await;
+    service.expect("an empty database is read")
 }
 
 /// Plays a script to its end.
 ///
 /// # Panics
 /// Where the server says what is no message of its own.
-pub(crate) async fn play(hub: &Arc<Hub>, script: &str) {
-    let mut cast = Cast::new(hub);
+pub(crate) async fn play(service: &Arc<RoomService>, script: &str) {
+    let mut cast = Cast::new(service);
     for line in script.lines().take(MOST_LINES) {
         cast.follow(line).await;
     }
     for player in cast.players.into_iter().flatten() {
         player.session.end(false).await;
     }
-    settle(hub).await;
+    settle(service).await;
 }
 
 struct Cast {
-    hub: Arc<Hub>,
+    service: Arc<RoomService>,
     players: [Option<Player>; CLIENTS],
     ids: [String; CLIENTS],
     room: String,
@@ -76,9 +77,9 @@ struct Player {
 }
 
 impl Cast {
-    fn new(hub: &Arc<Hub>) -> Self {
+    fn new(service: &Arc<RoomService>) -> Self {
         Self {
-            hub: Arc::clone(hub),
+            service: Arc::clone(service),
             players: [const { None }; CLIENTS],
             ids: Default::default(),
             room: String::new(),
@@ -102,11 +103,11 @@ impl Cast {
                     self.connect(index).await;
                 }
                 if let Some(player) = &mut self.players[index] {
-                    player.session.hear(&message).await;
+                    player.session.handle_text(&message).await;
                 }
             }
         }
-        settle(&self.hub).await;
+        settle(&self.service).await;
         self.listen().await;
     }
 
@@ -123,8 +124,8 @@ impl Cast {
         };
         let (socket, sink) = duplex(SOCKET_BYTES);
         let (outbox, queue) = outbox(Box::new(sink));
-        let id = self.hub.next_socket();
-        let session = Session::begin(Arc::clone(&self.hub), caller, id, outbox);
+        let id = self.service.next_socket();
+        let session = Session::begin(Arc::clone(&self.service), caller, id, outbox);
         self.players[index] = Some(Player {
             session,
             queue,
@@ -205,9 +206,9 @@ fn text(come: &[u8]) -> Option<(&str, &[u8])> {
 }
 
 /// Waits until every room has done what it was told to.
-async fn settle(hub: &Hub) {
-    for uid in hub.living_rooms() {
-        if let Some(room) = hub.living(uid) {
+async fn settle(service: &RoomService) {
+    for uid in service.active_rooms() {
+        if let Some(room) = service.active_room(uid) {
             room.in_call().await;
         }
     }
@@ -222,21 +223,21 @@ pub fn fuzz(script: &[u8]) {
     use tokio::runtime::{Builder, Runtime};
 
     const PLAYS: u32 = 500;
-    static STAGE: Mutex<Option<(Runtime, Arc<Hub>, u32)>> = Mutex::new(None);
+    static STAGE: Mutex<Option<(Runtime, Arc<RoomService>, u32)>> = Mutex::new(None);
     let Ok(script) = str::from_utf8(script) else {
         return;
     };
     let mut stage = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
-    let (runtime, hub, played) = stage.get_or_insert_with(|| {
+    let (runtime, service, played) = stage.get_or_insert_with(|| {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime starts");
-        let hub = runtime.block_on(self::stage());
-        (runtime, hub, 0)
+        let service = runtime.block_on(self::stage());
+        (runtime, service, 0)
     });
-    runtime.block_on(play(hub, script));
+    runtime.block_on(play(service, script));
     *played += 1;
     if *played == PLAYS {
-        hub.cancel.cancel();
+        service.cancel.cancel();
         *stage = None;
     }
 }
@@ -264,11 +265,11 @@ mod tests {
         }));
         let sources = env::var("CARGO_MANIFEST_DIR").unwrap();
         let corpus = format!("{sources}/../../tests/fuzz/corpus/clients");
-        let hub = stage().await;
+        let service = stage().await;
         let mut played = 0;
         for script in fs::read_dir(corpus).unwrap() {
             let script = script.unwrap().path();
-            play(&hub, &fs::read_to_string(&script).unwrap()).await;
+            play(&service, &fs::read_to_string(&script).unwrap()).await;
             assert!(!PANICKED.load(Ordering::Relaxed), "{}", script.display());
             played += 1;
         }
@@ -277,20 +278,20 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_speaks_while_the_server_stops_is_not_told_to_be_out() {
-        let hub = stage().await;
-        let mut cast = Cast::new(&hub);
+        let service = stage().await;
+        let mut cast = Cast::new(&service);
         let create = r#"0{"type":"create-room","payload":{"name":"Late"}}"#;
         cast.follow(create).await;
-        hub.cancel.cancel();
-        hub.rooms.close();
-        hub.rooms.wait().await;
+        service.cancel.cancel();
+        service.room_tasks.close();
+        service.room_tasks.wait().await;
         let player = cast.players[0].as_mut().unwrap();
         let leave = format!(
             r#"{{"type":"leave-room","payload":{{"roomId":"{}"}}}}"#,
             cast.room
         );
         for late in [r#"{"type":"chat","payload":{"text":"?"}}"#, &leave] {
-            player.session.hear(late).await;
+            player.session.handle_text(late).await;
             let mut answer = Vec::with_capacity(1_024);
             player.socket.read_buf(&mut answer).await.unwrap();
             let answer = text(&answer).unwrap().0;

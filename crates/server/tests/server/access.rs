@@ -82,10 +82,10 @@ pub async fn room(server: &Server, more: Value) -> (Client, String) {
     (host, room)
 }
 
-pub async fn knock(server: &Server, payload: Value) -> Value {
+pub async fn check_entry(server: &Server, payload: Value) -> Value {
     Client::connect(server.local_addr())
         .await
-        .knock(payload)
+        .check_entry(payload)
         .await
 }
 
@@ -143,7 +143,7 @@ async fn s2_13_s2_72_role_name_and_grants_are_the_tokens_whatever_the_request_cl
             "roomId": room, "token": token, "displayName": "Mallory", "features": ["members"],
             "role": "host", "grants": {"canPublish": true}, "identity": "somebody",
         });
-        let joined = client.knock(forged).await;
+        let joined = client.check_entry(forged).await;
         assert_eq!(joined["type"], "room-joined", "{joined}");
         let told = host.expect("member-joined").await["member"].clone();
         assert_eq!((&told["name"], &told["role"]), (&json!(name), &json!(role)));
@@ -186,7 +186,7 @@ async fn s2_63_each_reason_for_not_getting_in_has_its_own_code() {
         (&open, token("ann", guest(&over)), "forbidden"),
         (&open, signed(&expired, SECRET), "token-expired"),
     ] {
-        let answer = knock(&server, json!({"roomId": room, "token": token})).await;
+        let answer = check_entry(&server, json!({"roomId": room, "token": token})).await;
         assert_eq!(answer["code"], code, "{answer}");
     }
 }
@@ -222,7 +222,7 @@ async fn a_gateway_says_who_comes() {
     assert_eq!([role(0), role(1)], [json!("participant"), json!("host")]);
     // A token is taken in every mode.
     let video = json!({"roomJoin": true, "room": room});
-    let answer = knock(
+    let answer = check_entry(
         &server,
         json!({"roomId": room, "token": token("bob", video)}),
     )

@@ -174,7 +174,7 @@ pub async fn server_of(config: ServerConfig) -> Server {
 
 /// One event as it came.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Heard {
+pub struct Incoming {
     pub id: String,
     pub label: String,
     pub data: Value,
@@ -204,8 +204,8 @@ impl Listener {
     }
 
     /// The next event.
-    pub async fn hear(&mut self) -> Heard {
-        let mut heard = Heard {
+    pub async fn hear(&mut self) -> Incoming {
+        let mut heard = Incoming {
             id: String::new(),
             label: String::new(),
             data: Value::Null,
@@ -223,7 +223,7 @@ impl Listener {
     }
 
     /// The next event, which bears this label.
-    pub async fn expect(&mut self, label: &str) -> Heard {
+    pub async fn expect(&mut self, label: &str) -> Incoming {
         let heard = self.hear().await;
         assert_eq!(heard.label, label, "{heard:?}");
         assert_eq!(heard.data["label"], label);

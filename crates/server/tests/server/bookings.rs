@@ -25,7 +25,7 @@ pub async fn booked(studio: &Studio, kind: &str) -> Value {
 }
 
 /// A token for one of a booking's users.
-pub async fn ticket(studio: &Studio, booking: &Value, user: u32) -> Value {
+pub async fn join_credentials(studio: &Studio, booking: &Value, user: u32) -> Value {
     let path = join_path(booking);
     studio.post(&path, json!({"user_id": user})).await
 }
@@ -107,7 +107,9 @@ async fn a_booking_keeps_the_id_of_the_system_that_it_comes_from() {
 async fn s2_77_a_booking_goes_from_confirmed_to_in_progress_to_completed() {
     let studio = Studio::open().await;
     let made = booked(&studio, "group").await;
-    let mut ann = studio.join(&ticket(&studio, &made, 9).await).await;
+    let mut ann = studio
+        .join(&join_credentials(&studio, &made, 9).await)
+        .await;
     assert_eq!(
         studio.get(&booking_path(&made)).await["status"],
         "in_progress"
@@ -129,12 +131,16 @@ async fn s2_27_the_last_leave_and_five_minutes_end_the_room_and_the_booking() {
     let made = booked(&studio, "individual").await;
     let path = room_path(&made, "");
     let empty = |room: &Value| room["participant_count"] == 0 && room["sid"].is_string();
-    let ann = studio.join(&ticket(&studio, &made, 9).await).await;
+    let ann = studio
+        .join(&join_credentials(&studio, &made, 9).await)
+        .await;
     ann.close().await;
     studio.wait(&path, empty).await;
     studio.advance(299).await;
     // Not over yet; and whoever comes back begins the time anew.
-    let ann = studio.join(&ticket(&studio, &made, 9).await).await;
+    let ann = studio
+        .join(&join_credentials(&studio, &made, 9).await)
+        .await;
     studio.advance(60).await;
     assert_eq!(studio.get(&path).await["status"], "active");
     ann.close().await;
@@ -166,7 +172,7 @@ async fn s2_20_from_the_lobby_over_a_token_into_a_room_that_is_active() {
         .await;
     assert_eq!(info["room"]["participantCount"], 0);
     assert_eq!(studio.get(&path).await["status"], "pending");
-    let pass = ticket(&studio, &made, 9).await;
+    let pass = join_credentials(&studio, &made, 9).await;
     assert_eq!(studio.get(&path).await["status"], "pending");
     assert_eq!(ann.ask(entry(&pass)).await["type"], "room-joined");
     let room = studio.get(&path).await;
@@ -187,11 +193,15 @@ async fn s2_78_a_room_is_ended_when_it_is_closed_active_while_someone_is_inside_
     };
     // Its life and who is inside, one after the other.
     status("pending", 0).await;
-    let ann = studio.join(&ticket(&studio, &made, 9).await).await;
+    let ann = studio
+        .join(&join_credentials(&studio, &made, 9).await)
+        .await;
     status("active", 1).await;
     ann.close().await;
     status("pending", 0).await;
-    let _ann = studio.join(&ticket(&studio, &made, 9).await).await;
+    let _ann = studio
+        .join(&join_credentials(&studio, &made, 9).await)
+        .await;
     status("active", 1).await;
     studio.post(&room_path(&made, "/close"), Value::Null).await;
     status("ended", 0).await;
@@ -303,7 +313,9 @@ async fn s2_04_s2_09_s2_10_s2_38_a_room_shows_its_name_its_sid_and_how_it_is_set
         ("broadcast", 0),
     ] {
         let made = booked(&studio, kind).await;
-        let _ann = studio.join(&ticket(&studio, &made, 9).await).await;
+        let _ann = studio
+            .join(&join_credentials(&studio, &made, 9).await)
+            .await;
         let room = studio.get(&room_path(&made, "/")).await;
         assert_eq!(
             (&room["room_type"], &room["max_participants"]),

@@ -7,7 +7,7 @@ mod api;
 mod bookings;
 mod controls;
 mod extensions;
-mod inbound;
+mod livekit_webhooks;
 #[cfg(unix)]
 mod operating;
 #[cfg(unix)]

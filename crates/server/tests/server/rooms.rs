@@ -436,7 +436,7 @@ async fn s3_35_s3_51_an_empty_room_goes_at_once_where_its_time_is_zero() {
     let server = Server::bind(config).await.unwrap();
     let address = server.local_addr();
     let mut a = Client::connect(address).await;
-    let room = a.create(json!({"name": "brief"})).await;
+    let room = a.create(json!({"name": "welcome"})).await;
     a.close().await;
     wait_for_room(address, &room, |info| info["code"] == "room-not-found").await;
     let mut b = Client::connect(address).await;
@@ -464,7 +464,7 @@ async fn a_join_that_races_the_last_leave_is_in_the_room_or_told_that_there_is_n
     let mut a = Client::connect(address).await;
     let mut b = Client::connect(address).await;
     for _ in 0..100 {
-        let room = a.create(json!({"name": "brief"})).await;
+        let room = a.create(json!({"name": "welcome"})).await;
         let leave = json!({"type": "leave-room"});
         let ((), joined) = tokio::join!(a.say(leave.clone()), b.join(&room));
         let path = format!("/rooms/{room}");

@@ -340,8 +340,8 @@ async fn keeps_an_end(api: &Api, room: &Value) {
     assert_eq!(api.get(&path(room)).await.expect(200), before);
     let time = json!([open, close + 60]);
     let change = json!({"time": time});
-    let moved = api.patch(&path(room), change).await.expect(200);
-    assert_eq!(moved["time"], time);
+    let activity_changed_for = api.patch(&path(room), change).await.expect(200);
+    assert_eq!(activity_changed_for["time"], time);
 }
 
 #[tokio::test]

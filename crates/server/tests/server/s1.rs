@@ -39,8 +39,8 @@ async fn viewer_ticket(studio: &Studio, session: &Value, user: &str) -> Value {
 
 /// The host comes in.
 async fn ready(studio: &Studio, session: &Value) -> Client {
-    let ticket = host_ticket(studio, session).await;
-    studio.join(&ticket).await
+    let join_credentials = host_ticket(studio, session).await;
+    studio.join(&join_credentials).await
 }
 
 /// What a LiveKit server tells of an egress of this room.
@@ -89,7 +89,7 @@ async fn room(studio: &Studio, session: &Value) -> Value {
 }
 
 /// The names of the rooms that live, as a LiveKit client asks for them.
-async fn living(studio: &Studio) -> Vec<String> {
+async fn active_room(studio: &Studio) -> Vec<String> {
     let grant = VideoGrants {
         room_list: true,
         ..VideoGrants::default()

@@ -4,7 +4,7 @@ use livekit_api::access_token::{AccessToken, TokenVerifier, VideoGrants};
 use serde_json::{Value, json};
 use visavis_server::{AuthMode, ServerConfig, TrustedProxies};
 
-use crate::bookings::{booked, booking, booking_path, join_path, room_path, ticket};
+use crate::bookings::{booked, booking, booking_path, join_credentials, join_path, room_path};
 use crate::studio::{Studio, claims, entry, token};
 use crate::support::{Client, KEY, SECRET};
 
@@ -12,14 +12,14 @@ use crate::support::{Client, KEY, SECRET};
 async fn s2_29_s2_31_s2_39_s2_40_a_token_bears_the_user_the_address_the_name_and_the_room() {
     let studio = Studio::open().await;
     let made = booked(&studio, "individual").await;
-    let ticket = ticket(&studio, &made, 9).await;
-    let said = claims(&ticket);
+    let join_credentials = join_credentials(&studio, &made, 9).await;
+    let said = claims(&join_credentials);
     assert_eq!(
         (&said["sub"], &said["name"]),
         (&json!("9-ann@mail"), &json!("Ann"))
     );
     assert_eq!(
-        (&ticket["identity"], &ticket["room"]),
+        (&join_credentials["identity"], &join_credentials["room"]),
         (&json!("9-ann@mail"), &made["room"]["name"])
     );
     assert_eq!(said["video"]["room"], made["room"]["name"]);
@@ -37,7 +37,7 @@ async fn s2_29_s2_31_s2_39_s2_40_a_token_bears_the_user_the_address_the_name_and
             "canPublish": true, "canSubscribe": true, "canPublishData": true,
         })
     );
-    let text = ticket["token"].as_str().unwrap();
+    let text = join_credentials["token"].as_str().unwrap();
     let read = TokenVerifier::with_api_key(KEY, SECRET)
         .verify(text)
         .unwrap();
@@ -58,8 +58,8 @@ async fn s2_29_s2_31_s2_39_s2_40_a_token_bears_the_user_the_address_the_name_and
 #[tokio::test]
 async fn s2_09_s2_32_who_gives_it_may_more_than_who_comes_and_who_watches_sends_nothing() {
     let studio = Studio::open().await;
-    let may = |ticket: &Value| {
-        let video = claims(ticket)["video"].clone();
+    let may = |join_credentials: &Value| {
+        let video = claims(join_credentials)["video"].clone();
         [
             "roomAdmin",
             "roomRecord",
@@ -77,9 +77,9 @@ async fn s2_09_s2_32_who_gives_it_may_more_than_who_comes_and_who_watches_sends_
         ("broadcast", false),
     ] {
         let made = booked(&studio, kind).await;
-        let host = ticket(&studio, &made, 9).await;
+        let host = join_credentials(&studio, &made, 9).await;
         assert_eq!(may(&host), [true; 6], "{kind}");
-        let guest = ticket(&studio, &made, 10).await;
+        let guest = join_credentials(&studio, &made, 10).await;
         assert_eq!(
             may(&guest),
             [false, false, true, publishes, true, true],
@@ -100,10 +100,14 @@ async fn s2_60_who_watches_a_webinar_asks_in_the_chat_and_sends_no_picture() {
     let studio = Studio::open().await;
     let made = booked(&studio, "webinar").await;
     // Watching is not leading, whoever comes first.
-    let mut bob = studio.join(&ticket(&studio, &made, 10).await).await;
+    let mut bob = studio
+        .join(&join_credentials(&studio, &made, 10).await)
+        .await;
     let refused = send(&mut bob, "camera").await;
     assert_eq!(refused["code"], "forbidden", "{refused}");
-    let mut ann = studio.join(&ticket(&studio, &made, 9).await).await;
+    let mut ann = studio
+        .join(&join_credentials(&studio, &made, 9).await)
+        .await;
     let joined = bob.expect("member-joined").await;
     assert_eq!(joined["member"]["role"], "host");
     assert_eq!(send(&mut ann, "camera").await["type"], "member-updated");
@@ -116,8 +120,12 @@ async fn s2_60_who_watches_a_webinar_asks_in_the_chat_and_sends_no_picture() {
 async fn s2_58_two_in_an_individual_room_may_show_their_screens() {
     let studio = Studio::open().await;
     let made = booked(&studio, "individual").await;
-    let mut ann = studio.join(&ticket(&studio, &made, 9).await).await;
-    let mut bob = studio.join(&ticket(&studio, &made, 10).await).await;
+    let mut ann = studio
+        .join(&join_credentials(&studio, &made, 9).await)
+        .await;
+    let mut bob = studio
+        .join(&join_credentials(&studio, &made, 10).await)
+        .await;
     ann.expect("member-joined").await;
     let told = send(&mut bob, "screen_share").await;
     assert_eq!(
@@ -136,18 +144,23 @@ async fn s2_59_a_group_takes_twenty_five() {
     let made = studio.post("/api/v1/bookings", said).await;
     let mut inside = Vec::new();
     for user in 0..25 {
-        inside.push(studio.join(&ticket(&studio, &made, user).await).await);
+        inside.push(
+            studio
+                .join(&join_credentials(&studio, &made, user).await)
+                .await,
+        );
     }
     let mut last = Client::connect(studio.address()).await;
-    last.say(entry(&ticket(&studio, &made, 25).await)).await;
+    last.say(entry(&join_credentials(&studio, &made, 25).await))
+        .await;
     last.refused("room-full").await;
     let room = studio.get(&room_path(&made, "")).await;
     assert_eq!(room["participant_count"], 25);
     let last = &mut inside[24];
     last.nothing_more().await;
-    let speaker = last.id.clone();
+    let sender = last.id.clone();
     for one in &mut inside[..24] {
-        assert_eq!(one.until("chat").await["from"], speaker);
+        assert_eq!(one.until("chat").await["from"], sender);
     }
 }
 
@@ -156,7 +169,7 @@ async fn s2_33_a_token_is_the_one_that_livekits_library_makes() {
     let studio = Studio::open().await;
     let made = booked(&studio, "individual").await;
     for (user, identity, name) in [(9, "9-ann@mail", "Ann"), (10, "10-bob@mail", "Bob")] {
-        let ours = claims(&ticket(&studio, &made, user).await);
+        let ours = claims(&join_credentials(&studio, &made, user).await);
         let grant: VideoGrants = serde_json::from_value(ours["video"].clone()).unwrap();
         let theirs = AccessToken::with_api_key(KEY, SECRET)
             .with_identity(identity)
@@ -186,10 +199,14 @@ fn set(claims: &Value) -> Value {
 async fn s2_07_s2_58_an_individual_room_takes_two_and_is_not_recorded() {
     let studio = Studio::open().await;
     let made = booked(&studio, "individual").await;
-    let _ann = studio.join(&ticket(&studio, &made, 9).await).await;
-    let _bob = studio.join(&ticket(&studio, &made, 10).await).await;
+    let _ann = studio
+        .join(&join_credentials(&studio, &made, 9).await)
+        .await;
+    let _bob = studio
+        .join(&join_credentials(&studio, &made, 10).await)
+        .await;
     // The token is given; the limit is the room's.
-    let third = ticket(&studio, &made, 11).await;
+    let third = join_credentials(&studio, &made, 11).await;
     let mut client = Client::connect(studio.address()).await;
     client.say(entry(&third)).await;
     client.refused("room-full").await;
@@ -209,7 +226,7 @@ async fn s2_63_whoever_cannot_come_is_told_which_way() {
         (code, body["type"].as_str().unwrap_or_default().to_owned())
     };
     assert_eq!(refusal(12).await, (403, "access_denied".to_owned()));
-    let held = ticket(&studio, &made, 10).await;
+    let held = join_credentials(&studio, &made, 10).await;
     let change = json!({"status": "completed"});
     studio.ask("PATCH", &booking_path(&made), change).await;
     assert_eq!(refusal(10).await, (409, "booking_not_active".to_owned()));
@@ -245,10 +262,10 @@ async fn s2_63_whoever_cannot_come_is_told_which_way() {
 async fn s2_30_a_token_opens_the_room_for_four_hours_and_the_leeway() {
     let studio = Studio::open().await;
     let made = booked(&studio, "group").await;
-    let held = ticket(&studio, &made, 10).await;
+    let held = join_credentials(&studio, &made, 10).await;
     let said = claims(&held);
-    let life = said["exp"].as_u64().unwrap() - said["iat"].as_u64().unwrap();
-    assert_eq!(life, 4 * 3_600);
+    let instance = said["exp"].as_u64().unwrap() - said["iat"].as_u64().unwrap();
+    assert_eq!(instance, 4 * 3_600);
     studio.advance(14_400 + 50).await;
     studio.join(&held).await;
     studio.advance(11).await;
@@ -266,8 +283,8 @@ async fn s2_72_a_role_that_is_asked_for_is_not_given() {
         "participants": [{"user_id": 10, "role": "practitioner"}],
         "video": {"roomAdmin": true}, "canPublish": true,
     });
-    let ticket = studio.post(&join_path(&made), forged).await;
-    let said = claims(&ticket);
+    let join_credentials = studio.post(&join_path(&made), forged).await;
+    let said = claims(&join_credentials);
     assert_eq!(said["sub"], "10-bob@mail");
     assert_eq!(said["video"].get("roomAdmin"), None);
     assert_eq!(said["video"]["canPublish"], false);
@@ -304,9 +321,9 @@ async fn s2_28_whoever_asks_is_who_the_gateway_or_the_token_says() {
             .0,
         403
     );
-    let (code, ticket) = header.ask_as(&head(2), "POST", &path, forged).await;
+    let (code, join_credentials) = header.ask_as(&head(2), "POST", &path, forged).await;
     assert_eq!(
-        (code, &ticket["identity"]),
+        (code, &join_credentials["identity"]),
         (200, &json!(format!("{}-bob@mail", id(2))))
     );
 
@@ -329,16 +346,19 @@ async fn s2_28_whoever_asks_is_who_the_gateway_or_the_token_says() {
     assert_eq!(code, 201);
     let path = join_path(&made);
     assert_eq!(jwt.ask("POST", &path, json!({"user_id": 9})).await.0, 401);
-    let (code, ticket) = jwt
+    let (code, join_credentials) = jwt
         .ask_as(&backend, "POST", &path, json!({"user_id": 9}))
         .await;
-    assert_eq!((code, &ticket["identity"]), (200, &json!("9-ann@mail")));
+    assert_eq!(
+        (code, &join_credentials["identity"]),
+        (200, &json!("9-ann@mail"))
+    );
     // With the token for the room goes another one.
-    let own = bearer(ticket["token"].as_str().unwrap());
+    let own = bearer(join_credentials["token"].as_str().unwrap());
     let (code, again) = jwt.ask_as(&own, "POST", &path, json!({})).await;
     assert_eq!(
         (code, &claims(&again)["video"]),
-        (200, &claims(&ticket)["video"])
+        (200, &claims(&join_credentials)["video"])
     );
     let stranger = bearer(&token("12-dan@mail", VideoGrants::default()));
     assert_eq!(jwt.ask_as(&stranger, "POST", &path, json!({})).await.0, 403);
@@ -352,20 +372,23 @@ async fn s2_39_a_room_that_is_not_booked_gives_tokens_to_those_who_may_join_it()
         "/api/v1/rooms/{}/get_token/",
         room["roomId"].as_str().unwrap()
     );
-    let ticket = studio
+    let join_credentials = studio
         .post(
             &path,
             json!({"user_id": 5, "email": "eve@mail", "display_name": "Eve"}),
         )
         .await;
-    let said = claims(&ticket);
+    let said = claims(&join_credentials);
     assert_eq!(
         (&said["sub"], &said["name"]),
         (&json!("5-eve@mail"), &json!("Eve"))
     );
     assert_eq!(said["video"]["canPublish"], true);
     let mut client = Client::connect(studio.address()).await;
-    assert_eq!(client.ask(entry(&ticket)).await["type"], "room-joined");
+    assert_eq!(
+        client.ask(entry(&join_credentials)).await["type"],
+        "room-joined"
+    );
 
     let jwt = Studio::with(ServerConfig {
         auth: AuthMode::Jwt,
@@ -395,10 +418,10 @@ async fn s2_39_a_room_that_is_not_booked_gives_tokens_to_those_who_may_join_it()
         can_publish: Some(false),
         ..VideoGrants::default()
     });
-    let (code, ticket) = jwt.ask_as(&silent, "POST", &path, json!({})).await;
+    let (code, join_credentials) = jwt.ask_as(&silent, "POST", &path, json!({})).await;
     assert_eq!(code, 200);
     assert_eq!(
-        claims(&ticket)["video"]["canPublish"],
+        claims(&join_credentials)["video"]["canPublish"],
         false,
         "no more than it had"
     );
@@ -422,12 +445,16 @@ async fn s2_06_without_auto_create_nobody_comes_before_the_host() {
         .say(json!({"type": "join-room", "payload": {"roomId": code}}))
         .await;
     client.refused("room-not-found").await;
-    ticket(&studio, &made, 9).await;
-    let _bob = studio.join(&ticket(&studio, &made, 10).await).await;
+    join_credentials(&studio, &made, 9).await;
+    let _bob = studio
+        .join(&join_credentials(&studio, &made, 10).await)
+        .await;
 
     let studio = Studio::open().await;
     let made = booked(&studio, "group").await;
-    let _bob = studio.join(&ticket(&studio, &made, 10).await).await;
+    let _bob = studio
+        .join(&join_credentials(&studio, &made, 10).await)
+        .await;
 }
 
 #[tokio::test]
@@ -435,14 +462,20 @@ async fn s2_11_s2_13_s2_22_s2_26_each_stay_is_counted_to_the_second() {
     let studio = Studio::open().await;
     let made = booked(&studio, "group").await;
     let path = room_path(&made, "/participants/");
-    let first = studio.join(&ticket(&studio, &made, 10).await).await;
+    let first = studio
+        .join(&join_credentials(&studio, &made, 10).await)
+        .await;
     studio.advance(10).await;
     first.close().await;
     studio
         .wait(&path, |stays| stays[0]["left_at"].is_string())
         .await;
-    let mut host = studio.join(&ticket(&studio, &made, 9).await).await;
-    let _again = studio.join(&ticket(&studio, &made, 10).await).await;
+    let mut host = studio
+        .join(&join_credentials(&studio, &made, 9).await)
+        .await;
+    let _again = studio
+        .join(&join_credentials(&studio, &made, 10).await)
+        .await;
     // Told without being asked.
     let joined = host.expect("member-joined").await;
     assert_eq!(joined["participants"].as_array().unwrap().len(), 2);
@@ -467,12 +500,14 @@ async fn s2_11_s2_13_s2_22_s2_26_each_stay_is_counted_to_the_second() {
 async fn s2_12_what_a_client_tells_of_its_connections_is_shown() {
     let studio = Studio::open().await;
     let made = booked(&studio, "individual").await;
-    let pass = ticket(&studio, &made, 9).await;
+    let pass = join_credentials(&studio, &made, 9).await;
     let mut ann = Client::connect(studio.address()).await;
     let mut join = entry(&pass);
     join["payload"]["features"] = json!(["quality"]);
     assert_eq!(ann.ask(join).await["type"], "room-joined");
-    let mut bob = studio.join(&ticket(&studio, &made, 10).await).await;
+    let mut bob = studio
+        .join(&join_credentials(&studio, &made, 10).await)
+        .await;
     ann.expect("member-joined").await;
     let path = room_path(&made, "/participants");
     let peers = |rtt: f64| {
@@ -519,10 +554,10 @@ async fn s2_17_what_is_inside_is_shown_to_those_who_belong_there() {
     let stranger = bearer(&token("12-dan@mail", VideoGrants::default()));
     let head = async |user: u32| {
         let said = json!({"user_id": user});
-        let (_, ticket) = studio
+        let (_, join_credentials) = studio
             .ask_as(&backend, "POST", &join_path(&made), said)
             .await;
-        bearer(ticket["token"].as_str().unwrap())
+        bearer(join_credentials["token"].as_str().unwrap())
     };
     let (ann, bob) = (head(9).await, head(10).await);
     for tail in ["/participants/", "/recordings/"] {
@@ -575,8 +610,8 @@ async fn s2_55_nobody_dials_in_where_it_is_switched_off() {
         let path = room_path(&made, "/dial_in/");
         for (user, code) in [(9, host), (10, guest)] {
             let (said, join) = (json!({"user_id": user}), join_path(&made));
-            let (_, ticket) = studio.ask_as(&backend, "POST", &join, said).await;
-            let head = bearer(ticket["token"].as_str().unwrap());
+            let (_, join_credentials) = studio.ask_as(&backend, "POST", &join, said).await;
+            let head = bearer(join_credentials["token"].as_str().unwrap());
             let (answered, _) = studio.ask_as(&head, "POST", &path, Value::Null).await;
             assert_eq!(answered, code, "{sip} {user}");
         }
@@ -605,8 +640,12 @@ async fn s2_01_each_kind_of_meeting_is_held_from_its_booking_to_its_end() {
     let studio = Studio::open().await;
     for kind in ["individual", "group", "webinar", "broadcast"] {
         let made = booked(&studio, kind).await;
-        let mut ann = studio.join(&ticket(&studio, &made, 9).await).await;
-        let mut bob = studio.join(&ticket(&studio, &made, 10).await).await;
+        let mut ann = studio
+            .join(&join_credentials(&studio, &made, 9).await)
+            .await;
+        let mut bob = studio
+            .join(&join_credentials(&studio, &made, 10).await)
+            .await;
         let joined = ann.expect("member-joined").await;
         let role = match kind {
             "individual" | "group" => "participant",

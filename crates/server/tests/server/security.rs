@@ -56,22 +56,25 @@ async fn s3_56_a_passcode_lets_in_who_knows_it_and_is_not_guessed_at_speed() {
     assert_eq!(info["room"]["needsPasscode"], true);
     assert_eq!(guest.join(&room).await["code"], "wrong-passcode");
     let right = json!({"roomId": room, "passcode": "open sesame"});
-    assert_eq!(guest.knock(right.clone()).await["type"], "room-joined");
+    assert_eq!(
+        guest.check_entry(right.clone()).await["type"],
+        "room-joined"
+    );
     // One who is in is asked no more.
     assert_eq!(guest.join(&room).await["type"], "room-joined");
 
     let mut guesser = Client::connect(address).await;
     for guess in 0..9 {
         let guess = json!({"roomId": room, "passcode": format!("guess {guess}")});
-        assert_eq!(guesser.knock(guess).await["code"], "wrong-passcode");
+        assert_eq!(guesser.check_entry(guess).await["code"], "wrong-passcode");
     }
-    let limited = guesser.knock(right.clone()).await;
+    let limited = guesser.check_entry(right.clone()).await;
     assert_eq!(limited["code"], "rate-limited", "right or wrong");
     let wait = limited["retryAfter"].as_u64().unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
     let mut other = Client::connect(address).await;
     assert_eq!(
-        other.knock(right).await["code"],
+        other.check_entry(right).await["code"],
         "rate-limited",
         "the address is"
     );
@@ -80,7 +83,7 @@ async fn s3_56_a_passcode_lets_in_who_knows_it_and_is_not_guessed_at_speed() {
         .create(json!({"name": "Other", "passcode": "x"}))
         .await;
     let into = json!({"roomId": second, "passcode": "x"});
-    assert_eq!(guesser.knock(into).await["type"], "room-joined");
+    assert_eq!(guesser.check_entry(into).await["type"], "room-joined");
     for passcode in ["", &"x".repeat(129)] {
         let mut client = Client::connect(address).await;
         let payload = json!({"name": "Tea", "passcode": passcode});

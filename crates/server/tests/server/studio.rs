@@ -90,9 +90,9 @@ impl Studio {
     }
 
     /// Comes in with a token.
-    pub async fn join(&self, ticket: &Value) -> Client {
+    pub async fn join(&self, join_credentials: &Value) -> Client {
         let mut client = Client::connect(self.address()).await;
-        let joined = client.ask(entry(ticket)).await;
+        let joined = client.ask(entry(join_credentials)).await;
         assert_eq!(joined["type"], "room-joined", "{joined}");
         client
     }
@@ -123,18 +123,18 @@ impl Studio {
 }
 
 /// Asks to come in with a token.
-pub fn entry(ticket: &Value) -> Value {
+pub fn entry(join_credentials: &Value) -> Value {
     let payload = json!({
-        "roomId": claims(ticket)["video"]["room"],
-        "token": ticket["token"],
+        "roomId": claims(join_credentials)["video"]["room"],
+        "token": join_credentials["token"],
         "features": ["members"],
     });
     json!({"type": "join-room", "payload": payload})
 }
 
 /// What a ticket's token says.
-pub fn claims(ticket: &Value) -> Value {
-    let token = ticket["token"].as_str().unwrap();
+pub fn claims(join_credentials: &Value) -> Value {
+    let token = join_credentials["token"].as_str().unwrap();
     let payload = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }

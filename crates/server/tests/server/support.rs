@@ -147,7 +147,7 @@ impl Client {
     }
 
     /// Asks to come in, with whatever else is said.
-    pub async fn knock(&mut self, payload: Value) -> Value {
+    pub async fn check_entry(&mut self, payload: Value) -> Value {
         self.ask(json!({"type": "join-room", "payload": payload}))
             .await
     }

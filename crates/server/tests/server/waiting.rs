@@ -87,7 +87,7 @@ async fn a_waiting_room_refuses_who_cannot_wait_and_passes_whose_room_it_is() {
     host.say(json!({"type": "leave-room"})).await;
     // Whose room it is needs nobody's word, and hears at once who waits.
     let joined = host
-        .knock(json!({"roomId": room, "features": ["waiting"]}))
+        .check_entry(json!({"roomId": room, "features": ["waiting"]}))
         .await;
     assert_eq!(joined["type"], "room-joined", "{joined}");
     assert_eq!(host.expect("join-request").await["memberId"], ann.id);

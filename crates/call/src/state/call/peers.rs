@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use serde_json::value::{RawValue, to_raw_value};
 use visavis_protocol::{
-    ClientMessage, Description, DescriptionKind, Hello, IceCandidate, Member, MemberPatch,
-    PEER_PROTOCOL, PeerMessage, PeerPayload, RelayUp, TrackSource,
+    ClientMessage, ClientRelay, Description, DescriptionKind, Hello, IceCandidate, Member,
+    MemberPatch, PEER_PROTOCOL, PeerMessage, PeerPayload, TrackSource,
 };
 
 use super::{CallState, OFFER_AGAIN};
@@ -175,7 +175,7 @@ impl CallState {
     fn tell(
         &mut self,
         place: usize,
-        relay: fn(RelayUp) -> ClientMessage,
+        relay: fn(ClientRelay) -> ClientMessage,
         payload: serde_json::Result<Box<RawValue>>,
         direct: PeerMessage,
     ) {
@@ -185,7 +185,7 @@ impl CallState {
             let to = remote.key.member.clone();
             // Only strings and numbers: there is always a JSON text of it.
             if let Ok(payload) = payload {
-                let message = relay(RelayUp {
+                let message = relay(ClientRelay {
                     room_id,
                     to,
                     payload,

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::{RawValue, to_raw_value};
 use visavis_protocol::{
-    ChatBody, ChatDown, ChatEntry, ChatUp, ClientMessage, CreateRoom, CreatedRoom, ErrorCode,
+    ChatBody, ChatEntry, ClientChat, ClientMessage, CreateRoom, CreatedRoom, ErrorCode,
     ErrorMessage, Feature, Features, JoinRoom, JoinedRoom, LeaveRoom, Member, Metadata, PeerChat,
-    PeerMessage, Request, Resume, Role, RoomCreated, RoomJoined, ServerMessage, Welcome, limits,
+    PeerMessage, Request, Resume, Role, RoomCreated, RoomJoined, ServerChat, ServerMessage,
+    Welcome, limits,
 };
 
 use super::{CallState, WANTED, spread};
@@ -337,7 +338,7 @@ impl CallState {
             self.chat.sent(now.instant, message);
             let room_id = self.room.as_ref().map(|room| room.id.clone());
             let id = self.features.has(Feature::Chat).then_some(id);
-            let chat = ChatUp {
+            let chat = ClientChat {
                 room_id,
                 to: None,
                 id,
@@ -363,7 +364,7 @@ impl CallState {
         });
     }
 
-    fn chat_from_server(&mut self, now: Now, chat: ChatDown) {
+    fn chat_from_server(&mut self, now: Now, chat: ServerChat) {
         let text = ChatBody::read(&chat.payload).text;
         let is_mine = chat.from == self.me.id;
         if is_mine && self.chat.echoed(chat.id.as_deref(), &text) {

@@ -20,8 +20,8 @@ pub(super) async fn rows(
     headers: HeaderMap,
 ) -> Result<String, Problem> {
     for_developers(&app, peer, &headers)?;
-    let store = &app.hub.store;
-    let now = app.hub.clock.now();
+    let store = &app.service.store;
+    let now = app.service.clock.now();
     let stored = store.active_rooms(MOST_ROOMS).await?;
     let counts = store.counts().await?.into_iter().collect();
     let mut people = Vec::new();

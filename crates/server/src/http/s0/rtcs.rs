@@ -7,18 +7,18 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::super::App;
-use super::super::address::Place;
-use super::super::found::check_not_over;
+use super::super::app::App;
+use super::super::extract::Path;
 use super::super::problem::{self, Problem};
-use super::super::who::Who;
+use super::super::requester::Requester;
+use super::super::room_lookup::check_not_over;
 use crate::model::{Backend, FIRST_RTC_CAP, Phase};
 use crate::store::Rtc;
 
 /// A room's media.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Rtc)]
-pub(super) struct Shown {
+pub(super) struct RtcResponse {
     id: Uuid,
     room_id: Uuid,
     /// Seconds since 1970.
@@ -34,18 +34,18 @@ pub(super) struct Shown {
     path = "/api/v1/rooms/{id}/rtcs",
     tag = "conference",
     params(("id" = String, Path, description = "Any of the room's ids")),
-    responses((status = 201, description = "The rtc", body = Shown))
+    responses((status = 201, description = "The rtc", body = RtcResponse))
 )]
 pub(super) async fn create(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
-) -> Result<(StatusCode, Json<Shown>), Problem> {
+    who: Requester,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, Json<RtcResponse>), Problem> {
     let room = app.room(&id).await?;
     who.attends(&app, &room)?;
-    let now = app.hub.clock.now();
+    let now = app.service.clock.now();
     // First its end: a room that has media has one.
-    let bounded = app.hub.change(room.uid, |room| {
+    let bounded = app.service.change(room.uid, |room| {
         check_not_over(room, now)?;
         if room.phase(now) == Phase::Pending {
             return Err(Problem::new(
@@ -63,10 +63,10 @@ pub(super) async fn create(
         created_at: now,
         created_by: who.identity(),
     };
-    let mut tx = app.hub.store.begin().await?;
+    let mut tx = app.service.store.begin().await?;
     tx.insert_rtc(&rtc).await?;
     tx.commit().await?;
-    let shown = Shown {
+    let shown = RtcResponse {
         id: rtc.id,
         room_id: rtc.room,
         created_at: rtc.created_at.secs(),
@@ -88,14 +88,14 @@ pub(super) async fn create(
 )]
 pub(super) async fn connect(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<Uuid>,
+    who: Requester,
+    Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Problem> {
-    let rtc = app.hub.store.rtc(id).await?;
+    let rtc = app.service.store.rtc(id).await?;
     let rtc = rtc.ok_or_else(|| Problem::new(problem::NOT_FOUND, "there is no such rtc"))?;
     let room = app.room(&rtc.room.to_string()).await?;
     who.attends(&app, &room)?;
-    check_not_over(&room, app.hub.clock.now())?;
+    check_not_over(&room, app.service.clock.now())?;
     Err(match room.backend {
         Backend::None => {
             let why = "no server carries this room's media: its members connect to each other";

@@ -9,18 +9,18 @@ use uuid::Uuid;
 
 use crate::http::App;
 use crate::http::actor::{Actor, GivenId};
-use crate::http::address::Place;
 use crate::http::body::{Body, MaybeBody};
+use crate::http::extract::Path;
 use crate::http::problem::{NOT_FOUND, Problem};
-use crate::http::who::Who;
-use crate::hub::MOST_SESSIONS;
+use crate::http::requester::Requester;
 use crate::id::ulid::UlidKind;
 use crate::lifecycle::session::Channel;
 use crate::refusal::person_name;
+use crate::rooms::MOST_SESSIONS;
 
 /// A channel.
 #[derive(Serialize, ToSchema)]
-pub(super) struct ShownChannel {
+pub(super) struct ChannelResponse {
     /// `ch_` and a ULID.
     channel_id: String,
     /// Whose it is.
@@ -30,7 +30,7 @@ pub(super) struct ShownChannel {
     created_at: String,
 }
 
-impl From<Channel> for ShownChannel {
+impl From<Channel> for ChannelResponse {
     fn from(channel: Channel) -> Self {
         Self {
             channel_id: channel.channel_id,
@@ -56,19 +56,19 @@ pub(super) struct NewChannel {
     path = "/channel",
     tag = "broadcasts",
     request_body = Option<NewChannel>,
-    responses((status = 201, description = "The channel", body = ShownChannel))
+    responses((status = 201, description = "The channel", body = ChannelResponse))
 )]
 pub(super) async fn create(
     State(app): State<App>,
-    who: Who,
+    who: Requester,
     MaybeBody(said): MaybeBody<NewChannel>,
-) -> Result<(StatusCode, Json<ShownChannel>), Problem> {
+) -> Result<(StatusCode, Json<ChannelResponse>), Problem> {
     who.creates(&app)?;
     let actor = Actor::of(&app, &who, said.user_id)?;
     // Where users have no names of their own they are given one.
     let owner = actor.user_id.unwrap_or_else(|| Uuid::new_v4().to_string());
     let name = person_name(&said.name)?;
-    let channel = app.hub.create_channel(owner, name).await?;
+    let channel = app.service.create_channel(owner, name).await?;
     Ok((StatusCode::CREATED, Json(channel.into())))
 }
 
@@ -77,14 +77,14 @@ pub(super) async fn create(
     get,
     path = "/channel",
     tag = "broadcasts",
-    responses((status = 200, description = "The channels", body = Vec<ShownChannel>))
+    responses((status = 200, description = "The channels", body = Vec<ChannelResponse>))
 )]
 pub(super) async fn list(
     State(app): State<App>,
-    who: Who,
-) -> Result<Json<Vec<ShownChannel>>, Problem> {
+    who: Requester,
+) -> Result<Json<Vec<ChannelResponse>>, Problem> {
     let owner = Actor::of(&app, &who, None)?.scope();
-    let channels = app.hub.store.channels(&owner, MOST_SESSIONS).await?;
+    let channels = app.service.store.channels(&owner, MOST_SESSIONS).await?;
     Ok(Json(channels.into_iter().map(Into::into).collect()))
 }
 
@@ -94,13 +94,13 @@ pub(super) async fn list(
     path = "/channel/{id}",
     tag = "broadcasts",
     params(("id" = String, Path, description = "The channel's id")),
-    responses((status = 200, description = "The channel", body = ShownChannel))
+    responses((status = 200, description = "The channel", body = ChannelResponse))
 )]
 pub(super) async fn show(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
-) -> Result<Json<ShownChannel>, Problem> {
+    who: Requester,
+    Path(id): Path<String>,
+) -> Result<Json<ChannelResponse>, Problem> {
     Actor::of(&app, &who, None)?;
     Ok(Json(find(&app, &id).await?.into()))
 }
@@ -118,18 +118,18 @@ pub(super) struct ChannelChange {
     tag = "broadcasts",
     params(("id" = String, Path, description = "The channel's id")),
     request_body = ChannelChange,
-    responses((status = 200, description = "The channel as it is now", body = ShownChannel))
+    responses((status = 200, description = "The channel as it is now", body = ChannelResponse))
 )]
 pub(super) async fn change(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
+    who: Requester,
+    Path(id): Path<String>,
     Body(said): Body<ChannelChange>,
-) -> Result<Json<ShownChannel>, Problem> {
+) -> Result<Json<ChannelResponse>, Problem> {
     let mut channel = own(&app, &who, &id).await?;
     if let Some(name) = said.name {
         channel.name = person_name(&name)?;
-        app.hub.rename_channel(&channel).await?;
+        app.service.rename_channel(&channel).await?;
     }
     Ok(Json(channel.into()))
 }
@@ -147,16 +147,16 @@ pub(super) async fn change(
 )]
 pub(super) async fn delete(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
+    who: Requester,
+    Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let channel = own(&app, &who, &id).await?;
-    app.hub.delete_channel(&channel).await?;
+    app.service.delete_channel(&channel).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// A channel that the asker may do anything with.
-pub(super) async fn own(app: &App, who: &Who, id: &str) -> Result<Channel, Problem> {
+pub(super) async fn own(app: &App, who: &Requester, id: &str) -> Result<Channel, Problem> {
     let actor = Actor::of(app, who, None)?;
     let channel = find(app, id).await?;
     actor.owns(&channel.owner)?;
@@ -165,7 +165,7 @@ pub(super) async fn own(app: &App, who: &Who, id: &str) -> Result<Channel, Probl
 
 async fn find(app: &App, id: &str) -> Result<Channel, Problem> {
     let channel = match UlidKind::Channel.parse(id) {
-        Some(id) => app.hub.store.channel(&id).await?,
+        Some(id) => app.service.store.channel(&id).await?,
         None => None,
     };
     channel.ok_or_else(|| Problem::new(NOT_FOUND, "there is no such channel"))

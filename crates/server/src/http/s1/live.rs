@@ -9,19 +9,19 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use visavis_protocol::Role;
 
-use super::sessions::{ShownSession, find, own};
+use super::sessions::{SessionResponse, find, own};
 use crate::http::App;
 use crate::http::actor::{Actor, GivenId};
-use crate::http::address::Place;
 use crate::http::body::{Body, MaybeBody};
-use crate::http::found::check_not_over;
+use crate::http::extract::Path;
+use crate::http::join_credentials::{Guest, JoinCredentials, grant, issue};
 use crate::http::problem::Problem;
-use crate::http::ticket::{Guest, Ticket, grant, issue};
-use crate::http::who::Who;
-use crate::hub::SessionError;
+use crate::http::requester::Requester;
+use crate::http::room_lookup::check_not_over;
 use crate::lifecycle::session::{IllegalTransition, Session, SessionEvent};
 use crate::model::Room;
 use crate::render;
+use crate::rooms::SessionError;
 
 /// Whose room is to live.
 #[derive(Deserialize, ToSchema)]
@@ -43,14 +43,14 @@ pub(super) struct RoomOf {
 )]
 pub(super) async fn begin_room(
     State(app): State<App>,
-    who: Who,
+    who: Requester,
     Body(said): Body<RoomOf>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let session = own(&app, &who, &said.session_id).await?;
     let before = living_room(&app, &session).await?;
-    let room = app.hub.begin(before.uid).await?;
+    let room = app.service.begin(before.uid).await?;
     let room = room.ok_or_else(Problem::room_not_found)?;
-    let status = match before.incarnation {
+    let status = match before.instance {
         None => StatusCode::CREATED,
         Some(_) => StatusCode::OK,
     };
@@ -77,18 +77,18 @@ pub(super) struct TokenRequest {
     params(("id" = String, Path, description = "The session's id")),
     request_body = Option<TokenRequest>,
     responses(
-        (status = 200, description = "The token", body = Ticket),
+        (status = 200, description = "The token", body = JoinCredentials),
         (status = 409, description = "The session is over"),
         (status = 501, description = "There is no key to sign with")
     )
 )]
 pub(super) async fn token(
     State(app): State<App>,
-    who: Who,
+    who: Requester,
     headers: HeaderMap,
-    Place(id): Place<String>,
+    Path(id): Path<String>,
     MaybeBody(said): MaybeBody<TokenRequest>,
-) -> Result<Json<Ticket>, Problem> {
+) -> Result<Json<JoinCredentials>, Problem> {
     let actor = Actor::of(&app, &who, said.user_id)?;
     let session = find(&app, &id).await?;
     if session.status.is_terminal() {
@@ -98,7 +98,7 @@ pub(super) async fn token(
     let identity = actor.user_id.unwrap_or_else(|| session.user_id.clone());
     let hosts = identity == session.user_id;
     if hosts {
-        let begun = app.hub.begin(room.uid).await?;
+        let begun = app.service.begin(room.uid).await?;
         room = begun.ok_or_else(Problem::room_not_found)?;
     }
     let role = if hosts { Role::Host } else { Role::Viewer };
@@ -117,31 +117,31 @@ pub(super) async fn token(
     tag = "broadcasts",
     params(("id" = String, Path, description = "The session's id")),
     responses(
-        (status = 200, description = "It is being published", body = ShownSession),
+        (status = 200, description = "It is being published", body = SessionResponse),
         (status = 409, description = "It is not ready"),
         (status = 501, description = "There is no egress")
     )
 )]
 pub(super) async fn start_live(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
-) -> Result<Json<ShownSession>, Problem> {
+    who: Requester,
+    Path(id): Path<String>,
+) -> Result<Json<SessionResponse>, Problem> {
     let session = own(&app, &who, &id).await?;
     if session.status.next(SessionEvent::EgressStarted).is_err() {
         return Err(illegal(&session, SessionEvent::EgressStarted));
     }
-    let egress = app.hub.egress.broadcast(&session).await?;
-    let moved = app.hub.move_session(
+    let egress = app.service.egress.broadcast(&session).await?;
+    let activity_changed_for = app.service.move_session(
         &session.session_id,
         SessionEvent::EgressStarted,
         Some(egress.clone()),
     );
-    match moved.await {
+    match activity_changed_for.await {
         Ok(session) => Ok(Json(session.into())),
         Err(error) => {
             // Another request was faster.
-            app.hub.egress.stop(&egress).await;
+            app.service.egress.stop(&egress).await;
             Err(error.into())
         }
     }
@@ -154,15 +154,15 @@ pub(super) async fn start_live(
     tag = "broadcasts",
     params(("id" = String, Path, description = "The session's id")),
     responses(
-        (status = 200, description = "It is ending", body = ShownSession),
+        (status = 200, description = "It is ending", body = SessionResponse),
         (status = 409, description = "It is not live")
     )
 )]
 pub(super) async fn end(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
-) -> Result<Json<ShownSession>, Problem> {
+    who: Requester,
+    Path(id): Path<String>,
+) -> Result<Json<SessionResponse>, Problem> {
     stop(&app, &who, &id, SessionEvent::End).await
 }
 
@@ -173,29 +173,29 @@ pub(super) async fn end(
     tag = "broadcasts",
     params(("id" = String, Path, description = "The session's id")),
     responses(
-        (status = 200, description = "It is called off", body = ShownSession),
+        (status = 200, description = "It is called off", body = SessionResponse),
         (status = 409, description = "It is live, or over")
     )
 )]
 pub(super) async fn cancel(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
-) -> Result<Json<ShownSession>, Problem> {
+    who: Requester,
+    Path(id): Path<String>,
+) -> Result<Json<SessionResponse>, Problem> {
     stop(&app, &who, &id, SessionEvent::Cancel).await
 }
 
 async fn stop(
     app: &App,
-    who: &Who,
+    who: &Requester,
     id: &str,
     event: SessionEvent,
-) -> Result<Json<ShownSession>, Problem> {
+) -> Result<Json<SessionResponse>, Problem> {
     let session = own(app, who, id).await?;
-    let moved = app.hub.move_session(&session.session_id, event, None);
-    let session = moved.await?;
+    let activity_changed_for = app.service.move_session(&session.session_id, event, None);
+    let session = activity_changed_for.await?;
     if let Some(egress) = &session.egress {
-        app.hub.egress.stop(egress).await;
+        app.service.egress.stop(egress).await;
     }
     Ok(Json(session.into()))
 }
@@ -203,7 +203,7 @@ async fn stop(
 /// The session's room, which is not over.
 async fn living_room(app: &App, session: &Session) -> Result<Room, Problem> {
     let room = app.room(&session.room_id).await?;
-    check_not_over(&room, app.hub.clock.now())?;
+    check_not_over(&room, app.service.clock.now())?;
     Ok(room)
 }
 

@@ -10,18 +10,18 @@ use utoipa::{IntoParams, ToSchema};
 use super::channels;
 use crate::http::App;
 use crate::http::actor::Actor;
-use crate::http::address::{Asked, Place};
 use crate::http::body::Body;
+use crate::http::extract::{Path, Query};
 use crate::http::problem::Problem;
-use crate::http::who::Who;
-use crate::hub::{MOST_SESSIONS, SessionError};
+use crate::http::requester::Requester;
 use crate::id::ulid::UlidKind;
 use crate::lifecycle::session::Session;
 use crate::refusal::{description, person_name};
+use crate::rooms::{MOST_SESSIONS, SessionError};
 
 /// A session.
 #[derive(Serialize, ToSchema)]
-pub(super) struct ShownSession {
+pub(super) struct SessionResponse {
     /// `se_` and a ULID.
     session_id: String,
     /// `ro_` and a ULID.
@@ -41,7 +41,7 @@ pub(super) struct ShownSession {
     stopped_at: Option<String>,
 }
 
-impl From<Session> for ShownSession {
+impl From<Session> for SessionResponse {
     fn from(session: Session) -> Self {
         Self {
             session_id: session.session_id,
@@ -72,18 +72,18 @@ pub(super) struct NewSession {
     tag = "broadcasts",
     request_body = NewSession,
     responses(
-        (status = 201, description = "The session", body = ShownSession),
+        (status = 201, description = "The session", body = SessionResponse),
         (status = 404, description = "There is no such channel"),
         (status = 409, description = "The channel has a session that is not over")
     )
 )]
 pub(super) async fn create(
     State(app): State<App>,
-    who: Who,
+    who: Requester,
     Body(said): Body<NewSession>,
-) -> Result<(StatusCode, Json<ShownSession>), Problem> {
+) -> Result<(StatusCode, Json<SessionResponse>), Problem> {
     let channel = channels::own(&app, &who, &said.channel_id).await?;
-    let session = app.hub.create_session(&channel).await?;
+    let session = app.service.create_session(&channel).await?;
     Ok((StatusCode::CREATED, Json(session.into())))
 }
 
@@ -91,7 +91,7 @@ pub(super) async fn create(
 #[derive(Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Which {
+pub(super) struct SessionFilter {
     /// Of this room.
     room_id: String,
     /// Of this channel.
@@ -103,14 +103,14 @@ pub(super) struct Which {
     get,
     path = "/session",
     tag = "broadcasts",
-    params(Which),
-    responses((status = 200, description = "The sessions", body = Vec<ShownSession>))
+    params(SessionFilter),
+    responses((status = 200, description = "The sessions", body = Vec<SessionResponse>))
 )]
 pub(super) async fn list(
     State(app): State<App>,
-    who: Who,
-    Asked(which): Asked<Which>,
-) -> Result<Json<Vec<ShownSession>>, Problem> {
+    who: Requester,
+    Query(which): Query<SessionFilter>,
+) -> Result<Json<Vec<SessionResponse>>, Problem> {
     let owner = Actor::of(&app, &who, None)?.scope();
     let (Some(room), Some(channel)) = (
         filter(UlidKind::Room, &which.room_id),
@@ -118,7 +118,7 @@ pub(super) async fn list(
     ) else {
         return Ok(Json(Vec::new()));
     };
-    let store = &app.hub.store;
+    let store = &app.service.store;
     let sessions = store
         .sessions(&room, &channel, &owner, MOST_SESSIONS)
         .await?;
@@ -139,13 +139,13 @@ fn filter(kind: UlidKind, text: &str) -> Option<String> {
     path = "/session/{id}",
     tag = "broadcasts",
     params(("id" = String, Path, description = "The session's id")),
-    responses((status = 200, description = "The session", body = ShownSession))
+    responses((status = 200, description = "The session", body = SessionResponse))
 )]
 pub(super) async fn show(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
-) -> Result<Json<ShownSession>, Problem> {
+    who: Requester,
+    Path(id): Path<String>,
+) -> Result<Json<SessionResponse>, Problem> {
     Actor::of(&app, &who, None)?;
     Ok(Json(find(&app, &id).await?.into()))
 }
@@ -164,18 +164,18 @@ pub(super) struct SessionChange {
     tag = "broadcasts",
     params(("id" = String, Path, description = "The session's id")),
     request_body = SessionChange,
-    responses((status = 200, description = "The session as it is now", body = ShownSession))
+    responses((status = 200, description = "The session as it is now", body = SessionResponse))
 )]
 pub(super) async fn change(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
+    who: Requester,
+    Path(id): Path<String>,
     Body(said): Body<SessionChange>,
-) -> Result<Json<ShownSession>, Problem> {
+) -> Result<Json<SessionResponse>, Problem> {
     let session = own(&app, &who, &id).await?;
     let name = said.name.as_deref().map(person_name).transpose()?;
     let about = said.description.as_deref().map(description).transpose()?;
-    let changed = app.hub.change_session(&session.session_id, |session| {
+    let changed = app.service.change_session(&session.session_id, |session| {
         session.name = name.unwrap_or_else(|| std::mem::take(&mut session.name));
         session.description = about.unwrap_or_else(|| std::mem::take(&mut session.description));
     });
@@ -195,16 +195,16 @@ pub(super) async fn change(
 )]
 pub(super) async fn delete(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
+    who: Requester,
+    Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let session = own(&app, &who, &id).await?;
-    app.hub.delete_session(&session.session_id).await?;
+    app.service.delete_session(&session.session_id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// A session that the asker may do anything with.
-pub(super) async fn own(app: &App, who: &Who, id: &str) -> Result<Session, Problem> {
+pub(super) async fn own(app: &App, who: &Requester, id: &str) -> Result<Session, Problem> {
     let actor = Actor::of(app, who, None)?;
     let session = find(app, id).await?;
     actor.owns(&session.user_id)?;
@@ -214,7 +214,7 @@ pub(super) async fn own(app: &App, who: &Who, id: &str) -> Result<Session, Probl
 /// A session.
 pub(super) async fn find(app: &App, id: &str) -> Result<Session, Problem> {
     let session = match UlidKind::Session.parse(id) {
-        Some(id) => app.hub.store.session(&id).await?,
+        Some(id) => app.service.store.session(&id).await?,
         None => None,
     };
     session.ok_or_else(|| SessionError::Unknown.into())

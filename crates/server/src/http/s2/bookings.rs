@@ -11,22 +11,22 @@ use uuid::Uuid;
 use super::{booked, guests};
 use crate::http::App;
 use crate::http::actor::{Actor, GivenId};
-use crate::http::address::Place;
 use crate::http::body::Body;
+use crate::http::extract::Path;
 use crate::http::problem::{ACCESS_DENIED, Problem};
-use crate::http::who::Who;
-use crate::hub::{BookingError, RoomWishes};
+use crate::http::requester::Requester;
 use crate::lifecycle::booking::{BookedParticipant, BookedRole, Booking, BookingStatus, is_id};
 use crate::model::{Link, Room, RoomKind};
 use crate::refusal::person_name;
 use crate::render;
+use crate::rooms::{BookingError, RoomOptions};
 
 /// The most that a list shows.
 const MOST_LISTED: i64 = 1_000;
 
 /// A booking.
 #[derive(Serialize, ToSchema)]
-pub(super) struct ShownBooking {
+pub(super) struct BookingResponse {
     id: String,
     /// individual, group, webinar or broadcast.
     #[schema(value_type = String)]
@@ -73,15 +73,15 @@ fn confirmed() -> BookingStatus {
     tag = "bookings",
     request_body = NewBooking,
     responses(
-        (status = 201, description = "The booking", body = ShownBooking),
+        (status = 201, description = "The booking", body = BookingResponse),
         (status = 409, description = "There is one with this id")
     )
 )]
 pub(super) async fn create(
     State(app): State<App>,
-    who: Who,
+    who: Requester,
     Body(said): Body<NewBooking>,
-) -> Result<(StatusCode, Json<ShownBooking>), Problem> {
+) -> Result<(StatusCode, Json<BookingResponse>), Problem> {
     who.creates(&app)?;
     if !said.status.is_active() {
         let why = "a booking that is over needs no room";
@@ -93,14 +93,14 @@ pub(super) async fn create(
         kind: booked(said.kind)?,
         status: said.status,
         participants: guests(said.participants)?,
-        created_at: app.hub.clock.now(),
+        created_at: app.service.clock.now(),
     };
-    let wishes = RoomWishes {
+    let options = RoomOptions {
         name: person_name(&said.name)?,
         max_participants: said.max_participants,
         recording_enabled: said.recording_enabled,
     };
-    let room = app.hub.create_booking(&booking, wishes).await?;
+    let room = app.service.create_booking(&booking, options).await?;
     let shown = shown(&app, booking, Some(room)).await?;
     Ok((StatusCode::CREATED, Json(shown)))
 }
@@ -110,16 +110,16 @@ pub(super) async fn create(
     get,
     path = "/api/v1/bookings",
     tag = "bookings",
-    responses((status = 200, description = "The bookings", body = Vec<ShownBooking>))
+    responses((status = 200, description = "The bookings", body = Vec<BookingResponse>))
 )]
 pub(super) async fn list(
     State(app): State<App>,
-    who: Who,
-) -> Result<Json<Vec<ShownBooking>>, Problem> {
+    who: Requester,
+) -> Result<Json<Vec<BookingResponse>>, Problem> {
     let user = Actor::of(&app, &who, None)?.scope();
     let mut list = Vec::new();
-    for booking in app.hub.store.bookings(&user, MOST_LISTED).await? {
-        let room = app.hub.store.find_linked(&booking.link).await?;
+    for booking in app.service.store.bookings(&user, MOST_LISTED).await? {
+        let room = app.service.store.find_linked(&booking.link).await?;
         list.push(shown(&app, booking, room).await?);
     }
     Ok(Json(list))
@@ -131,19 +131,19 @@ pub(super) async fn list(
     path = "/api/v1/bookings/{id}",
     tag = "bookings",
     params(("id" = String, Path, description = "The booking's id")),
-    responses((status = 200, description = "The booking", body = ShownBooking))
+    responses((status = 200, description = "The booking", body = BookingResponse))
 )]
 pub(super) async fn show(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
-) -> Result<Json<ShownBooking>, Problem> {
+    who: Requester,
+    Path(id): Path<String>,
+) -> Result<Json<BookingResponse>, Problem> {
     let actor = Actor::of(&app, &who, None)?;
     let booking = find(&app, id).await?;
     if !is_booked(&actor, &booking) {
         return Err(Problem::new(ACCESS_DENIED, "you are not booked here"));
     }
-    let room = app.hub.store.find_linked(&booking.link).await?;
+    let room = app.service.store.find_linked(&booking.link).await?;
     Ok(Json(shown(&app, booking, room).await?))
 }
 
@@ -162,16 +162,16 @@ pub(super) struct BookingChange {
     params(("id" = String, Path, description = "The booking's id")),
     request_body = BookingChange,
     responses(
-        (status = 200, description = "The booking as it is now", body = ShownBooking),
+        (status = 200, description = "The booking as it is now", body = BookingResponse),
         (status = 409, description = "It is past that")
     )
 )]
 pub(super) async fn change(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
+    who: Requester,
+    Path(id): Path<String>,
     Body(said): Body<BookingChange>,
-) -> Result<Json<ShownBooking>, Problem> {
+) -> Result<Json<BookingResponse>, Problem> {
     let actor = Actor::of(&app, &who, None)?;
     let booking = find(&app, id).await?;
     let user = actor.user_id.as_deref().unwrap_or_default();
@@ -182,8 +182,11 @@ pub(super) async fn change(
         let why = "only who gives it moves a booking";
         return Err(Problem::new(ACCESS_DENIED, why));
     }
-    let changed = app.hub.change_booking(&booking.link, said.status).await?;
-    let room = app.hub.store.find_linked(&changed.link).await?;
+    let changed = app
+        .service
+        .change_booking(&booking.link, said.status)
+        .await?;
+    let room = app.service.store.find_linked(&changed.link).await?;
     Ok(Json(shown(&app, changed, room).await?))
 }
 
@@ -194,18 +197,22 @@ fn is_booked(actor: &Actor, booking: &Booking) -> bool {
 
 async fn find(app: &App, id: String) -> Result<Booking, Problem> {
     let booking = match is_id(&id) {
-        true => app.hub.store.booking(&Link::Booking(id)).await?,
+        true => app.service.store.booking(&Link::Booking(id)).await?,
         false => None,
     };
     booking.ok_or_else(|| BookingError::Unknown.into())
 }
 
-async fn shown(app: &App, booking: Booking, room: Option<Room>) -> Result<ShownBooking, Problem> {
+async fn shown(
+    app: &App,
+    booking: Booking,
+    room: Option<Room>,
+) -> Result<BookingResponse, Problem> {
     let room = match room {
         Some(room) => Some(app.shown(&room).await?),
         None => None,
     };
-    Ok(ShownBooking {
+    Ok(BookingResponse {
         id: match booking.link {
             Link::Booking(id) | Link::ServiceSession(id) | Link::Channel(id) => id,
         },

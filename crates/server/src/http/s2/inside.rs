@@ -10,16 +10,16 @@ use visavis_protocol::Role;
 
 use crate::clock::Timestamp;
 use crate::http::App;
-use crate::http::address::Place;
-use crate::http::found::check_not_over;
+use crate::http::extract::Path;
 use crate::http::problem::{ACCESS_DENIED, NOT_FOUND, Problem};
-use crate::http::who::Who;
+use crate::http::requester::Requester;
+use crate::http::room_lookup::check_not_over;
 use crate::model::{Link, Participant, ParticipantKind, Room, Template};
 use crate::store::Stay;
 
 /// One stay of someone in a room.
 #[derive(Serialize, ToSchema)]
-pub(super) struct ShownStay {
+pub(super) struct ParticipantResponse {
     identity: String,
     name: String,
     /// host, participant or viewer.
@@ -39,7 +39,7 @@ pub(super) struct ShownStay {
     quality: Option<Value>,
 }
 
-impl ShownStay {
+impl ParticipantResponse {
     fn of(who: Participant, now: Timestamp) -> Self {
         let until = who.left_at.unwrap_or(now);
         Self {
@@ -61,23 +61,25 @@ impl ShownStay {
     path = "/api/v1/rooms/{id}/participants",
     tag = "bookings",
     params(("id" = String, Path, description = "Any of the room's ids")),
-    responses((status = 200, description = "The stays", body = Vec<ShownStay>))
+    responses((status = 200, description = "The stays", body = Vec<ParticipantResponse>))
 )]
 pub(super) async fn participants(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
-) -> Result<Json<Vec<ShownStay>>, Problem> {
+    who: Requester,
+    Path(id): Path<String>,
+) -> Result<Json<Vec<ParticipantResponse>>, Problem> {
     let room = taken_part_in(&app, &who, &id).await?;
-    let stays = app.hub.store.participants(room.uid, Stay::Any).await?;
-    let now = app.hub.clock.now();
-    let shown = stays.into_iter().map(|stay| ShownStay::of(stay, now));
+    let stays = app.service.store.participants(room.uid, Stay::Any).await?;
+    let now = app.service.clock.now();
+    let shown = stays
+        .into_iter()
+        .map(|stay| ParticipantResponse::of(stay, now));
     Ok(Json(shown.collect()))
 }
 
 /// A recording.
 #[derive(Serialize, ToSchema)]
-pub(super) struct ShownRecording {
+pub(super) struct RecordingResponse {
     /// Null: none was running.
     recording_id: Option<String>,
     status: &'static str,
@@ -89,13 +91,13 @@ pub(super) struct ShownRecording {
     path = "/api/v1/rooms/{id}/recordings",
     tag = "bookings",
     params(("id" = String, Path, description = "Any of the room's ids")),
-    responses((status = 200, description = "The recordings", body = Vec<ShownRecording>))
+    responses((status = 200, description = "The recordings", body = Vec<RecordingResponse>))
 )]
 pub(super) async fn recordings(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
-) -> Result<Json<Vec<ShownRecording>>, Problem> {
+    who: Requester,
+    Path(id): Path<String>,
+) -> Result<Json<Vec<RecordingResponse>>, Problem> {
     taken_part_in(&app, &who, &id).await?;
     // Nothing records yet.
     Ok(Json(Vec::new()))
@@ -108,22 +110,22 @@ pub(super) async fn recordings(
     tag = "bookings",
     params(("id" = String, Path, description = "Any of the room's ids")),
     responses(
-        (status = 200, description = "It is being recorded", body = ShownRecording),
+        (status = 200, description = "It is being recorded", body = RecordingResponse),
         (status = 501, description = "There is nothing to record with")
     )
 )]
 pub(super) async fn start_recording(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
-) -> Result<Json<ShownRecording>, Problem> {
+    who: Requester,
+    Path(id): Path<String>,
+) -> Result<Json<RecordingResponse>, Problem> {
     let room = led(&app, &who, &id).await?;
     if !Template::of(room.kind).recording || !room.recording_enabled {
         return Err(Problem::new(ACCESS_DENIED, "this room is not recorded"));
     }
-    check_not_over(&room, app.hub.clock.now())?;
-    let id = app.hub.egress.record(&room).await?;
-    Ok(Json(ShownRecording {
+    check_not_over(&room, app.service.clock.now())?;
+    let id = app.service.egress.record(&room).await?;
+    Ok(Json(RecordingResponse {
         recording_id: Some(id),
         status: "starting",
     }))
@@ -135,16 +137,16 @@ pub(super) async fn start_recording(
     path = "/api/v1/rooms/{id}/stop_recording",
     tag = "bookings",
     params(("id" = String, Path, description = "Any of the room's ids")),
-    responses((status = 200, description = "It is not recorded", body = ShownRecording))
+    responses((status = 200, description = "It is not recorded", body = RecordingResponse))
 )]
 pub(super) async fn stop_recording(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
-) -> Result<Json<ShownRecording>, Problem> {
+    who: Requester,
+    Path(id): Path<String>,
+) -> Result<Json<RecordingResponse>, Problem> {
     let room = led(&app, &who, &id).await?;
-    Ok(Json(ShownRecording {
-        recording_id: app.hub.egress.stop_recording(&room).await,
+    Ok(Json(RecordingResponse {
+        recording_id: app.service.egress.stop_recording(&room).await,
         status: "stopped",
     }))
 }
@@ -159,19 +161,19 @@ pub(super) async fn stop_recording(
 )]
 pub(super) async fn dial_in(
     State(app): State<App>,
-    who: Who,
-    Place(id): Place<String>,
+    who: Requester,
+    Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    if !app.hub.config.sip {
+    if !app.service.config.sip {
         return Err(Problem::new(NOT_FOUND, "nobody dials in to this service"));
     }
     let room = led(&app, &who, &id).await?;
-    app.hub.egress.dial_in(&room).await?;
+    app.service.egress.dial_in(&room).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// A room that the asker administrates, or is booked for.
-async fn taken_part_in(app: &App, who: &Who, id: &str) -> Result<Room, Problem> {
+async fn taken_part_in(app: &App, who: &Requester, id: &str) -> Result<Room, Problem> {
     let room = app.room(id).await?;
     if booked_role(app, who, &room).await?.is_none() {
         who.administrates(app, &room)?;
@@ -180,7 +182,7 @@ async fn taken_part_in(app: &App, who: &Who, id: &str) -> Result<Room, Problem> 
 }
 
 /// A room that the asker administrates, or gives what it is booked for.
-async fn led(app: &App, who: &Who, id: &str) -> Result<Room, Problem> {
+async fn led(app: &App, who: &Requester, id: &str) -> Result<Room, Problem> {
     let room = app.room(id).await?;
     if booked_role(app, who, &room).await? != Some(Role::Host) {
         who.administrates(app, &room)?;
@@ -188,14 +190,14 @@ async fn led(app: &App, who: &Who, id: &str) -> Result<Room, Problem> {
     Ok(room)
 }
 
-async fn booked_role(app: &App, who: &Who, room: &Room) -> Result<Option<Role>, Problem> {
+async fn booked_role(app: &App, who: &Requester, room: &Room) -> Result<Option<Role>, Problem> {
     let (Some(link), Some(identity)) = (&room.link, who.identity()) else {
         return Ok(None);
     };
     if matches!(link, Link::Channel(_)) {
         return Ok(None);
     }
-    let booking = app.hub.store.booking(link).await?;
+    let booking = app.service.store.booking(link).await?;
     let one = booking
         .as_ref()
         .and_then(|booking| booking.participant(&identity));

@@ -15,18 +15,18 @@ use super::{booked, guests};
 use crate::access::principal::{Principal, may_join};
 use crate::http::App;
 use crate::http::actor::{Actor, GivenId};
-use crate::http::address::Place;
 use crate::http::body::MaybeBody;
-use crate::http::found::check_not_over;
+use crate::http::extract::Path;
+use crate::http::join_credentials::{Guest, JoinCredentials, grant, issue};
 use crate::http::problem::{ACCESS_DENIED, BOOKING_NOT_ACTIVE, NOT_FOUND, Problem};
-use crate::http::ticket::{Guest, Ticket, grant, issue};
-use crate::http::who::Who;
-use crate::hub::RoomWishes;
+use crate::http::requester::Requester;
+use crate::http::room_lookup::check_not_over;
 use crate::lifecycle::account;
 use crate::lifecycle::booking::{BookedParticipant, Booking, BookingStatus, identity, is_id};
 use crate::model::{Link, Room, RoomKind, Template};
 use crate::refusal::person_name;
 use crate::render;
+use crate::rooms::RoomOptions;
 
 /// A new room of a type.
 #[derive(Deserialize, ToSchema)]
@@ -55,7 +55,7 @@ pub(in crate::http) struct NewBookedRoom {
 /// Makes a room for a booking or a service's session: exactly one of them.
 pub(in crate::http) async fn create(
     app: &App,
-    who: &Who,
+    who: &Requester,
     said: NewBookedRoom,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let kind = booked(said.room_type)?;
@@ -67,18 +67,20 @@ pub(in crate::http) async fn create(
             return Err(Problem::invalid_payload(why));
         }
     };
-    let wishes = RoomWishes {
+    let options = RoomOptions {
         name: person_name(&said.name)?,
         max_participants: said.max_participants,
         recording_enabled: said.recording_enabled,
     };
-    let now = app.hub.clock.now();
+    let now = app.service.clock.now();
     let room = if said.participants.is_empty() {
         let named = said.user_id.filter(|_| who.operates(app).is_ok());
         let host = named
             .map(|GivenId(id)| account(&id))
             .or(who.principal.account());
-        app.hub.create_booked_room(link, kind, host, wishes).await?
+        app.service
+            .create_booked_room(link, kind, host, options)
+            .await?
     } else {
         let booking = Booking {
             link,
@@ -87,7 +89,7 @@ pub(in crate::http) async fn create(
             participants: guests(said.participants)?,
             created_at: now,
         };
-        app.hub.create_booking(&booking, wishes).await?
+        app.service.create_booking(&booking, options).await?
     };
     Ok((StatusCode::CREATED, Json(render::room::full(&room, 0, now))))
 }
@@ -112,20 +114,20 @@ pub(super) struct TokenRequest {
     params(("id" = String, Path, description = "Any of the room's ids")),
     request_body = Option<TokenRequest>,
     responses(
-        (status = 200, description = "The token", body = Ticket),
+        (status = 200, description = "The token", body = JoinCredentials),
         (status = 409, description = "The booking is over"),
         (status = 501, description = "There is no key to sign with")
     )
 )]
 pub(super) async fn get_token(
     State(app): State<App>,
-    who: Who,
+    who: Requester,
     headers: HeaderMap,
-    Place(id): Place<String>,
+    Path(id): Path<String>,
     MaybeBody(said): MaybeBody<TokenRequest>,
-) -> Result<Json<Ticket>, Problem> {
+) -> Result<Json<JoinCredentials>, Problem> {
     let room = app.room(&id).await?;
-    ticket(&app, &who, &headers, room, said).await
+    join_credentials(&app, &who, &headers, room, said).await
 }
 
 /// A token for a booking's room, for one who may come.
@@ -136,34 +138,34 @@ pub(super) async fn get_token(
     params(("id" = String, Path, description = "The booking's id")),
     request_body = Option<TokenRequest>,
     responses(
-        (status = 200, description = "The token", body = Ticket),
+        (status = 200, description = "The token", body = JoinCredentials),
         (status = 409, description = "The booking is over"),
         (status = 501, description = "There is no key to sign with")
     )
 )]
 pub(super) async fn join_booking(
     State(app): State<App>,
-    who: Who,
+    who: Requester,
     headers: HeaderMap,
-    Place(id): Place<String>,
+    Path(id): Path<String>,
     MaybeBody(said): MaybeBody<TokenRequest>,
-) -> Result<Json<Ticket>, Problem> {
+) -> Result<Json<JoinCredentials>, Problem> {
     let room = match is_id(&id) {
-        true => app.hub.store.find_linked(&Link::Booking(id)).await?,
+        true => app.service.store.find_linked(&Link::Booking(id)).await?,
         false => None,
     };
     let room = room.ok_or_else(|| Problem::new(NOT_FOUND, "there is no such booking"))?;
-    ticket(&app, &who, &headers, room, said).await
+    join_credentials(&app, &who, &headers, room, said).await
 }
 
 /// Who may not come is told so before anything else is told.
-async fn ticket(
+async fn join_credentials(
     app: &App,
-    who: &Who,
+    who: &Requester,
     headers: &HeaderMap,
     room: Room,
     said: TokenRequest,
-) -> Result<Json<Ticket>, Problem> {
+) -> Result<Json<JoinCredentials>, Problem> {
     let actor = Actor::of(app, who, said.user_id)?;
     let email = if actor.operates {
         said.email
@@ -175,9 +177,9 @@ async fn ticket(
             let user = actor
                 .user_id
                 .ok_or_else(|| Problem::invalid_payload("say in user_id who is to come"))?;
-            let booking = app.hub.store.booking(link).await?;
+            let booking = app.service.store.booking(link).await?;
             let guest = invited(&room, booking.as_ref(), &user, &email)?;
-            check_not_over(&room, app.hub.clock.now())?;
+            check_not_over(&room, app.service.clock.now())?;
             if booking.is_some_and(|booking| !booking.status.is_active()) {
                 let why = "the booking is over, or was called off";
                 return Err(Problem::new(BOOKING_NOT_ACTIVE, why));
@@ -221,7 +223,13 @@ fn invited(
 
 /// One who comes to a room that is not booked: whoever may join it without a
 /// token. Who has one for it gets the same again.
-fn visitor(app: &App, who: &Who, room: &Room, actor: Actor, email: &str) -> Result<Guest, Problem> {
+fn visitor(
+    app: &App,
+    who: &Requester,
+    room: &Room,
+    actor: Actor,
+    email: &str,
+) -> Result<Guest, Problem> {
     who.attends(app, room)?;
     let user = actor.user_id.unwrap_or_else(|| Uuid::new_v4().to_string());
     let own = match &who.principal {

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::access::principal::Denied;
 use crate::http::problem::Problem;
-use crate::hub::ChangeError;
 use crate::refusal::Refusal;
+use crate::rooms::ChangeError;
 use crate::store::StoreError;
 
 /// What went wrong, in Twirp's words.

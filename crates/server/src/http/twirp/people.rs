@@ -11,11 +11,11 @@ use visavis_protocol::{Feature, Grants};
 
 use super::error::{Code, TwirpError};
 use super::{Caller, checked_metadata};
-use crate::hub::Act;
+use crate::model::ParticipantUpdate;
 use crate::model::{Participant, Room};
 use crate::refusal::person_name;
 use crate::render::livekit::{self, permitted_source};
-use crate::room::Amendment;
+use crate::rooms::AdminAction;
 
 /// The topics whose data is a chat: none, ours, and LiveKit's own components'.
 const CHAT_TOPICS: [&str; 3] = ["", "chat", "lk-chat-topic"];
@@ -26,7 +26,7 @@ impl Caller<'_> {
         request: ListParticipantsRequest,
     ) -> Result<ListParticipantsResponse, TwirpError> {
         let room = self.room(&request.room).await?;
-        let inside = self.app.hub.inside(room.uid).await?;
+        let inside = self.app.service.inside(room.uid).await?;
         Ok(ListParticipantsResponse {
             participants: inside.iter().map(livekit::participant).collect(),
         })
@@ -46,7 +46,7 @@ impl Caller<'_> {
         request: RoomParticipantIdentity,
     ) -> Result<RemoveParticipantResponse, TwirpError> {
         let (room, who) = self.participant(&request.room, &request.identity).await?;
-        self.act(&room, &who, Act::Remove).await?;
+        self.moderation(&room, &who, AdminAction::Remove).await?;
         Ok(RemoveParticipantResponse {})
     }
 
@@ -68,7 +68,8 @@ impl Caller<'_> {
         if !who.features.has(Feature::Controls) {
             return impossible("this participant's client takes no orders to mute itself");
         }
-        self.act(&room, &who, Act::Mute(track.source)).await?;
+        self.moderation(&room, &who, AdminAction::Mute(track.source))
+            .await?;
         let mut track = livekit::track(track);
         track.muted = true;
         Ok(MuteRoomTrackResponse { track: Some(track) })
@@ -79,9 +80,10 @@ impl Caller<'_> {
         request: UpdateParticipantRequest,
     ) -> Result<ParticipantInfo, TwirpError> {
         let (room, mut who) = self.participant(&request.room, &request.identity).await?;
-        let amendment = amendment(request)?;
-        amendment.apply(&mut who);
-        self.act(&room, &who, Act::Amend(amendment)).await?;
+        let update = update(request)?;
+        update.apply(&mut who);
+        self.moderation(&room, &who, AdminAction::Amend(update))
+            .await?;
         Ok(livekit::participant(&who))
     }
 
@@ -92,26 +94,38 @@ impl Caller<'_> {
         request: SendDataRequest,
     ) -> Result<SendDataResponse, TwirpError> {
         let room = self.room(&request.room).await?;
-        let inside = self.app.hub.inside(room.uid).await?;
+        let inside = self.app.service.inside(room.uid).await?;
         let payload = chat_payload(&request)?;
         #[expect(deprecated, reason = "older SDKs still name the sids")]
         let sids = &request.destination_sids;
         let identities = &request.destination_identities;
         if sids.is_empty() && identities.is_empty() {
-            self.app.hub.post(&room, payload, None).await?;
+            self.app.service.post(&room, payload, None).await?;
             return Ok(SendDataResponse {});
         }
         let is_meant =
             |who: &&Participant| identities.contains(&who.identity) || sids.contains(&who.sid);
         for who in inside.iter().filter(is_meant) {
             let payload = payload.clone();
-            self.app.hub.post(&room, payload, Some(who.client)).await?;
+            self.app
+                .service
+                .post(&room, payload, Some(who.client))
+                .await?;
         }
         Ok(SendDataResponse {})
     }
 
-    async fn act(&self, room: &Room, who: &Participant, act: Act) -> Result<(), TwirpError> {
-        let done = self.app.hub.act(room, who.client, act).await;
+    async fn moderation(
+        &self,
+        room: &Room,
+        who: &Participant,
+        moderation: AdminAction,
+    ) -> Result<(), TwirpError> {
+        let done = self
+            .app
+            .service
+            .moderation(room, who.client, moderation)
+            .await;
         there(done.then_some(()))
     }
 
@@ -122,7 +136,7 @@ impl Caller<'_> {
         identity: &str,
     ) -> Result<(Room, Participant), TwirpError> {
         let room = self.room(room).await?;
-        let inside = self.app.hub.inside(room.uid).await?;
+        let inside = self.app.service.inside(room.uid).await?;
         let mut named = inside.into_iter().rev();
         let named = named.find(|who| who.identity == identity);
         there(named).map(|who| (room, who))
@@ -134,7 +148,7 @@ fn there<T>(found: Option<T>) -> Result<T, TwirpError> {
 }
 
 /// What is to be different; what is empty stays.
-fn amendment(request: UpdateParticipantRequest) -> Result<Amendment, TwirpError> {
+fn update(request: UpdateParticipantRequest) -> Result<ParticipantUpdate, TwirpError> {
     if !request.attributes.is_empty() {
         let why = "attributes are not kept here; metadata is";
         return Err(TwirpError::new(Code::Unimplemented, why));
@@ -142,7 +156,7 @@ fn amendment(request: UpdateParticipantRequest) -> Result<Amendment, TwirpError>
     checked_metadata(&request.metadata)?;
     let filled = |text: String| Some(text).filter(|text| !text.is_empty());
     let name = filled(request.name);
-    Ok(Amendment {
+    Ok(ParticipantUpdate {
         name: name.as_deref().map(person_name).transpose()?,
         metadata: filled(request.metadata),
         grants: request.permission.map(granted).transpose()?,

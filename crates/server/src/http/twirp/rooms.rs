@@ -35,15 +35,15 @@ impl Caller<'_> {
     ) -> Result<RoomProto, TwirpError> {
         self.may(|grant| grant.room_create)?;
         check(&request)?;
-        let hub = &self.app.hub;
+        let service = &self.app.service;
         for _ in 0..ATTEMPTS {
-            match hub.look_up(&request.name).await? {
+            match service.look_up(&request.name).await? {
                 Some(room) if !self.is_there(&room) => break,
                 Some(room) => return self.take_on(room, request).await,
                 None => {}
             }
             let draft = self.draft(&request)?;
-            match hub.create(draft).await {
+            match service.create(draft).await {
                 Err(StoreError::Taken(_)) => {}
                 created => return Ok(render::livekit::room(&created?, 0)),
             }
@@ -63,7 +63,7 @@ impl Caller<'_> {
             name: request.name.clone(),
             rtc_name: request.name.clone(),
             empty_timeout: Some(EMPTY_TIMEOUT),
-            ..Room::draft(self.app.hub.clock.now())
+            ..Room::draft(self.app.service.clock.now())
         };
         set(&mut draft, request);
         Ok(draft)
@@ -84,7 +84,7 @@ impl Caller<'_> {
             set(room, &request);
             Ok::<_, TwirpError>(())
         };
-        let room = self.app.hub.change(room.uid, change).await?;
+        let room = self.app.service.change(room.uid, change).await?;
         self.shown(&room).await
     }
 
@@ -95,21 +95,21 @@ impl Caller<'_> {
         request: ListRoomsRequest,
     ) -> Result<ListRoomsResponse, TwirpError> {
         self.may(|grant| grant.room_list)?;
-        let hub = &self.app.hub;
+        let service = &self.app.service;
         let mut rooms = Vec::new();
         if request.names.is_empty() {
-            rooms = hub.store.rtc_rooms(MOST_LISTED).await?;
+            rooms = service.store.rtc_rooms(MOST_LISTED).await?;
         } else {
             if i64::try_from(request.names.len()).unwrap_or(i64::MAX) > MOST_LISTED {
                 let why = format!("more than {MOST_LISTED} names");
                 return Err(TwirpError::new(Code::InvalidArgument, why));
             }
             for name in &request.names {
-                rooms.extend(hub.look_up(name).await?.filter(Room::is_rtc));
+                rooms.extend(service.look_up(name).await?.filter(Room::is_rtc));
             }
         }
         rooms.retain(|room| self.is_there(room));
-        let counts: HashMap<Uuid, u32> = hub.store.counts().await?.into_iter().collect();
+        let counts: HashMap<Uuid, u32> = service.store.counts().await?.into_iter().collect();
         let shown = |room: &Room| {
             let present = counts.get(&room.uid).copied().unwrap_or_default();
             render::livekit::room(room, present)
@@ -124,7 +124,7 @@ impl Caller<'_> {
         &self,
         request: DeleteRoomRequest,
     ) -> Result<DeleteRoomResponse, TwirpError> {
-        let found = self.app.hub.look_up(&request.room).await?;
+        let found = self.app.service.look_up(&request.room).await?;
         let names = found
             .as_ref()
             .map_or_else(|| vec![request.room], Room::names);
@@ -133,7 +133,7 @@ impl Caller<'_> {
             grant.room_create && grant.room.as_ref().is_none_or(here)
         })?;
         let room = found.ok_or_else(TwirpError::room_not_found)?;
-        let ended = self.app.hub.end(room.uid, EndReason::Deleted).await?;
+        let ended = self.app.service.end(room.uid, EndReason::Deleted).await?;
         ended.ok_or_else(TwirpError::room_not_found)?;
         Ok(DeleteRoomResponse {})
     }
@@ -148,12 +148,12 @@ impl Caller<'_> {
             room.rtc_metadata = request.metadata;
             Ok::<_, TwirpError>(())
         };
-        let room = self.app.hub.change(room.uid, change).await?;
+        let room = self.app.service.change(room.uid, change).await?;
         self.shown(&room).await
     }
 
     async fn shown(&self, room: &Room) -> Result<RoomProto, TwirpError> {
-        let present = self.app.hub.present(room.uid).await?;
+        let present = self.app.service.present(room.uid).await?;
         Ok(render::livekit::room(room, present))
     }
 }

@@ -1,17 +1,17 @@
 //! What hosts do, and administrators from outside.
 
 use visavis_protocol::{
-    Envelope, ErrorCode, Feature, Grants, MemberRemoved, MuteDown, MuteSource, RemovedReason, Role,
-    RoomUpdated, ServerMessage, TrackSource, UpdatedRoom,
+    Envelope, ErrorCode, Feature, Grants, MemberRemoved, MuteSource, RemovedReason, Role,
+    RoomUpdated, ServerMessage, ServerMute, TrackSource, UpdatedRoom,
 };
 
-use super::{Effect, Order, RoomState, Speaker};
+use super::{Effect, HostCommand, RoomState, Sender};
+use crate::cluster::ClusterMessage;
 use crate::id::ClientId;
 use crate::model::Room;
 use crate::refusal::Refusal;
 use crate::room::member::Attachment;
-use crate::room::message::{Notice, frame};
-use crate::room::news::News;
+use crate::room::message::{Broadcast, frame};
 
 /// What a host asks for.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl RoomState {
     /// A host's word; anyone else's is refused.
     pub(super) fn control(
         &mut self,
-        speaker: Speaker,
+        sender: Sender,
         index: usize,
         envelope: &Envelope,
         control: Control,
@@ -45,48 +45,48 @@ impl RoomState {
             let why = "only a host may do this";
             return Err(Refusal::new(ErrorCode::Forbidden, why));
         }
-        let order = |order| Effect::Order {
-            order,
-            by: speaker.socket,
+        let command = |command| Effect::HostCommand {
+            command,
+            by: sender.socket,
             envelope: envelope.clone(),
         };
         match control {
             Control::Mute { to, source } => {
                 let to = self.addressee(&to)?;
-                Ok(self.mute(to, Some(speaker.id), source))
+                Ok(self.mute(to, Some(sender.id), source))
             }
             Control::Remove { to } => {
                 let to = self.addressee(&to)?;
-                Ok(self.put_out(to, RemovedReason::RemovedByHost))
+                Ok(self.evict(to, RemovedReason::RemovedByHost))
             }
             Control::Transfer { to } => {
                 let to = self.members[self.addressee(&to)?].id();
-                let mut effects = self.hand_on(speaker.id, to);
-                let from = speaker.id;
-                effects.push(Effect::Publish(News::Host { from, to }));
+                let mut effects = self.transfer_host(sender.id, to);
+                let from = sender.id;
+                effects.push(Effect::Publish(ClusterMessage::Host { from, to }));
                 Ok(effects)
             }
-            Control::Lock(locked) => Ok(vec![order(Order::Lock(locked))]),
-            Control::End => Ok(vec![order(Order::End)]),
+            Control::Lock(locked) => Ok(vec![command(HostCommand::Lock(locked))]),
+            Control::End => Ok(vec![command(HostCommand::End)]),
             Control::Admit { to } => self.admit(&to),
             Control::Deny { to } => self.deny(&to),
         }
     }
 
     /// Puts someone out by an administrator's word; `false`: nobody such is in.
-    pub fn remove_by_word(&mut self, client: ClientId) -> Option<Vec<Effect>> {
+    pub fn remove_by_admin(&mut self, client: ClientId) -> Option<Vec<Effect>> {
         let index = self.find(client)?;
-        Some(self.put_out(index, RemovedReason::RemovedByAdministrator))
+        Some(self.evict(index, RemovedReason::RemovedByAdministrator))
     }
 
     /// Asks someone to mute itself by an administrator's word.
-    pub fn mute_by_word(&mut self, client: ClientId, source: TrackSource) -> Option<Vec<Effect>> {
+    pub fn mute_by_admin(&mut self, client: ClientId, source: TrackSource) -> Option<Vec<Effect>> {
         let index = self.find(client)?;
         Some(self.mute(index, None, source))
     }
 
     fn mute(&mut self, to: usize, from: Option<ClientId>, source: TrackSource) -> Vec<Effect> {
-        let down = MuteDown {
+        let down = ServerMute {
             room_id: self.room.code.clone(),
             from: from.map(|from| from.to_string()),
             payload: MuteSource { source },
@@ -100,12 +100,12 @@ impl RoomState {
     }
 
     /// Puts someone out: on the node that it is on.
-    pub(super) fn put_out(&mut self, index: usize, reason: RemovedReason) -> Vec<Effect> {
+    pub(super) fn evict(&mut self, index: usize, reason: RemovedReason) -> Vec<Effect> {
         let member = &self.members[index];
         let (client, features) = (member.id(), member.features());
         let to = match member.attachment {
             Attachment::Elsewhere { .. } => {
-                return vec![Effect::Publish(News::Remove { client, reason })];
+                return vec![Effect::Publish(ClusterMessage::Remove { client, reason })];
             }
             Attachment::Away { .. } => None,
             Attachment::Here(to) => Some(to),
@@ -123,7 +123,7 @@ impl RoomState {
                 ..Envelope::default()
             };
             let error = Refusal::new(ErrorCode::NotInRoom, "you were put out of the room");
-            let mut notice = Notice::extended(
+            let mut notice = Broadcast::extended(
                 Feature::Controls,
                 ServerMessage::MemberRemoved(removed),
                 error.answer(envelope),
@@ -135,7 +135,7 @@ impl RoomState {
     }
 
     /// One host makes another in its place, who may speak from now on.
-    pub(super) fn hand_on(&mut self, from: ClientId, to: ClientId) -> Vec<Effect> {
+    pub(super) fn transfer_host(&mut self, from: ClientId, to: ClientId) -> Vec<Effect> {
         let mut effects = Vec::new();
         if from == to || self.find(to).is_none() {
             return effects;
@@ -149,7 +149,7 @@ impl RoomState {
         for index in [from, to].into_iter().filter_map(|id| self.find(id)) {
             effects.extend(self.show(index));
             if self.is_host(index) {
-                effects.extend(self.tell_requests(index));
+                effects.extend(self.send_pending_joins(index));
             }
         }
         effects
@@ -175,7 +175,7 @@ impl RoomState {
         let before = self.look();
         self.room = room;
         if !self.room.waiting_room {
-            self.open_door();
+            self.waive_approval();
         }
         match self.look() == before {
             true => Vec::new(),
@@ -184,12 +184,12 @@ impl RoomState {
     }
 
     /// What the room is now, for those who asked for `controls`.
-    pub(super) fn updated(&self) -> Notice {
+    pub(super) fn updated(&self) -> Broadcast {
         let updated = RoomUpdated {
             room_id: self.room.code.clone(),
             room: self.look(),
         };
-        Notice::extension(Feature::Controls, ServerMessage::RoomUpdated(updated))
+        Broadcast::extension(Feature::Controls, ServerMessage::RoomUpdated(updated))
     }
 
     fn look(&self) -> UpdatedRoom {

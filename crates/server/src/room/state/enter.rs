@@ -10,7 +10,7 @@ use crate::id::{ClientId, ResumeToken, SocketId};
 use crate::model::{Participant, Room, Secret};
 use crate::refusal::Refusal;
 use crate::room::member::{Attachment, Member};
-use crate::room::message::{Notice, frame};
+use crate::room::message::{Broadcast, frame};
 
 /// What every way in brings along.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl RoomState {
     /// One who is in already, or waits to be, is answered again.
     pub fn rejoin(&mut self, client: ClientId, entry: &mut Entry) -> Option<Vec<Effect>> {
         let Some(index) = self.find(client) else {
-            return self.asked_again(client, entry);
+            return self.repeat_waiting(client, entry);
         };
         let member = &self.members[index];
         let joined = self.joined(member, entry.request_id.take(), entry.ice_servers.clone());
@@ -50,10 +50,10 @@ impl RoomState {
     pub fn enter(&mut self, entry: Entry, who: Participant, room: Room) -> Vec<Effect> {
         let changed = self.changed(room);
         let (to, id) = (entry.socket, who.client);
-        let place = self.place_of(&who);
+        let place = self.join_order_index(&who);
         let member = Member::new(who, Attachment::Here(to));
         self.members.insert(place, member);
-        let host = self.settle_host(Some(id));
+        let host = self.update_host(Some(id));
 
         let member = &self.members[place];
         let reply = if entry.creator {
@@ -63,22 +63,22 @@ impl RoomState {
         };
         let frame = frame(&reply);
         let mut effects = vec![Effect::Send { to, frame }];
-        effects.extend(self.brief(place));
-        effects.extend(self.tell(Some(id), self.arrival(member)));
-        effects.push(Effect::Publish(self.news_of(place)));
+        effects.extend(self.welcome(place));
+        effects.extend(self.tell(Some(id), self.joined_broadcast(member)));
+        effects.push(Effect::Publish(self.member_message(place)));
         effects.extend(changed);
         effects.extend(host);
         effects
     }
 
     /// What one who has just come in, or back, is told besides.
-    fn brief(&self, index: usize) -> Vec<Effect> {
+    fn welcome(&self, index: usize) -> Vec<Effect> {
         let mut effects: Vec<_> = self
             .send_to(index, &mut self.updated())
             .into_iter()
             .collect();
         if self.is_host(index) {
-            effects.extend(self.tell_requests(index));
+            effects.extend(self.send_pending_joins(index));
         }
         effects
     }
@@ -100,7 +100,7 @@ impl RoomState {
         let who = Box::new(member.who.clone());
         entry.ice_servers = ice_servers(id);
         let mut effects = vec![Effect::Save { before, who }];
-        effects.extend(self.take_place(index, entry));
+        effects.extend(self.attach_socket(index, entry));
         Ok((id, effects))
     }
 
@@ -122,20 +122,20 @@ impl RoomState {
                 index
             }
             None => {
-                let place = self.place_of(&who);
+                let place = self.join_order_index(&who);
                 let member = Member::new(who, Attachment::elsewhere(true));
                 self.members.insert(place, member);
                 place
             }
         };
-        let host = self.settle_host(None);
-        let mut effects = self.take_place(index, entry);
+        let host = self.update_host(None);
+        let mut effects = self.attach_socket(index, entry);
         effects.extend(host);
         effects
     }
 
     /// A member is on this socket from now on.
-    fn take_place(&mut self, index: usize, entry: Entry) -> Vec<Effect> {
+    fn attach_socket(&mut self, index: usize, entry: Entry) -> Vec<Effect> {
         let to = entry.socket;
         let member = &mut self.members[index];
         let before = std::mem::replace(&mut member.attachment, Attachment::Here(to));
@@ -143,19 +143,19 @@ impl RoomState {
         let resumed = self.joined(member, entry.request_id, entry.ice_servers);
         let frame = frame(&ServerMessage::Resumed(resumed));
         let mut effects = vec![Effect::Send { to, frame }];
-        effects.extend(self.brief(index));
+        effects.extend(self.welcome(index));
         match before {
             Attachment::Here(socket) => effects.push(Effect::Close(socket, CloseCode::Replaced)),
             Attachment::Away { kept, .. } | Attachment::Elsewhere { kept, .. } => {
                 let kept = kept.into_frames();
                 effects.extend(kept.map(|frame| Effect::Send { to, frame }));
-                effects.extend(self.tell_updated(index));
+                effects.extend(self.publish_member(index));
             }
         }
         effects
     }
 
-    pub(super) fn arrival(&self, member: &Member) -> Notice {
+    pub(super) fn joined_broadcast(&self, member: &Member) -> Broadcast {
         let plain = MemberJoined {
             room_id: self.room.code.clone(),
             member_id: member.id().to_string(),
@@ -166,7 +166,7 @@ impl RoomState {
             member: Some(member.wire(self.host)),
             ..plain.clone()
         };
-        Notice::extended(
+        Broadcast::extended(
             Feature::Members,
             ServerMessage::MemberJoined(rich),
             ServerMessage::MemberJoined(plain),

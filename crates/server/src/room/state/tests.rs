@@ -5,8 +5,8 @@ use visavis_protocol::{ClientMessage, ErrorCode, Features, RelayKind};
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::hub::{Applicant, Pass};
 use crate::model::{ParticipantKind, Secret};
+use crate::room::applicant::{Applicant, Pass};
 
 pub(super) const WINDOW: Duration = Duration::from_secs(30);
 
@@ -43,7 +43,7 @@ impl Scene {
         self.now.utc = self.now.utc.after(time);
     }
 
-    pub fn join(&mut self, who: Speaker, features: Features) -> Vec<Effect> {
+    pub fn join(&mut self, who: Sender, features: Features) -> Vec<Effect> {
         let mut entry = entry(who.socket);
         if let Some(effects) = self.state.rejoin(who.id, &mut entry) {
             return effects;
@@ -63,26 +63,26 @@ impl Scene {
 
     /// What a room's task does with one who knocks: the store is asked, and
     /// who has to wait waits.
-    pub fn knock(&mut self, who: Speaker, features: Features) -> Result<Vec<Effect>, Refusal> {
+    pub fn check_entry(&mut self, who: Sender, features: Features) -> Result<Vec<Effect>, Refusal> {
         let mut entry = entry(who.socket);
         if let Some(effects) = self.state.rejoin(who.id, &mut entry) {
             return Ok(effects);
         }
         let applicant = applicant(who, features);
-        let admitted = match self.state.next_in_line() {
+        let admitted = match self.state.next_in_queue() {
             Some(_) => Err(Refusal::room_full()),
             None => applicant.may_enter(&self.state.room, self.present()),
         };
         match admitted {
             Ok(()) => Ok(self.join(who, features)),
-            Err(refusal) => self.state.wait(applicant, entry, refusal),
+            Err(refusal) => self.state.enqueue(applicant, entry, refusal),
         }
     }
 
     /// What it does after everything: whoever may come in now comes in.
-    pub fn serve_line(&mut self) -> Vec<Effect> {
+    pub fn serve_queue(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
-        while let Some(first) = self.state.next_in_line().cloned() {
+        while let Some(first) = self.state.next_in_queue().cloned() {
             if first.may_enter(&self.state.room, self.present()).is_err() {
                 break;
             }
@@ -96,9 +96,9 @@ impl Scene {
                 ..Participant::someone(first.client)
             };
             let room = self.state.room.clone();
-            effects.extend(self.state.let_in(who, room));
+            effects.extend(self.state.enter_from_queue(who, room));
         }
-        effects.extend(self.state.tell_positions());
+        effects.extend(self.state.send_positions());
         effects
     }
 
@@ -127,23 +127,27 @@ impl Scene {
     }
 
     /// Says what the wire says, storing what is to be stored.
-    pub fn say(&mut self, who: Speaker, text: &str) -> Vec<Effect> {
+    pub fn say(&mut self, who: Sender, text: &str) -> Vec<Effect> {
         let (envelope, message) = ClientMessage::read(text).unwrap();
-        let saying = match message {
-            ClientMessage::Offer(up) => Saying::Relay(RelayKind::Offer, up),
-            ClientMessage::Answer(up) => Saying::Relay(RelayKind::Answer, up),
-            ClientMessage::Chat(chat) => Saying::Chat(chat),
-            ClientMessage::UpdateMember(update) => Saying::Update(update.payload),
-            ClientMessage::Reaction(sign) => Saying::Reaction(sign.payload),
-            ClientMessage::ReportQuality(report) => Saying::Report(report.payload),
-            ClientMessage::LockRoom(_) => Saying::Control(Control::Lock(true)),
-            ClientMessage::UnlockRoom(_) => Saying::Control(Control::Lock(false)),
-            ClientMessage::EndRoom(_) => Saying::Control(Control::End),
-            ClientMessage::RemoveMember(at) => Saying::Control(Control::Remove { to: at.to }),
-            ClientMessage::TransferHost(at) => Saying::Control(Control::Transfer { to: at.to }),
-            ClientMessage::AdmitMember(at) => Saying::Control(Control::Admit { to: at.to }),
-            ClientMessage::DenyMember(at) => Saying::Control(Control::Deny { to: at.to }),
-            ClientMessage::MuteMember(mute) => Saying::Control(Control::Mute {
+        let request = match message {
+            ClientMessage::Offer(up) => MemberRequest::Relay(RelayKind::Offer, up),
+            ClientMessage::Answer(up) => MemberRequest::Relay(RelayKind::Answer, up),
+            ClientMessage::Chat(chat) => MemberRequest::Chat(chat),
+            ClientMessage::UpdateMember(update) => MemberRequest::Update(update.payload),
+            ClientMessage::Reaction(sign) => MemberRequest::Reaction(sign.payload),
+            ClientMessage::ReportQuality(report) => MemberRequest::Report(report.payload),
+            ClientMessage::LockRoom(_) => MemberRequest::Control(Control::Lock(true)),
+            ClientMessage::UnlockRoom(_) => MemberRequest::Control(Control::Lock(false)),
+            ClientMessage::EndRoom(_) => MemberRequest::Control(Control::End),
+            ClientMessage::RemoveMember(at) => {
+                MemberRequest::Control(Control::Remove { to: at.to })
+            }
+            ClientMessage::TransferHost(at) => {
+                MemberRequest::Control(Control::Transfer { to: at.to })
+            }
+            ClientMessage::AdmitMember(at) => MemberRequest::Control(Control::Admit { to: at.to }),
+            ClientMessage::DenyMember(at) => MemberRequest::Control(Control::Deny { to: at.to }),
+            ClientMessage::MuteMember(mute) => MemberRequest::Control(Control::Mute {
                 to: mute.to,
                 source: mute.payload.source,
             }),
@@ -151,13 +155,13 @@ impl Scene {
         };
         let effects = self
             .state
-            .say(self.now, &mut self.rng, who, envelope, saying);
+            .handle_request(self.now, &mut self.rng, who, envelope, request);
         let mut done = Vec::new();
         for effect in effects {
             match effect {
                 Effect::SaveChat(chat) => done.extend(self.state.chat_saved(chat)),
-                Effect::Order {
-                    order: Order::Lock(locked),
+                Effect::HostCommand {
+                    command: HostCommand::Lock(locked),
                     ..
                 } => done.extend(self.change(|room| room.locked = locked)),
                 other => done.push(other),
@@ -167,7 +171,7 @@ impl Scene {
     }
 }
 
-fn applicant(who: Speaker, features: Features) -> Applicant {
+fn applicant(who: Sender, features: Features) -> Applicant {
     Applicant {
         client: who.id,
         user: who.id,
@@ -195,8 +199,8 @@ pub(super) fn entry(socket: SocketId) -> Entry {
     }
 }
 
-pub(super) fn client(number: u64) -> Speaker {
-    Speaker {
+pub(super) fn client(number: u64) -> Sender {
+    Sender {
         id: Uuid::from_u128(number.into()),
         socket: SocketId(number),
     }
@@ -465,7 +469,7 @@ fn the_history_given_to_a_newcomer_stays_small_whatever_is_said() {
     );
 }
 
-pub(super) fn control(kind: &str, to: Speaker) -> String {
+pub(super) fn control(kind: &str, to: Sender) -> String {
     format!(r#"{{"type":"{kind}","to":"{}"}}"#, to.id)
 }
 
@@ -475,21 +479,27 @@ fn a_full_rooms_line_moves_up_in_the_order_of_asking() {
     scene.change(|room| room.max_participants = 1);
     scene.join(client(1), Features::default());
     for number in 2..5 {
-        let waiting = scene.knock(client(number), all_features()).unwrap();
+        let waiting = scene.check_entry(client(number), all_features()).unwrap();
         let told = &sent(&waiting)[0].1;
         assert_eq!(
             (&told["position"], &told["reason"]),
             (&(number - 1).into(), &"full".into())
         );
     }
-    let full = scene.knock(client(9), Features::default());
+    let full = scene.check_entry(client(9), Features::default());
     assert_eq!(full.unwrap_err().code, ErrorCode::RoomFull);
     scene.state.leave(client(3));
-    let moved = sent(&scene.serve_line());
-    assert_eq!(moved.len(), 1, "{moved:?}");
-    assert_eq!((moved[0].0, &moved[0].1["position"]), (4, &2.into()));
+    let activity_changed_for = sent(&scene.serve_queue());
+    assert_eq!(activity_changed_for.len(), 1, "{activity_changed_for:?}");
+    assert_eq!(
+        (
+            activity_changed_for[0].0,
+            &activity_changed_for[0].1["position"]
+        ),
+        (4, &2.into())
+    );
     scene.state.leave(client(1));
-    assert_eq!(told(&scene.serve_line(), "room-joined"), [2]);
+    assert_eq!(told(&scene.serve_queue(), "room-joined"), [2]);
     assert!(!scene.state.is_idle());
 }
 
@@ -499,7 +509,7 @@ fn whoever_becomes_host_hears_who_waits_for_its_word() {
     scene.join(client(1), all_features());
     scene.join(client(2), all_features());
     scene.change(|room| room.waiting_room = true);
-    let knocked = scene.knock(client(3), all_features()).unwrap();
+    let knocked = scene.check_entry(client(3), all_features()).unwrap();
     assert_eq!(told(&knocked, "join-request"), [1]);
     assert_eq!(
         error_code(&scene.say(client(2), &control("admit-member", client(3)))),
@@ -509,7 +519,7 @@ fn whoever_becomes_host_hears_who_waits_for_its_word() {
     assert_eq!(told(&handed, "join-request"), [2]);
     assert_eq!(told(&handed, "room-updated"), [1, 2]);
     scene.say(client(2), &control("admit-member", client(3)));
-    assert_eq!(told(&scene.serve_line(), "room-joined"), [3]);
+    assert_eq!(told(&scene.serve_queue(), "room-joined"), [3]);
     assert_eq!(
         error_code(&scene.say(client(2), &control("admit-member", client(3)))),
         "member-not-found"
@@ -521,19 +531,19 @@ fn a_locked_room_lets_in_only_whom_a_host_let_in() {
     let mut scene = Scene::new(0);
     scene.join(client(1), all_features());
     scene.change(|room| (room.waiting_room, room.max_participants) = (true, 2));
-    scene.knock(client(2), all_features()).unwrap();
+    scene.check_entry(client(2), all_features()).unwrap();
     scene.join(client(3), all_features());
     scene.say(client(1), &control("admit-member", client(2)));
     assert_eq!(
-        told(&scene.serve_line(), "join-waiting"),
+        told(&scene.serve_queue(), "join-waiting"),
         [2],
         "now for a place"
     );
     scene.say(client(1), r#"{"type":"lock-room"}"#);
-    let locked = scene.knock(client(4), all_features());
+    let locked = scene.check_entry(client(4), all_features());
     assert_eq!(locked.unwrap_err().code, ErrorCode::RoomLocked);
     scene.state.leave(client(3));
-    assert_eq!(told(&scene.serve_line(), "room-joined"), [2]);
+    assert_eq!(told(&scene.serve_queue(), "room-joined"), [2]);
 }
 
 #[test]
@@ -541,10 +551,10 @@ fn where_nobody_needs_a_word_any_more_those_who_waited_come_in() {
     let mut scene = Scene::new(0);
     scene.join(client(1), all_features());
     scene.change(|room| room.waiting_room = true);
-    scene.knock(client(2), all_features()).unwrap();
-    assert!(scene.state.next_in_line().is_none());
+    scene.check_entry(client(2), all_features()).unwrap();
+    assert!(scene.state.next_in_queue().is_none());
     scene.change(|room| room.waiting_room = false);
-    assert_eq!(told(&scene.serve_line(), "room-joined"), [2]);
+    assert_eq!(told(&scene.serve_queue(), "room-joined"), [2]);
 }
 
 #[test]

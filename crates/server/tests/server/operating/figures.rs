@@ -44,7 +44,7 @@ async fn s2_74_rooms_and_participants_are_measured() {
     a.expect("offer").await;
     for (name, value) in [
         ("visavis_rooms", 1.0),
-        ("visavis_rooms_awake", 1.0),
+        ("visavis_rooms_active", 1.0),
         ("visavis_participants", 2.0),
         ("visavis_connections", 3.0),
         ("visavis_joins_total{outcome=\"joined\"}", 2.0),
@@ -137,7 +137,7 @@ async fn s2_73_a_thousand_rooms_come_and_go_and_leave_nothing() {
             a.close().await;
         }
         becomes(address, "visavis_rooms", 0.0).await;
-        becomes(address, "visavis_rooms_awake", 0.0).await;
+        becomes(address, "visavis_rooms_active", 0.0).await;
         becomes(address, "visavis_connections", 0.0).await;
         becomes(address, "visavis_participants", 0.0).await;
         figure(address, "process_resident_memory_bytes").await

@@ -174,7 +174,7 @@ async fn s2_66_the_log_of_one_part_can_be_chosen() {
         .create(json!({"name": "Tea"}))
         .await;
     let log = server.log().await;
-    assert!(log.contains("the room is awake"), "{log}");
+    assert!(log.contains("the room is active"), "{log}");
     assert!(
         log.lines()
             .all(|line| line.contains("visavis_server::room")),

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use visavis_server::ServerConfig;
 
 use super::{
-    egress, go_live, host_ticket, idle, living, path, ready, room, room_path, sessions, status,
-    stop, viewer_ticket,
+    active_room, egress, go_live, host_ticket, idle, path, ready, room, room_path, sessions,
+    status, stop, viewer_ticket,
 };
 use crate::studio::Studio;
 use crate::webhooks::Receiver;
@@ -70,14 +70,14 @@ async fn s1_15_s1_16_the_room_lives_when_its_host_asks_for_a_token_and_not_befor
     let studio = Studio::open().await;
     let session = idle(&studio).await;
     let name = session["room_id"].as_str().unwrap().to_owned();
-    assert!(!living(&studio).await.contains(&name));
+    assert!(!active_room(&studio).await.contains(&name));
     // One who would watch does not begin it.
     viewer_ticket(&studio, &session, "9").await;
-    assert!(!living(&studio).await.contains(&name));
+    assert!(!active_room(&studio).await.contains(&name));
     assert_eq!(room(&studio, &session).await.get("sid"), None);
     // It is there before the token is.
     host_ticket(&studio, &session).await;
-    assert!(living(&studio).await.contains(&name));
+    assert!(active_room(&studio).await.contains(&name));
     let sid = room(&studio, &session).await["sid"].clone();
     assert!(sid.as_str().unwrap().starts_with("RM_"));
     host_ticket(&studio, &session).await;
@@ -95,7 +95,7 @@ async fn s1_17_the_room_is_made_to_live_in_so_many_words_once() {
     let (code, again) = studio.ask("POST", "/session/room/", said).await;
     assert_eq!((code, again), (200, made));
     let name = session["room_id"].as_str().unwrap().to_owned();
-    assert_eq!(living(&studio).await, [name]);
+    assert_eq!(active_room(&studio).await, [name]);
     let nobody = json!({"session_id": "se_nobody"});
     assert_eq!(studio.ask("POST", "/session/room", nobody).await.0, 404);
 }
@@ -105,8 +105,8 @@ async fn s1_03_s1_25_s1_27_one_join_serves_three_broadcasts_and_viewers_notice_n
     let studio = Studio::open().await;
     let first = idle(&studio).await;
     let mut host = ready(&studio, &first).await;
-    let ticket = viewer_ticket(&studio, &first, "9").await;
-    let mut viewer = studio.join(&ticket).await;
+    let join_credentials = viewer_ticket(&studio, &first, "9").await;
+    let mut viewer = studio.join(&join_credentials).await;
     host.expect("member-joined").await;
     for number in 0..3 {
         let session = sessions(&studio, &first).await.pop().unwrap();
@@ -126,8 +126,8 @@ async fn s1_28_the_room_closes_when_its_host_has_left_and_does_not_come_back() {
     let studio = Studio::open().await;
     let session = idle(&studio).await;
     let host = ready(&studio, &session).await;
-    let ticket = viewer_ticket(&studio, &session, "9").await;
-    let mut viewer = studio.join(&ticket).await;
+    let join_credentials = viewer_ticket(&studio, &session, "9").await;
+    let mut viewer = studio.join(&join_credentials).await;
     host.close().await;
     viewer.expect("member-left").await;
     studio
@@ -171,8 +171,8 @@ async fn s1_28_a_host_with_two_devices_has_left_when_the_second_has() {
 async fn s1_28_the_room_closes_when_it_has_been_empty_for_its_timeout() {
     let studio = Studio::open().await;
     let session = idle(&studio).await;
-    let ticket = viewer_ticket(&studio, &session, "9").await;
-    studio.join(&ticket).await.close().await;
+    let join_credentials = viewer_ticket(&studio, &session, "9").await;
+    studio.join(&join_credentials).await.close().await;
     studio
         .wait(&room_path(&session), |room| {
             room["participant_count"] == 0 && room["sid"].is_string()
@@ -193,8 +193,8 @@ async fn s1_28_an_administrator_deletes_the_room_and_a_viewer_who_leaves_does_no
     let session = idle(&studio).await;
     let mut host = ready(&studio, &session).await;
     go_live(&studio, &session, "EG_1").await;
-    let ticket = viewer_ticket(&studio, &session, "9").await;
-    studio.join(&ticket).await.close().await;
+    let join_credentials = viewer_ticket(&studio, &session, "9").await;
+    studio.join(&join_credentials).await.close().await;
     host.expect("member-joined").await;
     host.expect("member-left").await;
     studio.advance(3_600).await;

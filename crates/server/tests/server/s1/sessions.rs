@@ -122,28 +122,28 @@ async fn s1_41_a_channel_has_one_session_that_is_not_over() {
 async fn s1_32_s1_34_a_token_names_the_user_the_room_and_the_name_to_show() {
     let studio = Studio::open().await;
     let session = idle(&studio).await;
-    let ticket = host_ticket(&studio, &session).await;
-    let said = claims(&ticket);
+    let join_credentials = host_ticket(&studio, &session).await;
+    let said = claims(&join_credentials);
     assert_eq!(said["sub"], session["user_id"]);
     assert_eq!(said["name"], "Ann");
     assert_eq!(said["video"]["room"], session["room_id"]);
     assert_eq!(said["video"]["roomAdmin"], true);
     let url = format!("ws://{}", studio.address());
-    assert_eq!(ticket["url"], url);
-    let text = ticket["token"].as_str().unwrap();
+    assert_eq!(join_credentials["url"], url);
+    let text = join_credentials["token"].as_str().unwrap();
     let read = TokenVerifier::with_api_key(KEY, SECRET)
         .verify(text)
         .unwrap();
     assert!(read.video.can_publish == Some(true) && read.video.room_join);
 
-    let ticket = viewer_ticket(&studio, &session, "9").await;
-    let said = claims(&ticket);
+    let join_credentials = viewer_ticket(&studio, &session, "9").await;
+    let said = claims(&join_credentials);
     assert_eq!((&said["sub"], &said["name"]), (&json!("9"), &json!("Vic")));
     assert_eq!(said["video"]["canPublish"], false);
     assert_eq!(said["video"].get("roomAdmin"), None);
     // Who watches sends nothing, whatever it says.
     let mut client = Client::connect(studio.address()).await;
-    let joined = client.ask(entry(&ticket)).await;
+    let joined = client.ask(entry(&join_credentials)).await;
     assert_eq!(joined["room"]["members"][0]["role"], "viewer", "{joined}");
     let update = json!({"tracks": [{"source": "camera", "muted": false}]});
     client
@@ -158,8 +158,8 @@ async fn s1_40_figures_are_of_one_session_each() {
     let busy = idle(&studio).await;
     let quiet = idle(&studio).await;
     let _host = ready(&studio, &busy).await;
-    let ticket = viewer_ticket(&studio, &busy, "9").await;
-    let _viewer = studio.join(&ticket).await;
+    let join_credentials = viewer_ticket(&studio, &busy, "9").await;
+    let _viewer = studio.join(&join_credentials).await;
     let address = studio.address();
     let (code, _, page) = crate::support::http(address, "GET", "/metrics", "", "").await;
     assert_eq!(code, 200);
@@ -224,11 +224,11 @@ async fn s1_31_the_owner_rules_and_others_watch() {
     assert_eq!(listed, json!([]));
     let at = path(&session, "/token");
     let forged = json!({"display_name": "Vic", "user_id": channel["user_id"], "role": "host"});
-    let (code, ticket) = studio.ask_as(&vic, "POST", &at, forged).await;
+    let (code, join_credentials) = studio.ask_as(&vic, "POST", &at, forged).await;
     assert_eq!(code, 200);
-    let said = claims(&ticket);
+    let said = claims(&join_credentials);
     assert_eq!(said["sub"], "8d4e0f0c-0000-4000-8000-000000000002");
     assert_eq!(said["video"]["canPublish"], false);
-    let (_, ticket) = studio.ask_as(&ann, "POST", &at, json!({})).await;
-    assert_eq!(claims(&ticket)["video"]["roomAdmin"], true);
+    let (_, join_credentials) = studio.ask_as(&ann, "POST", &at, json!({})).await;
+    assert_eq!(claims(&join_credentials)["video"]["roomAdmin"], true);
 }

@@ -165,8 +165,8 @@ async fn s1_37_whoever_comes_late_does_not_take_it_off_the_air() {
     let session = idle(&studio).await;
     let _host = ready(&studio, &session).await;
     go_live(&studio, &session, "EG_1").await;
-    let ticket = viewer_ticket(&studio, &session, "9").await;
-    let _viewer = studio.join(&ticket).await;
+    let join_credentials = viewer_ticket(&studio, &session, "9").await;
+    let _viewer = studio.join(&join_credentials).await;
     let _again = ready(&studio, &session).await;
     let joined = json!({
         "event": "participant_joined",

@@ -6,7 +6,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use visavis_server::Server;
 
-use crate::access::{claims, from_now, guest, knock, room, signed, strict};
+use crate::access::{check_entry, claims, from_now, guest, room, signed, strict};
 use crate::api::Api;
 use crate::support::{Client, SECRET};
 use crate::twirp;
@@ -36,7 +36,7 @@ impl Guarded {
     async fn stays_shut(&mut self, token: &str, code: &str, status: u16) {
         let address = self.server.local_addr();
         let payload = json!({"roomId": self.room, "token": token});
-        let answer = knock(&self.server, payload).await;
+        let answer = check_entry(&self.server, payload).await;
         assert_eq!(answer["code"], code, "{token}");
         let bearer = format!("Bearer {token}");
         let mut client = Client::connect_with(address, &[("authorization", bearer.as_str())]).await;
@@ -60,7 +60,7 @@ impl Guarded {
     /// Shows that the doors do open.
     async fn opens(&mut self, token: &str) {
         let payload = json!({"roomId": self.room, "token": token});
-        let answer = knock(&self.server, payload).await;
+        let answer = check_entry(&self.server, payload).await;
         assert_eq!(answer["type"], "room-joined");
         self.host.expect("member-joined").await;
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::bookings::{booked, room_path};
-use crate::inbound::{ann, event, participant};
+use crate::livekit_webhooks::{ann, event, participant};
 use crate::studio::{Studio, stream_signature, webhook_token};
 use crate::support::{KEY, SECRET, http};
 

@@ -1,0 +1,52 @@
+//! What the routes work on.
+
+use std::sync::{Arc, Mutex};
+
+use axum::extract::FromRef;
+use moka::sync::Cache;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use crate::rooms::RoomService;
+use crate::webhook::dispatcher::Attempts;
+use crate::webhook::receive::Seen;
+use crate::ws;
+
+/// The most event streams at a time.
+const MAX_EVENT_STREAMS: usize = 1_000;
+/// Users that are remembered to have a row; past it the least recently seen go.
+const MAX_KNOWN_USERS: u64 = 100_000;
+
+/// The state of all routes; copies share it.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub service: Arc<RoomService>,
+    /// The last attempts to deliver webhooks.
+    pub attempts: Arc<Attempts>,
+    /// The webhooks received lately.
+    pub seen: Arc<Mutex<Seen>>,
+    pub sockets: ws::Endpoint,
+    /// A permit for each event stream.
+    pub event_streams: Arc<Semaphore>,
+    /// Users whose row exists.
+    pub known_users: Cache<Uuid, ()>,
+}
+
+impl App {
+    pub fn new(service: Arc<RoomService>, attempts: Arc<Attempts>) -> Self {
+        Self {
+            sockets: ws::Endpoint::new(Arc::clone(&service)),
+            service,
+            attempts,
+            seen: Arc::default(),
+            event_streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
+            known_users: Cache::new(MAX_KNOWN_USERS),
+        }
+    }
+}
+
+impl FromRef<App> for ws::Endpoint {
+    fn from_ref(app: &App) -> Self {
+        app.sockets.clone()
+    }
+}

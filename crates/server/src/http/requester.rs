@@ -1,0 +1,95 @@
+//! Who asks: the connection, the headers, and what they prove.
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
+
+use super::app::App;
+use super::problem::Problem;
+use crate::access::headers::{bearer, origin, user};
+use crate::access::principal::{self, Principal};
+use crate::model::Room;
+
+/// Who a request is from. A request whose proof is bad does not get further.
+#[derive(Debug, Clone)]
+pub(crate) struct Requester {
+    pub principal: Principal,
+}
+
+impl FromRequestParts<App> for Requester {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let ConnectInfo(peer) = ConnectInfo::<SocketAddr>::from_request_parts(parts, app)
+            .await
+            .map_err(|_| Problem::internal())?;
+        let config = &app.service.config;
+        let origin = origin(&config.trusted_proxies, peer, &parts.headers);
+        let principal = principal::identify(
+            config.auth,
+            origin,
+            bearer(&parts.headers),
+            user(&parts.headers),
+            app.service.clock.now(),
+            config.keys.as_ref(),
+        );
+        let principal = principal?;
+        if let Principal::User(user) = principal
+            && !app.known_users.contains_key(&user)
+        {
+            // Its row is made at first sight.
+            app.service.ensure_user_row(user).await?;
+            app.known_users.insert(user, ());
+        }
+        Ok(Self { principal })
+    }
+}
+
+impl Requester {
+    /// Whether it may change this room, or see what is inside.
+    pub fn administrates(&self, app: &App, room: &Room) -> Result<(), Problem> {
+        let (room, admins) = (&room.into(), &app.service.config.admins);
+        Ok(principal::may_administrate(&self.principal, room, admins)?)
+    }
+
+    /// Whether it may take part in this room.
+    pub fn attends(&self, app: &App, room: &Room) -> Result<(), Problem> {
+        match principal::may_join(&self.principal, &room.into()) {
+            Ok(_) => Ok(()),
+            Err(_) => self.administrates(app, room),
+        }
+    }
+
+    /// Whether it may hear of what happens in this room: one who administrates
+    /// it, or has a token for it.
+    pub fn hears(&self, app: &App, room: &Room) -> Result<(), Problem> {
+        match self.principal {
+            Principal::Token(_) => self.attends(app, room),
+            Principal::User(_) | Principal::Open { .. } => self.administrates(app, room),
+        }
+    }
+
+    /// Whether it may do what concerns the whole service.
+    pub fn operates(&self, app: &App) -> Result<(), Problem> {
+        let admins = &app.service.config.admins;
+        Ok(principal::may_operate(&self.principal, admins)?)
+    }
+
+    /// Whether it may make rooms.
+    pub fn creates(&self, app: &App) -> Result<(), Problem> {
+        Ok(principal::may_create(
+            app.service.config.auth,
+            &self.principal,
+        )?)
+    }
+
+    /// Who it says it is.
+    pub fn identity(&self) -> Option<String> {
+        match &self.principal {
+            Principal::User(user) => Some(user.to_string()),
+            Principal::Token(claims) => claims.sub.clone().filter(|sub| !sub.is_empty()),
+            Principal::Open { .. } => None,
+        }
+    }
+}

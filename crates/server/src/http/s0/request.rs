@@ -1,0 +1,131 @@
+//! What a body says of an S0 room, checked: pure.
+
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::super::body::said;
+use super::super::problem::{self, Problem};
+use super::super::room_lookup::check_not_over;
+use crate::clock::Timestamp;
+use crate::model::{Backend, Room};
+
+/// The end of the year 9999, past which RFC 3339 has no dates: seconds.
+const LAST_SECOND: i64 = 253_402_300_799;
+/// The longest name of a tenant.
+const LONGEST_AUDIENCE_CHARS: usize = 100;
+
+/// A room to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct NewRoom {
+    /// The tenant: 1 to 100 characters without `/`.
+    audience: String,
+    /// Open from, and until, exclusive: seconds since 1970; null = unbounded.
+    time: (i64, Option<i64>),
+    /// Who forwards its media: `none` or `janus`.
+    #[schema(value_type = String)]
+    backend: Backend,
+    /// Slots reserved on the backend.
+    reserve: Option<u32>,
+    /// Any JSON; `{}` when nothing is said.
+    #[serde(default, deserialize_with = "some")]
+    tags: Option<Value>,
+}
+
+/// What is to be another way; what is missing stays.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub(crate) struct RoomChange {
+    /// Open from, and until, exclusive: seconds since 1970. Once bounded, a room
+    /// stays so.
+    time: Option<(i64, Option<i64>)>,
+    /// Who forwards its media: `none` or `janus`.
+    #[schema(value_type = Option<String>)]
+    backend: Option<Backend>,
+    /// Slots reserved on the backend; null = none.
+    #[serde(deserialize_with = "said")]
+    #[schema(value_type = Option<u32>)]
+    reserve: Option<Option<u32>>,
+    /// Any JSON.
+    #[serde(deserialize_with = "some")]
+    tags: Option<Value>,
+}
+
+/// A value that may be null itself.
+fn some<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+impl NewRoom {
+    /// The room that it describes.
+    pub fn draft(self, now: Timestamp) -> Result<Room, Problem> {
+        let mut room = Room::draft(now);
+        room.audience = audience(&self.audience)?;
+        set_time(&mut room, self.time, now)?;
+        room.backend = self.backend;
+        room.reserve = self.reserve;
+        room.tags = self.tags.unwrap_or(room.tags);
+        Ok(room)
+    }
+}
+
+impl RoomChange {
+    /// Changes a room that is not over.
+    pub fn write_on(self, room: &mut Room, now: Timestamp) -> Result<(), Problem> {
+        check_not_over(room, now)?;
+        if let Some(time) = self.time {
+            if room.closes_at.is_some() && time.1.is_none() {
+                let why = "a room that has an end keeps one";
+                return Err(Problem::new(problem::ROOM_TIME_CHANGING_FORBIDDEN, why));
+            }
+            set_time(room, time, now)?;
+        }
+        if let Some(backend) = self.backend {
+            room.backend = backend;
+        }
+        if let Some(reserve) = self.reserve {
+            room.reserve = reserve;
+        }
+        if let Some(tags) = self.tags {
+            room.tags = tags;
+        }
+        Ok(())
+    }
+}
+
+/// An opening that lies ahead is told when it comes.
+fn set_time(
+    room: &mut Room,
+    (open, close): (i64, Option<i64>),
+    now: Timestamp,
+) -> Result<(), Problem> {
+    let wrong = |why: &str| Err(Problem::new(problem::INVALID_ROOM_TIME, why));
+    let told = |second: &i64| (0..=LAST_SECOND).contains(second);
+    if !told(&open) || !close.iter().all(told) {
+        return wrong("a time is in seconds, from 1970 to the year 9999");
+    }
+    if close.is_some_and(|close| close <= open) {
+        return wrong("a room opens before it closes");
+    }
+    // As it was: a time in seconds does not round a moment in milliseconds.
+    if open != room.opens_at.secs() {
+        room.opens_at = Timestamp::from_secs(open);
+        room.opened = room.opened && room.opens_at <= now;
+    }
+    if close != room.closes_at.map(Timestamp::secs) {
+        room.closes_at = close.map(Timestamp::from_secs);
+    }
+    Ok(())
+}
+
+fn audience(text: &str) -> Result<String, Problem> {
+    let plain = !text.contains('/') && !text.contains(char::is_control);
+    if plain && (1..=LONGEST_AUDIENCE_CHARS).contains(&text.trim().chars().count()) {
+        return Ok(text.trim().to_owned());
+    }
+    let why = "an audience is 1 to 100 characters without a slash";
+    Err(Problem::invalid_payload(why))
+}
+
+#[cfg(test)]
+mod tests;

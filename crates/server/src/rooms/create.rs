@@ -1,0 +1,180 @@
+//! Making rooms.
+
+use uuid::Uuid;
+use visavis_protocol::limits::MAX_NAME_CHARS;
+
+use super::RoomService;
+use crate::id::ulid::UlidKind;
+use crate::id::{room_code, short_id};
+use crate::lifecycle::booking::Booking;
+use crate::lifecycle::session::Session;
+use crate::model::RoomEvent;
+use crate::model::{Participant, Room};
+use crate::room::{Admitted, Applicant};
+use crate::store::StoreError;
+
+/// A code is one of 1.4e14: more collisions in a row than this are no chance.
+const CODE_ATTEMPTS: usize = 8;
+
+/// What a room is made for, where that is stored together with it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Purpose<'a> {
+    None,
+    Session(&'a Session),
+    Booking(&'a Booking),
+    /// Someone who is inside from the start.
+    First(&'a Applicant),
+}
+
+impl RoomService {
+    /// Gives a draft its names, and stores it. A draft that has a `ro` or an
+    /// `rtc_name` keeps it.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] where its `rtc_name` is another room's.
+    pub async fn create(&self, draft: Room) -> Result<Room, StoreError> {
+        self.create_for(draft, Purpose::None).await
+    }
+
+    /// The same, together with what it is for, or neither.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] where that is there already, too.
+    pub(super) async fn create_for(
+        &self,
+        draft: Room,
+        purpose: Purpose<'_>,
+    ) -> Result<Room, StoreError> {
+        let code = || room_code(&mut rand::rng());
+        let (room, _) = self.create_with(draft, purpose, code).await?;
+        Ok(room)
+    }
+
+    /// Makes a room with someone inside, in one go.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn create_for_first(
+        &self,
+        draft: Room,
+        first: &Applicant,
+    ) -> Result<Admitted, StoreError> {
+        let code = || room_code(&mut rand::rng());
+        match self.create_with(draft, Purpose::First(first), code).await? {
+            (room, Some(who)) => Ok(Admitted { who, room }),
+            (_, None) => Err(StoreError::Dangling("nobody came in".to_owned())),
+        }
+    }
+
+    async fn create_with(
+        &self,
+        draft: Room,
+        purpose: Purpose<'_>,
+        mut code: impl FnMut() -> String,
+    ) -> Result<(Room, Option<Participant>), StoreError> {
+        let mut room = draft;
+        if room.ro.is_empty() {
+            room.ro = self.ulid(UlidKind::Room);
+        }
+        if room.rtc_name.is_empty() {
+            room.rtc_name.clone_from(&room.ro);
+        }
+        for _ in 0..CODE_ATTEMPTS {
+            room.code = code();
+            match self.insert(&room, purpose).await {
+                Err(StoreError::Taken(what)) if what.contains("code") => {}
+                result => {
+                    let (room, first) = result?;
+                    self.cache.put(&room, self.clock.now()).await;
+                    self.room_written(&room);
+                    return Ok((room, first));
+                }
+            }
+        }
+        Err(StoreError::Taken("a code".to_owned()))
+    }
+
+    /// Notes a user at first sight.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn ensure_user_row(&self, user: Uuid) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        tx.ensure_user(user, self.clock.now()).await?;
+        tx.commit().await
+    }
+
+    /// A new identifier of S1's.
+    pub(super) fn ulid(&self, kind: UlidKind) -> String {
+        self.ulids.make(kind, self.clock.now(), &mut rand::rng())
+    }
+
+    /// The room as it is then, and who came first.
+    async fn insert(
+        &self,
+        room: &Room,
+        purpose: Purpose<'_>,
+    ) -> Result<(Room, Option<Participant>), StoreError> {
+        debug_assert!(room.name.chars().count() <= MAX_NAME_CHARS);
+        let mut tx = self.store.begin().await?;
+        if room.rtc_name != room.ro {
+            tx.free_rtc_name(&room.rtc_name).await?;
+        }
+        match purpose {
+            Purpose::None | Purpose::First(_) => {}
+            Purpose::Session(session) => tx.insert_session(session).await?,
+            Purpose::Booking(booking) => tx.insert_booking(booking).await?,
+        }
+        if let Some(host) = room.host {
+            tx.ensure_user(host, self.clock.now()).await?;
+        }
+        tx.insert_room(room).await?;
+        self.log_event(&mut tx, room, 0, RoomEvent::Created).await?;
+        if let Purpose::First(first) = purpose {
+            let sid = short_id("PA_", &mut rand::rng());
+            let (room, first) = (room.clone(), first.clone());
+            let entered = self.enter(tx, sid, room, 0, first, self.clock.now());
+            let (Admitted { who, room }, _) = entered.await?;
+            return Ok((room, Some(who)));
+        }
+        tx.commit().await?;
+        Ok((room.clone(), None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ServerConfig;
+    use crate::store::{Database, Store};
+
+    #[tokio::test]
+    async fn s4_07_a_code_that_is_taken_is_replaced_by_another() {
+        let store = Store::open(&Database::Memory).await.unwrap();
+        let service = RoomService::start(ServerConfig::default(), store)
+            .await
+            .unwrap();
+        let draft = || Room::draft(service.clock.now());
+        let mut codes = ["abc-defg-hij", "abc-defg-hij", "abc-defg-hik"].into_iter();
+        let mut next = || codes.next().unwrap().to_owned();
+        let (first, _) = service
+            .create_with(draft(), Purpose::None, &mut next)
+            .await
+            .unwrap();
+        let (second, _) = service
+            .create_with(draft(), Purpose::None, &mut next)
+            .await
+            .unwrap();
+        assert_eq!(
+            (first.code.as_str(), second.code.as_str()),
+            ("abc-defg-hij", "abc-defg-hik")
+        );
+        let always = || "abc-defg-hij".to_owned();
+        assert!(
+            service
+                .create_with(draft(), Purpose::None, always)
+                .await
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,128 @@
+//! Writing down what participants did: that they left, and how they changed.
+
+use uuid::Uuid;
+use visavis_protocol::Role;
+
+use super::RoomService;
+use crate::model::RoomEvent;
+use crate::model::{OnHostLeave, Participant, Room};
+use crate::store::{Stay, StoreError, Tx};
+
+impl RoomService {
+    /// Someone has left. Once told twice, the second changes nothing.
+    pub async fn left(&self, who: Participant, was_host: bool) -> Result<(), StoreError> {
+        // Who left elsewhere says when.
+        let at = who.left_at.unwrap_or_else(|| self.clock.now());
+        let (uid, sid) = (who.room, who.sid.clone());
+        let mut tx = self.store.begin().await?;
+        let Some(mut room) = tx.lock_room(who.room).await? else {
+            return Ok(());
+        };
+        let present = tx.count_present(who.room).await?.saturating_sub(1);
+        let was_host = was_host || who.role == Role::Host;
+        if !self.record_departure(&mut tx, &room, present, who).await? {
+            return Ok(());
+        }
+        let mut changed = false;
+        if was_host && room.on_host_leave == OnHostLeave::Close && !has_host(&mut tx, &room).await?
+        {
+            room.host_left_at = Some(at);
+            changed = true;
+        }
+        if present == 0 {
+            room.empty_since = Some(at);
+            changed = true;
+            // With no time to wait for, this life is over.
+            if room.empty_timeout.is_none()
+                && let Some(instance) = room.instance.clone()
+            {
+                tx.end_instance(&instance.sid, at).await?;
+                self.log_event(&mut tx, &room, 0, RoomEvent::Finished)
+                    .await?;
+                room.instance = None;
+            }
+        }
+        if changed {
+            tx.put_room(&mut room).await?;
+        }
+        tx.commit().await?;
+        if changed {
+            self.cache.put(&room, self.clock.now()).await;
+        }
+        if let Some(cluster) = &self.cluster {
+            cluster.release(uid, &sid).await;
+        }
+        self.room_written(&room);
+        Ok(())
+    }
+
+    /// Whether this one was inside until now.
+    pub(super) async fn record_departure(
+        &self,
+        tx: &mut Tx,
+        room: &Room,
+        present: u32,
+        who: Participant,
+    ) -> Result<bool, StoreError> {
+        // Who left elsewhere says when.
+        let at = who.left_at.unwrap_or_else(|| self.clock.now());
+        let mut who = who.gone(at);
+        let tracks = std::mem::take(&mut who.tracks);
+        if !tx.put_participant(&who).await? {
+            return Ok(false);
+        }
+        for track in &tracks {
+            let unpublished = RoomEvent::Unpublished(&who, track);
+            self.log_event(tx, room, present + 1, unpublished).await?;
+        }
+        self.log_event(tx, room, present, RoomEvent::Left(&who))
+            .await?;
+        Ok(true)
+    }
+
+    /// Someone has changed: `before` = what it was.
+    pub async fn updated(&self, before: &Participant, who: &Participant) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        if !tx.put_participant(who).await? {
+            return Ok(());
+        }
+        let is_in = |tracks: &[visavis_protocol::Track], sid: &str| {
+            tracks.iter().any(|track| track.sid == sid)
+        };
+        let gone = before
+            .tracks
+            .iter()
+            .filter(|track| !is_in(&who.tracks, &track.sid));
+        let new = who
+            .tracks
+            .iter()
+            .filter(|track| !is_in(&before.tracks, &track.sid));
+        let happened: Vec<_> = gone
+            .map(|track| RoomEvent::Unpublished(who, track))
+            .chain(new.map(|track| RoomEvent::Published(who, track)))
+            .collect();
+        if !happened.is_empty()
+            && let Some(room) = tx.lock_room(who.room).await?
+        {
+            let present = tx.count_present(who.room).await?;
+            for what in happened {
+                self.log_event(&mut tx, &room, present, what).await?;
+            }
+        }
+        tx.commit().await?;
+        self.written();
+        Ok(())
+    }
+
+    /// How many are inside a room, and those.
+    pub async fn inside(&self, room: Uuid) -> Result<Vec<Participant>, StoreError> {
+        self.store.participants(room, Stay::Present).await
+    }
+}
+
+/// Whether someone is inside who hosts the room by right: on another device,
+/// perhaps.
+async fn has_host(tx: &mut Tx, room: &Room) -> Result<bool, StoreError> {
+    let inside = tx.present(room.uid).await?;
+    Ok(inside.iter().any(|who| who.role == Role::Host))
+}

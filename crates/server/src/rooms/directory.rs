@@ -1,0 +1,123 @@
+//! Looking rooms up.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+use visavis_protocol::{ListedRoom, RoomInfo, RoomState as Occupancy};
+
+use super::RoomService;
+use crate::config::Discovery;
+use crate::id::RoomKey;
+use crate::model::{Phase, Room};
+use crate::refusal::Refusal;
+use crate::refusal::store_failed;
+use crate::store::{Stay, StoreError};
+
+/// The most rooms that a list shows.
+const MOST_LISTED: i64 = 1_000;
+
+impl RoomService {
+    /// A stored room by any of its names, over or not, unless it was deleted.
+    ///
+    /// # Errors
+    /// When the store failed, and the room is not in the cache.
+    pub async fn look_up(&self, name: &str) -> Result<Option<Room>, StoreError> {
+        let now = self.clock.now();
+        for key in RoomKey::readings(name) {
+            let by_code = matches!(key, RoomKey::Code(_));
+            if let RoomKey::Code(code) = &key
+                && let Some(room) = self.cache.get(code, now).await
+            {
+                return Ok(Some(room));
+            }
+            let Some(room) = self.store.find_room(&key).await? else {
+                continue;
+            };
+            if room.deleted_at.is_some() {
+                return Ok(None);
+            }
+            if by_code {
+                self.keep_close(&room).await;
+            }
+            return Ok(Some(room));
+        }
+        Ok(None)
+    }
+
+    /// Fills the cache with a room that was read. One that was changed between
+    /// reading and writing it there is not kept: whoever changed it came first.
+    async fn keep_close(&self, room: &Room) {
+        self.cache.put(room, self.clock.now()).await;
+        let now = self.store.find_room(&RoomKey::Uid(room.uid)).await;
+        if !now.is_ok_and(|now| now.is_some_and(|now| now.version == room.version)) {
+            self.cache.remove(&room.code).await;
+        }
+    }
+
+    /// The same, for one who wants to come in.
+    ///
+    /// # Errors
+    /// Where there is none, or the store failed.
+    pub async fn find(&self, name: &str) -> Result<Room, Refusal> {
+        let found = self.look_up(name).await.map_err(store_failed)?;
+        found.ok_or_else(Refusal::room_not_found)
+    }
+
+    /// How many are inside.
+    pub async fn present(&self, room: Uuid) -> Result<u32, StoreError> {
+        let present = self.store.participants(room, Stay::Present).await?;
+        Ok(u32::try_from(present.len()).unwrap_or(u32::MAX))
+    }
+
+    /// The rooms that are open, as far as this service shows them.
+    pub async fn list(&self) -> Result<Vec<ListedRoom>, Refusal> {
+        let rooms = match self.config.discovery {
+            Discovery::IdOnly => return Ok(Vec::new()),
+            Discovery::Hybrid => self.store.public_rooms(MOST_LISTED).await,
+            Discovery::Public => self.store.active_rooms(MOST_LISTED).await,
+        };
+        let rooms = rooms.map_err(store_failed)?;
+        let counts = self.store.counts().await.map_err(store_failed)?;
+        let counts: HashMap<Uuid, u32> = counts.into_iter().collect();
+        let now = self.clock.now();
+        let open = rooms
+            .into_iter()
+            .filter(|room| room.phase(now) == Phase::Open);
+        let listed = |room: Room| ListedRoom {
+            participant_count: counts.get(&room.uid).copied().unwrap_or_default(),
+            id: room.code,
+            name: room.name,
+        };
+        Ok(open.map(listed).collect())
+    }
+
+    /// What a lobby shows of a room.
+    pub async fn info(&self, name: &str) -> Result<RoomInfo, Refusal> {
+        let room = self.find(name).await?;
+        let now = self.clock.now();
+        if room.phase(now) == Phase::Closed {
+            return Err(Refusal::room_ended());
+        }
+        let inside = self.store.participants(room.uid, Stay::Present).await;
+        let inside = inside.map_err(store_failed)?;
+        let in_call = match self.active_room(room.uid) {
+            Some(handle) => handle.in_call().await,
+            None => false,
+        };
+        let names = inside.iter().map(|who| who.name.clone());
+        Ok(RoomInfo {
+            state: match inside.len() {
+                0 => Occupancy::Empty,
+                _ if in_call => Occupancy::InCall,
+                _ => Occupancy::Active,
+            },
+            participant_count: u32::try_from(inside.len()).unwrap_or(u32::MAX),
+            needs_passcode: room.passcode.is_some(),
+            waiting_room: room.waiting_room,
+            opens_at: (room.phase(now) == Phase::Pending).then(|| room.opens_at.rfc3339()),
+            names: (!room.is_private()).then(|| names.filter(|name| !name.is_empty()).collect()),
+            id: room.code,
+            name: room.name,
+        })
+    }
+}

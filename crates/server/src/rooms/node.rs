@@ -1,0 +1,152 @@
+//! This process among those that share a database: it says that it is alive,
+//! and takes out the people of one that is not.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use visavis_protocol::Feature;
+
+use super::RoomService;
+use crate::clock::{Clock, Timestamp};
+use crate::cluster::ClusterMessage;
+use crate::model::{LIVEKIT_NODE, Participant};
+use crate::store::{NODE_LEASE, StoreError};
+
+/// How often a node says that it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Whoever was without the database for a while does not know who else was: for
+/// so long the others may say that they are alive.
+const GRACE: Duration = Duration::from_secs(12);
+
+fn lease(node: &str) -> String {
+    format!("node:{node}")
+}
+
+/// Says so for the first time. A file of this machine has no other users: who
+/// is inside by its word was so in a process that has ended. Those of one that
+/// ended just now may come back for a while if they can; rooms whose time has
+/// come meanwhile are over before anyone sees them.
+pub(super) async fn enlist(service: &RoomService) -> Result<(), StoreError> {
+    if service.store.is_shared() {
+        return renew(service).await;
+    }
+    let now = Clock::real();
+    for node in service.store.dead_nodes(Timestamp(i64::MAX)).await? {
+        let lease_end = service.store.lease_end(&lease(&node)).await?;
+        let may_resume = lease_end.is_none_or(|until| until > now);
+        let last_alive = lease_end.map(|until| now.after(NODE_LEASE).since(until));
+        remove_from_list(service, &node, last_alive, |who| {
+            !may_resume || !who.features.has(Feature::Resume)
+        })
+        .await?;
+    }
+    let mut tx = service.store.begin().await?;
+    tx.purge_leases(now).await?;
+    tx.commit().await?;
+    service.run_due().await
+}
+
+/// Says so as long as this process lives, and looks after the others.
+pub(super) async fn stay_alive(service: Arc<RoomService>) {
+    match service.store.is_shared() {
+        true => among_others(service).await,
+        false => alone(service).await,
+    }
+}
+
+/// Says so while there are people inside, for the next process; when nobody of
+/// the last one can come back any more, all of them are out.
+async fn alone(service: Arc<RoomService>) {
+    let mut beat = tokio::time::interval(HEARTBEAT);
+    let window = tokio::time::sleep(service.config.limits.resume_window);
+    tokio::pin!(window);
+    let mut swept = false;
+    loop {
+        let done = tokio::select! {
+            () = service.cancel.cancelled() => return,
+            _ = beat.tick() => match service.active_count() {
+                0 => continue,
+                _ => renew(&service).await,
+            },
+            () = &mut window, if !swept => {
+                swept = true;
+                sweep(&service, Timestamp(i64::MAX)).await
+            }
+        };
+        if let Err(error) = done {
+            tracing::warn!(error = &error as &dyn std::error::Error, "no heartbeat");
+        }
+    }
+}
+
+async fn among_others(service: Arc<RoomService>) {
+    let mut last = Instant::now();
+    let mut unbroken_since = last;
+    let mut was_dead = false;
+    loop {
+        tokio::select! {
+            () = service.cancel.cancelled() => break,
+            () = tokio::time::sleep(HEARTBEAT) => {}
+        }
+        let done = async {
+            renew(&service).await?;
+            if last.elapsed() > 2 * HEARTBEAT {
+                unbroken_since = Instant::now();
+                was_dead = last.elapsed() > NODE_LEASE;
+            }
+            last = Instant::now();
+            if unbroken_since.elapsed() < GRACE {
+                if was_dead {
+                    // Others may have taken out who is inside here, and still do.
+                    service.catch_up_all();
+                }
+                return Ok(());
+            }
+            sweep(&service, Clock::real()).await
+        };
+        if let Err(error) = done.await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "no heartbeat");
+        }
+    }
+}
+
+async fn renew(service: &RoomService) -> Result<(), StoreError> {
+    let now = Clock::real();
+    let until = now.after(NODE_LEASE);
+    service
+        .store
+        .take_lease(&lease(&service.node), &service.node, now, until)
+        .await
+        .map(drop)
+}
+
+/// Takes out whoever is inside by the word of a node that is dead by then.
+async fn sweep(service: &RoomService, now: Timestamp) -> Result<(), StoreError> {
+    for node in service.store.dead_nodes(now).await? {
+        remove_from_list(service, &node, None, |_| true).await?;
+    }
+    Ok(())
+}
+
+/// Takes out people of a node that has died, so long ago where that is known.
+async fn remove_from_list(
+    service: &RoomService,
+    node: &str,
+    ago: Option<Duration>,
+    over: impl Fn(&Participant) -> bool,
+) -> Result<(), StoreError> {
+    if node == service.node || node == LIVEKIT_NODE {
+        return Ok(());
+    }
+    tracing::warn!(node, "a node has died");
+    let people = service.store.participants_of_node(node).await?;
+    for mut who in people.into_iter().filter(&over) {
+        let (room, client) = (who.room, who.client);
+        who.left_at = ago.map(|ago| who.joined_at.max(service.clock.now().before(ago)));
+        service.left(who, false).await?;
+        service
+            .announce(room, ClusterMessage::Left { client })
+            .await;
+    }
+    Ok(())
+}

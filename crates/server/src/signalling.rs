@@ -1,0 +1,307 @@
+//! What one connection is to the rooms. It knows messages, not sockets.
+
+mod caller;
+mod enter;
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+use visavis_protocol::{
+    ClientMessage, ClientRelay, Envelope, ErrorCode, Feature, Features, PROTOCOL, Rejected,
+    RelayKind, Request, RoomInfoMessage, RoomsList, ServerMessage, Welcome,
+};
+
+pub(crate) use caller::Caller;
+
+use crate::id::{ClientId, SocketId};
+use crate::refusal::Refusal;
+use crate::room::{
+    Control, MemberRequest, Presence, RoomHandle, RoomInactive, Sender, frame, relayed,
+};
+use crate::rooms::RoomService;
+use crate::socket::Outbox;
+
+/// What this server has.
+const FEATURES: [Feature; 8] = [
+    Feature::Rooms,
+    Feature::Members,
+    Feature::Resume,
+    Feature::Chat,
+    Feature::Waiting,
+    Feature::Controls,
+    Feature::Reactions,
+    Feature::Quality,
+];
+
+pub(crate) struct Session {
+    service: Arc<RoomService>,
+    caller: Caller,
+    outbox: Outbox,
+    socket: SocketId,
+    id: ClientId,
+    /// The room that the client entered or waits for. It may be out again: the
+    /// room knows.
+    room: Option<RoomHandle>,
+}
+
+impl Session {
+    /// A new client, who is told its id.
+    pub fn begin(
+        service: Arc<RoomService>,
+        caller: Caller,
+        socket: SocketId,
+        outbox: Outbox,
+    ) -> Self {
+        let session = Self {
+            socket,
+            id: Uuid::new_v4(),
+            service,
+            caller,
+            outbox,
+            room: None,
+        };
+        session.be_reachable();
+        session.answer(&ServerMessage::ClientId(Welcome {
+            id: session.id.to_string(),
+            protocol: PROTOCOL,
+            features: session.features(),
+        }));
+        session
+    }
+
+    /// A message of the client.
+    pub async fn handle_text(&mut self, text: &str) {
+        match ClientMessage::read(text) {
+            Ok((mut envelope, message)) => {
+                let heard = self.service.metrics.heard(&message);
+                let done = self.moderation(&mut envelope, message).await;
+                self.service.metrics.answered(heard, &done);
+                if let Err(refusal) = done {
+                    self.refuse(refusal, envelope);
+                }
+            }
+            Err(rejected) => {
+                let Rejected {
+                    code,
+                    message,
+                    envelope,
+                } = *rejected;
+                self.refuse(Refusal::new(code, message), envelope);
+            }
+        }
+    }
+
+    /// Answers what is no message.
+    pub fn refuse(&self, refusal: Refusal, envelope: Envelope) {
+        tracing::debug!(code = ?refusal.code, "refused");
+        self.answer(&refusal.answer(envelope));
+    }
+
+    fn features(&self) -> Features {
+        let direct = self.service.config.direct.then_some(Feature::Direct);
+        let features: Vec<_> = FEATURES.into_iter().chain(direct).collect();
+        Features::of(&features)
+    }
+
+    /// Others may reach this client without a room, where the server allows it.
+    fn be_reachable(&self) {
+        if self.service.config.direct {
+            let outbox = self.outbox.clone();
+            self.service
+                .direct_clients
+                .enter(self.id, self.socket, outbox);
+        }
+    }
+
+    /// The socket has ended; `broken` = without a close frame.
+    pub async fn end(mut self, broken: bool) {
+        self.service.direct_clients.leave(self.id, self.socket);
+        if let Some(room) = self.room.take() {
+            // A room that is over has nobody to take out.
+            let _ = room.gone(self.sender(), broken).await;
+        }
+    }
+
+    async fn moderation(
+        &mut self,
+        envelope: &mut Envelope,
+        message: ClientMessage,
+    ) -> Result<(), Refusal> {
+        match message {
+            ClientMessage::CreateRoom(Request { payload, .. }) => {
+                self.create(envelope, payload).await
+            }
+            ClientMessage::JoinRoom(Request { payload, .. }) => {
+                envelope.room_id = Some(payload.room_id.clone());
+                self.join(envelope, payload).await
+            }
+            ClientMessage::Resume(Request { payload, .. }) => self.resume(envelope, payload).await,
+            ClientMessage::ListRooms(_) => {
+                self.answer(&ServerMessage::RoomsList(RoomsList {
+                    request_id: envelope.request_id.take(),
+                    rooms: self.service.list().await?,
+                }));
+                Ok(())
+            }
+            ClientMessage::GetRoom(Request { payload, .. }) => {
+                let room = self
+                    .service
+                    .info(envelope.room_id.insert(payload.room_id))
+                    .await?;
+                let request_id = envelope.request_id.take();
+                self.answer(&ServerMessage::RoomInfo(RoomInfoMessage {
+                    request_id,
+                    room,
+                }));
+                Ok(())
+            }
+            ClientMessage::LeaveRoom(leave) => {
+                envelope.room_id = leave.room_id;
+                let here = self.place().await.is_some();
+                let room = self.room_named(envelope).await?;
+                let left = room.leave(self.sender()).await;
+                self.room = None;
+                left.ok().filter(|()| here).ok_or_else(|| self.not_inside())
+            }
+            ClientMessage::Offer(up) => self.relay(envelope, RelayKind::Offer, up).await,
+            ClientMessage::Answer(up) => self.relay(envelope, RelayKind::Answer, up).await,
+            ClientMessage::IceCandidate(up) => {
+                self.relay(envelope, RelayKind::IceCandidate, up).await
+            }
+            ClientMessage::Ice(up) => self.relay(envelope, RelayKind::Ice, up).await,
+            ClientMessage::Chat(chat) => self.request(envelope, MemberRequest::Chat(chat)).await,
+            ClientMessage::UpdateMember(update) => {
+                self.request(envelope, MemberRequest::Update(update.payload))
+                    .await
+            }
+            ClientMessage::Reaction(sign) => {
+                self.request(envelope, MemberRequest::Reaction(sign.payload))
+                    .await
+            }
+            ClientMessage::ReportQuality(report) => {
+                self.request(envelope, MemberRequest::Report(report.payload))
+                    .await
+            }
+            ClientMessage::MuteMember(mute) => {
+                let (to, source) = (mute.to, mute.payload.source);
+                self.control(envelope, Control::Mute { to, source }).await
+            }
+            ClientMessage::RemoveMember(at) => {
+                self.control(envelope, Control::Remove { to: at.to }).await
+            }
+            ClientMessage::TransferHost(at) => {
+                self.control(envelope, Control::Transfer { to: at.to })
+                    .await
+            }
+            ClientMessage::AdmitMember(at) => {
+                self.control(envelope, Control::Admit { to: at.to }).await
+            }
+            ClientMessage::DenyMember(at) => {
+                self.control(envelope, Control::Deny { to: at.to }).await
+            }
+            ClientMessage::LockRoom(_) => self.control(envelope, Control::Lock(true)).await,
+            ClientMessage::UnlockRoom(_) => self.control(envelope, Control::Lock(false)).await,
+            ClientMessage::EndRoom(_) => self.control(envelope, Control::End).await,
+        }
+    }
+
+    async fn control(&self, envelope: &Envelope, control: Control) -> Result<(), Refusal> {
+        self.request(envelope, MemberRequest::Control(control))
+            .await
+    }
+
+    /// To a member of the client's room; or, in the oldest form and where the
+    /// server allows it, to any client.
+    async fn relay(
+        &self,
+        envelope: &Envelope,
+        kind: RelayKind,
+        up: ClientRelay,
+    ) -> Result<(), Refusal> {
+        let direct = self.service.config.direct && envelope.room_id.is_none();
+        if !direct || self.shares_room_with(&up.to).await {
+            return self.request(envelope, MemberRequest::Relay(kind, up)).await;
+        }
+        let message = relayed(kind, self.id, up.payload)?;
+        let to = Uuid::try_parse(&up.to).ok();
+        let outbox = to.and_then(|to| self.service.direct_clients.find(to));
+        outbox
+            .ok_or_else(Refusal::member_not_found)?
+            .send(frame(&message));
+        Ok(())
+    }
+
+    async fn shares_room_with(&self, to: &str) -> bool {
+        match (self.place().await, Uuid::try_parse(to)) {
+            (Some((room, Presence::Inside)), Ok(to)) => room.find(to).await == Presence::Inside,
+            _ => false,
+        }
+    }
+
+    async fn request(&self, envelope: &Envelope, request: MemberRequest) -> Result<(), Refusal> {
+        let room = self.room_named(envelope).await?;
+        let said = room.request(self.sender(), envelope.clone(), request).await;
+        said.map_err(|RoomInactive| self.not_inside())
+    }
+
+    /// The room that the client entered or waits for, as far as this side knows.
+    fn room(&self) -> Option<&RoomHandle> {
+        self.room.as_ref().filter(|room| !room.is_over())
+    }
+
+    /// Forgets a room that the client is out of, and has it forget the socket.
+    async fn vacate(&mut self) {
+        if let Some(room) = self.room.take() {
+            let _ = room.leave(self.sender()).await;
+        }
+    }
+
+    /// The room that the client is in, or waits for.
+    async fn place(&self) -> Option<(&RoomHandle, Presence)> {
+        let room = self.room()?;
+        match room.find(self.id).await {
+            Presence::Outside => None,
+            place => Some((room, place)),
+        }
+    }
+
+    /// The client's room, when it is the one named, or none is.
+    async fn room_named(&self, envelope: &Envelope) -> Result<&RoomHandle, Refusal> {
+        let room = self.room().ok_or_else(|| self.not_inside())?;
+        match &envelope.room_id {
+            None => Ok(room),
+            Some(name) if room.is_called(name) => Ok(room),
+            Some(name) => match self.service.find(name).await {
+                Ok(named) if named.uid == room.uid() => Ok(room),
+                _ => Err(Refusal::not_in_room()),
+            },
+        }
+    }
+
+    /// Where the server stops, the rooms end before the sockets, and whoever was in
+    /// one may come back to it elsewhere.
+    fn not_inside(&self) -> Refusal {
+        match self.service.cancel.is_cancelled() {
+            true => Refusal::server_busy(),
+            false => Refusal::not_in_room(),
+        }
+    }
+
+    fn sender(&self) -> Sender {
+        Sender {
+            id: self.id,
+            socket: self.socket,
+        }
+    }
+
+    fn answer(&self, message: &ServerMessage) {
+        self.outbox.send(frame(message));
+    }
+}
+
+fn already_in_room() -> Refusal {
+    Refusal::new(
+        ErrorCode::AlreadyInRoom,
+        "leave your room first: one room per connection",
+    )
+}
