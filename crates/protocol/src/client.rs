@@ -12,7 +12,7 @@ use crate::{
 
 messages! {
     /// A message from a client to the server.
-    pub enum ClientMessage {
+    pub enum ClientMessage, pub fn parse {
         /// Creates a room and joins it.
         "create-room" => CreateRoom(Request<CreateRoom>),
         /// Joins a room.
@@ -143,6 +143,11 @@ pub struct ClientChat {
     /// that arrives over a data channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// When the message was sent over the data channels: RFC 3339, UTC. Present
+    /// when the sender posts it again after the server connection was lost; the
+    /// server then drops repeats by sender and [`Self::id`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<String>,
     /// Any JSON value; this project's clients send a [`crate::ChatBody`].
     pub payload: Box<RawValue>,
 }

@@ -78,6 +78,36 @@ pub struct UpdatedRoom {
     /// When the room closes: RFC 3339, UTC; absent = never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closes_at: Option<String>,
+    /// The recorders and live streams of the room. A recorder is in no member
+    /// list. A client accepts an offer from a sender outside the member list only
+    /// if this list names the sender.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recorders: Vec<Recorder>,
+    /// The id of the parent room, in a breakout room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+}
+
+/// A hidden participant that records or streams the room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Recorder {
+    /// The recorder's client id.
+    pub id: String,
+    /// The egress job, `EG_` and 12 characters.
+    pub egress_id: String,
+    /// What the recorder does.
+    pub kind: RecorderKind,
+}
+
+/// What a recorder does with the media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecorderKind {
+    /// It records to a file.
+    Record,
+    /// It streams live.
+    Live,
 }
 
 /// The room closed, and the receiver is in no room.

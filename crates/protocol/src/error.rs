@@ -87,7 +87,13 @@ pub struct ErrorMessage {
 pub enum CloseCode {
     /// The server is shutting down.
     GoingAway = 1001,
-    /// A message larger than [`crate::limits::CLOSING_MESSAGE_BYTES`].
+    /// The client violated the WebSocket protocol.
+    ProtocolError = 1002,
+    /// A text message is not UTF-8.
+    InvalidPayload = 1007,
+    /// A message larger than [`crate::limits::CLOSING_MESSAGE_BYTES`], or, before
+    /// the client joined a room, than
+    /// [`crate::limits::MAX_MESSAGE_BYTES_BEFORE_JOIN`].
     TooBig = 1009,
     /// The credentials are no longer valid.
     Unauthorized = 4001,
@@ -97,4 +103,26 @@ pub enum CloseCode {
     Replaced = 4009,
     /// The client exceeded the message rate for too long.
     RateLimited = 4029,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_close_codes_are_those_of_the_specification() {
+        use CloseCode::*;
+        for (code, number) in [
+            (GoingAway, 1001),
+            (ProtocolError, 1002),
+            (InvalidPayload, 1007),
+            (TooBig, 1009),
+            (Unauthorized, 4001),
+            (TooSlow, 4008),
+            (Replaced, 4009),
+            (RateLimited, 4029),
+        ] {
+            assert_eq!(code as u16, number, "{code:?}");
+        }
+    }
 }

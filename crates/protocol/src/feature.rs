@@ -25,13 +25,15 @@ pub enum Feature {
     Reactions,
     /// Connection quality reports.
     Quality,
+    /// `ice-servers`: renewed STUN and TURN servers during a call.
+    Ice,
     /// Negotiation messages without `roomId` reach any client of the server
     /// (announced by the server, not requested).
     Direct,
 }
 
 impl Feature {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Rooms,
         Self::Members,
         Self::Resume,
@@ -40,6 +42,7 @@ impl Feature {
         Self::Controls,
         Self::Reactions,
         Self::Quality,
+        Self::Ice,
         Self::Direct,
     ];
 

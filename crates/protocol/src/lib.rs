@@ -7,6 +7,7 @@
 //! also ignores unknown message types; the server answers them with
 //! [`ErrorCode::UnknownType`].
 
+pub mod breakout;
 mod chat;
 mod client;
 mod control;
@@ -33,25 +34,32 @@ pub use client::{
     Envelope, Rejected, ReportQuality, RoomMessage, UpdateMember,
 };
 pub use control::{
-    ClientMute, ClosedReason, MemberRemoved, MuteSource, RemovedReason, RoomClosed, RoomUpdated,
-    ServerMute, UpdatedRoom,
+    ClientMute, ClosedReason, MemberRemoved, MuteSource, Recorder, RecorderKind, RemovedReason,
+    RoomClosed, RoomUpdated, ServerMute, UpdatedRoom,
 };
 pub use error::{CloseCode, ErrorCode, ErrorMessage};
 pub use feature::{Feature, Features};
 pub use ice_server::{IceServer, ParseIceServerError};
-pub use link::{RoomLink, RoomLinkError};
+pub use link::{JoinLink, LinkTarget, RoomLink, RoomLinkError};
 pub use member::{
     Grants, Member, MemberConnection, MemberPatch, Role, Track, TrackSource, TrackState,
 };
 pub use parse::{ParseError, RequestId};
-pub use peer::{Hello, PEER_CHANNEL_LABEL, PEER_PROTOCOL, PeerChat, PeerMessage, PeerPayload};
+pub use peer::{
+    Caption, ClockPing, ClockPong, Demand, DemandedTrack, FixedBytes, Hello, Identity,
+    PEER_CHANNEL_LABEL, PEER_PROTOCOL, PeerChat, PeerMessage, PeerPayload, PeerRelay, Rejoined,
+    RelayedMessage, VerifyCommit, VerifyNonce, VerifyReveal,
+};
 pub use quality::{PeerQuality, QualityReport};
 pub use reaction::{ReactionBody, ServerReaction};
 pub use relay::{Description, DescriptionKind, IceCandidate, RelayKind};
-pub use request::{CreateRoom, GetRoom, JoinRoom, LeaveRoom, ListRooms, Request, Resume};
+pub use request::{
+    CreateRoom, EgressCredentials, GetRoom, JoinRoom, LeaveRoom, ListRooms, Request, Resume,
+};
 pub use room::{CreatedRoom, JoinedRoom, ListedRoom, Metadata, RoomInfo, RoomKind, RoomState};
 pub use server::{
-    Entered, MemberJoined, MemberLeft, MemberUpdated, PROTOCOL, RoomCreated, RoomInfoMessage,
-    RoomJoined, RoomsList, ServerChat, ServerMessage, ServerRelay, Welcome,
+    Entered, MemberJoined, MemberLeft, MemberUpdated, MembersChanged, PROTOCOL, RenewedIceServers,
+    RenewedToken, RoomCreated, RoomInfoMessage, RoomJoined, RoomPayload, RoomsList, ServerChat,
+    ServerMessage, ServerRelay, Welcome,
 };
 pub use waiting::{JoinRequest, JoinWaiting, WaitReason};

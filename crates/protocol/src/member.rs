@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A member of a room; requires feature `members`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Member {
     /// The client id.
@@ -30,6 +30,9 @@ pub struct Member {
     /// The state of its signalling connection.
     #[serde(default)]
     pub connection: MemberConnection,
+    /// Whether the member records the call on its own machine.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recording: bool,
 }
 
 /// A member's role in a room.
@@ -152,4 +155,7 @@ pub struct MemberPatch {
     /// Whether the hand is raised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hand_raised: Option<bool>,
+    /// Whether the sender records the call on its own machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<bool>,
 }

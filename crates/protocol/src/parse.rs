@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Why parsing a message failed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ParseError {
-    /// Not a JSON object, or a field is missing or of the wrong type.
+    /// Not a JSON object, or a field is missing, of the wrong type or out of bounds.
     #[error("{0}")]
     Malformed(String),
     /// A well-formed message of an unknown type.
@@ -42,9 +42,10 @@ pub(crate) fn body<T: DeserializeOwned>(text: &str) -> Result<T, ParseError> {
 
 /// Defines an enum of messages. Serialisation writes `type` as a tag. Parsing
 /// takes two passes, because serde's tagged deserialisation buffers the body,
-/// and a relayed payload would lose its original text.
+/// and a relayed payload would lose its original text. The visibility and name
+/// of the parsing function follow the name of the enum.
 macro_rules! messages {
-    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $kind:literal => $variant:ident($body:ty),)+ }) => {
+    ($(#[$meta:meta])* pub enum $name:ident, $vis:vis fn $parse:ident { $($(#[$doc:meta])* $kind:literal => $variant:ident($body:ty),)+ }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, serde::Serialize)]
         #[serde(tag = "type")]
@@ -57,7 +58,7 @@ macro_rules! messages {
             ///
             /// # Errors
             /// The text is not a message, or its type is unknown.
-            pub fn parse(text: &str) -> Result<Self, $crate::ParseError> {
+            $vis fn $parse(text: &str) -> Result<Self, $crate::ParseError> {
                 match $crate::parse::kind(text)?.as_str() {
                     $($kind => $crate::parse::body(text).map(Self::$variant),)+
                     unknown => Err($crate::ParseError::UnknownType(unknown.to_owned())),

@@ -24,6 +24,22 @@ pub struct Description {
     pub kind: DescriptionKind,
     /// The session description (RFC 8866).
     pub sdp: String,
+    /// The generation of the offer, counted per sender and link. An answer echoes
+    /// the generation of its offer, on any route. A description without it is
+    /// accepted as an answer only in the signalling state `have-local-offer`.
+    #[serde(default, rename = "offerId", skip_serializing_if = "Option::is_none")]
+    pub offer_id: Option<u32>,
+}
+
+impl Description {
+    /// A description without a generation.
+    pub fn new(kind: DescriptionKind, sdp: String) -> Self {
+        Self {
+            kind,
+            sdp,
+            offer_id: None,
+        }
+    }
 }
 
 /// The type of a description in the offer/answer model (RFC 3264).

@@ -42,6 +42,9 @@ pub struct CreateRoom {
     /// When the room closes: RFC 3339; absent = never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closes_at: Option<String>,
+    /// The parent room, for a breakout room; see [`crate::breakout`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     /// The creator's display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
@@ -70,9 +73,29 @@ pub struct JoinRoom {
     /// The room's passcode, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passcode: Option<String>,
+    /// The seal of [`crate::Entered::seal`]. It restores a room that a restarted
+    /// server lost; without it such a room is `room-not-found`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<String>,
+    /// A single-use ticket of [`crate::breakout::MoveNotice`]. A join with it from
+    /// inside another room moves the client atomically.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// The credentials of an egress worker, which joins as a recorder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<EgressCredentials>,
     /// The extensions that the client requests.
     #[serde(default, skip_serializing_if = "Features::is_empty")]
     pub features: Features,
+}
+
+/// Credentials of an egress worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EgressCredentials {
+    /// The egress job, `EG_` and 12 characters.
+    pub id: String,
+    /// A single-use secret, bound to the job's lease.
+    pub secret: String,
 }
 
 /// The room to leave: `{"payload": {"roomId": …}}`, or `roomId` at top level.

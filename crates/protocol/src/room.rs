@@ -27,9 +27,14 @@ pub struct CreatedRoom {
     /// The metadata of the request, when it had any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
-    /// The members; requires feature `members`.
+    /// The members; requires feature `members`. In a webinar or broadcast the
+    /// list holds only the members who may publish.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members: Option<Vec<Member>>,
+    /// Number of members that [`Self::members`] omits: the viewers of a webinar or
+    /// broadcast; requires feature `members`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub viewer_count: Option<u32>,
     /// The chat history; requires feature `chat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chat: Option<Vec<ChatEntry>>,
@@ -46,9 +51,14 @@ pub struct JoinedRoom {
     /// The display name, for clients that requested any feature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The members; requires feature `members`.
+    /// The members; requires feature `members`. In a webinar or broadcast the
+    /// list holds only the members who may publish.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members: Option<Vec<Member>>,
+    /// Number of members that [`Self::members`] omits: the viewers of a webinar or
+    /// broadcast; requires feature `members`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub viewer_count: Option<u32>,
     /// The chat history; requires feature `chat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chat: Option<Vec<ChatEntry>>,

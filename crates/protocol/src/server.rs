@@ -15,7 +15,7 @@ pub const PROTOCOL: u32 = 1;
 
 messages! {
     /// A message from the server to a client.
-    pub enum ServerMessage {
+    pub enum ServerMessage, pub fn parse {
         /// The first message on a connection: the client id and the features.
         "client-id" => ClientId(Welcome),
         /// The reply to `create-room`.
@@ -30,6 +30,8 @@ messages! {
         "member-left" => MemberLeft(MemberLeft),
         /// A member changed; requires feature `members`.
         "member-updated" => MemberUpdated(MemberUpdated),
+        /// Viewers of a large room came and went; requires feature `members`.
+        "members-changed" => MembersChanged(MembersChanged),
         /// The reply to `list-rooms`.
         "rooms-list" => RoomsList(RoomsList),
         /// The reply to `get-room`.
@@ -58,6 +60,10 @@ messages! {
         "join-waiting" => JoinWaiting(JoinWaiting),
         /// A client waits to be admitted; sent to hosts with feature `waiting`.
         "join-request" => JoinRequest(JoinRequest),
+        /// New STUN and TURN servers; requires feature `ice`.
+        "ice-servers" => IceServers(RoomPayload<RenewedIceServers>),
+        /// A new access token; requires feature `controls`.
+        "token-renewed" => TokenRenewed(RoomPayload<RenewedToken>),
         /// A request or message was refused.
         "error" => Error(ErrorMessage),
     }
@@ -83,7 +89,7 @@ pub type RoomCreated = Entered<CreatedRoom>;
 pub type RoomJoined = Entered<JoinedRoom>;
 
 /// The client is a member of a room.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entered<R> {
     /// The request's id, when it had one.
@@ -97,33 +103,66 @@ pub struct Entered<R> {
     /// STUN and TURN servers, for clients that requested any feature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ice_servers: Option<Vec<IceServer>>,
+    /// An opaque copy of the room's settings, encrypted by the server; requires
+    /// feature `resume`. [`crate::JoinRoom::seal`] returns it to a server that
+    /// lost the room in a restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<String>,
 }
 
-/// A member joined.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A member joined. Clients with feature `members` get [`Self::member`] and
+/// [`Self::count`], other clients get [`Self::participants`].
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberJoined {
     /// The room.
     pub room_id: String,
     /// The member's client id.
     pub member_id: String,
-    /// All client ids in the room, in join order.
-    pub participants: Vec<String>,
+    /// All client ids in the room, in join order; absent for feature `members`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub participants: Option<Vec<String>>,
     /// The member object; requires feature `members`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<Member>,
+    /// Number of participants after the change; requires feature `members`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
 }
 
-/// A member left.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A member left. Clients with feature `members` get [`Self::count`], other
+/// clients get [`Self::participants`].
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberLeft {
     /// The room.
     pub room_id: String,
     /// The member's client id.
     pub member_id: String,
-    /// All client ids in the room, in join order.
-    pub participants: Vec<String>,
+    /// All client ids in the room, in join order; absent for feature `members`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub participants: Option<Vec<String>>,
+    /// Number of participants after the change; requires feature `members`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
+}
+
+/// Viewers joined or left a room of more than
+/// [`crate::limits::LARGE_ROOM_MEMBERS`]. The server collects these changes and
+/// sends at most one message per [`crate::limits::MEMBERS_CHANGED_INTERVAL`].
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MembersChanged {
+    /// The room.
+    pub room_id: String,
+    /// The viewers who joined.
+    #[serde(default)]
+    pub joined: Vec<Member>,
+    /// Client ids of the viewers who left.
+    #[serde(default)]
+    pub left: Vec<String>,
+    /// Number of participants after the change.
+    pub count: u32,
 }
 
 /// A member changed.
@@ -136,6 +175,38 @@ pub struct MemberUpdated {
     pub member_id: String,
     /// The complete member object.
     pub member: Member,
+}
+
+/// A message about a room, with its body in `payload`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoomPayload<T> {
+    /// The room.
+    pub room_id: String,
+    /// The body.
+    pub payload: T,
+}
+
+/// STUN and TURN servers that replace the previous ones. The server sends them
+/// after 75 % of the credentials' lifetime.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RenewedIceServers {
+    /// The complete list.
+    pub ice_servers: Vec<IceServer>,
+    /// When the credentials expire: RFC 3339, UTC.
+    pub expires_at: String,
+}
+
+/// An access token that replaces the previous one, for rejoining. An expired
+/// token does not end a running call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RenewedToken {
+    /// A JWT of [`crate::token::Claims`].
+    pub token: String,
+    /// When the token expires: RFC 3339, UTC.
+    pub expires_at: String,
 }
 
 /// The rooms that a client may list.

@@ -24,6 +24,14 @@ fn to_bob() -> AddressedToMember {
     }
 }
 
+fn recorder(kind: RecorderKind) -> Recorder {
+    Recorder {
+        id: BOB.into(),
+        egress_id: "EG_23456789ABCD".into(),
+        kind,
+    }
+}
+
 #[test]
 fn every_host_control_has_a_snapshot() {
     use ClientMessage as M;
@@ -132,6 +140,8 @@ fn every_effect_of_a_host_control_has_a_snapshot() {
             waiting_room: true,
             needs_passcode: true,
             closes_at: Some("2026-01-22T11:30:00Z".into()),
+            recorders: vec![recorder(RecorderKind::Record), recorder(RecorderKind::Live)],
+            parent: Some("klm-nopq-rst".into()),
         })
     );
     check!(
@@ -216,6 +226,7 @@ fn room_kinds_and_reasons_are_closed_lists() {
         ],
         "member-removed": [R::RemovedByHost, R::RemovedByAdministrator],
         "join-waiting": [W::Full, W::Approval],
+        "recorder": [RecorderKind::Record, RecorderKind::Live],
     });
     assert_json_snapshot!("kinds-and-reasons", lists);
 }

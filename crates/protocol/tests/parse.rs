@@ -4,9 +4,10 @@
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
+use visavis_protocol::breakout::{BreakoutNotice, BreakoutRequest};
 use visavis_protocol::{
-    ChatBody, ClientMessage, ErrorCode, Features, LeaveRoom, PeerMessage, PeerQuality,
-    QualityReport, RequestId, RoomLink, RoomMessage, ServerMessage,
+    ChatBody, ClientMessage, ErrorCode, Features, JoinLink, LeaveRoom, PeerMessage, PeerQuality,
+    QualityReport, RequestId, RoomMessage, ServerMessage,
 };
 
 /// Valid messages of every type, which the property tests damage.
@@ -45,12 +46,34 @@ const VALID: &[&str] = &[
     r#"{"type":"client-id","id":"x","features":["rooms"]}"#,
     r#"{"type":"member-joined","roomId":"r","memberId":"m","participants":["m"],"member":{"id":"m"}}"#,
     r#"{"type":"error","code":"room-full","retryAfter":3}"#,
+    r#"{"type":"join-room","payload":{"roomId":"r","seal":"s","ticket":"t","egress":{"id":"EG_1","secret":"s"}}}"#,
+    r#"{"type":"member-joined","roomId":"r","memberId":"m","member":{"id":"m","recording":true},"count":2}"#,
+    r#"{"type":"member-left","roomId":"r","memberId":"m","count":1}"#,
+    r#"{"type":"members-changed","roomId":"r","joined":[{"id":"m"}],"left":["l"],"count":60}"#,
+    r#"{"type":"ice-servers","roomId":"r","payload":{"iceServers":[{"urls":["stun:192.0.2.1"]}],"expiresAt":"2026-01-22T14:30:00Z"}}"#,
+    r#"{"type":"token-renewed","roomId":"r","payload":{"token":"a.b.c","expiresAt":"2026-01-22T14:30:00Z"}}"#,
+    r#"{"type":"room-updated","roomId":"r","room":{"id":"r","recorders":[{"id":"x","egressId":"EG_1","kind":"live"}],"parent":"p"}}"#,
+    r#"{"type":"move-room","roomId":"r","to":"b","deadline":"2026-01-22T10:30:00Z","ticket":"t"}"#,
+    r#"{"type":"return-room","roomId":"r"}"#,
+    r#"{"type":"mute-member","payload":{"source":"camera"}}"#,
+    r#"{"type":"demand","payload":{"tracks":[{"source":"camera","width":640,"height":360}],"captions":true}}"#,
+    r#"{"type":"clock-ping","t0":1}"#,
+    r#"{"type":"clock-pong","t0":1,"t1":2,"t2":3}"#,
+    r#"{"type":"verify-commit","commitment":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="}"#,
+    r#"{"type":"verify-nonce","nB":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="}"#,
+    r#"{"type":"verify-reveal","nA":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="}"#,
+    r#"{"type":"rejoined","id":"m"}"#,
+    r#"{"type":"relay","to":"b","from":"a","payload":{"type":"offer","payload":{"type":"offer","sdp":"v=0","offerId":1}}}"#,
+    r#"{"type":"caption","id":"c","rev":1,"text":"a","final":true,"lang":"en","startedAt":"2026-01-22T10:30:00Z"}"#,
 ];
 
 fn parse_as_every_kind(text: &str) {
     let _ = ClientMessage::read(text);
     let _ = ServerMessage::parse(text);
     let _ = PeerMessage::parse(text);
+    let _ = BreakoutRequest::parse(text);
+    let _ = BreakoutNotice::parse(text);
+    let _ = JoinLink::parse(text);
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -75,7 +98,26 @@ proptest! {
     #[test]
     fn no_text_panics_a_parser(text in ".*") {
         parse_as_every_kind(&text);
-        let _ = RoomLink::parse(&text);
+    }
+
+    #[test]
+    fn no_bytes_panic_a_parser(bytes in prop::collection::vec(any::<u8>(), 0..256)) {
+        parse_as_every_kind(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn a_parsed_message_round_trips(which in 0..VALID.len(), value in any_json()) {
+        let mut message: Map<String, Value> = serde_json::from_str(VALID[which]).unwrap();
+        message.insert("later".into(), value);
+        let text = Value::Object(message).to_string();
+        if let Ok(message) = ServerMessage::parse(&text) {
+            let written = message.to_json();
+            prop_assert_eq!(ServerMessage::parse(&written).unwrap().to_json(), written);
+        }
+        if let Ok(message) = PeerMessage::parse(&text) {
+            let written = message.to_json();
+            prop_assert_eq!(PeerMessage::parse(&written).unwrap().to_json(), written);
+        }
     }
 
     #[test]
@@ -177,6 +219,7 @@ fn every_valid_example_parses() {
             ClientMessage::read(text).is_ok(),
             ServerMessage::parse(text).is_ok(),
             PeerMessage::parse(text).is_ok(),
+            BreakoutRequest::parse(text).is_ok(),
         ];
         assert!(parsed.contains(&true), "{text}");
     }

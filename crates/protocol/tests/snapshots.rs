@@ -71,6 +71,7 @@ fn member() -> Member {
         }],
         hand_raised: true,
         connection: MemberConnection::Reconnecting,
+        recording: true,
     }
 }
 
@@ -83,6 +84,7 @@ fn patch() -> MemberPatch {
             track(TrackSource::ScreenShare, false),
         ]),
         hand_raised: Some(false),
+        recording: Some(true),
     }
 }
 
@@ -130,6 +132,7 @@ fn every_client_message_has_a_snapshot() {
             waiting_room: true,
             opens_at: Some("2026-01-22T10:30:00Z".into()),
             closes_at: Some("2026-01-22T11:30:00+01:00".into()),
+            parent: Some("klm-nopq-rst".into()),
             display_name: Some("Ann".into()),
             token: Some("a.b.c".into()),
             features: Features::of(&[Feature::Members, Feature::Resume, Feature::Chat]),
@@ -155,7 +158,13 @@ fn every_client_message_has_a_snapshot() {
             display_name: Some("Bob".into()),
             token: Some("a.b.c".into()),
             passcode: Some("open sesame".into()),
-            features: Features::of(&[Feature::Members]),
+            seal: Some("c2VhbA".into()),
+            ticket: Some("dGlja2V0".into()),
+            egress: Some(EgressCredentials {
+                id: "EG_23456789ABCD".into(),
+                secret: "c2VjcmV0".into(),
+            }),
+            features: Features::of(&[Feature::Members, Feature::Ice]),
         }))
     );
     check!(
@@ -230,6 +239,7 @@ fn every_client_message_has_a_snapshot() {
             room_id: Some(ROOM.into()),
             to: Some(BOB.into()),
             id: Some("m-1".into()),
+            sent_at: Some("2026-01-22T10:30:00.250Z".into()),
             payload: raw(serde_json::json!({"text": "hello"})),
         })
     );
@@ -240,6 +250,7 @@ fn every_client_message_has_a_snapshot() {
             room_id: Some(ROOM.into()),
             to: None,
             id: None,
+            sent_at: None,
             payload: raw(serde_json::json!("hello")),
         })
     );
@@ -265,6 +276,7 @@ fn every_server_message_has_a_snapshot() {
         Feature::Controls,
         Feature::Reactions,
         Feature::Quality,
+        Feature::Ice,
         Feature::Direct,
     ]);
     let request_id = Some(RequestId::Number(7));
@@ -287,11 +299,13 @@ fn every_server_message_has_a_snapshot() {
         room: JoinedRoom {
             name: Some("Tea".into()),
             members: Some(vec![member()]),
+            viewer_count: Some(60),
             chat: Some(vec![chat_entry()]),
             ..joined.clone()
         },
         resume_token: Some("a.b".into()),
         ice_servers: Some(ice_servers()),
+        seal: Some("c2VhbA".into()),
     };
     check!(
         "server-client-id",
@@ -313,31 +327,29 @@ fn every_server_message_has_a_snapshot() {
                     private: Some(true)
                 }),
                 members: Some(vec![member()]),
+                viewer_count: Some(0),
                 chat: Some(Vec::new()),
                 ..created.clone()
             },
             resume_token: Some("a.b".into()),
             ice_servers: Some(ice_servers()),
+            seal: Some("c2VhbA".into()),
         })
     );
     check!(
         "server-room-created-plain",
         ServerMessage,
         M::RoomCreated(RoomCreated {
-            request_id: None,
             room: created,
-            resume_token: None,
-            ice_servers: None,
+            ..RoomCreated::default()
         })
     );
     check!(
         "server-room-joined-plain",
         ServerMessage,
         M::RoomJoined(RoomJoined {
-            request_id: None,
             room: joined,
-            resume_token: None,
-            ice_servers: None,
+            ..RoomJoined::default()
         })
     );
     check!(
@@ -346,23 +358,35 @@ fn every_server_message_has_a_snapshot() {
         M::RoomJoined(joined_in_full.clone())
     );
     check!("server-resumed", ServerMessage, M::Resumed(joined_in_full));
-    let member_joined = MemberJoined {
-        room_id: ROOM.into(),
-        member_id: ANN.into(),
-        participants: vec![BOB.into(), ANN.into()],
-        member: None,
-    };
     check!(
         "server-member-joined-plain",
         ServerMessage,
-        M::MemberJoined(member_joined.clone())
+        M::MemberJoined(MemberJoined {
+            room_id: ROOM.into(),
+            member_id: ANN.into(),
+            participants: Some(vec![BOB.into(), ANN.into()]),
+            ..MemberJoined::default()
+        })
     );
     check!(
         "server-member-joined",
         ServerMessage,
         M::MemberJoined(MemberJoined {
+            room_id: ROOM.into(),
+            member_id: ANN.into(),
             member: Some(member()),
-            ..member_joined
+            count: Some(2),
+            ..MemberJoined::default()
+        })
+    );
+    check!(
+        "server-member-left-plain",
+        ServerMessage,
+        M::MemberLeft(MemberLeft {
+            room_id: ROOM.into(),
+            member_id: ANN.into(),
+            participants: Some(vec![BOB.into()]),
+            ..MemberLeft::default()
         })
     );
     check!(
@@ -371,7 +395,44 @@ fn every_server_message_has_a_snapshot() {
         M::MemberLeft(MemberLeft {
             room_id: ROOM.into(),
             member_id: ANN.into(),
-            participants: vec![BOB.into()],
+            count: Some(1),
+            ..MemberLeft::default()
+        })
+    );
+    check!(
+        "server-members-changed",
+        ServerMessage,
+        M::MembersChanged(MembersChanged {
+            room_id: ROOM.into(),
+            joined: vec![Member {
+                id: BOB.into(),
+                role: Role::Viewer,
+                ..Member::default()
+            }],
+            left: vec![ANN.into()],
+            count: 61,
+        })
+    );
+    check!(
+        "server-ice-servers",
+        ServerMessage,
+        M::IceServers(RoomPayload {
+            room_id: ROOM.into(),
+            payload: RenewedIceServers {
+                ice_servers: ice_servers(),
+                expires_at: "2026-01-22T14:30:00Z".into(),
+            },
+        })
+    );
+    check!(
+        "server-token-renewed",
+        ServerMessage,
+        M::TokenRenewed(RoomPayload {
+            room_id: ROOM.into(),
+            payload: RenewedToken {
+                token: "a.b.c".into(),
+                expires_at: "2026-01-22T14:30:00Z".into(),
+            },
         })
     );
     check!(
@@ -494,55 +555,6 @@ fn every_server_message_has_a_snapshot() {
             to: None,
             retry_after: None,
             opens_at: Some("2026-01-22T10:30:00Z".into()),
-        })
-    );
-}
-
-#[test]
-fn every_peer_message_has_a_snapshot() {
-    use PeerMessage as M;
-    let description = |kind| PeerPayload {
-        payload: Description {
-            kind,
-            sdp: "v=0\r\n".into(),
-        },
-    };
-    check!(
-        "peer-hello",
-        PeerMessage,
-        M::Hello(Hello {
-            version: PEER_PROTOCOL,
-            name: "Ann".into()
-        })
-    );
-    check!(
-        "peer-update-member",
-        PeerMessage,
-        M::UpdateMember(PeerPayload { payload: patch() })
-    );
-    check!(
-        "peer-chat",
-        PeerMessage,
-        M::Chat(PeerChat {
-            id: "m-1".into(),
-            payload: raw(serde_json::json!({"text": "hello"})),
-        })
-    );
-    check!(
-        "peer-offer",
-        PeerMessage,
-        M::Offer(description(DescriptionKind::Offer))
-    );
-    check!(
-        "peer-answer",
-        PeerMessage,
-        M::Answer(description(DescriptionKind::Answer))
-    );
-    check!(
-        "peer-ice-candidate",
-        PeerMessage,
-        M::IceCandidate(PeerPayload {
-            payload: candidate()
         })
     );
 }

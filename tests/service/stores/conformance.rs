@@ -120,7 +120,7 @@ async fn a_room_has_one_row_under_all_its_names(store: &Store) -> Result<()> {
     one.tags = json!({"ü\u{0}": [1, 0.5, null], "big": u64::MAX});
     add(store, &one).await?;
     let mut tx = store.begin().await?;
-    tx.begin_life(one.uid, "RM_nameofone", NOW).await?;
+    tx.start_instance(one.uid, "RM_nameofone", NOW).await?;
     tx.commit().await?;
     for key in [
         RoomKey::Uid(one.uid),

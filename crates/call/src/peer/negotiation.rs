@@ -47,10 +47,7 @@ impl Connection {
         let offer = self.peer.create_offer(Some(options)).await?;
         let sdp = offer.sdp.clone();
         self.peer.set_local_description(offer).await?;
-        Ok(Description {
-            kind: DescriptionKind::Offer,
-            sdp,
-        })
+        Ok(Description::new(DescriptionKind::Offer, sdp))
     }
 
     /// Takes an offer and sets our answer.
@@ -80,10 +77,7 @@ impl Connection {
         let sdp = answer?;
         self.negotiated(remote.sections).await;
         self.add_held().await;
-        Ok(Description {
-            kind: DescriptionKind::Answer,
-            sdp,
-        })
+        Ok(Description::new(DescriptionKind::Answer, sdp))
     }
 
     async fn answer(&mut self, remote: &Remote) -> Result<String, Error> {

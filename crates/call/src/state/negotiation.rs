@@ -162,10 +162,7 @@ mod tests {
     use super::*;
 
     fn offer() -> Description {
-        Description {
-            kind: DescriptionKind::Offer,
-            sdp: "o".into(),
-        }
+        Description::new(DescriptionKind::Offer, "o".into())
     }
 
     #[test]
@@ -194,10 +191,7 @@ mod tests {
         let _ = polite.want_offer(false);
         let _ = polite.remote_offer("x".into());
         assert!(matches!(polite.local_description(offer()), Step::Rest));
-        let answer = Description {
-            kind: DescriptionKind::Answer,
-            sdp: "a".into(),
-        };
+        let answer = Description::new(DescriptionKind::Answer, "a".into());
         assert!(matches!(polite.local_description(answer), Step::Tell(_)));
         assert_eq!(polite.phase, Phase::Stable);
     }

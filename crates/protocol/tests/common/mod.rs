@@ -1,5 +1,8 @@
 //! Helpers shared by the snapshot tests.
 
+// Each test binary uses some of them.
+#![allow(dead_code)]
+
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 

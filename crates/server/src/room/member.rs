@@ -176,6 +176,7 @@ impl Member {
             } else {
                 MemberConnection::Connected
             },
+            recording: false,
         }
     }
 }

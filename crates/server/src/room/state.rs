@@ -246,7 +246,8 @@ impl RoomState {
         let left = MemberLeft {
             room_id: self.room.code.clone(),
             member_id: gone.to_string(),
-            participants: self.participants(),
+            participants: Some(self.participants()),
+            count: None,
         };
         let message = ServerMessage::MemberLeft(left);
         let mut effects = self.tell(None, Broadcast::plain(message));

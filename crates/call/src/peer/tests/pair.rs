@@ -149,6 +149,7 @@ pub fn forward(
                 PeerEvent::LocalDescription(Description {
                     kind: DescriptionKind::Offer,
                     sdp,
+                    ..
                 }) => Some(PeerCommand::AcceptOffer {
                     sdp,
                     rollback: polite,

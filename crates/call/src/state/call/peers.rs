@@ -336,6 +336,18 @@ impl CallState {
             PeerMessage::IceCandidate(PeerPayload { payload }) => {
                 self.remote_candidate(from, payload)
             }
+            // Agreed between peers, and not served by this client yet.
+            PeerMessage::MuteMember(_)
+            | PeerMessage::Demand(_)
+            | PeerMessage::ClockPing(_)
+            | PeerMessage::ClockPong(_)
+            | PeerMessage::VerifyCommit(_)
+            | PeerMessage::VerifyNonce(_)
+            | PeerMessage::VerifyReveal(_)
+            | PeerMessage::Identity(_)
+            | PeerMessage::Rejoined(_)
+            | PeerMessage::Relay(_)
+            | PeerMessage::Caption(_) => {}
         }
     }
 

@@ -32,6 +32,14 @@ impl CallState {
                 self.member_joined(now, joined.member_id, joined.member.as_ref());
             }
             ServerMessage::MemberLeft(left) => self.member_left(&left.member_id),
+            ServerMessage::MembersChanged(changed) => {
+                for member in &changed.joined {
+                    self.member_joined(now, member.id.clone(), Some(member));
+                }
+                for id in &changed.left {
+                    self.member_left(id);
+                }
+            }
             ServerMessage::MemberUpdated(updated) => self.member_updated(&updated.member),
             ServerMessage::Offer(relay) => {
                 self.relayed_description(now, &relay.from, &relay.payload)
@@ -52,6 +60,8 @@ impl CallState {
             | ServerMessage::RoomClosed(_)
             | ServerMessage::MemberRemoved(_)
             | ServerMessage::MuteMember(_)
+            | ServerMessage::IceServers(_)
+            | ServerMessage::TokenRenewed(_)
             | ServerMessage::JoinWaiting(_)
             | ServerMessage::JoinRequest(_) => {}
         }
@@ -181,6 +191,7 @@ impl CallState {
             name: Some(name),
             members,
             chat,
+            ..JoinedRoom::default()
         };
         let RoomCreated {
             request_id,
@@ -195,6 +206,7 @@ impl CallState {
                 room,
                 resume_token,
                 ice_servers,
+                ..RoomJoined::default()
             },
         );
     }
@@ -260,6 +272,7 @@ impl CallState {
             name,
             members,
             chat,
+            ..
         } = message.room;
         let known = self.room.take().map(|room| room.name);
         let name = name
@@ -342,6 +355,7 @@ impl CallState {
                 room_id,
                 to: None,
                 id,
+                sent_at: None,
                 payload: chat_payload(text),
             };
             self.effects.push(Effect::Send(ClientMessage::Chat(chat)));

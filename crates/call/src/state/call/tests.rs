@@ -94,10 +94,7 @@ fn sent(effects: &[Effect]) -> Vec<String> {
 }
 
 fn offer() -> Description {
-    Description {
-        kind: DescriptionKind::Offer,
-        sdp: "v=0".into(),
-    }
+    Description::new(DescriptionKind::Offer, "v=0".into())
 }
 
 #[test]
@@ -133,10 +130,7 @@ fn a_member_that_is_offered_to_answers_and_does_not_offer() {
         )
     )));
     assert!(offers_to(&scene.after(Duration::from_secs(3))).is_empty());
-    let answer = Description {
-        kind: DescriptionKind::Answer,
-        sdp: "v=0".into(),
-    };
+    let answer = Description::new(DescriptionKind::Answer, "v=0".into());
     let effects = scene.peer("n", PeerEvent::LocalDescription(answer));
     assert!(sent(&effects)[0].contains(r#""type":"answer""#));
 }
@@ -265,10 +259,7 @@ fn chat_without_the_server_goes_over_the_peers_and_is_shown_once() {
 fn a_failed_connection_restarts_ice_and_one_that_broke_within_is_made_anew() {
     let (mut scene, _) = Scene::inside(&["a"]);
     scene.peer("a", PeerEvent::LocalDescription(offer()));
-    let answer = Description {
-        kind: DescriptionKind::Answer,
-        sdp: "v=0".into(),
-    };
+    let answer = Description::new(DescriptionKind::Answer, "v=0".into());
     scene.says(json!({"type":"answer","from":"a","payload":answer}));
     scene.peer("a", PeerEvent::AnswerAccepted);
     scene.peer("a", PeerEvent::Connection(PeerConnectionState::Connected));
@@ -389,10 +380,7 @@ impl Random {
 impl Scene {
     fn random_step(&mut self, random: &mut Random) -> Vec<Effect> {
         let member = *random.of(&["a", "b", "m", "z"]);
-        let answer = Description {
-            kind: DescriptionKind::Answer,
-            sdp: String::new(),
-        };
+        let answer = Description::new(DescriptionKind::Answer, String::new());
         let participants: Vec<_> = ["a", "b", "m"]
             .into_iter()
             .filter(|_| random.below(4) > 0)

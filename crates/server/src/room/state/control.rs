@@ -204,6 +204,7 @@ impl RoomState {
             waiting_room: room.waiting_room,
             needs_passcode: room.passcode.is_some(),
             closes_at: room.closes_at.map(crate::clock::Timestamp::rfc3339),
+            ..UpdatedRoom::default()
         }
     }
 }

@@ -159,8 +159,8 @@ impl RoomState {
         let plain = MemberJoined {
             room_id: self.room.code.clone(),
             member_id: member.id().to_string(),
-            participants: self.participants(),
-            member: None,
+            participants: Some(self.participants()),
+            ..MemberJoined::default()
         };
         let rich = MemberJoined {
             member: Some(member.wire(self.host)),
@@ -192,9 +192,11 @@ impl RoomState {
                 metadata: self.room.metadata.clone(),
                 members: joined.room.members,
                 chat: joined.room.chat,
+                viewer_count: joined.room.viewer_count,
             },
             resume_token: joined.resume_token,
             ice_servers: joined.ice_servers,
+            seal: joined.seal,
         }
     }
 
@@ -220,9 +222,11 @@ impl RoomState {
                 chat: features
                     .has(Feature::Chat)
                     .then(|| self.history.for_reader(member.id())),
+                ..JoinedRoom::default()
             },
             resume_token: features.has(Feature::Resume).then(|| token.to_string()),
             ice_servers: (!features.is_empty() && !ice_servers.is_empty()).then_some(ice_servers),
+            ..RoomJoined::default()
         }
     }
 }
