@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 pub(crate) use admission::Reserved;
 pub(crate) use bus::{BusListener, BusMessage, listen};
-pub(crate) use message::ClusterMessage;
+pub(crate) use message::{ClusterMessage, QueuedClient};
 
 /// How long an answer may take before Redis counts as down.
 const ANSWER_LIMIT: Duration = Duration::from_millis(500);

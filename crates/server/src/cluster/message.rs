@@ -1,8 +1,9 @@
 //! What the nodes that have people in a room tell each other of it.
 
 use serde::{Deserialize, Serialize};
-use visavis_protocol::{ChatEntry, RelayKind, RemovedReason};
+use visavis_protocol::{ChatEntry, RelayKind, RemovedReason, WaitReason};
 
+use crate::clock::Timestamp;
 use crate::id::ClientId;
 use crate::model::{Participant, ParticipantUpdate};
 
@@ -63,6 +64,24 @@ pub(crate) enum ClusterMessage {
         /// For whom.
         to: ClientId,
     },
+    /// Who waits on a node for a place or for approval: the whole list, in the order of
+    /// asking.
+    Queue {
+        /// The node.
+        node: String,
+        /// Those who wait there.
+        waiting: Vec<QueuedClient>,
+    },
+    /// A host approved one who waits, for the node on which it waits.
+    Approve {
+        /// Who.
+        client: ClientId,
+    },
+    /// A host denied one who waits, for the node on which it waits.
+    Deny {
+        /// Who.
+        client: ClientId,
+    },
     /// Messages were dropped: the receiver reads the room's rows.
     CatchUp,
     /// A frame for one who is there.
@@ -81,5 +100,24 @@ impl ClusterMessage {
             self,
             Self::Is { .. } | Self::Left { .. } | Self::Host { .. } | Self::Amend { .. }
         )
+    }
+}
+
+/// One who waits, as other nodes know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct QueuedClient {
+    pub client: ClientId,
+    pub name: String,
+    pub since: Timestamp,
+    pub reason: WaitReason,
+    /// Whether it may enter a locked room.
+    pub passes_lock: bool,
+}
+
+impl QueuedClient {
+    /// Its place in the order of asking.
+    pub fn rank(&self) -> (Timestamp, ClientId) {
+        (self.since, self.client)
     }
 }

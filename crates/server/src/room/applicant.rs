@@ -31,8 +31,8 @@ pub(crate) struct Applicant {
 pub(crate) enum Pass {
     /// Nothing.
     None,
-    /// A host's word: through the waiting room, and a locked door.
-    Word,
+    /// A host approved: the waiting room and the lock do not apply.
+    HostApproval,
 }
 
 impl Applicant {

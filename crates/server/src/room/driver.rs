@@ -15,9 +15,11 @@ use tracing::Instrument;
 use uuid::Uuid;
 use visavis_protocol::{ClosedReason, ErrorCode};
 
-use super::applicant::{Admitted, Applicant};
+use super::applicant::{Admitted, Applicant, Pass};
 use super::handle::{Input, Presence, Reply, RoomHandle};
-use super::operation::{Next, Operation, Operations, Outcome, RETRY, Request, Write};
+use super::operation::{
+    Joined, Next, Operation, Operations, Outcome, RETRY, Replaced, Request, Write,
+};
 use super::publisher::{Publisher, Publishing, Undelivered};
 use super::services::{RoomServices, StoredRoom};
 use super::state::{Effect, Entry, Resumer, RoomState, WasHost};
@@ -193,6 +195,7 @@ impl RoomTask {
                 .retry_at()
                 .filter(|_| self.operation.is_none()),
             self.queue.retry_at,
+            self.state.queue_deadline(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -230,11 +233,17 @@ impl RoomTask {
         {
             let next = match next {
                 Next::Request(request) => match *request {
-                    // Those in the queue asked earlier.
-                    Request::Join(applicant, entry, reply)
-                        if self.state.next_in_queue().is_some() =>
+                    // Those in the queue asked earlier; a kept place is its owner's.
+                    Request::Join(applicant, entry, reply, None)
+                        if self.state.place_is_claimed() =>
                     {
-                        self.joined(*applicant, entry, reply, Err(Refusal::room_full()));
+                        self.joined(Joined {
+                            applicant: *applicant,
+                            entry,
+                            reply,
+                            replaced: None,
+                            admitted: Err(Refusal::room_full()),
+                        });
                         continue;
                     }
                     Request::CatchUp => {
@@ -363,6 +372,11 @@ impl RoomTask {
             }
             return;
         }
+        if let ClusterMessage::Queue { node, waiting } = message {
+            let now = self.services.now();
+            let effects = self.state.apply_queue(now.instant, node, waiting);
+            return self.perform(effects);
+        }
         if self.state.is_crowded_by(&message) {
             // A departure elsewhere was missed. The rows contain this member too.
             return self.catch_up();
@@ -382,9 +396,13 @@ impl RoomTask {
         };
         let busy = Refusal::server_busy();
         self.stored(match *refused {
-            Request::Join(applicant, entry, reply) => {
-                Outcome::Joined(applicant, entry, reply, Err(busy))
-            }
+            Request::Join(applicant, entry, reply, _) => Outcome::Joined(Box::new(Joined {
+                applicant: *applicant,
+                entry,
+                reply,
+                replaced: None,
+                admitted: Err(busy),
+            })),
             Request::AdmitWaiting(applicant) => {
                 Outcome::AdmittedWaiting(applicant.client, Err(busy))
             }
@@ -398,13 +416,25 @@ impl RoomTask {
         });
     }
 
-    fn join(&mut self, applicant: Applicant, mut entry: Entry, outbox: Outbox, reply: Reply<()>) {
+    fn join(
+        &mut self,
+        mut applicant: Applicant,
+        mut entry: Entry,
+        outbox: Outbox,
+        reply: Reply<()>,
+    ) {
         let socket = entry.socket;
         self.outboxes.insert(socket, outbox);
         if let Some(effects) = self.state.rejoin(applicant.client, &mut entry) {
             return self.answer(socket, Ok(((), effects)), reply);
         }
-        self.request(Request::Join(Box::new(applicant), entry, reply));
+        let replaces = self.state.replaceable(&applicant).map(|(who, was_host)| {
+            // It had been admitted to this place.
+            applicant.pass = Pass::HostApproval;
+            let was_host = was_host.0;
+            Box::new(Replaced { who, was_host })
+        });
+        self.request(Request::Join(Box::new(applicant), entry, reply, replaces));
     }
 
     /// A client comes back: to this node, or from another one.
@@ -424,9 +454,7 @@ impl RoomTask {
     fn stored(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Written(write, done) => self.written(write, done),
-            Outcome::Joined(applicant, entry, reply, admitted) => {
-                self.joined(*applicant, entry, reply, admitted);
-            }
+            Outcome::Joined(joined) => self.joined(*joined),
             Outcome::AdmittedWaiting(client, admitted) => self.admitted_waiting(client, admitted),
             Outcome::TookOver(mut entry, reply, taken) => {
                 let socket = entry.socket;
@@ -476,26 +504,33 @@ impl RoomTask {
         self.operations.retry(write, Instant::now());
     }
 
-    fn joined(
-        &mut self,
-        applicant: Applicant,
-        entry: Entry,
-        reply: Reply<()>,
-        admitted: Result<Box<Admitted>, Refusal>,
-    ) {
+    fn joined(&mut self, joined: Joined) {
+        let Joined {
+            applicant,
+            entry,
+            reply,
+            replaced,
+            admitted,
+        } = joined;
         let socket = entry.socket;
+        if let Some(client) = replaced {
+            let effects = self.state.replaced(client);
+            self.perform(effects);
+        }
         let entered = match admitted {
             // Its end has taken the new participant out again.
             Ok(_) if self.state.is_over() => Err(Refusal::room_ended()),
-            Ok(admitted) => {
-                let Admitted { who, room } = *admitted;
+            Ok(Admitted { who, room }) => {
                 if self.state.is_crowded() {
                     // A departure elsewhere was missed.
                     self.catch_up();
                 }
                 Ok(self.state.enter(entry, who, room))
             }
-            Err(refusal) => self.state.enqueue(applicant, entry, refusal),
+            Err(refusal) => {
+                let now = self.services.now();
+                self.state.enqueue(now, applicant, entry, refusal)
+            }
         };
         self.answer(socket, entered.map(|effects| ((), effects)), reply);
     }
@@ -540,6 +575,10 @@ impl RoomTask {
         if !self.queue.running {
             let effects = self.state.send_positions();
             self.perform(effects);
+        }
+        let now = self.services.now();
+        if let Some(message) = self.state.refresh_queue(now, &self.settings.node) {
+            self.publish(message);
         }
     }
 

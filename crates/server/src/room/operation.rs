@@ -41,8 +41,8 @@ pub(super) enum Write {
 
 /// An operation whose result somebody waits for. It is tried once.
 pub(super) enum Request {
-    /// Admit a client that asked to join.
-    Join(Box<Applicant>, Entry, Reply<()>),
+    /// Admit a client that asked to join, in the place of a participant, if any.
+    Join(Box<Applicant>, Entry, Reply<()>, Option<Box<Replaced>>),
     /// Admit the first of the queue, or one that a host approved.
     AdmitWaiting(Box<Applicant>),
     /// Take over a participant from another node.
@@ -61,15 +61,26 @@ pub(super) enum Request {
     CatchUp,
 }
 
+/// A participant whose kept place is taken over.
+pub(super) struct Replaced {
+    pub who: Participant,
+    pub was_host: bool,
+}
+
+/// What became of a request to join.
+pub(super) struct Joined {
+    pub applicant: Applicant,
+    pub entry: Entry,
+    pub reply: Reply<()>,
+    /// The participant whose departure was stored first.
+    pub replaced: Option<ClientId>,
+    pub admitted: Result<Admitted, Refusal>,
+}
+
 /// The result of an operation.
 pub(super) enum Outcome {
     Written(Write, Result<(), StoreError>),
-    Joined(
-        Box<Applicant>,
-        Entry,
-        Reply<()>,
-        Result<Box<Admitted>, Refusal>,
-    ),
+    Joined(Box<Joined>),
     AdmittedWaiting(ClientId, Result<Box<Admitted>, Refusal>),
     TookOver(Entry, Reply<ClientId>, Result<Box<Participant>, Refusal>),
     ChatSaved(ChatMessage, Result<(), Refusal>),
@@ -177,9 +188,24 @@ impl Next {
 
 async fn run(services: Arc<dyn RoomServices>, room: Uuid, request: Request) -> Outcome {
     match request {
-        Request::Join(applicant, entry, reply) => {
-            let admitted = services.admit(room, Applicant::clone(&applicant)).await;
-            Outcome::Joined(applicant, entry, reply, admitted.map(Box::new))
+        Request::Join(applicant, entry, reply, replaces) => {
+            let mut joined = Box::new(Joined {
+                applicant: *applicant,
+                entry,
+                reply,
+                replaced: None,
+                admitted: Err(Refusal::server_busy()),
+            });
+            if let Some(replaces) = replaces {
+                let gone = services.record_departure(&replaces.who, replaces.was_host);
+                if let Err(error) = gone.await {
+                    joined.admitted = Err(store_failed(error));
+                    return Outcome::Joined(joined);
+                }
+                joined.replaced = Some(replaces.who.client);
+            }
+            joined.admitted = services.admit(room, joined.applicant.clone()).await;
+            Outcome::Joined(joined)
         }
         Request::AdmitWaiting(applicant) => {
             let client = applicant.client;

@@ -14,6 +14,9 @@ mod cluster;
 mod cluster_tests;
 mod control;
 mod enter;
+mod queue;
+#[cfg(test)]
+mod queue_tests;
 #[cfg(test)]
 mod random_walk;
 #[cfg(test)]
@@ -50,7 +53,7 @@ use crate::id::{ClientId, SocketId};
 use crate::model::{Participant, Room};
 use crate::refusal::Refusal;
 use crate::socket::Frame;
-use waiting::Waiter;
+use queue::Queue;
 
 /// What the room's driver is to do.
 #[derive(Debug)]
@@ -96,8 +99,7 @@ pub(crate) struct RoomState {
     resume_window: Duration,
     /// In the order of joining.
     members: Vec<Member>,
-    /// In the order of asking.
-    waiting: Vec<Waiter>,
+    queue: Queue,
     host: Option<ClientId>,
     calls: Calls,
     history: History,
@@ -118,7 +120,7 @@ impl RoomState {
             room,
             resume_window,
             members: present.into_iter().map(elsewhere).collect(),
-            waiting: Vec::new(),
+            queue: Queue::default(),
             host: None,
             calls: Calls::default(),
             history: History::new(chat),
@@ -149,7 +151,7 @@ impl RoomState {
 
     /// Nobody is here: nobody needs to watch the room until someone enters.
     pub fn is_idle(&self) -> bool {
-        let anyone = !self.waiting.is_empty() || self.members.iter().any(Member::is_local);
+        let anyone = !self.queue.local().is_empty() || self.members.iter().any(Member::is_local);
         self.over || !anyone
     }
 

@@ -41,7 +41,7 @@ impl Session {
             client: self.id,
             display_name: create.display_name.as_deref(),
             features: create.features,
-            pass: Pass::Word,
+            pass: Pass::HostApproval,
         };
         let applicant = applicant(&principal, creator(&principal), visitor)?;
         let draft = self.draft(create, applicant.user).await?;

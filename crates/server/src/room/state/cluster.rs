@@ -18,7 +18,12 @@ impl RoomState {
                 self.apply_remote_member(*who, reconnecting)
             }
             ClusterMessage::Left { client } => match self.find(client) {
-                Some(index) if !self.members[index].is_local() => self.remove_from_list(index),
+                // A place that is kept here may have been replaced on another node.
+                Some(index)
+                    if !self.members[index].is_local() || self.members[index].is_reconnecting() =>
+                {
+                    self.remove_from_list(index)
+                }
                 _ => Vec::new(),
             },
             ClusterMessage::Amend { client, update } => match self.find(client) {
@@ -39,8 +44,13 @@ impl RoomState {
             },
             ClusterMessage::Reaction { frame } => self.spread_reaction(&frame.into()),
             ClusterMessage::Relay { to, frame } => self.deliver_local(to, frame.into()),
-            // The driver reads the rows.
-            ClusterMessage::CatchUp => Vec::new(),
+            ClusterMessage::Approve { client } => {
+                self.approve_local(client);
+                Vec::new()
+            }
+            ClusterMessage::Deny { client } => self.deny_local(client),
+            // The driver reads the rows, and applies a list with the time.
+            ClusterMessage::CatchUp | ClusterMessage::Queue { .. } => Vec::new(),
             ClusterMessage::Relayed { kind, from, to } => {
                 self.calls.relayed(kind, from, to);
                 Vec::new()

@@ -68,7 +68,7 @@ impl RoomState {
             }
             Control::Lock(locked) => Ok(vec![command(HostCommand::Lock(locked))]),
             Control::End => Ok(vec![command(HostCommand::End)]),
-            Control::Admit { to } => self.admit(&to),
+            Control::Admit { to } => self.approve(&to),
             Control::Deny { to } => self.deny(&to),
         }
     }

@@ -5,10 +5,12 @@ use visavis_protocol::{
     RoomJoined, ServerMessage,
 };
 
-use super::{Effect, RoomState};
+use super::{Effect, RoomState, WasHost};
+use crate::cluster::ClusterMessage;
 use crate::id::{ClientId, ResumeToken, SocketId};
 use crate::model::{Participant, Room, Secret};
 use crate::refusal::Refusal;
+use crate::room::applicant::Applicant;
 use crate::room::member::{Attachment, Member};
 use crate::room::message::{Broadcast, frame};
 
@@ -44,6 +46,31 @@ impl RoomState {
             to: entry.socket,
             frame: frame(&ServerMessage::RoomJoined(joined)),
         }])
+    }
+
+    /// The place that an applicant takes over: one that is kept for a broken socket of
+    /// the same identity. An identity that was proved by a token or a gateway counts;
+    /// an anonymous one is its client id, which nobody has twice.
+    pub fn replaceable(&self, applicant: &Applicant) -> Option<(Participant, WasHost)> {
+        if applicant.identity == applicant.client.to_string() {
+            return None;
+        }
+        let is = |member: &&Member| {
+            member.is_reconnecting() && member.who.identity == applicant.identity
+        };
+        let who = self.members.iter().find(is)?.who.clone();
+        let was_host = WasHost(self.host == Some(who.client));
+        Some((who, was_host))
+    }
+
+    /// A place was taken over: its departure is stored.
+    pub fn replaced(&mut self, client: ClientId) -> Vec<Effect> {
+        let Some(index) = self.find(client) else {
+            return Vec::new();
+        };
+        let mut effects = self.remove_from_list(index);
+        effects.push(Effect::Publish(ClusterMessage::Left { client }));
+        effects
     }
 
     /// Someone whom the store has let in is here.

@@ -75,7 +75,7 @@ impl Scene {
         };
         match admitted {
             Ok(()) => Ok(self.join(who, features)),
-            Err(refusal) => self.state.enqueue(applicant, entry, refusal),
+            Err(refusal) => self.state.enqueue(self.now, applicant, entry, refusal),
         }
     }
 
@@ -171,7 +171,7 @@ impl Scene {
     }
 }
 
-fn applicant(who: Sender, features: Features) -> Applicant {
+pub(super) fn applicant(who: Sender, features: Features) -> Applicant {
     Applicant {
         client: who.id,
         user: who.id,
