@@ -17,6 +17,8 @@ mod program;
 mod record;
 #[path = "server/run.rs"]
 mod run;
+#[path = "server/scenes.rs"]
+mod scenes;
 #[path = "server/table.rs"]
 mod table;
 #[path = "call/usage.rs"]
@@ -63,7 +65,22 @@ async fn main() -> Result<()> {
     sides.theirs.push(theirs().await?);
     sides.theirs.push(theirs().await?);
     sides.ours.push(ours().await?);
-    table::print(&sides, clients, &flags).await
+    table::print(&sides, clients, &flags).await?;
+    let broadcast = scene(&flags, scenes::broadcast).await?;
+    table::print_broadcast(&broadcast);
+    let churn = scene(&flags, scenes::churn).await?;
+    table::print_churn(&churn);
+    Ok(())
+}
+
+/// Runs a scene against a new server of ours.
+async fn scene<T>(flags: &[String], scene: impl AsyncFnOnce(&Program) -> Result<T>) -> Result<T> {
+    let mut command = Command::new(programs::built("visavis-server")?);
+    command.args(["--listen", "127.0.0.1:0"]).args(flags);
+    let program = Program::start(&mut command).await?;
+    let done = LocalSet::new().run_until(scene(&program)).await?;
+    program.check_log()?;
+    Ok(done)
 }
 
 async fn figures(side: &str, command: &mut Command, clients: usize) -> Result<Figures> {

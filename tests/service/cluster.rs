@@ -132,6 +132,73 @@ async fn s3_15_members_on_two_nodes_see_signal_and_chat_with_each_other() -> Res
     service.stop().await
 }
 
+/// Asks to join with feature `waiting`; the first answer.
+async fn ask_to_join(client: &mut PlainClient, room: &str) -> Result<()> {
+    let payload = json!({"roomId": room, "features": ["waiting"]});
+    client
+        .say(json!({"type": "join-room", "payload": payload}))
+        .await
+}
+
+#[tokio::test]
+async fn s2_67_a_host_on_another_node_hears_who_waits_and_admits_and_denies() -> Result<()> {
+    let service = Service::start(2).await?;
+    let mut host = service.client(0).await?;
+    let payload = json!({"name": "Tea", "waitingRoom": true, "features": ["waiting"]});
+    let create = json!({"type": "create-room", "payload": payload});
+    let created = host.ask(create, "room-created").await?;
+    let room = created["room"]["id"].as_str().context("an id")?.to_owned();
+    let mut guests = [service.client(1).await?, service.client(1).await?];
+    for guest in &mut guests {
+        ask_to_join(guest, &room).await?;
+        ensure!(guest.hears("join-waiting").await?["reason"] == "approval");
+        told(&host, "the host is asked", |message| {
+            message["type"] == "join-request" && message["memberId"] == guest.id()
+        })
+        .await?;
+    }
+    for (guest, control) in guests.iter().zip(["admit-member", "deny-member"]) {
+        host.say(json!({"type": control, "roomId": room, "to": guest.id()}))
+            .await?;
+    }
+    guests[0].hears("room-joined").await?;
+    ensure!(guests[1].hears("error").await?["code"] == "denied");
+    service.stop().await
+}
+
+#[tokio::test]
+async fn s3_59_places_of_a_full_room_go_to_whom_asked_first_on_any_node() -> Result<()> {
+    let service = Service::start(2).await?;
+    let mut inside = service.client(0).await?;
+    let room = inside.create("Tea", 1).await?;
+    let mut waiting = Vec::new();
+    for number in 0..6 {
+        let mut client = service.client((number + 1) % 2).await?;
+        ask_to_join(&mut client, &room).await?;
+        let position = client.hears("join-waiting").await?["position"].clone();
+        ensure!(position == number + 1, "{number}: {position}");
+        waiting.push(client);
+    }
+    for number in 0..waiting.len() {
+        let leave = json!({"type": "leave-room", "payload": {"roomId": room}});
+        inside.say(leave).await?;
+        waiting[0].hears("room-joined").await?;
+        let later = waiting.iter().skip(1);
+        let early = later.filter(|client| {
+            let received = client.received();
+            received
+                .iter()
+                .any(|message| message["type"] == "room-joined")
+        });
+        ensure!(early.count() == 0, "the first to ask enters, {number}");
+        inside = waiting.remove(0);
+        if waiting.is_empty() {
+            break;
+        }
+    }
+    service.stop().await
+}
+
 /// Its sockets live on, its word that it is alive does not.
 #[tokio::test]
 async fn who_is_on_a_node_that_lost_the_database_for_long_is_told_to_come_anew() -> Result<()> {

@@ -7,5 +7,6 @@ mod livekit;
 mod openapi;
 mod parts;
 mod sdks;
+mod slow_store;
 mod stores;
 mod viewers;

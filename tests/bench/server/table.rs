@@ -10,6 +10,7 @@ use crate::record::Delays;
 use crate::run::{
     CHATS_PER_SECOND, ENTRIES_PER_SECOND, Figures, IDLE, OFFER_BYTES, OFFERS_PER_SECOND, Spent,
 };
+use crate::scenes;
 
 /// The runs of both.
 #[derive(Default)]
@@ -131,6 +132,39 @@ pub async fn print(sides: &Sides, clients: usize, flags: &[String]) -> Result<()
         },
     );
     Ok(())
+}
+
+/// The broadcast that fills.
+pub fn print_broadcast(run: &scenes::Broadcast) {
+    println!();
+    println!(
+        "A broadcast that {} viewers join, {} a second, with feature `members`: {:.1} MB received \
+        by all clients together, {:.1} s until the last was inside, {:.2} CPU s, joins p50 {:.2} \
+        and p99 {:.2} ms; every connection stayed.",
+        scenes::VIEWERS,
+        scenes::VIEWERS_PER_SECOND,
+        run.megabytes,
+        run.seconds,
+        run.server_cpu_seconds,
+        quantile(0.5, run.joined.iter()),
+        quantile(0.99, run.joined.iter()),
+    );
+}
+
+/// The rooms whose members come and go.
+pub fn print_churn(run: &scenes::Churn) {
+    println!(
+        "{} rooms of {}, with one more that joins and leaves in each, {} changes a second for {} s: \
+        {} changes, {:.2} CPU s, joins p50 {:.2} and p99 {:.2} ms.",
+        scenes::ROOMS,
+        scenes::STAYING,
+        scenes::CHANGES_PER_SECOND,
+        scenes::CHURN.as_secs(),
+        run.changes,
+        run.server_cpu_seconds,
+        quantile(0.5, run.joined.iter()),
+        quantile(0.99, run.joined.iter()),
+    );
 }
 
 /// The smallest that so large a share does not exceed.
