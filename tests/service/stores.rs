@@ -218,7 +218,7 @@ async fn s2_73_a_thousand_rooms_that_come_and_go_leave_no_rows_and_no_memory() -
         .post("/system/vacuum", &json!(null))
         .await?
         .expect(204)?;
-    let rows = "SELECT (SELECT COUNT(*) FROM rooms), (SELECT COUNT(*) FROM incarnations), \
+    let rows = "SELECT (SELECT COUNT(*) FROM rooms), (SELECT COUNT(*) FROM room_instances), \
                 (SELECT COUNT(*) FROM participants), (SELECT COUNT(*) FROM events)";
     ensure!(
         postgres.query(rows).await? == "0|0|0|0",

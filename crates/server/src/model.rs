@@ -1,4 +1,4 @@
-//! What the service keeps: one model behind five room systems.
+//! The stored entities: one model behind five room systems.
 
 mod draft;
 mod event;

@@ -1,7 +1,7 @@
-//! What outlives a moment: one set of queries, on SQLite and on PostgreSQL.
+//! Persistent storage: one set of queries, on SQLite and on PostgreSQL.
 //!
-//! Reads go to the [`Store`]; everything that belongs together is written in one
-//! [`Tx`]. What a caller was told is stored.
+//! Reads go to the [`Store`]; changes that belong together are written in one
+//! [`Tx`]. A request is acknowledged only after its transaction is committed.
 
 mod bookings;
 mod chat;
@@ -44,16 +44,16 @@ pub use webhooks::Delivery;
 /// Where rooms, people, chat and events are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Database {
-    /// In this process, and gone with it.
+    /// In the memory of this process; lost when it ends.
     #[default]
     Memory,
-    /// `sqlite:PATH`: a file of this machine.
+    /// `sqlite:PATH`: a local file.
     Sqlite(String),
     /// `postgres://…`
     Postgres(String),
 }
 
-/// A text that names no database.
+/// The text names no database.
 #[derive(Debug, thiserror::Error)]
 #[error("a database is memory, sqlite:PATH or postgres://USER@HOST/NAME")]
 pub struct UnknownDatabase;
@@ -89,19 +89,19 @@ impl fmt::Display for Database {
     }
 }
 
-/// Why something is not stored, or not read.
+/// Why a read or a write failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another row has this id, or what it may have once.
-    #[error("it is taken: {0}")]
+    /// A unique column already holds this value.
+    #[error("already exists: {0}")]
     Taken(String),
-    /// It belongs to something that is not there.
-    #[error("it belongs to something that is not there: {0}")]
+    /// A foreign key refers to a row that does not exist.
+    #[error("refers to a row that does not exist: {0}")]
     Dangling(String),
-    /// Another process keeps its rooms in this file.
-    #[error("another process uses {0}")]
+    /// Another server process uses this file.
+    #[error("another server process uses {0}")]
     InUse(String),
-    /// The store is out of reach, or failed.
+    /// The database is unreachable, or a statement failed.
     #[error("the store failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -120,7 +120,7 @@ impl StoreError {
 
 static FAILURES: AtomicU64 = AtomicU64::new(0);
 
-/// How often a database failed in this process.
+/// Database failures since this process started.
 pub fn failures() -> u64 {
     FAILURES.load(Ordering::Relaxed)
 }
@@ -135,7 +135,7 @@ impl From<serde_json::Error> for StoreError {
 #[derive(Debug, Clone)]
 pub struct Store {
     backend: Backend,
-    /// The file, where it is one.
+    /// The path of a SQLite file.
     path: Option<PathBuf>,
 }
 
@@ -145,21 +145,21 @@ enum Backend {
     Postgres(Pool),
 }
 
-/// A connection to it, until it is dropped.
+/// A pooled connection; dropping it returns it to the pool.
 enum Connection {
     Sqlite(PooledConnection),
     Postgres(PoolConnection<Postgres>),
 }
 
-/// That a file is this process's own, as long as it is kept.
+/// An exclusive lock on the SQLite file, held until it is dropped.
 #[derive(Debug)]
 pub struct Claim(#[allow(dead_code, reason = "kept for its lock")] Option<File>);
 
 impl Store {
-    /// Opens the database, and brings its tables up to date.
+    /// Opens the database and migrates its tables to this version.
     ///
     /// # Errors
-    /// When it cannot be reached, or its tables are of a newer version.
+    /// When the database is unreachable, or its tables are of a newer version.
     pub async fn open(database: &Database) -> Result<Self, StoreError> {
         let (backend, path) = match database {
             Database::Memory => (Backend::Sqlite(Sqlite::open(None)?), None),
@@ -175,10 +175,11 @@ impl Store {
         Ok(store)
     }
 
-    /// Claims a file for a process that keeps rooms in it. Others may still look.
+    /// Locks the SQLite file for the one server process that uses it. Other
+    /// processes can still read it.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] where another process has.
+    /// [`StoreError::InUse`] when another server process holds the lock.
     pub fn claim(&self) -> Result<Claim, StoreError> {
         let Some(path) = &self.path else {
             return Ok(Claim(None));
@@ -193,16 +194,16 @@ impl Store {
         }
     }
 
-    /// Whether the database answers.
+    /// Runs a trivial statement on the connection for writes.
     ///
     /// # Errors
-    /// When it does not.
+    /// When the database does not answer.
     pub async fn check(&self) -> Result<(), StoreError> {
         let mut writer = self.writer().await?;
         writer.run("SELECT 1", Vec::new()).await.map(drop)
     }
 
-    /// Whether other processes may use the same database.
+    /// Whether several nodes can use the database at the same time.
     pub fn is_shared(&self) -> bool {
         matches!(self.backend, Backend::Postgres(_))
     }
@@ -222,7 +223,7 @@ impl Store {
     }
 }
 
-/// Not in the futures of all who ask SQLite.
+/// Boxed, so that the futures of SQLite callers stay small.
 async fn pool_connection(pool: &Pool) -> Result<Connection, StoreError> {
     Ok(Connection::Postgres(Box::pin(pool.acquire()).await?))
 }
@@ -231,16 +232,16 @@ impl Connection {
     async fn run(&mut self, sql: &str, values: Vec<Value>) -> Result<Outcome, StoreError> {
         match self {
             Self::Sqlite(connection_guard) => connection_guard.run(sql, &values),
-            // As above.
             Self::Postgres(connection_guard) => {
                 Box::pin(postgres::run(connection_guard, sql, values)).await
             }
         }
     }
 
-    /// Whoever had it began a transaction, and gave up.
+    /// Rolls back a transaction whose owner was dropped before its commit.
     fn roll_back(self) {
-        // One whose commit's end nobody waited for leaves nothing to undo.
+        // After a commit that was not awaited to its end there may be no open
+        // transaction; the error is then ignored.
         const UNDO: &str = "ROLLBACK";
         match self {
             Self::Sqlite(connection_guard) => drop(connection_guard.run(UNDO, &[])),
@@ -255,7 +256,7 @@ fn to_doc(value: &impl Serialize) -> Result<String, StoreError> {
     Ok(serde_json::to_string(value)?)
 }
 
-/// The document in a row's first column.
+/// Parses the document in the first column of a row.
 fn from_doc<T: DeserializeOwned>(row: &Row) -> Result<T, StoreError> {
     Ok(serde_json::from_str(&row.get::<String>(0)?)?)
 }

@@ -263,7 +263,7 @@ async fn what_is_due_comes_in_its_order(store: &Store) -> Result<()> {
 /// Someone who comes in so many seconds from the start.
 fn stay(room: &Room, sid: &str, client: Uuid, seconds: u64) -> Result<Participant> {
     let stay = json!({
-        "sid": sid, "room": room.uid, "incarnation": "RM_1", "client": client,
+        "sid": sid, "room": room.uid, "instance": "RM_1", "client": client,
         "identity": "ann", "name": "Ann", "role": "participant", "kind": "video",
         "joinedAt": later(seconds), "leftAt": null, "node": "ND_conformance",
         "features": [], "grants": {}, "tracks": [], "handRaised": false, "quality": null,

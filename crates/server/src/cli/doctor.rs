@@ -1,4 +1,4 @@
-//! `doctor`: what is well and what is not, one line each.
+//! `doctor`: checks the configuration and what it refers to, one line per check.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -18,15 +18,15 @@ use crate::store::{Stay, Store};
 use crate::webhook::dispatcher::{http_client, reason};
 use crate::{AuthMode, ServerConfig};
 
-/// How long anything may take that is asked.
+/// Time limit of a check.
 const LIMIT: Duration = Duration::from_secs(5);
-/// A secret that is shorter may be guessed (RFC 7518, section 3.2).
+/// Shortest secret for HS256 (RFC 7518, section 3.2).
 const SECRET_BYTES: usize = 32;
 
-/// What a check found: a sentence, or what is wrong.
+/// The result of a check: a sentence, or the error.
 type Finding = anyhow::Result<String>;
 
-/// The lines, and whether all is well.
+/// Prints the results; remembers whether all checks passed.
 struct Report {
     passed: bool,
 }
@@ -100,10 +100,10 @@ async fn redis_answers(url: &str) -> Finding {
     Ok("it answers".to_owned())
 }
 
-/// Whether a token that is made is one that is taken.
+/// Checks that a signed token is accepted.
 fn keys(config: &ServerConfig, report: &mut Report) {
     let Some(keys) = &config.keys else {
-        let text = "none: tokens are neither made nor taken";
+        let text = "none: tokens are neither issued nor accepted";
         return report.write("keys", Ok(text.to_owned()));
     };
     let now = Clock::real();
@@ -111,21 +111,18 @@ fn keys(config: &ServerConfig, report: &mut Report) {
     let taken = keys
         .sign(&claims)
         .and_then(|token| keys.verify(&token, now));
-    let text = format!("{} signs tokens that this service takes", keys.api_key());
+    let text = format!("{} signs tokens that this server accepts", keys.api_key());
     report.write("keys", taken.map(|_| text).map_err(Into::into));
     if keys.secret().len() < SECRET_BYTES {
         let text = format!("the secret is shorter than {SECRET_BYTES} bytes: it may be guessed");
         report.warn("keys", &text);
     }
     if config.auth == AuthMode::Open {
-        report.warn(
-            "keys",
-            "--auth open: tokens are taken, and nobody needs one",
-        );
+        report.warn("keys", "--auth open: tokens are accepted, but not required");
     }
 }
 
-/// The time that the server tells.
+/// The time in the server's `Date` header.
 async fn reach(remote: &Remote) -> anyhow::Result<Option<Timestamp>> {
     let answer = remote.get("/readyz").await?;
     let date = answer
@@ -152,7 +149,7 @@ fn http_date(text: &str) -> Option<Timestamp> {
 }
 
 fn compare(theirs: Option<Timestamp>) -> Finding {
-    let theirs = theirs.context("the server does not tell the time")?;
+    let theirs = theirs.context("the server sends no Date header")?;
     let apart = theirs.secs().abs_diff(Clock::real().secs());
     ensure!(
         apart < LEEWAY,
@@ -161,7 +158,7 @@ fn compare(theirs: Option<Timestamp>) -> Finding {
     Ok(format!("within {} s of the server's", apart + 1))
 }
 
-/// Whether there is someone at all: what it answers is the business of `webhook-test`.
+/// Whether the receiver can be reached; `webhook-test` checks its answer.
 async fn receiver(url: &str) -> Finding {
     let answer = http_client()?.get(url).send().await;
     let answer =
@@ -181,7 +178,7 @@ async fn stored_room(config: &ServerConfig, store: &Store, name: &str) -> Findin
         }
     }
     let Some(room) = found else {
-        bail!("there is no room {name}: was it made in this database?");
+        bail!("there is no room {name} in this database");
     };
     let present = store.participants(room.uid, Stay::Present).await?;
     judge(config, &room, present.len())
@@ -192,15 +189,15 @@ fn judge(config: &ServerConfig, room: &Room, present: usize) -> Finding {
     match room.phase(Clock::real()) {
         Phase::Deleted => bail!("{code} was deleted"),
         Phase::Closed => match room.closed {
-            Some(closing) => bail!("{code} is over since {}", closing.at.rfc3339()),
-            None => bail!("{code} is over"),
+            Some(closing) => bail!("{code} ended at {}", closing.at.rfc3339()),
+            None => bail!("{code} has ended"),
         },
         Phase::Pending => bail!("{code} opens at {}", room.opens_at.rfc3339()),
         Phase::Open => {}
     }
     let instance = match &room.instance {
         Some(instance) => format!(
-            "it lives as {} since {}",
+            "its instance is {} since {}",
             instance.sid,
             instance.started_at.rfc3339()
         ),
@@ -216,7 +213,7 @@ fn judge(config: &ServerConfig, room: &Room, present: usize) -> Finding {
     ))
 }
 
-/// As any client sees it.
+/// The room as a client sees it.
 async fn running_room(config: &ServerConfig, remote: &Remote, name: &str) -> Finding {
     let mut url = reqwest::Url::parse(&remote.url)?;
     if let Ok(mut path) = url.path_segments_mut() {
@@ -226,9 +223,9 @@ async fn running_room(config: &ServerConfig, remote: &Remote, name: &str) -> Fin
     match answer.status().as_u16() {
         200 if config.auto_create => Ok(format!("{name} can be joined")),
         200 => Ok(format!(
-            "{name} can be joined once its host has asked for a token"
+            "{name} can be joined once its host has requested a token"
         )),
-        404 => bail!("there is no room {name}, or it is over"),
+        404 => bail!("there is no room {name}, or it has ended"),
         status => bail!("{} answers {status}", remote.url),
     }
 }

@@ -1,4 +1,4 @@
-//! `rooms`: what is stored.
+//! `rooms`: lists the stored rooms.
 
 use std::process::ExitCode;
 
@@ -12,24 +12,24 @@ use crate::clock::Clock;
 use crate::render::table::{self, table};
 use crate::store::{Database, Store};
 
-/// The most that are listed.
+/// Rooms listed at most.
 const MOST: i64 = 100_000;
 
 pub(super) async fn rooms(config: ServerConfig, asked: RoomsArgs) -> anyhow::Result<ExitCode> {
     let text = match open(&config.database).await? {
         Some(store) => stored(&store, &asked).await?,
-        None if asked.all => bail!("a server in memory tells only of rooms that are not over"),
+        None if asked.all => bail!("a server with its database in memory lists only active rooms"),
         None => running(&config, &asked).await?,
     };
     print!("{text}");
     Ok(ExitCode::SUCCESS)
 }
 
-/// The database, unless it lives in the memory of a server.
+/// Opens the database; `None` if it is in the memory of a server.
 pub(super) async fn open(database: &Database) -> anyhow::Result<Option<Store>> {
     match database {
         Database::Memory => return Ok(None),
-        // Who looks makes none.
+        // A listing creates no file.
         Database::Sqlite(path) if !std::path::Path::new(path).exists() => {
             bail!("there is no file {path}; the server makes it at its first start");
         }
@@ -55,7 +55,7 @@ async fn stored(store: &Store, asked: &RoomsArgs) -> anyhow::Result<String> {
     Ok(table::rooms(&rooms, &counts, Clock::real()))
 }
 
-/// As LiveKit's API tells of them.
+/// Active rooms from the LiveKit API of the running server.
 async fn running(config: &ServerConfig, asked: &RoomsArgs) -> anyhow::Result<String> {
     let remote = Remote::of(config)?;
     let answer = remote.twirp("ListRooms").await?;

@@ -205,7 +205,7 @@ async fn report(
     Ok(Json(json!({
         "id": room.uid,
         "code": room.code,
-        "lives": figures.lives,
+        "lives": figures.instances,
         "joins": stays.len(),
         "people": people.len(),
         "most_at_a_time": most.max().unwrap_or_default(),

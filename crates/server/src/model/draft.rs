@@ -1,4 +1,4 @@
-//! A room as it is before anything is said about it.
+//! The defaults of a new room.
 
 use std::time::Duration;
 
@@ -9,12 +9,13 @@ use visavis_protocol::RoomKind;
 use super::{Backend, OnHostLeave, Room};
 use crate::clock::Timestamp;
 
-/// A room that is no broadcast closes this long after its host's leave, where
-/// that closes it.
+/// How long a room that is no broadcast stays open without its host, when the
+/// host's leave closes it.
 const DEPARTURE_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Room {
-    /// An open room without limits, from now on. The hub gives it its names.
+    /// An open room without limits, from now on. The room service
+    /// adds its names.
     #[must_use]
     pub fn draft(now: Timestamp) -> Self {
         Self {

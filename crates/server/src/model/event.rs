@@ -1,32 +1,32 @@
-//! The one log of what happened, which every dialect renders.
+//! Events, which every API dialect renders.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
 
-/// One thing that happened, on one topic. The same event on two topics bears
-/// one id: consumers drop repeats.
+/// An event on one topic. The same event on two topics has one id, so that
+/// consumers can drop duplicates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// `EV_` and twelve characters.
     pub id: String,
     /// When.
     pub at: Timestamp,
-    /// The room that it is about.
+    /// The room, if it concerns one.
     pub room: Option<Uuid>,
-    /// Where it is to be heard.
+    /// The topic.
     pub uri: String,
     /// What happened.
     pub label: EventLabel,
-    /// JSON, in the label's dialect.
+    /// JSON, in the dialect of the label.
     pub payload: String,
 }
 
-/// What happened: `room.…` in S0's dialect, the others in LiveKit's.
+/// The kind of an event: `room.…` in S0's dialect, the others in LiveKit's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EventLabel {
-    /// A room was made.
+    /// A room was created.
     #[serde(rename = "room.create")]
     RoomCreate,
     /// A room was changed.
@@ -35,28 +35,28 @@ pub enum EventLabel {
     /// A room was deleted.
     #[serde(rename = "room.delete")]
     RoomDelete,
-    /// A room's time has come.
+    /// A room opened.
     #[serde(rename = "room.open")]
     RoomOpen,
     /// A room was closed.
     #[serde(rename = "room.close")]
     RoomClose,
-    /// A room's life began.
+    /// A room instance started.
     #[serde(rename = "room_started")]
     RoomStarted,
-    /// A room's life ended.
+    /// A room instance ended.
     #[serde(rename = "room_finished")]
     RoomFinished,
-    /// Someone came in.
+    /// A participant joined.
     #[serde(rename = "participant_joined")]
     ParticipantJoined,
-    /// Someone left.
+    /// A participant left.
     #[serde(rename = "participant_left")]
     ParticipantLeft,
-    /// A track is sent.
+    /// A track was published.
     #[serde(rename = "track_published")]
     TrackPublished,
-    /// A track is sent no more.
+    /// A track was unpublished.
     #[serde(rename = "track_unpublished")]
     TrackUnpublished,
     /// A broadcast began.
@@ -91,13 +91,13 @@ impl EventLabel {
         }
     }
 
-    /// Whether a webhook tells it too.
+    /// Whether it is sent to webhooks too.
     pub fn is_livekit(self) -> bool {
         !self.as_str().starts_with("room.")
     }
 }
 
-/// Where events are to be heard.
+/// Topics of events.
 pub struct Topic;
 
 impl Topic {

@@ -1,5 +1,5 @@
-//! One stay of someone in a room, as it is stored: for billing, for the limit,
-//! and for other nodes.
+//! A stay of a participant in a room, as it is stored: for billing, for the
+//! participant limit and for other nodes.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -7,7 +7,8 @@ use visavis_protocol::{Features, Grants, Role, Track};
 
 use crate::clock::Timestamp;
 
-/// The node of participants that a LiveKit server reports: no node of ours has them.
+/// The node name of participants that a LiveKit server reports; no node of this
+/// service has them.
 pub(crate) const LIVEKIT_NODE: &str = "livekit";
 
 /// One stay, from joining to leaving.
@@ -18,33 +19,34 @@ pub struct Participant {
     pub sid: String,
     /// The room.
     pub room: Uuid,
-    /// The room's life that it belongs to.
+    /// The room instance that it belongs to.
+    #[serde(alias = "incarnation")]
     pub instance: String,
     /// The client id on the wire.
     pub client: Uuid,
-    /// Who it is: a token's `sub`, a user's id, or else the client id.
+    /// A token's `sub`, a user's id, or else the client id.
     pub identity: String,
-    /// The name to show.
+    /// The display name.
     pub name: String,
-    /// What it is in the room.
+    /// The role in the room.
     pub role: Role,
-    /// With a picture, or by telephone.
+    /// By client or by telephone.
     pub kind: ParticipantKind,
-    /// When it came.
+    /// When it joined.
     pub joined_at: Timestamp,
     /// When it left.
     pub left_at: Option<Timestamp>,
-    /// The node that its socket is on.
+    /// The node of its connection.
     pub node: String,
-    /// The extensions that it asked for.
+    /// The protocol extensions that it asked for.
     pub features: Features,
-    /// What it may do.
+    /// Its permissions.
     pub grants: Grants,
-    /// What it says it sends.
+    /// The tracks that it announced.
     pub tracks: Vec<Track>,
-    /// Whether it asks to speak.
+    /// Whether its hand is raised.
     pub hand_raised: bool,
-    /// The connections as it sees them: the last `report-quality`.
+    /// Its last `report-quality`.
     pub quality: Option<serde_json::Value>,
     /// LiveKit's free text.
     pub metadata: String,
@@ -76,7 +78,7 @@ mod hex {
     }
 }
 
-/// How someone takes part.
+/// How a participant takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ParticipantKind {

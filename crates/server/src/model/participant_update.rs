@@ -5,7 +5,7 @@ use visavis_protocol::{Grants, Role};
 
 use super::Participant;
 
-/// What is to be different about someone; what is absent stays.
+/// Changes to a participant; absent fields stay.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct ParticipantUpdate {
     pub name: Option<String>,
@@ -14,8 +14,8 @@ pub(crate) struct ParticipantUpdate {
 }
 
 impl ParticipantUpdate {
-    /// Changes someone. Who may no longer send a track sends it no more; who may
-    /// send none is a viewer, and one who may again is none.
+    /// Applies the changes. Tracks that the new grants forbid are removed; a
+    /// participant that may publish nothing becomes a viewer, and the reverse.
     pub fn apply(&self, who: &mut Participant) {
         if let Some(name) = &self.name {
             who.name.clone_from(name);

@@ -1,4 +1,4 @@
-//! A room as it is stored, and the times of its life.
+//! A room as it is stored, and the times at which it changes state.
 //!
 //! ```text
 //! pending ── opens ──► open ── its time, its host, an operator ──► closed ──► deleted
@@ -15,7 +15,7 @@ pub use visavis_protocol::RoomKind;
 
 use crate::clock::Timestamp;
 
-/// From the first media on, an unbounded room has this long to live.
+/// A room without an end closes this long after its first media.
 pub const FIRST_RTC_CAP: Duration = Duration::from_secs(6 * 3_600);
 
 /// A room.
@@ -24,45 +24,45 @@ pub const FIRST_RTC_CAP: Duration = Duration::from_secs(6 * 3_600);
 pub struct Room {
     /// The room's own identity.
     pub uid: Uuid,
-    /// What people join by: `abc-defg-hij`.
+    /// The code that people join with: `abc-defg-hij`.
     pub code: String,
     /// `ro_` and a ULID.
     pub ro: String,
     /// The name in tokens and webhooks.
     pub rtc_name: String,
-    /// What people call it; may be empty.
+    /// The display name; may be empty.
     pub name: String,
     /// The tenant.
     pub audience: String,
-    /// The user whose room it is; none until somebody was inside.
+    /// The user who owns the room; `None` until somebody joined.
     pub host: Option<Uuid>,
-    /// What it was made for.
+    /// What it was created for.
     pub link: Option<Link>,
     /// Which template it follows.
     pub kind: RoomKind,
-    /// From when on people may come in.
+    /// From when on people can join.
     pub opens_at: Timestamp,
-    /// Whether its opening was told.
+    /// Whether its opening was announced.
     pub opened: bool,
-    /// Until when, exclusive; `None` = unbounded.
+    /// When it closes, exclusive; `None` = unbounded.
     pub closes_at: Option<Timestamp>,
-    /// How long it outlives the last leave; `None` = it stays.
+    /// How long it stays open when empty; `None` = unlimited.
     pub empty_timeout: Option<Duration>,
-    /// How long it outlives its host's leave, where that closes it.
+    /// How long it stays open without its host, when the host's leave closes it.
     pub departure_timeout: Duration,
-    /// How long it waits for anyone but its creator; `None` = for ever.
+    /// How long it waits for anyone but its creator; `None` = unlimited.
     pub idle_ttl: Option<Duration>,
-    /// What its host's leave does.
+    /// What happens when its host leaves.
     pub on_host_leave: OnHostLeave,
-    /// The most that may be inside; 0 = unlimited.
+    /// Participants at most; 0 = unlimited.
     pub max_participants: u32,
     /// Slots reserved on an SFU backend.
     pub reserve: Option<u32>,
     /// Who forwards its media.
     pub backend: Backend,
-    /// Whatever its owner notes on it: any JSON.
+    /// Any JSON of its owner.
     pub tags: Value,
-    /// What the creator said of it.
+    /// The creator's metadata.
     pub metadata: Option<Metadata>,
     /// LiveKit's free text.
     pub rtc_metadata: String,
@@ -70,29 +70,30 @@ pub struct Room {
     pub passcode: Option<String>,
     /// Whether the host lets people in one by one.
     pub waiting_room: bool,
-    /// Whether nobody new may come in.
+    /// Whether new participants are refused.
     pub locked: bool,
     /// Whether it may be recorded.
     pub recording_enabled: bool,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// Whether anyone but its creator ever came in.
+    /// Whether anyone but its creator ever joined.
     pub visited: bool,
-    /// Since the last leave.
+    /// When the last participant left, while it is empty.
     pub empty_since: Option<Timestamp>,
-    /// Since its host left, where that closes it.
+    /// When its host left, if that closes it.
     pub host_left_at: Option<Timestamp>,
-    /// Its present life.
+    /// Its current instance.
+    #[serde(alias = "incarnation")]
     pub instance: Option<RoomInstance>,
-    /// That and why it was closed.
+    /// When and why it was closed.
     pub closed: Option<Closing>,
-    /// When it was deleted; from then on it is not found.
+    /// When it was deleted; lookups no longer find it.
     pub deleted_at: Option<Timestamp>,
-    /// Counts its changes; the store refuses one that was made of an older one.
+    /// Number of changes; the store increases it with each.
     pub version: i64,
 }
 
-/// What a room was made for.
+/// What a room was created for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind", content = "id")]
 pub enum Link {
@@ -115,11 +116,11 @@ pub enum Backend {
     Janus,
 }
 
-/// What a host's leave does to its room.
+/// What happens to a room when its host leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnHostLeave {
-    /// Nothing; the host's place waits.
+    /// Nothing; the room stays without a host.
     Keep,
     /// The longest present becomes host.
     #[default]
@@ -128,7 +129,7 @@ pub enum OnHostLeave {
     Close,
 }
 
-/// One life of a room, from its first participant (or its host's token) to its
+/// One instance of a room, from its first participant (or its host's token) to its
 /// end: `room_started` to `room_finished`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -139,7 +140,7 @@ pub struct RoomInstance {
     pub started_at: Timestamp,
 }
 
-/// That a room was closed.
+/// When and why a room was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Closing {
@@ -149,11 +150,11 @@ pub struct Closing {
     pub reason: EndReason,
 }
 
-/// Why a room is over.
+/// Why a room ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
-    /// Its time was over.
+    /// Its closing time was reached.
     Time,
     /// Its host ended it.
     Ended,
@@ -161,38 +162,38 @@ pub enum EndReason {
     Closed,
     /// Its host left and did not come back.
     HostLeft,
-    /// Nobody was left.
+    /// It was empty for its timeout.
     Empty,
-    /// Nobody ever came.
+    /// Nobody but its creator joined in time.
     Idle,
     /// It was deleted.
     Deleted,
 }
 
-/// Where a room is in its life.
+/// The state of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// It opens later.
     Pending,
-    /// People may come in.
+    /// People can join.
     Open,
-    /// It is over, and is remembered.
+    /// It ended and is still found.
     Closed,
-    /// It is over, and nobody finds it.
+    /// It ended and is no longer found.
     Deleted,
 }
 
-/// What is due in a room's life.
+/// What the scheduler has to do for a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Due {
-    /// Its opening is to be told.
+    /// Announce its opening.
     Opening,
-    /// It ends.
+    /// End it.
     End(EndReason),
 }
 
 impl Room {
-    /// Where it is in its life.
+    /// Its state.
     pub fn phase(&self, now: Timestamp) -> Phase {
         if self.deleted_at.is_some() {
             Phase::Deleted
@@ -205,7 +206,7 @@ impl Room {
         }
     }
 
-    /// Whether it is joined by id alone, and not listed.
+    /// Whether it is not listed.
     pub fn is_private(&self) -> bool {
         let private = self.metadata.as_ref().and_then(|metadata| metadata.private);
         private.unwrap_or(false)
@@ -220,33 +221,32 @@ impl Room {
         names
     }
 
-    /// Whether a LiveKit server would know it: it lives, or was made there by
-    /// name.
+    /// Whether a LiveKit server would list it: it has an instance, or was created
+    /// by name.
     pub fn is_rtc(&self) -> bool {
         self.instance.is_some() || (self.link.is_none() && self.rtc_name != self.ro)
     }
 
-    /// A room whose end takes it away: emptied out, it is found no more. Those
-    /// that belong to something are remembered.
+    /// Whether it is deleted when it ends empty. Rooms with a link are kept.
     pub fn is_fleeting(&self) -> bool {
         self.link.is_none()
     }
 
-    /// The next moment at which [`Room::due`] has something to say.
+    /// When [`Room::due`] next returns something.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.schedule().map(|(at, _)| at).min()
     }
 
-    /// What is due first, once its moment has come.
+    /// What is due first, if anything is.
     pub(crate) fn due(&self, now: Timestamp) -> Option<Due> {
         let due = self.schedule().filter(|(at, _)| *at <= now);
         due.min_by_key(|(at, _)| *at).map(|(_, due)| due)
     }
 
-    /// Everything that lies ahead: the earliest that applies ends the room.
+    /// Everything that lies ahead; the earliest end applies.
     fn schedule(&self) -> impl Iterator<Item = (Timestamp, Due)> {
         let over = self.closed.is_some() || self.deleted_at.is_some();
-        // One that opens later is not empty before, and nobody can come.
+        // Before it opens nobody can join, so it does not count as empty.
         let empty = self.empty_since.map(|at| at.max(self.opens_at));
         let empty = empty.zip(self.empty_timeout);
         let idle = self.idle_ttl.filter(|_| !self.visited);

@@ -1,11 +1,11 @@
-//! What happens to a room, before it is rendered for a dialect.
+//! Events of a room, before they are rendered for an API dialect.
 
 use livekit_protocol::EgressInfo;
 use visavis_protocol::Track;
 
 use super::{EventLabel, Participant};
 
-/// What happened to a room.
+/// An event of a room.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RoomEvent<'a> {
     Created,

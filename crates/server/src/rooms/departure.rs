@@ -1,4 +1,4 @@
-//! Writing down what participants did: that they left, and how they changed.
+//! Stores departures and changes of participants.
 
 use uuid::Uuid;
 use visavis_protocol::Role;
@@ -9,9 +9,9 @@ use crate::model::{OnHostLeave, Participant, Room};
 use crate::store::{Stay, StoreError, Tx};
 
 impl RoomService {
-    /// Someone has left. Once told twice, the second changes nothing.
+    /// Stores a departure. Repeating it changes nothing.
     pub async fn left(&self, who: Participant, was_host: bool) -> Result<(), StoreError> {
-        // Who left elsewhere says when.
+        // A departure reported by another node carries its time.
         let at = who.left_at.unwrap_or_else(|| self.clock.now());
         let (uid, sid) = (who.room, who.sid.clone());
         let mut tx = self.store.begin().await?;
@@ -32,7 +32,7 @@ impl RoomService {
         if present == 0 {
             room.empty_since = Some(at);
             changed = true;
-            // With no time to wait for, this life is over.
+            // Without an empty timeout the instance ends now.
             if room.empty_timeout.is_none()
                 && let Some(instance) = room.instance.clone()
             {
@@ -56,7 +56,7 @@ impl RoomService {
         Ok(())
     }
 
-    /// Whether this one was inside until now.
+    /// Stores the end of a stay; returns whether it had not ended before.
     pub(super) async fn record_departure(
         &self,
         tx: &mut Tx,
@@ -64,7 +64,7 @@ impl RoomService {
         present: u32,
         who: Participant,
     ) -> Result<bool, StoreError> {
-        // Who left elsewhere says when.
+        // A departure reported by another node carries its time.
         let at = who.left_at.unwrap_or_else(|| self.clock.now());
         let mut who = who.gone(at);
         let tracks = std::mem::take(&mut who.tracks);
@@ -80,7 +80,7 @@ impl RoomService {
         Ok(true)
     }
 
-    /// Someone has changed: `before` = what it was.
+    /// Stores a change of a participant, `before` being its last state.
     pub async fn updated(&self, before: &Participant, who: &Participant) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         if !tx.put_participant(who).await? {
@@ -114,14 +114,14 @@ impl RoomService {
         Ok(())
     }
 
-    /// How many are inside a room, and those.
+    /// Participants present in a room.
     pub async fn inside(&self, room: Uuid) -> Result<Vec<Participant>, StoreError> {
         self.store.participants(room, Stay::Present).await
     }
 }
 
-/// Whether someone is inside who hosts the room by right: on another device,
-/// perhaps.
+/// Whether a participant with the host role is present, on another device for
+/// example.
 async fn has_host(tx: &mut Tx, room: &Room) -> Result<bool, StoreError> {
     let inside = tx.present(room.uid).await?;
     Ok(inside.iter().any(|who| who.role == Role::Host))

@@ -1,5 +1,4 @@
-//! This process among those that share a database: it says that it is alive,
-//! and takes out the people of one that is not.
+//! The lease of this node, and the removal of participants of dead nodes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,20 +11,20 @@ use crate::cluster::ClusterMessage;
 use crate::model::{LIVEKIT_NODE, Participant};
 use crate::store::{NODE_LEASE, StoreError};
 
-/// How often a node says that it is alive.
+/// Interval of lease renewals.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// Whoever was without the database for a while does not know who else was: for
-/// so long the others may say that they are alive.
+/// After an outage of the database other nodes need time to renew their leases: for
+/// this long no node is declared dead.
 const GRACE: Duration = Duration::from_secs(12);
 
 fn lease(node: &str) -> String {
     format!("node:{node}")
 }
 
-/// Says so for the first time. A file of this machine has no other users: who
-/// is inside by its word was so in a process that has ended. Those of one that
-/// ended just now may come back for a while if they can; rooms whose time has
-/// come meanwhile are over before anyone sees them.
+/// Takes the node's lease for the first time. A SQLite file has one server process:
+/// participants that it lists as present belong to a process that has ended. Those of
+/// one that ended just now may resume for a while; rooms that became due meanwhile
+/// end before the server listens.
 pub(super) async fn enlist(service: &RoomService) -> Result<(), StoreError> {
     if service.store.is_shared() {
         return renew(service).await;
@@ -46,7 +45,7 @@ pub(super) async fn enlist(service: &RoomService) -> Result<(), StoreError> {
     service.run_due().await
 }
 
-/// Says so as long as this process lives, and looks after the others.
+/// Renews the lease and sweeps dead nodes until the server stops.
 pub(super) async fn stay_alive(service: Arc<RoomService>) {
     match service.store.is_shared() {
         true => among_others(service).await,
@@ -54,8 +53,8 @@ pub(super) async fn stay_alive(service: Arc<RoomService>) {
     }
 }
 
-/// Says so while there are people inside, for the next process; when nobody of
-/// the last one can come back any more, all of them are out.
+/// Renews the lease while rooms are active, for the next process to read. Once the
+/// resume window is over, removes the participants left by the previous process.
 async fn alone(service: Arc<RoomService>) {
     let mut beat = tokio::time::interval(HEARTBEAT);
     let window = tokio::time::sleep(service.config.limits.resume_window);
@@ -74,7 +73,10 @@ async fn alone(service: Arc<RoomService>) {
             }
         };
         if let Err(error) = done {
-            tracing::warn!(error = &error as &dyn std::error::Error, "no heartbeat");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the node's lease could not be renewed"
+            );
         }
     }
 }
@@ -97,7 +99,7 @@ async fn among_others(service: Arc<RoomService>) {
             last = Instant::now();
             if unbroken_since.elapsed() < GRACE {
                 if was_dead {
-                    // Others may have taken out who is inside here, and still do.
+                    // Other nodes may have removed participants of this node.
                     service.catch_up_all();
                 }
                 return Ok(());
@@ -105,7 +107,10 @@ async fn among_others(service: Arc<RoomService>) {
             sweep(&service, Clock::real()).await
         };
         if let Err(error) = done.await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "no heartbeat");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the node's lease could not be renewed"
+            );
         }
     }
 }
@@ -120,7 +125,7 @@ async fn renew(service: &RoomService) -> Result<(), StoreError> {
         .map(drop)
 }
 
-/// Takes out whoever is inside by the word of a node that is dead by then.
+/// Removes the participants of nodes that are dead at this time.
 async fn sweep(service: &RoomService, now: Timestamp) -> Result<(), StoreError> {
     for node in service.store.dead_nodes(now).await? {
         remove_from_list(service, &node, None, |_| true).await?;
@@ -128,7 +133,8 @@ async fn sweep(service: &RoomService, now: Timestamp) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Takes out people of a node that has died, so long ago where that is known.
+/// Removes participants of a dead node; `ago` is how long it has been dead, if
+/// known.
 async fn remove_from_list(
     service: &RoomService,
     node: &str,
@@ -138,7 +144,7 @@ async fn remove_from_list(
     if node == service.node || node == LIVEKIT_NODE {
         return Ok(());
     }
-    tracing::warn!(node, "a node has died");
+    tracing::warn!(node, "a node is dead");
     let people = service.store.participants_of_node(node).await?;
     for mut who in people.into_iter().filter(&over) {
         let (room, client) = (who.room, who.client);

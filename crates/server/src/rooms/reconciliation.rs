@@ -1,6 +1,6 @@
-//! What may have been written or not: the database failed just when it was to
-//! commit. Whoever asked was told that it failed; when the database answers
-//! again, the rows tell what became of it, and everyone learns that.
+//! Commits whose outcome is unknown, because the database failed during them. The
+//! caller got an error. When the database answers again, the stored rows decide, and
+//! caches, members and other nodes are updated from them.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,19 +15,20 @@ use crate::id::RoomKey;
 use crate::model::{EndReason, Participant};
 use crate::store::{StoreError, Tx};
 
-/// How long to wait before another try.
+/// Pause after a failed attempt.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// One thing that nobody knows.
+/// A commit whose outcome is unknown.
 #[derive(Debug, Clone)]
 pub(super) enum UncertainCommit {
-    /// Whether someone was let in, who was told otherwise: its place is free again.
+    /// An admission that was answered with an error: if it was committed, the
+    /// participant is removed.
     Stay(Box<Participant>),
-    /// How a room is stored.
+    /// A change of a room.
     Room(Uuid),
 }
 
-/// As many as there are connections, each time the database fails.
+/// The queue. Each failure of the database adds at most one entry per connection.
 #[derive(Debug, Default)]
 pub(super) struct Reconciliation {
     queue: Mutex<VecDeque<UncertainCommit>>,
@@ -45,7 +46,7 @@ impl Reconciliation {
     }
 }
 
-/// Settles them, as long as the server runs.
+/// Reconciles queued commits until the server stops.
 pub(super) async fn run_reconciliation(service: Arc<RoomService>) {
     loop {
         let commit = service.reconciliation.queue().front().cloned();
@@ -66,7 +67,7 @@ pub(super) async fn run_reconciliation(service: Arc<RoomService>) {
 }
 
 impl RoomService {
-    /// Makes a change of a room so; in doubt the rows will tell.
+    /// Commits a change of a room; a failed commit is reconciled later.
     pub(super) async fn commit(&self, tx: Tx, room: Uuid) -> Result<(), StoreError> {
         let done = tx.commit().await;
         if done.is_err() {

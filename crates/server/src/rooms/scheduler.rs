@@ -1,4 +1,4 @@
-//! Watches over the times of all rooms: what is due is done, once, by one node.
+//! Opens and ends rooms when they are due; one node does it for all.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,26 +12,25 @@ use crate::model::Due;
 use crate::model::RoomEvent;
 use crate::store::StoreError;
 
-/// Nodes that share a database look this often for what another one wrote; so
-/// does one whose database is down.
+/// Polling interval for rows written by other nodes, and pause after a failure.
 const LOOK: Duration = Duration::from_secs(1);
-/// The one who watches is another one after this long without a word.
+/// Lease of the scheduling node; another takes over after it.
 const LEASE: Duration = Duration::from_secs(5);
-/// Rooms that are seen to at a time.
+/// Due rooms read at a time.
 const AT_ONCE: i64 = 100;
-/// What is deleted is remembered for so long.
+/// How long deleted rooms are kept.
 const MEMORY: Duration = Duration::from_secs(30 * 24 * 3_600);
 
-/// Does what is due, as long as the server runs.
+/// Does what is due until the server stops.
 pub(super) async fn run_scheduler(service: Arc<RoomService>) {
     loop {
-        // Whatever is written from here on has it look once more.
+        // From here on every write wakes the scheduler.
         service.awaited.store(i64::MAX, Ordering::SeqCst);
         let wait = match look(&service).await {
             Ok(next) => next,
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "cannot see what is due");
+                tracing::warn!(error, "due rooms cannot be read");
                 Some(service.clock.now().after(LOOK))
             }
         };
@@ -59,12 +58,12 @@ pub(super) async fn run_scheduler(service: Arc<RoomService>) {
         }
     }
     if service.store.is_shared() {
-        // Another node need not wait for the lease to run out.
+        // Another node need not wait until the lease expires.
         let _ = service.store.drop_lease("scheduler", &service.node).await;
     }
 }
 
-/// Does what is due; when to look again.
+/// Does what is due; returns when to look again.
 async fn look(service: &RoomService) -> Result<Option<Timestamp>, StoreError> {
     if service.store.is_shared() {
         let now = Clock::real();
@@ -102,7 +101,7 @@ async fn run_due_room(service: &RoomService, uid: Uuid) -> Result<(), StoreError
             service.changed(&room).await;
             Ok(())
         }
-        // It was seen to meanwhile; its column says when it is due next.
+        // It was done meanwhile; storing the room corrects the due column.
         None => {
             tx.put_room(&mut room).await?;
             tx.commit().await
@@ -111,7 +110,7 @@ async fn run_due_room(service: &RoomService, uid: Uuid) -> Result<(), StoreError
 }
 
 impl RoomService {
-    /// Does what is due; when it returns, nobody else is at it either.
+    /// Does what is due. When it returns, no other task of this node is doing so.
     pub async fn run_due(&self) -> Result<(), StoreError> {
         let _alone = self.due_lock.lock().await;
         loop {
@@ -125,8 +124,7 @@ impl RoomService {
         }
     }
 
-    /// Finishes what is left: rooms that are past their time, and what is
-    /// remembered no longer.
+    /// Does what is due and deletes what is past its retention.
     pub async fn vacuum(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         self.run_due().await?;

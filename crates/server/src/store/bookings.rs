@@ -1,4 +1,4 @@
-//! What rooms are made for: bookings, and services' sessions.
+//! Bookings and service sessions that rooms are created for.
 
 use super::rooms::link_text;
 use super::{Store, StoreError, Tx, from_doc, from_docs, to_doc};
@@ -6,7 +6,7 @@ use crate::lifecycle::booking::Booking;
 use crate::model::Link;
 
 impl Store {
-    /// What a link leads to.
+    /// The booking of a link.
     ///
     /// # Errors
     /// When the database failed.
@@ -19,8 +19,8 @@ impl Store {
         row.as_ref().map(from_doc).transpose()
     }
 
-    /// The newest bookings, not services' sessions: of those whom
-    /// [`Booking::participant`] finds by this, or with an empty text all.
+    /// The newest bookings, without service sessions: those in which
+    /// [`Booking::participant`] finds `who`, or all if `who` is empty.
     ///
     /// # Errors
     /// When the database failed.
@@ -36,7 +36,7 @@ impl Tx {
     /// Adds a booking.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] where there is one with this id.
+    /// [`StoreError::Taken`] when its id exists.
     pub async fn insert_booking(&mut self, booking: &Booking) -> Result<(), StoreError> {
         let id = link_text(&booking.link);
         let sql = "INSERT INTO bookings (id, status, created_at, doc) VALUES ($1, $2, $3, $4)";
@@ -68,7 +68,7 @@ impl Tx {
             .await
     }
 
-    /// A booking; nobody else changes it before the end of this transaction.
+    /// Reads a booking and locks it until the end of this transaction.
     ///
     /// # Errors
     /// When the database failed.
@@ -78,7 +78,8 @@ impl Tx {
         row.as_ref().map(from_doc).transpose()
     }
 
-    /// Replaces a booking that was locked here; those who may come stay the same.
+    /// Stores a booking that this transaction has locked. Its participants do not
+    /// change.
     ///
     /// # Errors
     /// When the database failed.
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ones_bookings_are_found_however_many_newer_ones_others_have() {
+    async fn a_users_bookings_are_found_however_many_newer_ones_others_have() {
         let store = Store::open(&Database::Memory).await.unwrap();
         let mut tx = store.begin().await.unwrap();
         let users = ["9", "90"].into_iter().chain(repeat_n("10", 1_000));

@@ -1,4 +1,4 @@
-//! What was said in a room.
+//! Chat messages.
 
 use uuid::Uuid;
 use visavis_protocol::ChatEntry;
@@ -6,10 +6,10 @@ use visavis_protocol::ChatEntry;
 use super::{Store, StoreError, from_docs, to_doc};
 
 impl Store {
-    /// Adds a chat message; one statement is its own transaction.
+    /// Adds a chat message, as a transaction of its own.
     ///
     /// # Errors
-    /// When the database failed, or there is no such room.
+    /// When the database failed, or the room does not exist.
     pub async fn append_chat(&self, room: Uuid, entry: &ChatEntry) -> Result<(), StoreError> {
         self.statement("INSERT INTO chat (room, entry) VALUES ($1, $2)")
             .bind(room.to_string())

@@ -1,14 +1,14 @@
-//! The log of events, and webhooks' bodies until they are delivered.
+//! The event log.
 
 use super::{Row, Store, StoreError, Tx};
 use crate::clock::Timestamp;
 use crate::model::{Event, EventLabel};
 
-/// An event and its place in the log.
+/// An event and its sequence number in the log.
 pub type LoggedEvent = (i64, Event);
 
 impl Store {
-    /// A topic's events after this place in the log, oldest first.
+    /// Events of a topic after this sequence number, oldest first.
     ///
     /// # Errors
     /// When the database failed.
@@ -30,7 +30,7 @@ impl Store {
         rows.iter().map(logged).collect()
     }
 
-    /// Where an event stands in its topic's log.
+    /// The sequence number of an event.
     ///
     /// # Errors
     /// When the database failed.
@@ -40,7 +40,7 @@ impl Store {
         row.map(|row| row.get(0)).transpose()
     }
 
-    /// The last place of a topic's log.
+    /// The last sequence number of a topic.
     ///
     /// # Errors
     /// When the database failed.
@@ -52,15 +52,15 @@ impl Store {
 }
 
 impl Tx {
-    /// Adds an event to the log. Of one topic they come to light in the order of
-    /// their places: whoever reads on from one misses none.
+    /// Adds an event to the log. The events of a topic become visible in the order
+    /// of their sequence numbers, so a reader that continues after one misses none.
     ///
     /// # Errors
     /// When the database failed.
     pub async fn append_event(&mut self, event: &Event) -> Result<(), StoreError> {
         if self.is_shared() {
-            // PostgreSQL numbers rows as they are written, not as they are
-            // committed: on one topic one transaction does both before the next.
+            // PostgreSQL assigns sequence numbers at insertion, not at commit: this
+            // lock makes the transactions of a topic insert and commit in turn.
             let turn = "SELECT COUNT(*) FROM pg_advisory_xact_lock(hashtextextended($1, 0))";
             self.statement(turn).bind(event.uri.as_str()).all().await?;
         }

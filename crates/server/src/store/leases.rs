@@ -1,15 +1,15 @@
-//! Which nodes are alive, and which of them does what only one may do.
+//! Leases: which nodes are alive, and which node runs a task that only one may run.
 
 use std::time::Duration;
 
 use super::{Row, Store, StoreError, Tx};
 use crate::clock::Timestamp;
 
-/// A node that has not said for so long that it is alive is dead. By real time.
+/// A node that has not renewed its lease for this long counts as dead.
 pub const NODE_LEASE: Duration = Duration::from_secs(30);
 
 impl Store {
-    /// Takes or renews a lease; whether it is the holder's now.
+    /// Takes or renews a lease; returns whether `holder` has it.
     ///
     /// # Errors
     /// When the database failed.
@@ -34,7 +34,7 @@ impl Store {
         Ok(changed > 0)
     }
 
-    /// Gives a lease back.
+    /// Releases a lease.
     ///
     /// # Errors
     /// When the database failed.
@@ -46,7 +46,7 @@ impl Store {
             .await
     }
 
-    /// Nodes that have people inside and no lease any more.
+    /// Nodes that have participants and no valid lease.
     ///
     /// # Errors
     /// When the database failed.
@@ -59,7 +59,7 @@ impl Store {
         rows.iter().map(node).collect()
     }
 
-    /// When a node last said that it is alive.
+    /// When a lease ends.
     ///
     /// # Errors
     /// When the database failed.
@@ -74,7 +74,7 @@ impl Store {
 }
 
 impl Tx {
-    /// Forgets leases that ended before then.
+    /// Deletes leases that ended before this time.
     ///
     /// # Errors
     /// When the database failed.

@@ -1,19 +1,27 @@
-//! The tables, a folder of numbered steps per dialect.
+//! Migrations: a folder of numbered files per SQL dialect.
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 use super::{Connection, StoreError};
 
-/// Number, name, SQLite's text, PostgreSQL's.
-const STEPS: &[(i64, &str, &str, &str)] = &[(
-    1,
-    "rooms",
-    include_str!("../../migrations/sqlite/0001_rooms.sql"),
-    include_str!("../../migrations/postgres/0001_rooms.sql"),
-)];
+/// Number, name, SQL for SQLite, SQL for PostgreSQL.
+const STEPS: &[(i64, &str, &str, &str)] = &[
+    (
+        1,
+        "rooms",
+        include_str!("../../migrations/sqlite/0001_rooms.sql"),
+        include_str!("../../migrations/postgres/0001_rooms.sql"),
+    ),
+    (
+        2,
+        "room instances",
+        include_str!("../../migrations/sqlite/0002_room_instances.sql"),
+        include_str!("../../migrations/postgres/0002_room_instances.sql"),
+    ),
+];
 
-/// Takes every step that was not taken yet.
+/// Applies every missing migration.
 pub(super) async fn run(connection: Connection) -> Result<(), StoreError> {
     match connection {
         Connection::Sqlite(connection_guard) => {
@@ -26,10 +34,49 @@ pub(super) async fn run(connection: Connection) -> Result<(), StoreError> {
                 Migration::new(number, name.into(), MigrationType::Simple, text, false)
             };
             Migrator::with_migrations(STEPS.iter().map(step).collect())
-                // `run` takes whatever has a connection, and loses `Send` on the way.
+                // The future of `run` is not `Send`.
                 .run_direct(None, &mut *connection_guard, false)
                 .await
                 .map_err(StoreError::failed)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Participant, Room};
+    use crate::store::{Database, Store};
+
+    #[tokio::test]
+    async fn a_file_of_the_first_version_keeps_its_room_instances() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rooms.db");
+        let room = Room::draft(crate::clock::Timestamp(1));
+        let old = rusqlite::Connection::open(&path).unwrap();
+        old.execute_batch(STEPS[0].2).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        let doc = serde_json::to_string(&room).unwrap();
+        let doc = doc.replace(
+            r#""instance":null"#,
+            r#""incarnation":{"sid":"RM_1","startedAt":1}"#,
+        );
+        old.execute(
+            "INSERT INTO rooms (uid, code, ro, rtc_name, audience, created_at, doc) \
+             VALUES (?1, 'abc-defg-hij', 'ro_1', 'ro_1', 'default', 1, ?2)",
+            [room.uid.to_string(), doc],
+        )
+        .unwrap();
+        let instance = "INSERT INTO incarnations (sid, room, started_at) VALUES ('RM_1', ?1, 1)";
+        old.execute(instance, [room.uid.to_string()]).unwrap();
+        drop(old);
+        let file = Database::Sqlite(path.display().to_string());
+        let store = Store::open(&file).await.unwrap();
+        let key = crate::id::RoomKey::Sid("RM_1".to_owned());
+        let found = store.find_room(&key).await.unwrap().unwrap();
+        assert_eq!(found.instance.unwrap().sid, "RM_1");
+        let mut who = serde_json::to_value(Participant::someone(room.uid)).unwrap();
+        who["incarnation"] = who.as_object_mut().unwrap().remove("instance").unwrap();
+        assert!(serde_json::from_value::<Participant>(who).is_ok());
     }
 }

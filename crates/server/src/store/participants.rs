@@ -1,4 +1,4 @@
-//! Who is, and who was, in a room.
+//! Stays of participants, present and past.
 
 use uuid::Uuid;
 
@@ -6,17 +6,17 @@ use super::{Row, Store, StoreError, Tx, from_doc, from_docs, to_doc};
 use crate::clock::Timestamp;
 use crate::model::Participant;
 
-/// Which stays are asked for.
+/// Which stays a query returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stay {
-    /// Those who are inside.
+    /// Stays that have not ended.
     Present,
-    /// Those who were inside too.
+    /// All stays.
     Any,
 }
 
 impl Store {
-    /// A room's participants, in the order of joining.
+    /// The stays in a room, in the order of joining.
     ///
     /// # Errors
     /// When the database failed.
@@ -35,7 +35,7 @@ impl Store {
         from_docs(&self.query(sql).bind(room.to_string()).all().await?)
     }
 
-    /// How many are in each of the rooms that anybody is in.
+    /// Participants present per room, for rooms that are not empty.
     ///
     /// # Errors
     /// When the database failed.
@@ -50,7 +50,7 @@ impl Store {
         Ok(rows.iter().filter_map(count).collect())
     }
 
-    /// Those that a node has inside.
+    /// Participants present on a node.
     ///
     /// # Errors
     /// When the database failed.
@@ -61,7 +61,7 @@ impl Store {
 }
 
 impl Tx {
-    /// How many are in a room.
+    /// Participants present in a room.
     ///
     /// # Errors
     /// When the database failed.
@@ -69,7 +69,8 @@ impl Tx {
         Ok(self.crowd(room).await?.0)
     }
 
-    /// How many are in a room, and when the last one came, who may have left.
+    /// Participants present in a room, and when the last one joined (who may have
+    /// left since).
     ///
     /// # Errors
     /// When the database failed.
@@ -80,7 +81,7 @@ impl Tx {
         crowd(&self.statement(sql).bind(room.to_string()).one().await?, 0)
     }
 
-    /// Those who are in a room, in the order of joining.
+    /// Participants present in a room, in the order of joining.
     ///
     /// # Errors
     /// When the database failed.
@@ -90,10 +91,10 @@ impl Tx {
         from_docs(&self.statement(sql).bind(room.to_string()).all().await?)
     }
 
-    /// Someone comes in.
+    /// Adds a stay.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] where the same client is inside.
+    /// [`StoreError::Taken`] when the client is already present.
     pub async fn insert_participant(&mut self, who: &Participant) -> Result<(), StoreError> {
         let sql = "INSERT INTO participants (sid, room, client, node, joined_at, left_at, doc) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
@@ -109,7 +110,7 @@ impl Tx {
             .await
     }
 
-    /// A stay that is not over; nobody else changes it before the end of this
+    /// Reads a stay that has not ended and locks it until the end of this
     /// transaction.
     ///
     /// # Errors
@@ -130,7 +131,7 @@ impl Tx {
         row.as_ref().map(from_doc).transpose()
     }
 
-    /// A stay by its sid, over or not.
+    /// A stay by its sid, ended or not.
     ///
     /// # Errors
     /// When the database failed.
@@ -143,8 +144,8 @@ impl Tx {
         row.as_ref().map(from_doc).transpose()
     }
 
-    /// Replaces a participant, who may have left now; whether it was inside, by
-    /// the word of its node. One who has come back on another node is that one's.
+    /// Stores a stay, which may have ended now; returns whether it was present on
+    /// this node. A stay that was taken over by another node is not changed.
     ///
     /// # Errors
     /// When the database failed.
@@ -153,7 +154,7 @@ impl Tx {
         self.move_participant(who, &from).await
     }
 
-    /// The same for one who was on this node, and may be on another now.
+    /// Like [`Tx::put_participant`] for a stay that moves from node `from`.
     ///
     /// # Errors
     /// When the database failed.
@@ -177,16 +178,15 @@ impl Tx {
     }
 }
 
-/// What [`Tx::crowd`] reads, from this column on.
+/// Parses the columns of [`Tx::crowd`], starting at `from`.
 pub(super) fn crowd(row: &Row, from: usize) -> Result<(u32, Option<Timestamp>), StoreError> {
     let count = u32::try_from(row.get::<i64>(from)?).unwrap_or(u32::MAX);
     let last = row.get::<Option<i64>>(from + 1)?;
     Ok((count, last.map(Timestamp)))
 }
 
-/// Someone who left, as of then.
 impl Participant {
-    /// The same, gone.
+    /// The stay, ended at this time.
     #[must_use]
     pub fn gone(mut self, at: Timestamp) -> Self {
         self.left_at = Some(at);

@@ -1,5 +1,5 @@
-//! PostgreSQL. While it is down one caller at a time waits for it; the others are
-//! told at once.
+//! PostgreSQL. While it is down one caller at a time waits for it; the others fail
+//! at once.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,12 +17,12 @@ use super::statement::{Outcome, Row, Value};
 
 /// How long a caller waits for a connection before the database counts as down.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
-/// How long nobody asks a database that was just down.
+/// After a failure: how long callers fail without a connection attempt.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How many there are at most.
+/// Connections of the pool at most.
 const CONNECTIONS: u32 = 16;
 
-/// Where connections are lent; those that broke are replaced.
+/// A pool of connections; broken ones are replaced.
 #[derive(Debug, Clone)]
 pub(super) struct Pool {
     pool: PgPool,
@@ -41,16 +41,16 @@ impl Pool {
         })
     }
 
-    /// A connection, once there is one.
+    /// Waits for a connection.
     pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        if !self.outage.may_ask(Instant::now()) {
+        if !self.outage.may_try(Instant::now()) {
             let why = io::Error::other("the database did not answer a moment ago");
             return Err(sqlx::Error::Io(why).into());
         }
         let connection_guard = self.pool.acquire().await;
         match &connection_guard {
             Ok(_) => self.outage.is_over(),
-            // Where all are open they are busy, and the database is not down.
+            // A full pool is busy; the database is not down.
             Err(_) if self.pool.size() < CONNECTIONS => self.outage.extend(Instant::now()),
             Err(_) => {}
         }
@@ -58,7 +58,7 @@ impl Pool {
     }
 }
 
-/// Carries out a statement.
+/// Runs a statement.
 pub(super) async fn run(
     connection: &mut PgConnection,
     sql: &str,
@@ -89,12 +89,14 @@ fn read(row: &PgRow) -> Result<Row, StoreError> {
         let at = column.ordinal();
         match column.type_info().name() {
             "INT8" => Ok(Value::Int(row.try_get(at)?)),
-            // As a number in a query is.
+            // The type of integer literals.
             "INT4" => Ok(Value::Int(
                 row.try_get::<Option<i32>, _>(at)?.map(i64::from),
             )),
             "TEXT" | "VARCHAR" => Ok(Value::Text(row.try_get(at)?)),
-            other => Err(StoreError::failed(format!("a column of {other}"))),
+            other => Err(StoreError::failed(format!(
+                "unsupported column type {other}"
+            ))),
         }
     };
     Ok(Row(row
@@ -118,18 +120,19 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// Since a caller waited in vain: when the next one may ask.
+/// Circuit breaker: after a failed attempt, when the next caller may try.
 #[derive(Debug, Default)]
 struct Outage(Mutex<Option<Instant>>);
 
 impl Outage {
-    fn may_ask(&self, now: Instant) -> bool {
+    fn may_try(&self, now: Instant) -> bool {
         let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match *next {
             None => true,
             Some(at) if now < at => false,
             Some(_) => {
-                // This one asks for all; it may give up without a word.
+                // This caller tries for all. If it is dropped, the next one may
+                // try after the limit.
                 *next = Some(now + ACQUIRE_LIMIT);
                 true
             }
@@ -150,21 +153,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn while_the_database_is_down_one_at_a_time_asks_it() {
+    fn while_the_database_is_down_one_caller_at_a_time_tries_it() {
         let (outage, start) = (Outage::default(), Instant::now());
-        assert!(outage.may_ask(start));
-        assert!(outage.may_ask(start));
+        assert!(outage.may_try(start));
+        assert!(outage.may_try(start));
 
         outage.extend(start);
-        assert!(!outage.may_ask(start));
-        assert!(outage.may_ask(start + PAUSE));
-        assert!(!outage.may_ask(start + PAUSE), "another asks");
+        assert!(!outage.may_try(start));
+        assert!(outage.may_try(start + PAUSE));
+        assert!(!outage.may_try(start + PAUSE), "another caller tries");
         assert!(
-            outage.may_ask(start + PAUSE + ACQUIRE_LIMIT),
-            "it was dropped"
+            outage.may_try(start + PAUSE + ACQUIRE_LIMIT),
+            "that caller was dropped"
         );
 
         outage.is_over();
-        assert!(outage.may_ask(start));
+        assert!(outage.may_try(start));
     }
 }

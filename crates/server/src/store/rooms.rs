@@ -1,4 +1,4 @@
-//! Rooms, users, and the lives of rooms.
+//! Rooms, users and room instances.
 
 use uuid::Uuid;
 
@@ -9,7 +9,7 @@ use crate::id::RoomKey;
 use crate::model::{Link, Room};
 
 impl Store {
-    /// The room with this identifier: the one place where they are resolved.
+    /// Finds a room by any of its identifiers.
     ///
     /// # Errors
     /// When the database failed.
@@ -19,8 +19,8 @@ impl Store {
             RoomKey::Code(code) => ("SELECT doc FROM rooms WHERE code = $1", code.clone()),
             RoomKey::Ro(ro) => ("SELECT doc FROM rooms WHERE ro = $1", ro.clone()),
             RoomKey::Sid(sid) => (
-                "SELECT doc FROM rooms JOIN incarnations ON incarnations.room = rooms.uid \
-                 WHERE incarnations.sid = $1",
+                "SELECT doc FROM rooms JOIN room_instances ON room_instances.room = rooms.uid \
+                 WHERE room_instances.sid = $1",
                 sid.clone(),
             ),
             RoomKey::Name(name) => ("SELECT doc FROM rooms WHERE rtc_name = $1", name.clone()),
@@ -29,7 +29,7 @@ impl Store {
         row.as_ref().map(from_doc).transpose()
     }
 
-    /// The room made for this, the newest where there were several.
+    /// The newest room that was created for this link.
     ///
     /// # Errors
     /// When the database failed.
@@ -40,7 +40,7 @@ impl Store {
         row.as_ref().map(from_doc).transpose()
     }
 
-    /// The rooms that are open to see, oldest first.
+    /// Active public rooms, oldest first.
     ///
     /// # Errors
     /// When the database failed.
@@ -50,7 +50,7 @@ impl Store {
         from_docs(&self.query(sql).bind(most).all().await?)
     }
 
-    /// All rooms that are not over, oldest first.
+    /// All active rooms, oldest first.
     ///
     /// # Errors
     /// When the database failed.
@@ -59,20 +59,19 @@ impl Store {
         from_docs(&self.query(sql).bind(most).all().await?)
     }
 
-    /// The rooms that are not over and of which [`Room::is_rtc`] holds, oldest
-    /// first.
+    /// Active rooms for which [`Room::is_rtc`] holds, oldest first.
     ///
     /// # Errors
     /// When the database failed.
     pub async fn rtc_rooms(&self, most: i64) -> Result<Vec<Room>, StoreError> {
         let sql = "SELECT doc FROM rooms WHERE is_active = 1 AND (\
                    (link IS NULL AND rtc_name <> ro) OR \
-                   uid IN (SELECT room FROM incarnations WHERE ended_at IS NULL)) \
+                   uid IN (SELECT room FROM room_instances WHERE ended_at IS NULL)) \
                    ORDER BY created_at LIMIT $1";
         from_docs(&self.query(sql).bind(most).all().await?)
     }
 
-    /// Rooms in whose life something is due, the longest due first.
+    /// Rooms with something due, the longest due first.
     ///
     /// # Errors
     /// When the database failed.
@@ -83,7 +82,7 @@ impl Store {
         Ok(rows.iter().filter_map(uid).collect())
     }
 
-    /// When something is due next.
+    /// When the next room is due.
     ///
     /// # Errors
     /// When the database failed.
@@ -95,7 +94,7 @@ impl Store {
 }
 
 impl Tx {
-    /// Notes a user at first sight.
+    /// Adds a user if it is new.
     ///
     /// # Errors
     /// When the database failed.
@@ -110,8 +109,8 @@ impl Tx {
     /// Adds a room.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] where one of its names is another room's,
-    /// [`StoreError::Dangling`] where its host is no user.
+    /// [`StoreError::Taken`] when another room has one of its names,
+    /// [`StoreError::Dangling`] when its host is no user.
     pub async fn insert_room(&mut self, room: &Room) -> Result<(), StoreError> {
         let sql = "INSERT INTO rooms (uid, code, ro, rtc_name, audience, host_id, link, \
                    max_participants, is_private, is_active, created_at, due_at, deleted_at, doc) \
@@ -135,8 +134,7 @@ impl Tx {
             .await
     }
 
-    /// The room as it is now; nobody else changes it before the end of this
-    /// transaction.
+    /// Reads a room and locks it until the end of this transaction.
     ///
     /// # Errors
     /// When the database failed.
@@ -155,8 +153,8 @@ impl Tx {
         uid: Uuid,
     ) -> Result<Option<(Room, u32, Option<Timestamp>)>, StoreError> {
         if self.is_shared() {
-            // In one statement the crowd would be that of before it waited for
-            // the room.
+            // One statement would count with the snapshot from before it waited for
+            // the lock.
             let Some(room) = self.lock_room(uid).await? else {
                 return Ok(None);
             };
@@ -175,7 +173,7 @@ impl Tx {
         Ok(Some((from_doc(&row)?, present, last)))
     }
 
-    /// Replaces a room that was locked here, and counts the change.
+    /// Stores a room that this transaction has locked, with its version increased.
     ///
     /// # Errors
     /// As [`Tx::insert_room`].
@@ -198,7 +196,7 @@ impl Tx {
             .await
     }
 
-    /// A deleted room's name in tokens is another's to take.
+    /// Frees the RTC name of a deleted room.
     ///
     /// # Errors
     /// When the database failed.
@@ -216,7 +214,7 @@ impl Tx {
             .await
     }
 
-    /// Notes that a room's life began.
+    /// Records the start of a room instance.
     ///
     /// # Errors
     /// When the database failed.
@@ -226,7 +224,7 @@ impl Tx {
         sid: &str,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        self.statement("INSERT INTO incarnations (sid, room, started_at) VALUES ($1, $2, $3)")
+        self.statement("INSERT INTO room_instances (sid, room, started_at) VALUES ($1, $2, $3)")
             .bind(sid)
             .bind(room.to_string())
             .bind(at.0)
@@ -234,20 +232,20 @@ impl Tx {
             .await
     }
 
-    /// Notes that a room's life ended.
+    /// Records the end of a room instance.
     ///
     /// # Errors
     /// When the database failed.
     pub async fn end_instance(&mut self, sid: &str, at: Timestamp) -> Result<(), StoreError> {
-        self.statement("UPDATE incarnations SET ended_at = $2 WHERE sid = $1")
+        self.statement("UPDATE room_instances SET ended_at = $2 WHERE sid = $1")
             .bind(sid)
             .bind(at.0)
             .write()
             .await
     }
 
-    /// Forgets rooms deleted before then, with all that belongs to them, and
-    /// events of before; how many rooms.
+    /// Deletes rooms that were marked deleted before this time, with their rows in
+    /// other tables, and older events; returns the number of rooms.
     ///
     /// # Errors
     /// When the database failed.
@@ -272,7 +270,7 @@ fn is_active(room: &Room) -> bool {
     room.closed.is_none() && room.deleted_at.is_none()
 }
 
-/// A link as columns have it.
+/// The text of a link in columns.
 pub(super) fn link_text(link: &Link) -> String {
     match link {
         Link::Booking(id) => format!("booking:{id}"),

@@ -1,4 +1,4 @@
-//! Rooms' media.
+//! RTCs: the media of a room on an SFU.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Store, StoreError, Tx, from_doc, from_docs, to_doc};
 use crate::clock::Timestamp;
 
-/// What a media server carries of a room, and a recording of it is made of.
+/// The media that an SFU forwards for a room, and that a recording is made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rtc {
@@ -14,9 +14,9 @@ pub struct Rtc {
     pub id: Uuid,
     /// The room.
     pub room: Uuid,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// Who had it made, as they say who they are.
+    /// The identity that created it.
     pub created_by: Option<String>,
 }
 
@@ -48,7 +48,7 @@ impl Tx {
     /// Adds an rtc.
     ///
     /// # Errors
-    /// [`StoreError::Dangling`] where there is no such room.
+    /// [`StoreError::Dangling`] when the room does not exist.
     pub async fn insert_rtc(&mut self, rtc: &Rtc) -> Result<(), StoreError> {
         self.statement("INSERT INTO rtcs (id, room, created_at, doc) VALUES ($1, $2, $3, $4)")
             .bind(rtc.id.to_string())

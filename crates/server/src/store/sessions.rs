@@ -1,4 +1,4 @@
-//! Channels, and the sessions broadcast under them.
+//! Channels and their broadcast sessions.
 
 use super::{Store, StoreError, Tx, from_doc, from_docs, to_doc};
 use crate::lifecycle::session::{Channel, Session};
@@ -17,7 +17,7 @@ impl Store {
         row.as_ref().map(from_doc).transpose()
     }
 
-    /// Channels, the oldest first: of one owner, or with an empty text all.
+    /// Channels, oldest first: of one owner, or all if `owner` is empty.
     ///
     /// # Errors
     /// When the database failed.
@@ -47,8 +47,8 @@ impl Store {
         row.as_ref().map(from_doc).transpose()
     }
 
-    /// Sessions, the oldest first: of a room, of a channel, of an owner's
-    /// channels; an empty text is any.
+    /// Sessions, oldest first: of a room, of a channel, of an owner's channels. An
+    /// empty text matches any.
     ///
     /// # Errors
     /// When the database failed.
@@ -94,7 +94,7 @@ impl Tx {
             .await
     }
 
-    /// Replaces a channel; whether it is there.
+    /// Stores a channel; returns whether it exists.
     ///
     /// # Errors
     /// When the database failed.
@@ -108,13 +108,14 @@ impl Tx {
         Ok(changed > 0)
     }
 
-    /// Deletes a channel with its sessions, where they all are over; whether
-    /// they are.
+    /// Deletes a channel with its sessions, unless one is active; returns whether
+    /// it did.
     ///
     /// # Errors
     /// When the database failed.
     pub async fn delete_channel(&mut self, id: &str) -> Result<bool, StoreError> {
-        // Whoever adds a session meanwhile waits, and finds no channel.
+        // A concurrent insert of a session waits for this lock and then finds no
+        // channel.
         let channel = "SELECT id FROM channels WHERE id = $1";
         self.locking(channel).bind(id).optional().await?;
         let sql = "SELECT id FROM sessions WHERE channel = $1 \
@@ -132,8 +133,8 @@ impl Tx {
     /// Adds a session.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] where its room or its channel has one that is not
-    /// over, [`StoreError::Dangling`] where there is no such channel.
+    /// [`StoreError::Taken`] when its room or its channel has an active session,
+    /// [`StoreError::Dangling`] when the channel does not exist.
     pub async fn insert_session(&mut self, session: &Session) -> Result<(), StoreError> {
         let sql = "INSERT INTO sessions (id, room, channel, status, created_at, doc) \
                    VALUES ($1, $2, $3, $4, $5, $6)";
@@ -148,7 +149,7 @@ impl Tx {
             .await
     }
 
-    /// A session; nobody else changes it before the end of this transaction.
+    /// Reads a session and locks it until the end of this transaction.
     ///
     /// # Errors
     /// When the database failed.
@@ -158,7 +159,7 @@ impl Tx {
         row.as_ref().map(from_doc).transpose()
     }
 
-    /// A room's session that is not over, as [`Tx::lock_session`].
+    /// Reads and locks the active session of a room.
     ///
     /// # Errors
     /// When the database failed.
@@ -169,7 +170,7 @@ impl Tx {
         row.as_ref().map(from_doc).transpose()
     }
 
-    /// Replaces a session that was locked here.
+    /// Stores a session that this transaction has locked.
     ///
     /// # Errors
     /// When the database failed.
@@ -203,7 +204,7 @@ mod tests {
     use crate::store::Database;
 
     #[tokio::test]
-    async fn s1_41_a_channel_whose_last_session_is_not_over_stays_however_many_are() {
+    async fn s1_41_a_channel_with_an_active_session_stays_however_many_have_ended() {
         let store = Store::open(&Database::Memory).await.unwrap();
         let channel = Channel {
             channel_id: "ch_1".to_owned(),

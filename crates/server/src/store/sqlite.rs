@@ -1,8 +1,8 @@
-//! SQLite: a file of this process's own, or memory.
+//! SQLite: a file that one server process owns, or memory.
 //!
-//! A statement is carried out where it is asked for. Handing it to a thread and
-//! waiting for the answer takes several times as long as the statement itself;
-//! only what may read much goes aside, where others are not held up by it.
+//! Statements run on the calling thread: handing one to another thread and waiting
+//! for the result takes several times as long as the statement itself. Queries that
+//! may read many rows run on the blocking pool.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -22,40 +22,39 @@ use tokio::time::{sleep, timeout};
 use super::StoreError;
 use super::statement::{Outcome, Row, Value};
 
-/// Readers of a file: each has pages of its own.
+/// Connections for reading a file.
 const READERS: usize = 4;
-/// How long a caller waits for its turn.
+/// Longest wait for a connection.
 const TURN_LIMIT: Duration = Duration::from_secs(3);
-/// How long a caller stays awake for its turn. Most have less to do than that, and
-/// who sleeps is woken by the one before, to go on when that one is done with more
-/// than the database.
+/// Spin before parking: most transactions finish sooner than a wake-up takes.
 const WATCH: Duration = Duration::from_micros(150);
 /// How long a statement waits for another process that looks at the file.
 const BUSY_LIMIT: Duration = Duration::from_secs(3);
-/// Statements that are kept ready; there are not many more.
+/// Prepared statements cached per connection; there are not many more.
 const STATEMENTS: usize = 100;
-/// How often the file takes over what was written. A loss of power takes no more.
+/// Interval of WAL checkpoints. A power failure loses at most this much.
 const CHECKPOINT: Duration = Duration::from_secs(1);
-/// So many pages written ahead are waited for: 256 MiB. While others write, the
-/// log is not begun anew.
+/// Pages in the WAL (256 MiB) past which a checkpoint stops the writer: the WAL
+/// restarts at its beginning only while nobody writes.
 const LONG_LOG: i64 = 262_144;
 
 /// The open database.
 #[derive(Debug, Clone)]
 pub(super) struct Sqlite {
-    /// One, since one may write at a time anyway.
+    /// One connection: SQLite has one writer at a time.
     writer: Connections,
-    /// The same as the writer in memory, of which each connection has its own.
+    /// In memory the same connection as the writer, since each in-memory connection
+    /// has a database of its own.
     readers: Connections,
 }
 
 type Connections = Arc<[Arc<Mutex<Connection>>]>;
 
-/// A connection, until it is dropped.
+/// A pooled connection; dropping it returns it to the pool.
 pub(super) struct PooledConnection(OwnedMutexGuard<Connection>);
 
 impl Sqlite {
-    /// Opens a file, which is made where there is none; without one, memory.
+    /// Opens a file, creating it if necessary; `None` opens an in-memory database.
     pub fn open(path: Option<&Path>) -> Result<Self, StoreError> {
         let Some(path) = path else {
             let only = open_connections([Connection::open_in_memory()])?;
@@ -75,12 +74,12 @@ impl Sqlite {
         Ok(opened)
     }
 
-    /// The connection for writing, once it is free.
+    /// Waits for the connection for writing.
     pub async fn writer(&self) -> Result<PooledConnection, StoreError> {
         acquire(&self.writer).await
     }
 
-    /// One for reading, once it is free.
+    /// Waits for a connection for reading.
     pub async fn reader(&self) -> Result<PooledConnection, StoreError> {
         acquire(&self.readers).await
     }
@@ -91,10 +90,10 @@ fn open_connections<const N: usize>(
 ) -> Result<Connections, StoreError> {
     let prepare = |connection: Result<Connection, Error>| {
         let connection = connection?;
-        // NORMAL: a commit survives the end of the process, however it comes;
-        // only a loss of power may take the last second. The writer neither takes
-        // over what it wrote nor shortens its log: it would wait for the disk
-        // meanwhile. Small pages, for what is written ahead are whole ones.
+        // synchronous = NORMAL: commits survive a crash of the process; a power
+        // failure can lose those since the last checkpoint. Automatic checkpoints
+        // are off, since they would block the writer on the disk. Small pages keep
+        // the WAL small, which stores whole pages.
         connection.execute_batch(
             "PRAGMA page_size = 1024; PRAGMA journal_mode = WAL; \
              PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; \
@@ -128,17 +127,17 @@ async fn acquire(open_connections: &Connections) -> Result<PooledConnection, Sto
 }
 
 impl PooledConnection {
-    /// Carries out a statement; its placeholders are `$1`, `$2` and so on.
+    /// Runs a statement; its placeholders are `$1`, `$2` and so on.
     pub fn run(&self, sql: &str, values: &[Value]) -> Result<Outcome, StoreError> {
         let mut statement = self.0.prepare_cached(sql)?;
         for place in 1..=statement.parameter_count() {
-            // `$1` is a name to SQLite, and its place where it first stood.
+            // To SQLite `$1` is a name; its index is the order of first use.
             let name = statement
                 .parameter_name(place)
                 .and_then(|name| name.get(1..));
             let number: Option<usize> = name.and_then(|name| name.parse().ok());
             let value = number.and_then(|number| values.get(number.checked_sub(1)?));
-            let value = value.ok_or_else(|| StoreError::failed("a placeholder without a value"))?;
+            let value = value.ok_or_else(|| StoreError::failed("a placeholder has no value"))?;
             statement.raw_bind_parameter(place, value)?;
         }
         let columns = statement.column_count();
@@ -159,7 +158,7 @@ impl PooledConnection {
                     std::str::from_utf8(text).map_err(StoreError::failed)?,
                 )),
                 other => Err(StoreError::failed(format!(
-                    "a column of {}",
+                    "unsupported column type {}",
                     other.data_type()
                 ))),
             };
@@ -170,8 +169,8 @@ impl PooledConnection {
         Ok(outcome)
     }
 
-    /// Takes the steps that were not taken yet, all or none: the file says how far
-    /// it is. Where there is nothing to do, nobody who writes is held up.
+    /// Applies the missing migrations in one transaction; `user_version` holds the
+    /// number of the last one. Without missing migrations nothing is locked.
     pub fn migrate(&self, steps: &[(i64, &str)]) -> Result<(), StoreError> {
         let newest = steps.last().map_or(0, |(number, _)| *number);
         if self.taken()? == newest {
@@ -184,7 +183,7 @@ impl PooledConnection {
         done
     }
 
-    /// The number of the last step.
+    /// The number of the last applied migration.
     fn taken(&self) -> Result<i64, StoreError> {
         let version = "PRAGMA user_version";
         Ok(self.0.query_row(version, [], |row| row.get(0))?)
@@ -193,7 +192,8 @@ impl PooledConnection {
     fn take(&self, steps: &[(i64, &str)], newest: i64) -> Result<(), StoreError> {
         let taken = self.taken()?;
         if taken > newest {
-            let why = format!("a newer version made it: its tables are at step {taken}");
+            let why =
+                format!("the tables are at version {taken}, newer than this server's {newest}");
             return Err(StoreError::failed(why));
         }
         for (number, sql) in steps {
@@ -205,7 +205,7 @@ impl PooledConnection {
         Ok(())
     }
 
-    /// Carries out a statement where it holds nobody up.
+    /// Runs a statement on the blocking pool.
     pub async fn run_aside(
         self,
         sql: Cow<'static, str>,
@@ -238,30 +238,31 @@ impl From<Error> for StoreError {
     }
 }
 
-type Own = Weak<[Arc<Mutex<Connection>>]>;
+type WeakConnections = Weak<[Arc<Mutex<Connection>>]>;
 
-/// Takes over into the file what is written, while writing goes on. Ends with
-/// the store. What failed is made good by the next.
-async fn checkpoints(writer: Own, readers: Own) {
+/// Moves the WAL into the file while writes go on, until the store is dropped. A
+/// failed checkpoint is repeated at the next interval.
+async fn checkpoints(writer: WeakConnections, readers: WeakConnections) {
     while readers.strong_count() > 0 {
         sleep(CHECKPOINT).await;
         if checkpoint(&readers, "PRAGMA wal_checkpoint(PASSIVE)").await > LONG_LOG {
-            // What came meanwhile; then little is left, and nobody writes more.
+            // The first one took long; this one leaves little for RESTART, which
+            // blocks the writer.
             checkpoint(&readers, "PRAGMA wal_checkpoint(PASSIVE)").await;
             checkpoint(&writer, "PRAGMA wal_checkpoint(RESTART)").await;
         }
     }
 }
 
-/// How many pages the log has.
-async fn checkpoint(open_connections: &Own, how: &'static str) -> i64 {
+/// Runs a checkpoint; returns the pages in the WAL.
+async fn checkpoint(open_connections: &WeakConnections, how: &'static str) -> i64 {
     let Some(own) = open_connections.upgrade() else {
         return 0;
     };
     let Ok(connection_guard) = acquire(&own).await else {
         return 0;
     };
-    // Not kept open until it is done.
+    // So that the store can be closed meanwhile.
     drop(own);
     let outcome = connection_guard
         .run_aside(Cow::Borrowed(how), Vec::new())
@@ -282,7 +283,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_log_that_was_taken_over_is_begun_anew() -> Result<()> {
+    async fn a_restarting_checkpoint_reuses_the_wal_from_its_beginning() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let sqlite = Sqlite::open(Some(&folder.path().join("rooms.db")))?;
         let own = Arc::downgrade(&sqlite.writer);
@@ -301,7 +302,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_step_is_taken_once_and_whole() -> Result<()> {
+    async fn a_migration_is_applied_once_and_as_a_whole() -> Result<()> {
         let connection_guard = Sqlite::open(None)?.writer().await?;
         let first = (1, "CREATE TABLE a (x); INSERT INTO a VALUES (1);");
         let second = (2, "CREATE TABLE b (x);");
@@ -313,7 +314,7 @@ mod tests {
         let tables: Vec<_> = tables.rows.into_iter().map(|row| row.0).collect();
         assert_eq!(tables, [["a".into()], ["b".into()]]);
         let older = connection_guard.migrate(&[first]);
-        assert!(older.is_err(), "a newer version's");
+        assert!(older.is_err(), "tables of a newer version");
         Ok(())
     }
 

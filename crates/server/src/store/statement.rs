@@ -1,30 +1,29 @@
-//! A statement with its values, and what it came to: the same on both databases.
+//! A statement with its values, and its result: the same on both databases.
 
 use std::borrow::Cow;
 
 use super::{Connection, Store, StoreError, Tx};
 
-/// What a column holds, or a placeholder stands for. Nothing has a type too.
+/// The value of a column or a placeholder. NULL parameters are typed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Int(Option<i64>),
     Text(Option<String>),
 }
 
-/// What one statement came to.
+/// The result of a statement.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub rows: Vec<Row>,
-    /// How many rows it changed.
+    /// Number of changed rows.
     pub changed: u64,
 }
 
-/// One row of an answer.
+/// A row of a result.
 #[derive(Debug)]
 pub(super) struct Row(pub Vec<Value>);
 
-/// A statement that still gets its values; its placeholders are `$1`, `$2` and
-/// so on.
+/// A statement under construction; its placeholders are `$1`, `$2` and so on.
 #[must_use]
 pub(super) struct Statement<'on> {
     on: On<'on>,
@@ -32,12 +31,12 @@ pub(super) struct Statement<'on> {
     values: Vec<Value>,
 }
 
-/// Where it is carried out.
+/// The connection that a statement runs on.
 enum On<'on> {
     Tx(&'on mut Tx),
-    /// By itself; it only reads.
+    /// Any connection; the statement only reads.
     Reader(&'on Store),
-    /// By itself, as its own transaction.
+    /// The writer, as a transaction of its own.
     Writer(&'on Store),
 }
 
@@ -54,13 +53,13 @@ impl Store {
 }
 
 impl Tx {
-    /// A part of this transaction.
+    /// A statement of this transaction.
     pub(super) fn statement(&mut self, sql: &'static str) -> Statement<'_> {
         Statement::new(On::Tx(self), sql)
     }
 
-    /// A query whose rows nobody else changes before the end of this
-    /// transaction; SQLite's writer is alone anyway.
+    /// A query that locks its rows until the end of this transaction; SQLite has
+    /// a single writer anyway.
     pub(super) fn locking(&mut self, sql: &'static str) -> Statement<'_> {
         if self.is_shared() {
             let sql = format!("{sql} FOR UPDATE");
@@ -79,18 +78,18 @@ impl<'on> Statement<'on> {
         }
     }
 
-    /// The value of its next placeholder.
+    /// Sets the value of the next placeholder.
     pub fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
     }
 
-    /// Writes.
+    /// Runs it.
     pub async fn write(self) -> Result<(), StoreError> {
         self.run().await.map(drop)
     }
 
-    /// Writes; how many rows that changed.
+    /// Runs it; returns the number of changed rows.
     pub async fn count(self) -> Result<u64, StoreError> {
         Ok(self.run().await?.changed)
     }
@@ -100,15 +99,15 @@ impl<'on> Statement<'on> {
         Ok(self.run().await?.rows)
     }
 
-    /// Reads a row, if there is one.
+    /// Reads the first row.
     pub async fn optional(self) -> Result<Option<Row>, StoreError> {
         Ok(self.all().await?.into_iter().next())
     }
 
-    /// Reads the row that there always is.
+    /// Reads the one row of a query that always returns one.
     pub async fn one(self) -> Result<Row, StoreError> {
         let row = self.optional().await?;
-        row.ok_or_else(|| StoreError::failed("an answer without a row"))
+        row.ok_or_else(|| StoreError::failed("the query returned no row"))
     }
 
     async fn run(self) -> Result<Outcome, StoreError> {
@@ -127,16 +126,16 @@ impl<'on> Statement<'on> {
 }
 
 impl Row {
-    /// What a column holds.
+    /// The value of a column.
     pub fn get<T: Column>(&self, column: usize) -> Result<T, StoreError> {
         let value = self.0.get(column).and_then(T::of);
-        value.ok_or_else(|| StoreError::failed("a column of another type"))
+        value.ok_or_else(|| StoreError::failed("a column has another type"))
     }
 }
 
-/// What columns hold.
+/// A type that columns hold.
 pub(super) trait Column: Sized {
-    /// Unless it is something else.
+    /// `None` when the value has another type.
     fn of(value: &Value) -> Option<Self>;
 }
 

@@ -1,38 +1,38 @@
-//! Figures for those who watch the service.
+//! Figures for operators.
 
 use super::{Row, Store, StoreError};
 use crate::clock::Timestamp;
 use crate::model::Room;
 
-/// More sessions at a time than this are not told apart.
+/// Sessions listed at most.
 const MOST_SESSIONS: i64 = 1_000;
 
-/// A session that is not over.
+/// An active session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionStatistics {
     /// The session's id.
     pub id: String,
     /// Its state.
     pub status: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// How many are inside its room.
+    /// Participants present in its room.
     pub present: i64,
-    /// How many came in since it was made.
+    /// Joins since it was created.
     pub joined: i64,
 }
 
-/// A room, over all its lives.
+/// Totals of a room over all its instances.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomStatistics {
-    /// How often it came to life.
-    pub lives: i64,
+    /// Instances so far.
+    pub instances: i64,
     /// Chat messages.
     pub chat: i64,
 }
 
 impl Store {
-    /// How many are inside by this node's word.
+    /// Participants present on this node.
     ///
     /// # Errors
     /// When the database failed.
@@ -42,7 +42,7 @@ impl Store {
         row.get(0)
     }
 
-    /// How many rooms are stored that are not over.
+    /// Active rooms in the database.
     ///
     /// # Errors
     /// When the database failed.
@@ -52,7 +52,7 @@ impl Store {
         row.get(0)
     }
 
-    /// All rooms that are remembered, oldest first.
+    /// All rooms, ended and deleted ones too, oldest first.
     ///
     /// # Errors
     /// When the database failed.
@@ -62,7 +62,7 @@ impl Store {
         super::from_docs(&rows)
     }
 
-    /// The sessions that are not over.
+    /// The active sessions.
     ///
     /// # Errors
     /// When the database failed.
@@ -87,16 +87,16 @@ impl Store {
         rows.iter().map(figures).collect()
     }
 
-    /// What became of a room.
+    /// The totals of a room.
     ///
     /// # Errors
     /// When the database failed.
     pub async fn room_figures(&self, room: uuid::Uuid) -> Result<RoomStatistics, StoreError> {
-        let sql = "SELECT (SELECT COUNT(*) FROM incarnations WHERE room = $1), \
+        let sql = "SELECT (SELECT COUNT(*) FROM room_instances WHERE room = $1), \
                    (SELECT COUNT(*) FROM chat WHERE room = $1)";
         let row = self.query(sql).bind(room.to_string()).one().await?;
         Ok(RoomStatistics {
-            lives: row.get(0)?,
+            instances: row.get(0)?,
             chat: row.get(1)?,
         })
     }

@@ -4,19 +4,20 @@ use std::fmt;
 
 use super::{Connection, Store, StoreError};
 
-/// Writes that belong together; nothing is there until [`Tx::commit`].
+/// Changes that are committed together; dropping it rolls back.
 pub struct Tx {
-    /// Gone only at its end.
+    /// `None` after the commit.
     connection: Option<Connection>,
 }
 
 impl Store {
-    /// Begins to write.
+    /// Begins a transaction.
     ///
     /// # Errors
-    /// When the database is out of reach.
+    /// When the database is unreachable.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        // From here on the database may be in it, whatever happens to this future.
+        // Created before BEGIN: if this future is dropped midway, dropping the Tx
+        // rolls back.
         let mut tx = Tx {
             connection: Some(self.writer().await?),
         };
@@ -30,23 +31,23 @@ impl Store {
 }
 
 impl Tx {
-    /// Makes it so. Dropped without it, nothing was written.
+    /// Commits.
     ///
     /// # Errors
-    /// When it could not be made so.
+    /// When the commit failed; after a lost connection it may have succeeded.
     pub async fn commit(mut self) -> Result<(), StoreError> {
         self.connection()?.run("COMMIT", Vec::new()).await?;
         self.connection = None;
         Ok(())
     }
 
-    /// Whether others may write meanwhile.
+    /// Whether other transactions can write at the same time.
     pub(super) fn is_shared(&self) -> bool {
         matches!(self.connection, Some(Connection::Postgres(_)))
     }
 
     pub(super) fn connection(&mut self) -> Result<&mut Connection, StoreError> {
-        let gone = || StoreError::failed("the transaction is over");
+        let gone = || StoreError::failed("the transaction has ended");
         self.connection.as_mut().ok_or_else(gone)
     }
 }

@@ -1,31 +1,31 @@
-//! Webhooks' bodies, until their receivers have taken them.
+//! The webhook queue.
 
 use super::{Row, Store, StoreError, Tx};
 use crate::clock::Timestamp;
 use crate::model::Event;
 
-/// A body on its way.
+/// A queued webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// Its place in the queue.
+    /// Its position in the queue.
     pub seq: i64,
     /// The event's id.
     pub event: String,
-    /// The room's name: what is about one room is delivered in order.
+    /// The room's name: webhooks of one room are delivered in order.
     pub room: String,
-    /// The receiver.
+    /// The URL of the receiver.
     pub url: String,
-    /// The exact bytes.
+    /// The exact body, as signed.
     pub body: String,
     /// When the event happened, by the service's clock.
     pub created_at: Timestamp,
-    /// How often it was tried.
+    /// Failed attempts so far.
     pub attempts: i64,
 }
 
 impl Store {
-    /// What is to be delivered to a receiver now: the first of each room's
-    /// queue, the longest waiting first. `now` is real time.
+    /// Webhooks due for a receiver: the first of each room, the longest waiting
+    /// first. `now` is real time.
     ///
     /// # Errors
     /// When the database failed.
@@ -49,7 +49,7 @@ impl Store {
         rows.iter().map(delivery).collect()
     }
 
-    /// The next for a receiver about one room.
+    /// The next webhook of a room for a receiver.
     ///
     /// # Errors
     /// When the database failed.
@@ -64,7 +64,7 @@ impl Store {
         row.as_ref().map(delivery).transpose()
     }
 
-    /// When the next one that waits to be tried again is due, in real time.
+    /// When the next retry is due, in real time.
     ///
     /// # Errors
     /// When the database failed.
@@ -74,7 +74,7 @@ impl Store {
         Ok(row.get::<Option<i64>>(0)?.map(Timestamp))
     }
 
-    /// How many are on their way.
+    /// Queued webhooks.
     ///
     /// # Errors
     /// When the database failed.
@@ -84,7 +84,7 @@ impl Store {
         row.get(0)
     }
 
-    /// Forgets one: it was taken, or is given up.
+    /// Removes a webhook that was delivered or given up.
     ///
     /// # Errors
     /// When the database failed.
@@ -95,8 +95,7 @@ impl Store {
             .await
     }
 
-    /// One was not taken: it, and what comes after it about its room, waits
-    /// until then.
+    /// Delays a failed webhook and those after it of the same room.
     ///
     /// # Errors
     /// When the database failed.
