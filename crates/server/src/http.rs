@@ -1,4 +1,4 @@
-//! HTTP: the routes and the listener.
+//! HTTP: routes and listeners.
 
 mod actor;
 mod app;
@@ -37,13 +37,13 @@ use self::problem::Problem;
 use crate::tls::{self, SocketListener};
 use crate::ws;
 
-/// Serves until it is cancelled.
+/// Accepts and serves connections until cancelled.
 pub(crate) async fn serve(listener: SocketListener, app: App, cancel: CancellationToken) {
     let listener = listener.tap_io(tls::without_delay);
     let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, service).with_graceful_shutdown(cancel.cancelled_owned());
     if let Err(error) = served.await {
-        tracing::error!(%error, "the listener failed");
+        tracing::error!(%error, "listener failed");
     }
 }
 

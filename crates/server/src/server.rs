@@ -18,14 +18,14 @@ use crate::tls::{Certificate, SocketListener, TlsError};
 use crate::webhook::dispatcher::{self, WebhookClient};
 use crate::{Contradiction, ServerConfig};
 
-/// The longest that [`Server::shutdown`] waits for its connections, and for what
-/// is written of their end.
+/// Longest wait of [`Server::shutdown`] for connections to close and departures to
+/// be recorded.
 const SHUTDOWN_LIMIT: Duration = Duration::from_millis(2_900);
 
-/// Why a server does not run.
+/// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// Another program listens there.
+    /// The address is in use.
     #[error("{0} is in use by another program; choose another port, or 0 for a free one")]
     AddressInUse(SocketAddr),
     /// The address cannot be listened on.
@@ -33,13 +33,13 @@ pub enum ServerError {
     Listen {
         /// The address asked for.
         address: SocketAddr,
-        /// What the system says.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The database cannot be used.
     #[error("the database cannot be used")]
     Database(#[from] StoreError),
-    /// The settings make no sense.
+    /// The settings contradict each other.
     #[error(transparent)]
     Settings(#[from] Contradiction),
     /// The certificate cannot be used.
@@ -56,8 +56,8 @@ pub struct Server {
     cancel: DropGuard,
 }
 
-/// One more address of a running [`Server`]. Dropping it takes no new
-/// connections there; those that came by it stay.
+/// An additional address of a running [`Server`]. Dropping it stops accepting there;
+/// WebSocket connections made through it stay open.
 #[derive(Debug)]
 pub struct Listener {
     local_addr: SocketAddr,
@@ -65,7 +65,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Where it listens.
+    /// The bound address.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
@@ -83,7 +83,7 @@ impl Server {
     /// Opens the database, listens, and serves from then on. Needs a tokio runtime.
     ///
     /// # Errors
-    /// When the settings make no sense, the address cannot be listened on, or
+    /// When the settings contradict each other, the address cannot be listened on, or
     /// the database or the certificate cannot be used.
     pub async fn bind(config: ServerConfig) -> Result<Self, ServerError> {
         config.check()?;
@@ -135,7 +135,7 @@ impl Server {
         })
     }
 
-    /// Listens at another address too, for the same rooms.
+    /// Listens at an additional address, with the same rooms.
     ///
     /// # Errors
     /// When the address cannot be listened on.
@@ -151,15 +151,15 @@ impl Server {
         })
     }
 
-    /// Where it listens.
+    /// The bound address.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
 
-    /// Stops: it is not ready any more, and after [`ServerConfig::drain`] every
-    /// socket is closed with 1001. Where the database is shared, whoever can
-    /// resume keeps its place, and takes it on another node. Takes at most three
-    /// seconds more than the draining.
+    /// Stops: `/readyz` fails at once, and after [`ServerConfig::drain`] every socket
+    /// is closed with 1001. With a shared database, members that can resume keep
+    /// their membership and resume on another node. Takes at most three seconds more
+    /// than the drain time.
     pub async fn shutdown(self) {
         self.service.leaving.cancel();
         tokio::time::sleep(self.service.config.drain).await;
@@ -174,18 +174,18 @@ impl Server {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "cannot note who has left");
+                tracing::warn!(error, "cannot record departures");
             }
             Err(_) => {
                 let left = self.service.tasks.len();
-                tracing::warn!(left, "not everything ended in time");
+                tracing::warn!(left, "tasks still running at the shutdown limit");
             }
         }
     }
 }
 
-/// Whoever cannot take its place again has left: others can on another node,
-/// until this one's lease runs out.
+/// Records the departure of members that cannot resume. With a shared database
+/// the others may resume on another node until this node's lease expires.
 async fn record_departures(service: &RoomService) -> Result<(), StoreError> {
     for who in service.store.participants_of_node(&service.node).await? {
         if service.store.is_shared() && who.features.has(Feature::Resume) {

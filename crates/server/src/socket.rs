@@ -1,5 +1,4 @@
-//! One WebSocket below its messages: frames on the wire, and the queue of what is
-//! to be sent.
+//! One WebSocket below its messages: the frame codec and the send queue.
 
 mod frames;
 mod outbox;

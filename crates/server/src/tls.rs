@@ -1,5 +1,4 @@
-//! Where connections come in, with TLS or without, and whom ours trust when
-//! they go out.
+//! TLS of incoming connections, and the trust roots of outgoing ones.
 
 mod certificate;
 
@@ -21,33 +20,33 @@ use tokio_util::either::Either;
 
 pub(crate) use certificate::Certificate;
 
-/// How long a client may take for its handshake.
+/// Longest TLS handshake.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// Handshakes under way; beyond it connections wait for the system to hand them over.
+/// Handshakes in progress; past it no connection is accepted.
 const HANDSHAKES: usize = 4_096;
-/// Names a file of authorities to trust besides the public ones, as for OpenSSL.
+/// Names a PEM file of additional trust roots, as for OpenSSL.
 const OWN_AUTHORITIES: &str = "SSL_CERT_FILE";
 
 /// A certificate that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// Its file, or its key's.
+    /// The certificate's or the key's file.
     #[error("{file} cannot be read: {why}")]
     File {
-        /// Which.
+        /// Its path.
         file: PathBuf,
         /// What is wrong.
         why: String,
     },
-    /// The two together.
+    /// Certificate and key do not work together.
     #[error("the certificate and its key cannot be used: {0}")]
     Unusable(String),
 }
 
-/// One connection.
+/// A connection, with TLS or without.
 pub(crate) type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
-/// An address that is listened on.
+/// A listening socket.
 pub(crate) struct SocketListener {
     tcp: TcpListener,
     tls: Option<TlsAcceptor>,
@@ -68,7 +67,7 @@ impl Listener for SocketListener {
     type Io = Stream;
     type Addr = SocketAddr;
 
-    /// The next connection, ready to be read. Nobody waits for another's handshake.
+    /// The next connection, after its TLS handshake. Handshakes run concurrently.
     async fn accept(&mut self) -> (Stream, SocketAddr) {
         let Some(tls) = &self.tls else {
             let (socket, peer) = Listener::accept(&mut self.tcp).await;
@@ -103,28 +102,28 @@ async fn secure(
     match timeout(HANDSHAKE_LIMIT, tls.accept(socket)).await {
         Ok(Ok(secured)) => Some((Either::Right(Box::new(secured)), peer)),
         Ok(Err(error)) => {
-            tracing::debug!(%peer, %error, "no TLS with this client");
+            tracing::debug!(%peer, %error, "TLS handshake failed");
             None
         }
         Err(_) => {
-            tracing::debug!(%peer, "a TLS handshake that did not end");
+            tracing::debug!(%peer, "TLS handshake timed out");
             None
         }
     }
 }
 
-/// Small messages are not to wait for each other's acknowledgement.
+/// Disables Nagle's algorithm: small messages must not wait for acknowledgements.
 pub(crate) fn without_delay(stream: &mut Stream) {
     let socket = match stream {
         Either::Left(socket) => socket,
         Either::Right(secured) => secured.get_ref().0,
     };
     if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "a socket that does not take TCP_NODELAY");
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
 }
 
-/// Whom our own requests trust: the public authorities, and those of the file
+/// TLS settings of outgoing requests: trusts the public roots and those of the file
 /// that `SSL_CERT_FILE` names.
 pub(crate) fn client() -> Result<ClientConfig, TlsError> {
     let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
@@ -139,14 +138,14 @@ pub(crate) fn client() -> Result<ClientConfig, TlsError> {
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let certificates = read.map_err(|why| unread(file, why))?;
+    let certificates = read.map_err(|why| file_error(file, why))?;
     if certificates.is_empty() {
-        return Err(unread(file, "it holds no certificate"));
+        return Err(file_error(file, "the file contains no certificate"));
     }
     Ok(certificates)
 }
 
-fn unread(file: &Path, why: impl ToString) -> TlsError {
+fn file_error(file: &Path, why: impl ToString) -> TlsError {
     TlsError::File {
         file: file.to_owned(),
         why: why.to_string(),

@@ -1,4 +1,4 @@
-//! WebSocket: the handshake, and one task for each connection.
+//! WebSocket signalling: the handshake and one task per connection.
 
 mod connection;
 mod handshake;
@@ -32,14 +32,13 @@ use rate::ConnectionRate;
 #[cfg(any(test, fuzzing))]
 pub use script::fuzz;
 
-/// Up to here an oversized message is still read to its end, so that the client
-/// is sure to see why it is closed; beyond it is cut off.
+/// A larger message is not read to its end: the connection is closed at its header.
 const CUT_OFF_BYTES: usize = 4 * 1024 * 1024;
 
 type Source = Either<OwnedReadHalf, ReadHalf<Box<TlsStream<TcpStream>>>>;
 type Reader = crate::socket::Reader<Source>;
 
-/// What accepting a connection needs; copies share it.
+/// State of the endpoint; clones share it.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
     service: Arc<RoomService>,
@@ -54,8 +53,10 @@ impl Endpoint {
         }
     }
 
-    /// Counts a connection of this address; where it exceeds the rate, for how long
-    /// none is accepted.
+    /// Counts a connection of this address.
+    ///
+    /// # Errors
+    /// Past the rate: the time until the next one is accepted.
     fn admit(&self, now: Instant, address: IpAddr) -> Result<(), Duration> {
         let connections = self.connections.lock();
         let mut connections = connections.unwrap_or_else(PoisonError::into_inner);
@@ -63,7 +64,7 @@ impl Endpoint {
     }
 }
 
-/// Accepts a connection.
+/// Answers the handshake and starts the connection's task.
 pub(crate) async fn accept(
     State(endpoint): State<Endpoint>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -78,9 +79,9 @@ pub(crate) async fn accept(
         bearer: bearer(headers).map(str::to_owned),
         user: user(headers).map(str::to_owned),
     };
-    let answer = handshake::answer(headers);
-    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return answer;
+    let response = handshake::respond(headers);
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return response;
     }
     let limited = !origin.loopback || service.config.limits.rates_on_loopback;
     if limited && let Err(wait) = endpoint.admit(Instant::now(), address) {
@@ -89,13 +90,13 @@ pub(crate) async fn accept(
     }
     let upgraded = hyper::upgrade::on(&mut request);
     let tasks = service.tasks.clone();
-    // A task of its own, for the other one would never shrink.
+    // Two tasks: the future that waits for the upgrade is larger than the connection's.
     service.tasks.clone().spawn(async move {
         let Ok(upgraded) = upgraded.await else {
             return;
         };
         let Ok(parts) = upgrade::downcast::<TokioIo<Stream>>(upgraded) else {
-            tracing::error!("a socket of another kind than this server's own");
+            tracing::error!("unexpected transport below the WebSocket");
             return;
         };
         let (stream, sink) = halves(parts.io.into_inner());
@@ -107,10 +108,11 @@ pub(crate) async fn accept(
             connection::run((reader, sink), socket_id, service, caller, limited).instrument(span),
         );
     });
-    answer
+    response
 }
 
-/// What is read from, by its task alone, and what anyone writes to.
+/// The reading half, for the connection's task, and the writing half, for its send
+/// queue.
 fn halves(stream: Stream) -> (Source, Sink) {
     match stream {
         Either::Left(plain) => {

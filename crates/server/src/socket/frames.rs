@@ -1,9 +1,7 @@
-//! A WebSocket as RFC 6455 has it, the server's side: how its frames are read
-//! and written.
+//! The frame codec of RFC 6455, server side.
 //!
-//! Of one that is idle nothing is kept but its socket: all are read into a
-//! buffer of their thread. A library's own buffers for each connection are
-//! several times that.
+//! An idle connection holds no buffer: every socket is read into a scratch buffer
+//! of its thread. A WebSocket library keeps several buffers per connection.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -13,9 +11,9 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-/// What is read at once.
+/// Bytes per read.
 const READ_BYTES: usize = 32 * 1024;
-/// Control frames have no more payload (RFC 6455, section 5.5).
+/// Longest payload of a control frame (RFC 6455, section 5.5).
 const MAX_CONTROL_BYTES: usize = 125;
 
 const FINAL: u8 = 0x80;
@@ -33,112 +31,116 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
 }
 
-/// What came from the client.
+/// A message or control frame from the client.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Incoming {
     Text(String),
-    /// So many bytes that are no text.
+    /// A binary message of this many bytes; its content is dropped.
     Binary(usize),
-    /// A sign of life, to be answered with the same payload.
+    /// The pong carries the same payload.
     Ping(Vec<u8>),
     Pong,
     /// The client's close frame, to be answered with the same code, if it has one.
     Close(Vec<u8>),
 }
 
-/// What is sent to the client.
+/// A message or control frame to the client.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Outgoing<'a> {
     Text(&'a str),
     Ping,
     Pong(&'a [u8]),
-    /// After which there is to be nothing.
+    /// The last frame of a connection.
     Close(&'a [u8]),
 }
 
-/// Why there is nothing more to come.
+/// Why nothing more can be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WireError {
-    #[error("the socket broke")]
+    #[error("the socket failed")]
     Broken(#[from] io::Error),
-    #[error("a message too large to be read")]
+    #[error("the message is too large")]
     TooBig,
-    #[error("not as RFC 6455 has it: {0}")]
+    #[error("protocol error: {0}")]
     Protocol(&'static str),
 }
 
 pub(crate) struct Reader<S> {
     stream: S,
-    /// The longest message that is read.
-    most: usize,
-    /// What came and was not taken yet, from `taken` on.
+    /// Longest message, in bytes.
+    max_message: usize,
+    /// Received bytes; those before `taken` are parsed.
     unread: Vec<u8>,
     taken: usize,
-    /// A message in fragments, the last of which is to come.
-    begun: Option<(u8, Vec<u8>)>,
+    /// Opcode and payload of a message whose last fragment is outstanding.
+    fragments: Option<(u8, Vec<u8>)>,
 }
 
-/// The beginning of a frame.
+/// The header of a frame.
 struct Head {
     is_final: bool,
     opcode: u8,
     mask: [u8; 4],
-    /// Of itself, and of what follows.
+    /// Bytes of the header.
     length: usize,
+    /// Bytes of the payload that follows.
     payload: usize,
 }
 
 impl<S: AsyncRead + Unpin> Reader<S> {
-    /// A socket after the handshake; `unread` came with that.
-    pub fn new(stream: S, unread: &[u8], most: usize) -> Self {
+    /// A socket after the handshake; `unread` arrived together with it.
+    pub fn new(stream: S, unread: &[u8], max_message: usize) -> Self {
         Self {
             stream,
-            most,
+            max_message,
             unread: unread.to_vec(),
             taken: 0,
-            begun: None,
+            fragments: None,
         }
     }
 
-    /// Waits for the next from the client. Nothing is lost with the future.
+    /// Waits for the next message or control frame. Cancel safe.
     ///
     /// # Errors
-    /// When nothing more will come.
+    /// When nothing more can be read.
     pub async fn next(&mut self) -> Result<Incoming, WireError> {
         poll_fn(|context| self.poll_next(context)).await
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Incoming, WireError>> {
         loop {
-            if let Some(heard) = self.take()? {
-                return Poll::Ready(Ok(heard));
+            if let Some(incoming) = self.take()? {
+                return Poll::Ready(Ok(incoming));
             }
             self.unread.drain(..self.taken);
             self.taken = 0;
             if self.unread.is_empty() {
                 self.unread = Vec::new();
             }
-            let come = SCRATCH.with_borrow_mut(|scratch| {
-                let mut come = ReadBuf::new(scratch);
-                ready!(Pin::new(&mut self.stream).poll_read(context, &mut come))?;
-                self.unread.extend_from_slice(come.filled());
-                Poll::Ready(io::Result::Ok(come.filled().len()))
+            let received = SCRATCH.with_borrow_mut(|scratch| {
+                let mut read = ReadBuf::new(scratch);
+                ready!(Pin::new(&mut self.stream).poll_read(context, &mut read))?;
+                self.unread.extend_from_slice(read.filled());
+                Poll::Ready(io::Result::Ok(read.filled().len()))
             });
-            if ready!(come)? == 0 {
+            if ready!(received)? == 0 {
                 return Poll::Ready(Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()));
             }
         }
     }
 
-    /// The next of what came, as far as it is whole.
+    /// Parses the next message or control frame from the received bytes, if complete.
     fn take(&mut self) -> Result<Option<Incoming>, WireError> {
         loop {
             let unread = &self.unread[self.taken..];
             let Some(head) = Head::read(unread)? else {
                 return Ok(None);
             };
-            let before = self.begun.as_ref().map_or(0, |(_, payload)| payload.len());
-            if head.payload > self.most.saturating_sub(before) {
+            let before = self
+                .fragments
+                .as_ref()
+                .map_or(0, |(_, payload)| payload.len());
+            if head.payload > self.max_message.saturating_sub(before) {
                 return Err(WireError::TooBig);
             }
             let end = head.length + head.payload;
@@ -146,17 +148,17 @@ impl<S: AsyncRead + Unpin> Reader<S> {
                 return Ok(None);
             };
             let mut payload = payload.to_vec();
-            for (place, byte) in payload.iter_mut().enumerate() {
-                *byte ^= head.mask[place % 4];
+            for (index, byte) in payload.iter_mut().enumerate() {
+                *byte ^= head.mask[index % 4];
             }
             self.taken += end;
-            if let Some(heard) = self.accept(&head, payload)? {
-                return Ok(Some(heard));
+            if let Some(incoming) = self.accept(&head, payload)? {
+                return Ok(Some(incoming));
             }
         }
     }
 
-    /// Takes in a frame; what it completes, if anything.
+    /// Accepts a whole frame; returns the message that it completes.
     fn accept(&mut self, head: &Head, payload: Vec<u8>) -> Result<Option<Incoming>, WireError> {
         let (opcode, payload) = match head.opcode {
             PING => return Ok(Some(Incoming::Ping(payload))),
@@ -166,23 +168,29 @@ impl<S: AsyncRead + Unpin> Reader<S> {
                 return Ok(Some(Incoming::Close(code.to_vec())));
             }
             CONTINUATION => {
-                let Some((opcode, mut begun)) = self.begun.take() else {
-                    return Err(WireError::Protocol("a continuation of nothing"));
+                let Some((opcode, mut message)) = self.fragments.take() else {
+                    return Err(WireError::Protocol(
+                        "a continuation without a first fragment",
+                    ));
                 };
-                begun.extend(payload);
-                (opcode, begun)
+                message.extend(payload);
+                (opcode, message)
             }
-            opcode if self.begun.is_none() => (opcode, payload),
-            _ => return Err(WireError::Protocol("a message within another")),
+            opcode if self.fragments.is_none() => (opcode, payload),
+            _ => {
+                return Err(WireError::Protocol(
+                    "a new message before the last fragment of the previous one",
+                ));
+            }
         };
         if !head.is_final {
-            self.begun = Some((opcode, payload));
+            self.fragments = Some((opcode, payload));
             return Ok(None);
         }
         Ok(Some(match opcode {
             TEXT => Incoming::Text(
                 String::from_utf8(payload)
-                    .map_err(|_| WireError::Protocol("a text that is not UTF-8"))?,
+                    .map_err(|_| WireError::Protocol("text that is not UTF-8"))?,
             ),
             _ => Incoming::Binary(payload.len()),
         }))
@@ -190,7 +198,7 @@ impl<S: AsyncRead + Unpin> Reader<S> {
 }
 
 impl Outgoing<'_> {
-    /// Adds its frame to what is to be sent. A server's have no mask (section 5.1).
+    /// Appends the frame. A server does not mask (section 5.1).
     pub fn write(self, to: &mut Vec<u8>) {
         let (opcode, payload) = match self {
             Self::Text(text) => (TEXT, text.as_bytes()),
@@ -216,7 +224,7 @@ impl Outgoing<'_> {
 }
 
 impl Head {
-    /// Reads one (section 5.2), once all of it has come.
+    /// Parses a header (section 5.2); `None` while bytes of it are missing.
     fn read(bytes: &[u8]) -> Result<Option<Self>, WireError> {
         let &[first, second, ..] = bytes else {
             return Ok(None);
@@ -224,10 +232,12 @@ impl Head {
         let opcode = first & 0x0f;
         let is_final = first & FINAL != 0;
         if first & RESERVED != 0 {
-            return Err(WireError::Protocol("an extension that was not agreed on"));
+            return Err(WireError::Protocol(
+                "reserved bits without a negotiated extension",
+            ));
         }
         if second & MASKED == 0 {
-            return Err(WireError::Protocol("a client's frame without a mask"));
+            return Err(WireError::Protocol("an unmasked frame"));
         }
         let (payload, length) = match second & !MASKED {
             126 => match bytes.get(2..).and_then(<[u8]>::first_chunk) {
@@ -244,8 +254,12 @@ impl Head {
         match opcode {
             CONTINUATION | TEXT | BINARY => {}
             CLOSE | PING | PONG if is_final && payload <= MAX_CONTROL_BYTES => {}
-            CLOSE | PING | PONG => return Err(WireError::Protocol("a control frame too long")),
-            _ => return Err(WireError::Protocol("an unknown kind of frame")),
+            CLOSE | PING | PONG => {
+                return Err(WireError::Protocol(
+                    "a control frame that is fragmented or longer than 125 bytes",
+                ));
+            }
+            _ => return Err(WireError::Protocol("an unknown opcode")),
         }
         let Some(mask) = bytes.get(length..).and_then(<[u8]>::first_chunk) else {
             return Ok(None);
@@ -274,7 +288,7 @@ mod tests {
         (Reader::new(ours, &[], MOST), theirs)
     }
 
-    /// As a client sends it.
+    /// A masked frame, as clients send it.
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut frame = vec![first];
         match payload.len() {
@@ -295,16 +309,16 @@ mod tests {
     }
 
     async fn all(wire: &mut Reader<DuplexStream>) -> (Vec<Incoming>, WireError) {
-        let mut heard = Vec::new();
+        let mut incoming = Vec::new();
         loop {
             match wire.next().await {
-                Ok(one) => heard.push(one),
-                Err(error) => return (heard, error),
+                Ok(one) => incoming.push(one),
+                Err(error) => return (incoming, error),
             }
         }
     }
 
-    async fn said(bytes: &[u8]) -> (Vec<Incoming>, WireError) {
+    async fn received(bytes: &[u8]) -> (Vec<Incoming>, WireError) {
         let (mut wire, mut client) = wire();
         client.write_all(bytes).await.unwrap();
         drop(client);
@@ -316,7 +330,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn messages_come_whole_in_fragments_and_with_pings_between() {
+    async fn fragments_are_joined_and_control_frames_may_come_between_them() {
         let bytes = [
             frame(FINAL | TEXT, b"one"),
             frame(TEXT, b"t"),
@@ -327,7 +341,7 @@ mod tests {
             frame(FINAL | PONG, b""),
             frame(FINAL | CLOSE, &1000_u16.to_be_bytes()),
         ];
-        let (heard, end) = said(&bytes.concat()).await;
+        let (incoming, end) = received(&bytes.concat()).await;
         let expected = [
             text("one"),
             Incoming::Ping(b"?".to_vec()),
@@ -336,12 +350,12 @@ mod tests {
             Incoming::Pong,
             Incoming::Close(1000_u16.to_be_bytes().to_vec()),
         ];
-        assert_eq!(heard, expected);
+        assert_eq!(incoming, expected);
         assert!(matches!(end, WireError::Broken(_)));
     }
 
     #[tokio::test]
-    async fn what_is_not_as_it_should_be_ends_it() {
+    async fn a_malformed_frame_is_a_protocol_error() {
         let long = frame(FINAL | PING, &[0; 126]);
         let mut bare = frame(FINAL | TEXT, b"x");
         bare[1] &= !MASKED;
@@ -355,14 +369,14 @@ mod tests {
             long,
             bare,
         ] {
-            let (heard, end) = said(&bytes).await;
-            assert!(heard.is_empty(), "{heard:?}");
+            let (incoming, end) = received(&bytes).await;
+            assert!(incoming.is_empty(), "{incoming:?}");
             assert!(matches!(end, WireError::Protocol(_)), "{end:?}");
         }
     }
 
     #[tokio::test]
-    async fn too_much_is_refused_by_its_head_alone_and_in_sum() {
+    async fn a_message_that_is_too_large_is_refused_by_its_header_alone_and_in_sum() {
         let head = &frame(FINAL | TEXT, &vec![b'x'; MOST + 1])[..14];
         let parts = [
             frame(TEXT, &vec![b'x'; MOST]),
@@ -381,15 +395,18 @@ mod tests {
             255,
         ];
         for bytes in [head, &parts.concat(), &endless] {
-            let end = said(bytes).await.1;
+            let end = received(bytes).await.1;
             assert!(!matches!(end, WireError::Protocol(_)), "{end:?}");
         }
-        assert!(matches!(said(head).await.1, WireError::TooBig));
-        assert!(matches!(said(&parts.concat()).await.1, WireError::TooBig));
+        assert!(matches!(received(head).await.1, WireError::TooBig));
+        assert!(matches!(
+            received(&parts.concat()).await.1,
+            WireError::TooBig
+        ));
     }
 
     #[tokio::test]
-    async fn an_idle_one_keeps_nothing() {
+    async fn an_idle_reader_holds_no_buffer() {
         let (mut wire, mut client) = wire();
         client
             .write_all(&frame(FINAL | TEXT, &[b'x'; 5_000]))
@@ -402,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_reads_as_frames_without_a_mask() {
+    fn outgoing_frames_have_no_mask() {
         for length in [0, 125, 126, 65_535, 65_536] {
             let text = "x".repeat(length);
             let mut frame = Vec::new();
@@ -418,13 +435,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn however_it_is_cut_it_is_the_same(
+        fn messages_are_the_same_however_the_stream_is_cut(
             texts in proptest::collection::vec("[a-zé]{0,300}", 0..8),
             cuts in proptest::collection::vec(1..50_usize, 1..40),
         ) {
             let bytes: Vec<u8> = texts.iter().flat_map(|text| frame(FINAL | TEXT, text.as_bytes())).collect();
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            let heard = runtime.block_on(async {
+            let incoming = runtime.block_on(async {
                 let (mut wire, mut client) = wire();
                 let write = async move {
                     let mut rest = &bytes[..];
@@ -432,22 +449,22 @@ mod tests {
                         if rest.is_empty() {
                             break;
                         }
-                        let (now, later) = rest.split_at((*cut).min(rest.len()));
-                        client.write_all(now).await.unwrap();
+                        let (head, tail) = rest.split_at((*cut).min(rest.len()));
+                        client.write_all(head).await.unwrap();
                         tokio::task::yield_now().await;
-                        rest = later;
+                        rest = tail;
                     }
                 };
                 tokio::join!(write, all(&mut wire)).1.0
             });
             let expected: Vec<Incoming> = texts.into_iter().map(Incoming::Text).collect();
-            prop_assert_eq!(heard, expected);
+            prop_assert_eq!(incoming, expected);
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn arbitrary_bytes_cause_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            runtime.block_on(said(&bytes));
+            runtime.block_on(received(&bytes));
         }
     }
 }

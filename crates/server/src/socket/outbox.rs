@@ -1,7 +1,7 @@
-//! What is to be sent on one socket. Whoever sends writes it, as far as the socket
-//! takes it at once: waking its task for that would take as long again. The task
-//! sends what is left. An idle one costs next to nothing: what was sent is given
-//! back.
+//! The send queue of one socket. The sender writes directly, as far as the socket
+//! accepts bytes without blocking: waking the socket's task would cost as much as
+//! the write. The task sends the rest. An idle queue holds no buffer: its memory is
+//! freed once everything is sent.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -16,11 +16,11 @@ use visavis_protocol::CloseCode;
 
 use super::frames::Outgoing;
 
-/// Server to socket: full ends the connection with 4008.
+/// Messages in the queue; past it the connection is closed with 4008.
 const QUEUE_MESSAGES: usize = 4_096;
-/// The same in bytes.
+/// Bytes in the queue; past it the connection is closed with 4008.
 const QUEUE_BYTES: usize = 4 * 1024 * 1024;
-/// What is gathered before it is written.
+/// Bytes gathered for one write.
 const WRITE_BYTES: usize = 64 * 1024;
 
 /// A serialised message; copies share the bytes.
@@ -29,19 +29,19 @@ pub(crate) type Frame = Arc<str>;
 /// The writing half of the socket.
 pub(crate) type Sink = Box<dyn AsyncWrite + Send + Unpin>;
 
-/// The sending end of a socket. It never waits: a client that does not read
-/// loses its connection, not the others' time.
+/// The sending end. It never blocks: a client that does not read loses its
+/// connection and delays nobody.
 #[derive(Clone)]
 pub(crate) struct Outbox(Arc<Shared>);
 
-/// The socket's task's end of it. Dropped, it closes the sink.
+/// The end of the socket's task. Dropping it closes the sink.
 pub(crate) struct Queue(Arc<Shared>);
 
 struct Shared {
     unsent: Mutex<Unsent>,
-    /// The socket's task has something to do.
+    /// Wakes the socket's task.
     filled: Notify,
-    /// Why the connection is to end.
+    /// Why the connection is closed.
     close: OnceLock<CloseCode>,
     closed: Notify,
 }
@@ -49,15 +49,16 @@ struct Shared {
 struct Unsent {
     /// None once the connection is over.
     sink: Option<Sink>,
-    /// Whole frames of the wire, but for the first: that from `written` on.
+    /// Encoded frames; the bytes before `written` are sent.
     bytes: Vec<u8>,
     written: usize,
-    /// What the sink may not have passed on yet.
+    /// Whether the sink may hold unflushed bytes.
     unflushed: bool,
-    /// What follows, and its length.
+    /// Messages that are not encoded yet.
     frames: VecDeque<Frame>,
+    /// Bytes of those messages.
     length: usize,
-    /// Nothing may follow a close frame.
+    /// Whether a close frame was queued; nothing may follow it.
     ended: bool,
 }
 
@@ -80,7 +81,7 @@ pub(crate) fn outbox(sink: Sink) -> (Outbox, Queue) {
 }
 
 impl Outbox {
-    /// Sends a message, or has it wait behind others.
+    /// Sends a message, or queues it behind others.
     pub fn send(&self, frame: Frame) {
         let mut unsent = self.0.unsent();
         if unsent.ended {
@@ -89,11 +90,11 @@ impl Outbox {
         let waits = !unsent.is_empty();
         unsent.length += frame.len();
         unsent.frames.push_back(frame);
-        // Where others wait, the task waits for the socket itself, and is not to be
-        // forgotten by it.
+        // While others wait, the task has registered its waker with the socket; a poll
+        // here would replace that waker.
         let sent = waits || {
-            let mut nobody = Context::from_waker(Waker::noop());
-            matches!(unsent.poll_flush(&mut nobody), Poll::Ready(Ok(())))
+            let mut no_waker = Context::from_waker(Waker::noop());
+            matches!(unsent.poll_flush(&mut no_waker), Poll::Ready(Ok(())))
         };
         let full = unsent.length > QUEUE_BYTES || unsent.frames.len() > QUEUE_MESSAGES;
         drop(unsent);
@@ -105,7 +106,7 @@ impl Outbox {
         }
     }
 
-    /// Ends the connection; the first reason counts.
+    /// Closes the connection; the first reason counts.
     pub fn close(&self, code: CloseCode) {
         if self.0.close.set(code).is_ok() {
             self.0.closed.notify_one();
@@ -114,8 +115,10 @@ impl Outbox {
 }
 
 impl Queue {
-    /// Waits until something is left to be sent, or for the reason to end the
-    /// connection.
+    /// Waits until messages are queued.
+    ///
+    /// # Errors
+    /// The reason to close the connection.
     pub async fn filled(&self) -> Result<(), CloseCode> {
         loop {
             if let Some(code) = self.0.close.get() {
@@ -131,8 +134,7 @@ impl Queue {
         }
     }
 
-    /// Puts a control frame before the messages that wait; a close frame in their
-    /// place.
+    /// Queues a control frame before the messages; a close frame replaces them.
     pub fn put(&self, control: Outgoing<'_>) {
         let mut unsent = self.0.unsent();
         if unsent.ended {
@@ -145,19 +147,18 @@ impl Queue {
         }
     }
 
-    /// Sends what waits. What is not sent when the future is dropped is sent by the
-    /// next one.
+    /// Sends everything queued. Cancel safe: the next call continues.
     ///
     /// # Errors
-    /// When the socket broke.
+    /// When the socket failed.
     pub async fn flush(&self) -> io::Result<()> {
         poll_fn(|context| self.0.unsent().poll_flush(context)).await
     }
 
-    /// Says that nothing more will be sent.
+    /// Shuts down the sending direction.
     ///
     /// # Errors
-    /// When the socket broke.
+    /// When the socket failed.
     pub async fn shut(&self) -> io::Result<()> {
         poll_fn(|context| match &mut self.0.unsent().sink {
             Some(sink) => Pin::new(sink).poll_shutdown(context),
@@ -166,7 +167,7 @@ impl Queue {
         .await
     }
 
-    /// Waits for the reason to end the connection.
+    /// Waits for the reason to close the connection.
     pub async fn closed(&self) -> CloseCode {
         loop {
             let closed = self.0.closed.notified();
@@ -199,7 +200,7 @@ impl Unsent {
         self.bytes.is_empty() && self.frames.is_empty() && !self.unflushed
     }
 
-    /// Writes all of it, in as few writes as it takes.
+    /// Writes everything, in as few writes as possible.
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             if self.bytes.is_empty() {
@@ -225,7 +226,7 @@ impl Unsent {
         }
     }
 
-    /// Frames messages that wait, as many as are written at once.
+    /// Encodes queued messages for the next write.
     fn gather(&mut self) {
         while self.bytes.len() < WRITE_BYTES
             && let Some(frame) = self.frames.pop_front()
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_sent_makes_room_and_is_given_back() {
+    async fn sent_messages_free_their_memory() {
         let (mut client, sink) = duplex(2 * QUEUE_BYTES);
         let (outbox, queue) = outbox(Box::new(sink));
         let frame = Frame::from("x".repeat(QUEUE_BYTES));
@@ -303,18 +304,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_task_has_nothing_to_do_where_the_socket_takes_all() {
+    async fn the_task_is_not_woken_when_the_socket_accepts_everything() {
         let (mut client, sink) = duplex(100);
         let (outbox, queue) = outbox(Box::new(sink));
         outbox.send(Frame::from("one"));
         assert!(queue.filled().now_or_never().is_none());
-        let mut come = [0; 5];
-        client.read_exact(&mut come).await.unwrap();
-        assert_eq!(&come, b"\x81\x03one");
+        let mut received = [0; 5];
+        client.read_exact(&mut received).await.unwrap();
+        assert_eq!(&received, b"\x81\x03one");
     }
 
     #[tokio::test]
-    async fn frames_stay_whole_and_in_order_however_little_the_socket_takes() {
+    async fn frames_stay_whole_and_in_order_when_the_socket_accepts_few_bytes() {
         let (mut client, sink) = duplex(3);
         let (outbox, queue) = outbox(Box::new(sink));
         let sent = [
@@ -342,44 +343,44 @@ mod tests {
             drop(queue);
             outbox.send(Frame::from("later still"));
         };
-        let mut come = Vec::new();
-        let (_, read) = tokio::join!(serve, client.read_to_end(&mut come));
+        let mut received = Vec::new();
+        let (_, read) = tokio::join!(serve, client.read_to_end(&mut received));
         read.unwrap();
-        assert_eq!(come, sent);
+        assert_eq!(received, sent);
     }
 
     #[tokio::test]
-    async fn who_sends_meanwhile_does_not_have_the_task_forgotten() {
+    async fn a_send_during_a_flush_keeps_the_waker_of_the_task() {
         let (outbox, queue, mut client) = stalled();
         outbox.send(Frame::from("first"));
         let flush = tokio::spawn(async move { queue.flush().await });
         tokio::task::yield_now().await;
         outbox.send(Frame::from("second"));
-        let mut come = [0; 7 + 8];
-        client.read_exact(&mut come).await.unwrap();
-        assert_eq!(&come, b"\x81\x05first\x81\x06second");
+        let mut received = [0; 7 + 8];
+        client.read_exact(&mut received).await.unwrap();
+        assert_eq!(&received, b"\x81\x05first\x81\x06second");
         flush.await.unwrap().unwrap();
     }
 
     #[tokio::test]
-    async fn a_close_frame_takes_the_place_of_what_waits() {
+    async fn a_close_frame_replaces_queued_messages() {
         let (outbox, queue, mut client) = stalled();
         outbox.send(Frame::from("begun"));
         outbox.send(Frame::from("dropped"));
         queue.put(Outgoing::Close(&[]));
-        let mut come = Vec::new();
+        let mut received = Vec::new();
         let flush = async {
             queue.flush().await.unwrap();
             queue.shut().await.unwrap();
         };
         tokio::join!(flush, async {
-            client.read_to_end(&mut come).await.unwrap()
+            client.read_to_end(&mut received).await.unwrap()
         });
-        assert_eq!(come, b"\x81\x05begun\x88\x00");
+        assert_eq!(received, b"\x81\x05begun\x88\x00");
     }
 
     #[tokio::test]
-    async fn a_broken_socket_is_its_tasks_to_find() {
+    async fn a_failed_socket_is_reported_to_the_task() {
         let (outbox, queue, client) = stalled();
         drop(client);
         outbox.send(Frame::from("x"));

@@ -1,5 +1,4 @@
-//! The certificate that we show, as its files have it: renewed ones are taken
-//! without a restart.
+//! The server's certificate, reloaded from its files without a restart.
 
 use std::fs;
 use std::path::Path;
@@ -14,86 +13,93 @@ use rustls::{ServerConfig, crypto};
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
-use super::{TlsError, certificates, unread};
+use super::{TlsError, certificates, file_error};
 use crate::TlsFiles;
 
-/// How often the files are looked at.
-const LOOK: Duration = Duration::from_secs(5);
+/// Interval of the checks for renewed files.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
 
-/// A certificate with its key, and the files that they come from.
+/// A certificate with its key, and their files.
 #[derive(Debug, Clone)]
 pub(crate) struct Certificate {
     files: TlsFiles,
-    shown: Arc<RtcResponse>,
+    current: Arc<CurrentKey>,
 }
 
-/// What every handshake from now on is made with.
+/// The key that new handshakes use.
 #[derive(Debug)]
-struct RtcResponse(RwLock<Arc<CertifiedKey>>);
+struct CurrentKey(RwLock<Arc<CertifiedKey>>);
 
-/// When the two files were written.
-type Written = [Option<SystemTime>; 2];
+/// Modification times of the two files.
+type Modified = [Option<SystemTime>; 2];
 
 impl Certificate {
     /// Reads the files.
     pub fn read(files: &TlsFiles) -> Result<Self, TlsError> {
         Ok(Self {
             files: files.clone(),
-            shown: Arc::new(RtcResponse(RwLock::new(Arc::new(read(files)?)))),
+            current: Arc::new(CurrentKey(RwLock::new(Arc::new(read(files)?)))),
         })
     }
 
-    /// What takes handshakes with it.
+    /// The acceptor of TLS handshakes with this certificate.
     pub fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
-        let shown: Arc<RtcResponse> = Arc::clone(&self.shown);
+        let current: Arc<CurrentKey> = Arc::clone(&self.current);
         let provider = crypto::ring::default_provider();
         let mut config = ServerConfig::builder_with_provider(provider.into())
             .with_safe_default_protocol_versions()
             .map_err(unusable)?
             .with_no_client_auth()
-            .with_cert_resolver(shown);
+            .with_cert_resolver(current);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
-    /// Reads the files again whenever they were written. What cannot be used, for
-    /// one of the two is still to come, changes nothing.
+    /// Reloads the files when they change. A pair that does not match yet is ignored
+    /// and tried again.
     pub async fn stay_current(self) {
-        let mut known = self.written();
+        let mut known = self.modified();
         loop {
-            sleep(LOOK).await;
-            let written = self.written();
-            if written == known {
+            sleep(RELOAD_INTERVAL).await;
+            let modified = self.modified();
+            if modified == known {
                 continue;
             }
             match read(&self.files) {
                 Ok(key) => {
-                    tracing::info!("the certificate was renewed");
-                    let mut shown = self.shown.0.write().unwrap_or_else(PoisonError::into_inner);
-                    *shown = Arc::new(key);
-                    known = written;
+                    tracing::info!("certificate reloaded");
+                    let mut current = self
+                        .current
+                        .0
+                        .write()
+                        .unwrap_or_else(PoisonError::into_inner);
+                    *current = Arc::new(key);
+                    known = modified;
                 }
-                Err(error) => tracing::warn!(%error, "the certificate stays what it was"),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot reload the certificate; the previous one stays in use")
+                }
             }
         }
     }
 
-    fn written(&self) -> Written {
-        let written = |file: &Path| fs::metadata(file).and_then(|found| found.modified()).ok();
-        [&self.files.certificate, &self.files.key].map(|file| written(file))
+    fn modified(&self) -> Modified {
+        let modified = |file: &Path| fs::metadata(file).and_then(|found| found.modified()).ok();
+        [&self.files.certificate, &self.files.key].map(|file| modified(file))
     }
 }
 
-impl ResolvesServerCert for RtcResponse {
+impl ResolvesServerCert for CurrentKey {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let shown = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        Some(Arc::clone(&shown))
+        let current = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(&current))
     }
 }
 
 fn read(files: &TlsFiles) -> Result<CertifiedKey, TlsError> {
     let chain = certificates(&files.certificate)?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|why| unread(&files.key, why))?;
+    let key =
+        PrivateKeyDer::from_pem_file(&files.key).map_err(|why| file_error(&files.key, why))?;
     CertifiedKey::from_der(chain, key, &crypto::ring::default_provider()).map_err(unusable)
 }
 

@@ -1,4 +1,4 @@
-//! One socket's task: reads, writes, and knows when it is over.
+//! The task of one connection: reads, writes, keep-alive, rate limit and close.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -20,19 +20,19 @@ use crate::rooms::RoomService;
 use crate::signalling::{Caller, Session};
 use crate::socket::{Incoming, Outgoing, Queue, Sink, WireError, outbox};
 
-/// How long a client has to read why it is closed.
+/// Longest wait for the client to read the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
 /// How a connection ended.
 #[derive(Debug)]
 enum End {
-    /// By the client's close frame.
+    /// The client sent a close frame.
     Closed,
-    /// Without any: its participant may come back.
+    /// No close frame: the participant may resume.
     Broken,
-    /// By us, and why.
+    /// Closed by the server.
     Close(CloseCode),
-    /// By us, in the middle of a message that is too large to be read.
+    /// Closed by the server inside a message that is too large to be read.
     CutOff,
 }
 
@@ -44,7 +44,7 @@ struct Connection {
     keep_alive: KeepAlive,
     /// None where rates are off.
     rate: Option<MessageRate>,
-    /// Nothing is read until then.
+    /// Reading stops until then.
     paused_until: Option<Instant>,
 }
 
@@ -69,7 +69,7 @@ pub(super) async fn run(
         session: Session::begin(service, caller, id, outbox),
     };
     let Err(end) = connection.serve().await;
-    // Not in the future of a connection that lives.
+    // Boxed: keeps the future of a running connection small.
     Box::pin(connection.finish(end)).await;
 }
 
@@ -87,15 +87,13 @@ impl Connection {
                 Due::Silent => return Err(End::Broken),
             }
             self.paused_until = self.paused_until.filter(|until| *until > now);
-            let activate = self.keep_alive.deadline();
-            let activate = self
-                .paused_until
-                .map_or(activate, |until| until.min(activate));
-            // One that rings too early finds nothing due; setting it anew for
-            // every message would cost more.
-            let rings = alarm.deadline().into_std();
-            if rings > activate || rings <= now {
-                alarm.as_mut().reset(activate.into());
+            let wanted = self.keep_alive.deadline();
+            let wanted = self.paused_until.map_or(wanted, |until| until.min(wanted));
+            // An early wake-up finds nothing due; resetting the timer for every
+            // message would cost more.
+            let wakes_at = alarm.deadline().into_std();
+            if wakes_at > wanted || wakes_at <= now {
+                alarm.as_mut().reset(wanted.into());
             }
             tokio::select! {
                 () = self.parting.cancelled() => {
@@ -107,18 +105,18 @@ impl Connection {
                     self.flush().await?;
                 }
                 () = &mut alarm => {}
-                heard = self.reader.next(), if self.paused_until.is_none() => {
-                    // Not in the future of a connection that is idle.
-                    Box::pin(self.take(heard.map_err(over)?)).await?;
+                incoming = self.reader.next(), if self.paused_until.is_none() => {
+                    // Boxed: keeps the future of an idle connection small.
+                    Box::pin(self.handle(incoming.map_err(end_of)?)).await?;
                 }
             }
         }
     }
 
-    async fn take(&mut self, heard: Incoming) -> Result<(), End> {
+    async fn handle(&mut self, incoming: Incoming) -> Result<(), End> {
         let now = Instant::now();
-        self.keep_alive.heard(now);
-        match heard {
+        self.keep_alive.received(now);
+        match incoming {
             Incoming::Text(text) if text.len() > CLOSING_MESSAGE_BYTES => {
                 return Err(End::Close(CloseCode::TooBig));
             }
@@ -126,12 +124,12 @@ impl Connection {
                 return Err(End::Close(CloseCode::TooBig));
             }
             Incoming::Text(text) if text.len() > MAX_MESSAGE_BYTES => {
-                let why = format!("a message has at most {MAX_MESSAGE_BYTES} bytes");
+                let why = format!("the message exceeds {MAX_MESSAGE_BYTES} bytes");
                 self.refuse(ErrorCode::MessageTooLarge, why);
             }
             Incoming::Text(text) => self.session.handle_text(&text).await,
             Incoming::Binary(_) => {
-                let why = "messages are JSON in text frames; this one is binary";
+                let why = "binary messages are not supported; send JSON in text frames";
                 self.refuse(ErrorCode::BadMessage, why);
             }
             Incoming::Ping(payload) => {
@@ -152,7 +150,7 @@ impl Connection {
                 Ok(())
             }
             Verdict::TooMuch => {
-                self.refuse(ErrorCode::RateLimited, "too many messages for too long");
+                self.refuse(ErrorCode::RateLimited, "message rate exceeded for too long");
                 self.flush().await?;
                 Err(End::Close(CloseCode::RateLimited))
             }
@@ -164,7 +162,7 @@ impl Connection {
             .refuse(Refusal::new(code, why), Envelope::default());
     }
 
-    /// Sends what waits, but does not wait for a client that does not read.
+    /// Sends everything queued, until the connection is to be closed.
     async fn flush(&self) -> Result<(), End> {
         tokio::select! { biased;
             flushed = self.queue.flush() => flushed.map_err(|_| End::Broken),
@@ -174,13 +172,13 @@ impl Connection {
         }
     }
 
-    /// Tells the room first: it must not wait for a client that does not read.
+    /// Leaves the room first: the room must not wait for a client that does not read.
     async fn finish(mut self, end: End) {
-        tracing::info!(?end, "the connection is over");
+        tracing::info!(?end, "connection closed");
         self.session.end(matches!(end, End::Broken)).await;
         let code = match end {
             End::Broken => return,
-            // The answer to its close frame waits to be sent.
+            // The reply to its close frame is already queued.
             End::Closed => None,
             End::Close(code) => Some(code),
             End::CutOff => Some(CloseCode::TooBig),
@@ -189,28 +187,29 @@ impl Connection {
             let code = (code as u16).to_be_bytes();
             self.queue.put(Outgoing::Close(&code));
         }
-        let goodbye = async {
+        let closing_handshake = async {
             let _ = self.queue.flush().await;
             match end {
-                // Nothing can be read any more; a reset at once would overtake the frame.
+                // Closing with unread input resets the connection, and the client could
+                // lose the close frame.
                 End::CutOff => std::future::pending().await,
                 End::Closed | End::Broken => {}
                 End::Close(_) => {
-                    while let Ok(heard) = self.reader.next().await
-                        && !matches!(heard, Incoming::Close(_))
+                    while let Ok(incoming) = self.reader.next().await
+                        && !matches!(incoming, Incoming::Close(_))
                     {}
                 }
             }
-            // The server's side closes first (RFC 6455, section 7.1.1).
+            // The server closes TCP first (RFC 6455, section 7.1.1).
             let _ = self.queue.shut().await;
         };
-        // Over when the client has closed too, or will not.
-        let _ = timeout(CLOSE_GRACE, goodbye).await;
+        // The timeout covers clients that never reply.
+        let _ = timeout(CLOSE_GRACE, closing_handshake).await;
     }
 }
 
-fn over(error: WireError) -> End {
-    tracing::debug!(%error, "nothing more is read");
+fn end_of(error: WireError) -> End {
+    tracing::debug!(%error, "reading ended");
     match error {
         WireError::TooBig => End::CutOff,
         WireError::Broken(_) | WireError::Protocol(_) => End::Broken,

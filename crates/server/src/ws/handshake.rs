@@ -1,4 +1,4 @@
-//! How HTTP becomes a WebSocket (RFC 6455, section 4.2).
+//! The opening handshake, server side (RFC 6455, section 4.2).
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -6,13 +6,13 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha1::{Digest, Sha1};
 
-/// What every server adds to a key (section 1.3).
+/// Appended to the client's key before hashing (section 1.3).
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const VERSION: &str = "13";
 const KEY_BYTES: usize = 16;
 
-/// The answer to one who may come in.
-pub(super) fn answer(headers: &HeaderMap) -> Response {
+/// The response to a handshake.
+pub(super) fn respond(headers: &HeaderMap) -> Response {
     match key(headers) {
         Ok(key) => {
             let accept = BASE64_STANDARD.encode(Sha1::digest(format!("{key}{GUID}")));
@@ -30,20 +30,26 @@ pub(super) fn answer(headers: &HeaderMap) -> Response {
     }
 }
 
-/// The request's key, where it asks for a WebSocket.
+/// The key of a valid handshake request.
 fn key(headers: &HeaderMap) -> Result<&str, (StatusCode, &'static str)> {
     let has = |name: HeaderName, wanted: &str| {
         let values = headers.get_all(name).into_iter();
-        let mut words = values
+        let mut tokens = values
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','));
-        words.any(|word| word.trim().eq_ignore_ascii_case(wanted))
+        tokens.any(|token| token.trim().eq_ignore_ascii_case(wanted))
     };
     if !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
-        return Err((StatusCode::UPGRADE_REQUIRED, "this is for WebSockets"));
+        return Err((
+            StatusCode::UPGRADE_REQUIRED,
+            "this path accepts WebSocket handshakes only",
+        ));
     }
     if !has(header::SEC_WEBSOCKET_VERSION, VERSION) {
-        return Err((StatusCode::UPGRADE_REQUIRED, "the version is 13"));
+        return Err((
+            StatusCode::UPGRADE_REQUIRED,
+            "Sec-WebSocket-Version must be 13",
+        ));
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY);
     let key = key.and_then(|key: &HeaderValue| key.to_str().ok());
@@ -51,8 +57,10 @@ fn key(headers: &HeaderMap) -> Result<&str, (StatusCode, &'static str)> {
         let bytes = BASE64_STANDARD.decode(key);
         bytes.is_ok_and(|bytes| bytes.len() == KEY_BYTES)
     };
-    key.filter(is_key)
-        .ok_or((StatusCode::BAD_REQUEST, "a Sec-WebSocket-Key has 16 bytes"))
+    key.filter(is_key).ok_or((
+        StatusCode::BAD_REQUEST,
+        "Sec-WebSocket-Key must be 16 bytes in base64",
+    ))
 }
 
 #[cfg(test)]
@@ -66,7 +74,7 @@ mod tests {
                 HeaderValue::from_static(value),
             )
         };
-        answer(&pairs.iter().map(header).collect())
+        respond(&pairs.iter().map(header).collect())
     }
 
     const FIREFOX: [(&str, &str); 4] = [

@@ -1,12 +1,12 @@
-//! Whether the other side is still there.
+//! Keep-alive: pings, and the deadline of a silent socket.
 
 use std::time::{Duration, Instant};
 
-/// Pings, and gives up on a socket that is silent.
+/// When to ping, and when a silent socket counts as dead.
 pub(super) struct KeepAlive {
     interval: Duration,
     limit: Duration,
-    heard: Instant,
+    last_received: Instant,
     next_ping: Instant,
 }
 
@@ -23,22 +23,22 @@ impl KeepAlive {
         Self {
             interval,
             limit,
-            heard: now,
+            last_received: now,
             next_ping: now + interval,
         }
     }
 
-    /// Anything came, a pong or a message.
-    pub fn heard(&mut self, now: Instant) {
-        self.heard = now;
+    /// A pong or a message was received.
+    pub fn received(&mut self, now: Instant) {
+        self.last_received = now;
     }
 
-    /// When the socket counts as dead, unless something comes.
+    /// When the socket counts as dead unless something is received.
     pub fn silent_at(&self) -> Instant {
-        self.heard + self.limit
+        self.last_received + self.limit
     }
 
-    /// When to ask again what is due.
+    /// When to call [`KeepAlive::due`] next.
     pub fn deadline(&self) -> Instant {
         self.next_ping.min(self.silent_at())
     }
@@ -60,14 +60,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_pings_every_ten_seconds_and_gives_up_after_twenty_five_of_silence() {
+    fn a_ping_goes_out_every_ten_seconds_and_silence_ends_the_socket_after_twenty_five() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut alive = KeepAlive::new(start, Duration::from_secs(10), Duration::from_secs(25));
         assert_eq!(alive.due(at(9)), Due::Nothing);
         assert_eq!(alive.due(at(10)), Due::Ping);
         assert_eq!(alive.due(at(10)), Due::Nothing);
-        alive.heard(at(11));
+        alive.received(at(11));
         assert_eq!(alive.due(at(20)), Due::Ping);
         assert_eq!(alive.due(at(35)), Due::Ping);
         assert_eq!(alive.deadline(), at(36));

@@ -1,4 +1,4 @@
-//! How much one client, and one address, may ask for.
+//! Rate limits of a client and of an address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,24 +6,24 @@ use std::time::{Duration, Instant};
 
 use visavis_protocol::limits::{CONNECTIONS_PER_MINUTE, MESSAGE_BURST, MESSAGES_PER_SECOND};
 
-/// A client's messages: a bucket of [`MESSAGE_BURST`] that refills at
+/// Token bucket of a client's messages: [`MESSAGE_BURST`] tokens, refilled at
 /// [`MESSAGES_PER_SECOND`].
 pub(super) struct MessageRate {
     tokens: f64,
     counted: Instant,
-    /// Since when the client has been held back without a second's pause.
+    /// Start of the excess; a second within the rate ends it.
     exceeded_since: Option<Instant>,
     patience: Duration,
 }
 
-/// What to do after a message.
+/// What to do after a message was read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Read on.
+    /// Continue.
     Go,
-    /// Read nothing for this long.
+    /// Stop reading for this long.
     Wait(Duration),
-    /// It has been too much for too long.
+    /// The rate was exceeded for longer than the patience: close.
     TooMuch,
 }
 
@@ -57,10 +57,10 @@ impl MessageRate {
     }
 }
 
-/// New connections of each address, at most [`CONNECTIONS_PER_MINUTE`].
+/// New connections per address, at most [`CONNECTIONS_PER_MINUTE`].
 #[derive(Default)]
 pub(crate) struct ConnectionRate {
-    /// When the address' minute began, and how many came in it.
+    /// Start of the address' current minute, and the connections in it.
     minutes: HashMap<IpAddr, (Instant, u32)>,
     swept: Option<Instant>,
 }
@@ -68,7 +68,10 @@ pub(crate) struct ConnectionRate {
 const MINUTE: Duration = Duration::from_secs(60);
 
 impl ConnectionRate {
-    /// Counts a connection; where it is one too many, for how long none will do.
+    /// Counts a connection.
+    ///
+    /// # Errors
+    /// Past the rate: the rest of the minute.
     pub fn admit(&mut self, now: Instant, address: IpAddr) -> Result<(), Duration> {
         let since = |then: Instant| now.saturating_duration_since(then);
         if self.swept.is_none_or(|swept| since(swept) >= MINUTE) {
@@ -106,7 +109,7 @@ mod tests {
         assert_eq!(rate.count(start + Duration::from_secs(1)), Verdict::Go);
     }
 
-    /// Sends whenever it may, but late by this factor; how long until given up.
+    /// Sends whenever allowed, late by this factor; returns the time until the close.
     fn flood(rate: &mut MessageRate, start: Instant, late: f64) -> Duration {
         let mut now = start;
         loop {
@@ -119,19 +122,19 @@ mod tests {
     }
 
     #[test]
-    fn one_who_does_not_stop_for_ten_seconds_is_given_up_however_late_it_is_read() {
+    fn a_client_over_its_rate_for_ten_seconds_is_closed_however_late_it_is_read() {
         for late in [0.99, 1.0, 1.2, 3.0] {
             let start = Instant::now();
-            let given_up = flood(&mut MessageRate::new(start, PATIENCE), start, late);
+            let closed_after = flood(&mut MessageRate::new(start, PATIENCE), start, late);
             assert!(
-                given_up >= PATIENCE && given_up < PATIENCE * 2,
-                "{given_up:?}"
+                closed_after >= PATIENCE && closed_after < PATIENCE * 2,
+                "{closed_after:?}"
             );
         }
     }
 
     #[test]
-    fn one_who_pauses_is_forgiven() {
+    fn a_pause_resets_the_patience() {
         let start = Instant::now();
         let mut rate = MessageRate::new(start, PATIENCE);
         while rate.count(start) == Verdict::Go {}
@@ -141,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_gets_its_connections_and_others_theirs() {
+    fn connections_are_counted_for_each_address() {
         let [one, other] = [1, 2].map(|n| IpAddr::from(Ipv4Addr::new(192, 0, 2, n)));
         let start = Instant::now();
         let mut rate = ConnectionRate::default();
@@ -151,6 +154,6 @@ mod tests {
         assert_eq!(rate.admit(start, one), Err(MINUTE));
         assert_eq!(rate.admit(start, other), Ok(()));
         assert_eq!(rate.admit(start + MINUTE, one), Ok(()));
-        assert_eq!(rate.minutes.len(), 1, "what is over is forgotten");
+        assert_eq!(rate.minutes.len(), 1, "expired minutes are dropped");
     }
 }

@@ -1,9 +1,9 @@
-//! Clients that follow a script, without sockets: what the fuzzer plays, and the
-//! tests play again.
+//! Scripted clients without sockets, for the fuzzer and for tests that replay its
+//! findings.
 //!
-//! A line is a client's digit and what it does: `+` connects, `.` closes, `!` has
-//! its cable cut, and anything else is a message. In it `@room` is the room made
-//! last, `@token` the resume token given last, and `@0` to `@3` are the clients.
+//! A script line is a client's digit and an action: `+` connects, `.` closes, `!`
+//! breaks the socket, anything else is a message. `@room` stands for the room
+//! created last, `@token` for the last resume token, `@0` to `@3` for the client ids.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -24,12 +24,12 @@ use crate::store::{Database, Store};
 use crate::{Limits, ServerConfig};
 
 const CLIENTS: usize = 4;
-/// Nobody waits for who does not read.
+/// Large enough that no send ever blocks.
 const SOCKET_BYTES: usize = 64 * 1024 * 1024;
-/// What comes after is not played.
-const MOST_LINES: usize = 64;
+/// Longer scripts are cut.
+const MAX_LINES: usize = 64;
 
-/// Where scripts are played: rooms that come and go at once.
+/// The room service for scripts: empty rooms end at once.
 pub(crate) async fn stage() -> Arc<RoomService> {
     let config = ServerConfig {
         empty_timeout: Duration::ZERO,
@@ -49,10 +49,10 @@ pub(crate) async fn stage() -> Arc<RoomService> {
 /// Plays a script to its end.
 ///
 /// # Panics
-/// Where the server says what is no message of its own.
+/// When the server sends something that is not a server message.
 pub(crate) async fn play(service: &Arc<RoomService>, script: &str) {
     let mut cast = Cast::new(service);
-    for line in script.lines().take(MOST_LINES) {
+    for line in script.lines().take(MAX_LINES) {
         cast.follow(line).await;
     }
     for player in cast.players.into_iter().flatten() {
@@ -72,7 +72,7 @@ struct Cast {
 struct Player {
     session: Session,
     queue: Queue,
-    /// Its own end of the socket.
+    /// The client's end of the socket.
     socket: DuplexStream,
 }
 
@@ -93,12 +93,12 @@ impl Cast {
             return;
         };
         let index = index as usize % CLIENTS;
-        let what = letters.as_str().trim();
-        match what {
+        let action = letters.as_str().trim();
+        match action {
             "+" => self.connect(index).await,
-            "." | "!" => self.end(index, what == "!").await,
+            "." | "!" => self.end(index, action == "!").await,
             message => {
-                let message = self.written(message);
+                let message = self.substitute(message);
                 if self.players[index].is_none() {
                     self.connect(index).await;
                 }
@@ -139,8 +139,8 @@ impl Cast {
         }
     }
 
-    /// The message with the names that stand for others.
-    fn written(&self, message: &str) -> String {
+    /// Replaces the placeholders.
+    fn substitute(&self, message: &str) -> String {
         let mut message = message.replace("@room", &self.room);
         message = message.replace("@token", &self.token);
         for (index, id) in self.ids.iter().enumerate() {
@@ -149,21 +149,21 @@ impl Cast {
         message
     }
 
-    /// Reads what everyone was sent; who was closed is gone.
+    /// Reads what every client was sent, and ends those that the server closed.
     async fn listen(&mut self) {
         for index in 0..CLIENTS {
             let Some(player) = &mut self.players[index] else {
                 continue;
             };
-            let mut come = Vec::new();
-            let hear = unconstrained(async {
-                // What the runtime had a room leave for later.
+            let mut received = Vec::new();
+            let read = unconstrained(async {
+                // Messages that the coop budget left queued.
                 let _ = player.queue.flush().await;
-                while let Ok(1..) = player.socket.read_buf(&mut come).await {}
+                while let Ok(1..) = player.socket.read_buf(&mut received).await {}
             });
-            let _ = hear.now_or_never();
+            let _ = read.now_or_never();
             let closed = player.queue.closed().now_or_never().is_some();
-            let mut rest = &come[..];
+            let mut rest = &received[..];
             while let Some((text, after)) = text(rest) {
                 self.take(index, text);
                 rest = after;
@@ -175,37 +175,37 @@ impl Cast {
     }
 
     fn take(&mut self, index: usize, frame: &str) {
-        let message = ServerMessage::parse(frame).expect("the server says what it knows");
-        let told: Value = serde_json::from_str(frame).expect("a message is JSON");
+        let message = ServerMessage::parse(frame).expect("the server sends server messages");
+        let fields: Value = serde_json::from_str(frame).expect("a message is JSON");
         match message {
             ServerMessage::ClientId(welcome) => self.ids[index] = welcome.id,
             ServerMessage::RoomCreated(created) => self.room = created.room.id,
             _ => {}
         }
-        if let Some(token) = told["resumeToken"].as_str() {
+        if let Some(token) = fields["resumeToken"].as_str() {
             token.clone_into(&mut self.token);
         }
     }
 }
 
-/// The first message of what came, and what came after it.
-fn text(come: &[u8]) -> Option<(&str, &[u8])> {
-    let (length, rest) = match come.get(1)? {
+/// Splits the first message off the received bytes.
+fn text(received: &[u8]) -> Option<(&str, &[u8])> {
+    let (length, rest) = match received.get(1)? {
         126 => {
-            let (length, rest) = come[2..].split_first_chunk()?;
+            let (length, rest) = received[2..].split_first_chunk()?;
             (usize::from(u16::from_be_bytes(*length)), rest)
         }
         127 => {
-            let (length, rest) = come[2..].split_first_chunk()?;
+            let (length, rest) = received[2..].split_first_chunk()?;
             (u64::from_be_bytes(*length) as usize, rest)
         }
-        length => (usize::from(*length), &come[2..]),
+        length => (usize::from(*length), &received[2..]),
     };
     let (text, rest) = rest.split_at(length);
     Some((str::from_utf8(text).expect("a message is text"), rest))
 }
 
-/// Waits until every room has done what it was told to.
+/// Waits until every room has handled its commands.
 async fn settle(service: &RoomService) {
     for uid in service.active_rooms() {
         if let Some(room) = service.active_room(uid) {
@@ -214,7 +214,7 @@ async fn settle(service: &RoomService) {
     }
 }
 
-/// For the fuzzer: plays on one stage after another, each for a while.
+/// Entry point of the fuzzer: runs a script, on a new room service every 500 scripts.
 ///
 /// # Panics
 /// When no runtime starts.
@@ -253,15 +253,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_the_fuzzer_found_is_played_without_a_panic() {
+    async fn the_fuzz_corpus_is_replayed_without_a_panic() {
         static PANICKED: AtomicBool = AtomicBool::new(false);
-        // A task that panics ends alone, on this thread; others' panics are theirs.
-        let (this, told) = (thread::current().id(), panic::take_hook());
+        // A panic ends only its task; the hook records those of this thread.
+        let (this, default_hook) = (thread::current().id(), panic::take_hook());
         panic::set_hook(Box::new(move |info| {
             if thread::current().id() == this {
                 PANICKED.store(true, Ordering::Relaxed);
             }
-            told(info);
+            default_hook(info);
         }));
         let sources = env::var("CARGO_MANIFEST_DIR").unwrap();
         let corpus = format!("{sources}/../../tests/fuzz/corpus/clients");
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_speaks_while_the_server_stops_is_not_told_to_be_out() {
+    async fn messages_during_a_shutdown_are_answered_with_server_busy() {
         let service = stage().await;
         let mut cast = Cast::new(&service);
         let create = r#"0{"type":"create-room","payload":{"name":"Late"}}"#;

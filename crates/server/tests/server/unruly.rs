@@ -1,4 +1,4 @@
-//! Clients that send nonsense, too much or nothing, or do not read.
+//! Malformed input, silent clients, and shutdown.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub async fn server_with(limits: Limits) -> Server {
 }
 
 #[tokio::test]
-async fn bad_input_gets_a_clear_error_and_hurts_nobody() {
+async fn bad_input_gets_an_error_and_affects_no_other_client() {
     let server = server().await;
     let mut a = Client::connect(server.local_addr()).await;
     let mut b = Client::connect(server.local_addr()).await;
@@ -86,7 +86,7 @@ async fn bad_input_gets_a_clear_error_and_hurts_nobody() {
     b.nothing_more().await;
 }
 
-/// Valid messages, with the ids of a room and of a member put in.
+/// Valid messages; `ROOM` and `MEMBER` are replaced by ids.
 const TEMPLATES: &[&str] = &[
     r#"{"type":"create-room","payload":{"name":"Tea","features":["members","chat"]}}"#,
     r#"{"type":"join-room","payload":{"roomId":"ROOM","features":["members","resume"]}}"#,
@@ -100,7 +100,7 @@ const TEMPLATES: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn whatever_is_sent_the_answers_are_messages_and_the_connections_live() {
+async fn mutated_messages_are_answered_and_keep_the_connections_open() {
     let server = server().await;
     let mut a = Client::connect(server.local_addr()).await;
     let mut b = Client::connect(server.local_addr()).await;
@@ -136,7 +136,7 @@ async fn whatever_is_sent_the_answers_are_messages_and_the_connections_live() {
 }
 
 #[tokio::test]
-async fn names_that_are_none_are_refused_with_a_reason() {
+async fn invalid_names_are_refused_with_a_reason() {
     let server = server().await;
     let mut a = Client::connect(server.local_addr()).await;
     for payload in [
@@ -157,7 +157,7 @@ async fn names_that_are_none_are_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn s3_39_who_is_silent_is_dropped_and_who_answers_pings_is_not() {
+async fn s3_39_a_silent_client_is_dropped_and_one_that_answers_pings_is_not() {
     assert_eq!(Limits::default().silence_limit, Duration::from_secs(25));
     let limits = Limits {
         ping_interval: Duration::from_millis(200),
@@ -170,7 +170,7 @@ async fn s3_39_who_is_silent_is_dropped_and_who_answers_pings_is_not() {
     let room = a.create(json!({"name": "Tea"})).await;
     silent.join(&room).await;
     let left = loop {
-        // Hearing answers the pings; the silent one is not even polled.
+        // Reading answers pings; the silent client is never polled.
         let message = a.hear().await;
         if message["type"] == "member-left" {
             break message;
@@ -181,7 +181,7 @@ async fn s3_39_who_is_silent_is_dropped_and_who_answers_pings_is_not() {
 }
 
 #[tokio::test]
-async fn loopback_peers_have_no_rates_by_default() {
+async fn loopback_peers_have_no_rate_limits_by_default() {
     let server = server().await;
     let mut client = Client::connect(server.local_addr()).await;
     for _ in 0..150 {
@@ -196,7 +196,7 @@ async fn loopback_peers_have_no_rates_by_default() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_says_so_to_everyone() {
+async fn a_server_that_stops_closes_every_connection_with_1001() {
     let server = server().await;
     let mut client = Client::connect(server.local_addr()).await;
     client.create(json!({"name": "Tea"})).await;

@@ -1,4 +1,4 @@
-//! Clients that send too much, and one that takes too little.
+//! Clients that send too much, or do not read.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::{Client, all, server};
 use crate::unruly::server_with;
 
 #[tokio::test]
-async fn who_does_not_read_is_closed_and_the_others_are_not_held_up() {
+async fn a_client_that_does_not_read_is_closed_and_delays_nobody() {
     let server = server().await;
     let mut a = Client::connect(server.local_addr()).await;
     let mut slow = Client::connect(server.local_addr()).await;
@@ -66,7 +66,7 @@ async fn a_huge_message_closes_its_connection_with_1009() {
             client.join(&room).await;
             host.expect("member-joined").await;
             let (mut up, mut down) = client.socket.split();
-            // What is cut off is never taken up whole.
+            // The server does not read the whole message.
             let sending = tokio::spawn(async move { up.send(message).await });
             let code = loop {
                 match down.next().await {
@@ -77,7 +77,7 @@ async fn a_huge_message_closes_its_connection_with_1009() {
             };
             assert_eq!(code, 1009, "{size}");
             sending.abort();
-            // The others hear that it is gone, and nothing of what it sent.
+            // The host gets member-left and nothing that the client sent.
             host.expect("member-left").await;
             host.nothing_more().await;
         }
@@ -85,7 +85,7 @@ async fn a_huge_message_closes_its_connection_with_1009() {
 }
 
 #[tokio::test]
-async fn who_floods_is_held_back_and_then_closed() {
+async fn a_flooding_client_is_held_back_and_then_closed() {
     let limits = Limits {
         rates_on_loopback: true,
         rate_patience: Duration::from_millis(500),
@@ -105,7 +105,7 @@ async fn who_floods_is_held_back_and_then_closed() {
             .is_ok()
         {}
     });
-    let drowned = tokio::spawn(async move {
+    let closed = tokio::spawn(async move {
         let mut last = String::new();
         loop {
             match down.next().await {
@@ -116,9 +116,9 @@ async fn who_floods_is_held_back_and_then_closed() {
             }
         }
     });
-    // Meanwhile the others in its room are served as ever, at a pace of people.
+    // Meanwhile a member that sends 50 messages a second is served.
     let mut pace = tokio::time::interval(Duration::from_millis(20));
-    while !drowned.is_finished() {
+    while !closed.is_finished() {
         pace.tick().await;
         let said = json!({"type": "chat", "payload": "calm"});
         let heard = calm.ask(said).await;
@@ -130,7 +130,7 @@ async fn who_floods_is_held_back_and_then_closed() {
             break;
         }
     }
-    let (code, last) = drowned.await.unwrap();
+    let (code, last) = closed.await.unwrap();
     assert_eq!(code, 4029);
     assert!(last.contains(r#""code":"rate-limited""#), "{last}");
     flood.abort();
