@@ -1,4 +1,4 @@
-//! Identifiers: how they are made, and how a room's are read.
+//! Identifiers: generating them, and parsing those of rooms.
 
 pub(crate) mod ulid;
 
@@ -10,10 +10,10 @@ use visavis_protocol::RoomLink;
 
 use self::ulid::UlidKind;
 
-/// A participant, as long as it keeps its place in a room.
+/// A participant, for as long as it keeps its place in a room.
 pub(crate) type ClientId = Uuid;
 
-/// One socket. A participant that resumes has another.
+/// One socket. A participant that resumes gets another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct SocketId(pub u64);
 
@@ -26,7 +26,7 @@ pub enum RoomKey {
     Code(String),
     /// `ro_` and a ULID.
     Ro(String),
-    /// `RM_…`: one life of the room.
+    /// `RM_…`: one room instance.
     Sid(String),
     /// The name in tokens and webhooks.
     Name(String),
@@ -36,8 +36,8 @@ pub enum RoomKey {
 const MAX_ROOM_NAME_BYTES: usize = 256;
 
 impl RoomKey {
-    /// What a client may mean by this; capitals and missing dashes are forgiven.
-    /// None: the text names no room.
+    /// The identifiers that a text may be, the likeliest first; capitals and missing
+    /// dashes are accepted. Empty: the text cannot name a room.
     pub fn readings(text: &str) -> Vec<Self> {
         if let Ok(uid) = Uuid::try_parse(text) {
             return vec![Self::Uid(uid)];
@@ -73,7 +73,7 @@ fn is_code(text: &str) -> bool {
     is(parts.next(), 3) && is(parts.next(), 4) && is(parts.next(), 3) && parts.next().is_none()
 }
 
-/// Lets a participant take its place again: which room, and a secret of 128 bits.
+/// Lets a participant resume: the room, and a secret of 128 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ResumeToken {
     pub room: Uuid,

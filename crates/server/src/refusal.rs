@@ -1,4 +1,4 @@
-//! How the server says no.
+//! Refused requests: an error code and a text for the client.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use crate::access::token::TokenError;
 use crate::clock::Timestamp;
 use crate::store::StoreError;
 
-/// A request that is not granted.
+/// A refused request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub code: ErrorCode,
     pub text: Cow<'static, str>,
-    /// Seconds after which another try makes sense.
+    /// Seconds until a retry makes sense.
     pub retry_after: Option<u64>,
     /// When the room opens.
     pub opens_at: Option<Timestamp>,
@@ -32,7 +32,7 @@ impl Refusal {
         }
     }
 
-    /// The room opens later.
+    /// The room's time window has not begun.
     pub fn room_not_open(opens_at: Timestamp) -> Self {
         let text = format!("the room opens at {}", opens_at.rfc3339());
         Self {
@@ -43,46 +43,46 @@ impl Refusal {
 
     /// The room was closed.
     pub fn room_ended() -> Self {
-        Self::new(ErrorCode::RoomEnded, "the room is over")
+        Self::new(ErrorCode::RoomEnded, "the room has ended")
     }
 
-    /// The room is not, or not any more.
+    /// There is no such room, or it was deleted.
     pub fn room_not_found() -> Self {
         Self::new(ErrorCode::RoomNotFound, "there is no such room")
     }
 
-    /// As many are inside as may be.
+    /// The participant limit is reached.
     pub fn room_full() -> Self {
         Self::new(ErrorCode::RoomFull, "the room is full")
     }
 
-    /// The speaker is in no room, or in another than the one it names.
+    /// The sender is not in the room that it names.
     pub fn not_in_room() -> Self {
         Self::new(ErrorCode::NotInRoom, "you are not in this room")
     }
 
-    /// The one who is meant is not there.
+    /// There is no member with this id.
     pub fn member_not_found() -> Self {
         Self::new(ErrorCode::MemberNotFound, "no such member in this room")
     }
 
-    /// The resume token is void.
+    /// The resume token is unknown or expired.
     pub fn void_token() -> Self {
         Self::new(
             ErrorCode::Unauthorized,
-            "the resume token is not valid any more; join again",
+            "the resume token is not valid; join again",
         )
     }
 
-    /// The store failed; its inside is logged where it happened.
+    /// The store failed; the cause is logged where it happened.
     pub fn server_busy() -> Self {
         Self::new(
             ErrorCode::ServerBusy,
-            "the server cannot serve now; try again",
+            "the server is unavailable; try again",
         )
     }
 
-    /// Another try makes sense after this time.
+    /// A retry makes sense after this time.
     pub fn rate_limited(wait: Duration, text: &'static str) -> Self {
         Self {
             retry_after: Some(wait.as_secs() + 1),
@@ -90,7 +90,7 @@ impl Refusal {
         }
     }
 
-    /// The answer to the message with this envelope.
+    /// The error message that answers a message with this envelope.
     pub fn answer(self, envelope: Envelope) -> ServerMessage {
         ServerMessage::Error(ErrorMessage {
             code: self.code,
@@ -124,13 +124,13 @@ impl From<Denied> for Refusal {
     }
 }
 
-/// Logs the inside, tells the outside.
+/// Logs the cause and answers `server-busy`.
 pub(crate) fn store_failed(error: StoreError) -> Refusal {
     tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
     Refusal::server_busy()
 }
 
-/// What a person called a room: never empty.
+/// A room's display name: never empty.
 pub(crate) fn room_name(text: &str) -> Result<String, Refusal> {
     match one_line(text, MAX_NAME_CHARS)? {
         name if name.is_empty() => Err(Refusal::new(ErrorCode::BadMessage, "a room needs a name")),
@@ -138,12 +138,12 @@ pub(crate) fn room_name(text: &str) -> Result<String, Refusal> {
     }
 }
 
-/// What a person calls themselves; may be empty.
+/// A person's display name; may be empty.
 pub(crate) fn person_name(text: &str) -> Result<String, Refusal> {
     one_line(text, MAX_NAME_CHARS)
 }
 
-/// What a room is for.
+/// A room's description.
 pub(crate) fn description(text: &str) -> Result<String, Refusal> {
     let kept = |c: &char| *c == '\n' || !c.is_control();
     bounded(text.chars().filter(kept).collect(), MAX_DESCRIPTION_CHARS)
@@ -156,7 +156,7 @@ fn one_line(text: &str, most: usize) -> Result<String, Refusal> {
 fn bounded(text: String, most: usize) -> Result<String, Refusal> {
     let text = text.trim();
     if text.chars().count() > most {
-        let why = format!("a text of more than {most} characters where no more are allowed");
+        let why = format!("text exceeds {most} characters");
         return Err(Refusal::new(ErrorCode::BadMessage, why));
     }
     Ok(text.to_owned())

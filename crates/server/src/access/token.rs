@@ -1,5 +1,5 @@
-//! Access tokens: HS256 JWTs with LiveKit's claims, made and checked with the
-//! service's one API key. The time is an argument: a manual clock moves tokens too.
+//! Access tokens: HS256 JWTs with LiveKit's claims, signed and verified with the
+//! server's one API key. The time is an argument: a manual clock moves tokens too.
 #![deny(clippy::disallowed_methods)]
 
 use std::fmt;
@@ -10,29 +10,29 @@ use visavis_protocol::token::{Claims, VideoGrant};
 
 use crate::clock::Timestamp;
 
-/// How long a token of ours is good for, in seconds: 4 h.
+/// The lifetime of our tokens, in seconds: 4 h.
 pub(crate) const TOKEN_LIFE: u64 = 4 * 3_600;
 
-/// How far others' clocks may be from ours, in seconds.
+/// The tolerated clock difference, in seconds.
 pub(crate) const LEEWAY: u64 = 60;
 
-/// What tokens are signed with: the API key's name and its secret.
+/// The API key's name and its secret.
 #[derive(Clone)]
 pub struct Keys {
     api_key: String,
     secret: String,
 }
 
-/// A token that is not taken.
+/// Why a token is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TokenError {
-    #[error("the token is not one that can be read")]
+    #[error("the token is malformed")]
     Malformed,
     #[error("the token is not signed with HS256")]
     Algorithm,
-    #[error("the token is not signed with this service's key")]
+    #[error("the token is not signed with this server's key")]
     Signature,
-    #[error("the token was made by or for another service")]
+    #[error("the token was issued by another API key")]
     Issuer,
     #[error("the token has expired")]
     Expired,
@@ -47,7 +47,7 @@ impl fmt::Debug for Keys {
 }
 
 impl Keys {
-    /// `None` where either is empty: anybody could sign.
+    /// `None` if either is empty: anybody could sign.
     pub fn new(api_key: impl Into<String>, secret: impl Into<String>) -> Option<Self> {
         let (api_key, secret) = (api_key.into(), secret.into());
         let filled = !api_key.is_empty() && !secret.is_empty();
@@ -62,7 +62,7 @@ impl Keys {
         self.secret.as_bytes()
     }
 
-    /// The claims of a token for this identity, good from now on for [`TOKEN_LIFE`].
+    /// The claims of a token for this identity, valid for [`TOKEN_LIFE`] from now.
     pub(crate) fn claims(
         &self,
         identity: &str,
@@ -78,14 +78,14 @@ impl Keys {
         }
     }
 
-    /// Claims of nothing but who signs them and when, for so many seconds.
-    pub(crate) fn dated(&self, now: Timestamp, instance: u64) -> Claims {
+    /// Claims with issuer and times only, valid for so many seconds.
+    pub(crate) fn dated(&self, now: Timestamp, lifetime: u64) -> Claims {
         let now = seconds(now);
         Claims {
             iss: self.api_key.clone(),
             iat: Some(now),
             nbf: Some(now),
-            exp: now + instance,
+            exp: now + lifetime,
             ..Claims::default()
         }
     }
@@ -98,11 +98,11 @@ impl Keys {
         jsonwebtoken::encode(&header, claims, &key).map_err(|error| refusal(&error))
     }
 
-    /// Reads a token that this key signed and that is valid now.
+    /// Verifies a token: signature, issuer and times.
     pub(crate) fn verify(&self, text: &str, now: Timestamp) -> Result<Claims, TokenError> {
         let mut rules = Validation::new(Algorithm::HS256);
         rules.set_issuer(&[&self.api_key]);
-        // Checked below: the library would ask the system's clock.
+        // Checked below: the library would read the system's clock.
         rules.validate_exp = false;
         let key = DecodingKey::from_secret(self.secret());
         jsonwebtoken::decode_header(text).map_err(|error| unreadable(&error))?;
@@ -127,7 +127,7 @@ fn seconds(now: Timestamp) -> u64 {
     u64::try_from(now.secs()).unwrap_or_default()
 }
 
-/// Why a header does not parse: `none` is no algorithm that the library knows.
+/// Why a header does not parse. The library knows no algorithm `none`.
 fn unreadable(error: &Error) -> TokenError {
     match error.kind() {
         ErrorKind::Json(error) if error.is_data() => TokenError::Algorithm,

@@ -1,8 +1,9 @@
-//! Places in a room, reserved before the row's transaction: whoever comes to a
-//! full room costs the database nothing but a look.
+//! Places in a room, reserved in Redis before the row's transaction: a join of a
+//! full room starts no transaction.
 //!
-//! The set `members:{uid}` holds the sids of those inside, and an empty text so
-//! that it is there while nobody is. One that is missing is made from the rows.
+//! The set `members:{uid}` holds the sids of the present participants, and an empty
+//! string so that it exists while the room is empty. A missing set is rebuilt from
+//! the rows.
 
 use std::sync::LazyLock;
 
@@ -11,7 +12,7 @@ use uuid::Uuid;
 
 use super::Cluster;
 
-/// The set lives on for as long as a cached room.
+/// The set expires with the cached room.
 const TTL_SECONDS: u32 = 86_400;
 
 /// KEYS[1] the set; ARGV: sid, the most (0 = any), TTL.
@@ -43,16 +44,16 @@ static REBUILD: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// What Redis says to one who wants a place.
+/// The outcome of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reserved {
-    /// There was one.
+    /// A place is reserved.
     Yes,
-    /// There was none; the rows have the last word.
+    /// No place is free in Redis; the database is authoritative.
     Full,
-    /// Its counters are to be made from the rows first.
+    /// The set must be rebuilt from the rows first.
     Unknown,
-    /// It does not answer: the rows alone decide.
+    /// Redis does not answer: the transaction alone decides.
     Down,
 }
 
@@ -72,7 +73,7 @@ impl Cluster {
         }
     }
 
-    /// Makes a room's counters from its rows; `replace` = even if there are some.
+    /// Builds a room's set from its rows; `replace` = even if there is one.
     pub async fn rebuild(&self, room: Uuid, sids: &[String], replace: bool) {
         let mut call = REBUILD.prepare_invoke();
         call.key(key(room))
@@ -84,7 +85,7 @@ impl Cluster {
         }
     }
 
-    /// Gives a place back.
+    /// Releases a place.
     pub async fn release(&self, room: Uuid, sid: &str) {
         let released = self
             .ask::<i64>(redis::cmd("SREM").arg(key(room)).arg(sid))
@@ -94,7 +95,7 @@ impl Cluster {
         }
     }
 
-    /// Forgets a room's counters.
+    /// Deletes a room's set.
     pub async fn forget(&self, room: Uuid) {
         let forgotten = self.ask::<i64>(redis::cmd("DEL").arg(key(room))).await;
         if forgotten.is_err() {

@@ -1,4 +1,4 @@
-//! What lets someone into a room: a token, and where to go with it.
+//! Join credentials: an access token, and the URL of the server to use it at.
 
 use axum::http::{HeaderMap, header};
 use serde::Serialize;
@@ -17,15 +17,15 @@ use crate::refusal::person_name;
 pub(super) struct JoinCredentials {
     /// Good for four hours.
     token: String,
-    /// Where the room is served.
+    /// The WebSocket URL of the server.
     url: String,
     /// The room's name in the token.
     room: String,
-    /// Who the bearer is.
+    /// The identity in the token.
     identity: String,
 }
 
-/// Who is to be let in.
+/// The participant that the credentials are for.
 pub(super) struct Guest {
     pub identity: String,
     /// The name to show; may be empty.
@@ -33,7 +33,8 @@ pub(super) struct Guest {
     pub grant: VideoGrant,
 }
 
-/// Makes a ticket. A host's begins the room's life where nobody's coming does.
+/// Issues join credentials. Without `auto_create` a host's request starts the
+/// room instance, and anyone else's needs a started one.
 pub(super) async fn issue(
     app: &App,
     headers: &HeaderMap,
@@ -41,7 +42,7 @@ pub(super) async fn issue(
     guest: Guest,
 ) -> Result<JoinCredentials, Problem> {
     let keys = app.service.config.keys.as_ref().ok_or_else(|| {
-        let why = "this service has no API key to sign tokens with";
+        let why = "this server has no API key to sign tokens with";
         Problem::new(NOT_IMPLEMENTED, why)
     })?;
     let now = app.service.clock.now();
@@ -56,7 +57,7 @@ pub(super) async fn issue(
     let name = Some(name.as_str()).filter(|name| !name.is_empty());
     let claims = keys.claims(&guest.identity, name, guest.grant, now);
     let token = keys.sign(&claims).map_err(|error| {
-        tracing::error!(%error, "a token that cannot be signed");
+        tracing::error!(%error, "signing a token failed");
         Problem::internal()
     })?;
     Ok(JoinCredentials {
@@ -67,7 +68,7 @@ pub(super) async fn issue(
     })
 }
 
-/// What someone may do in a room by their role.
+/// The grants of a role in a room.
 pub(super) fn grant(room: &Room, role: Role) -> VideoGrant {
     let hosts = role == Role::Host;
     VideoGrant {
@@ -77,13 +78,14 @@ pub(super) fn grant(room: &Room, role: Role) -> VideoGrant {
         room_record: hosts,
         can_publish: Some(role != Role::Viewer),
         can_subscribe: Some(true),
-        // Who watches may ask.
+        // Viewers may send chat messages.
         can_publish_data: Some(true),
         ..VideoGrant::default()
     }
 }
 
-/// Where clients reach the service: as configured, or else as this one did.
+/// The URL at which clients reach the server: `--public-url`, else the scheme and
+/// host of this request.
 fn url(app: &App, headers: &HeaderMap) -> String {
     let config = &app.service.config;
     if let Some(url) = &config.public_url {

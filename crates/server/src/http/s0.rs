@@ -24,7 +24,7 @@ use crate::model::{EndReason, Participant, Room};
 use crate::render;
 use crate::render::room::FullRoom;
 
-/// How many agents one answer names when nothing is said, and at most.
+/// Agents in one response: the default, and the most.
 const PAGE: usize = 25;
 const LARGEST_PAGE: usize = 100;
 
@@ -42,22 +42,23 @@ pub(super) fn routes() -> Router<App> {
 #[derive(OpenApi)]
 #[openapi(
     paths(create, show, change, delete, close, agents, rtcs::create, rtcs::connect),
-    tags((name = "conference", description = "Rooms with a time window, their media and who is inside"))
+    tags((name = "conference", description = "Rooms with a time window, their media and their participants"))
 )]
 pub(super) struct Api;
 
-/// What is to be made.
+/// The body of a create request.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
 enum AnyRoom {
-    /// Has a `room_type`: a room for a booking or a service's session.
+    /// With `room_type`: a room for a booking or a service session.
     Booked(NewBookedRoom),
-    /// Has none: a room with a time window.
+    /// Without: a room with a time window.
     Timed(NewRoom),
 }
 
 impl AnyRoom {
-    /// As derived, but it says what is wrong.
+    /// Parses the variant that `room_type` selects, so that the error names the
+    /// field.
     fn read(body: Value) -> Result<Self, Problem> {
         let read = match body.get("room_type") {
             Some(_) => serde_json::from_value(body).map(Self::Booked),
@@ -67,7 +68,7 @@ impl AnyRoom {
     }
 }
 
-/// Makes a room.
+/// Creates a room.
 #[utoipa::path(
     post,
     path = "/api/v1/rooms",
@@ -75,7 +76,7 @@ impl AnyRoom {
     request_body = AnyRoom,
     responses(
         (status = 201, description = "The room", body = FullRoom),
-        (status = 409, description = "What it is for has a room")
+        (status = 409, description = "The booking or service session has a room")
     )
 )]
 async fn create(
@@ -97,7 +98,7 @@ async fn create(
     Ok((StatusCode::CREATED, Json(render::room::full(&room, 0, now))))
 }
 
-/// Shows a room, over or not, by any of its ids.
+/// Shows a room, ended or not, by any of its ids.
 #[utoipa::path(
     get,
     path = "/api/v1/rooms/{id}",
@@ -114,7 +115,7 @@ async fn show(
     Ok(Json(app.shown(&room).await?))
 }
 
-/// Changes a room that is not over.
+/// Changes a room that has not ended.
 #[utoipa::path(
     patch,
     path = "/api/v1/rooms/{id}",
@@ -140,13 +141,13 @@ async fn change(
     Ok(Json(app.shown(&changed.await?).await?))
 }
 
-/// Deletes a room, over or not: it is found no more.
+/// Deletes a room, ended or not.
 #[utoipa::path(
     delete,
     path = "/api/v1/rooms/{id}",
     tag = "conference",
     params(("id" = String, Path, description = "Any of the room's ids")),
-    responses((status = 204, description = "It is deleted"))
+    responses((status = 204, description = "Deleted"))
 )]
 async fn delete(
     State(app): State<App>,
@@ -158,8 +159,8 @@ async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Closes a room: whoever is inside has left, and nobody comes in any more. One
-/// that is closed stays so.
+/// Closes a room: its participants leave and nobody can join. A closed room stays
+/// closed.
 #[utoipa::path(
     post,
     path = "/api/v1/rooms/{id}/close",
@@ -180,14 +181,14 @@ async fn close(
     Ok(Json(app.shown(&room).await?))
 }
 
-/// Which part of a list is asked for.
+/// The part of a list to return.
 #[derive(Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
 struct Page {
-    /// So many are left out.
+    /// Entries to skip.
     offset: usize,
-    /// So many at most.
+    /// The most entries to return.
     #[param(minimum = 1, maximum = 100)]
     limit: usize,
 }
@@ -201,12 +202,12 @@ impl Default for Page {
     }
 }
 
-/// One who is inside.
+/// A present participant.
 #[derive(Serialize, ToSchema)]
 struct Agent {
-    /// Of this stay: `PA_` and twelve characters.
+    /// The participant's sid: `PA_` and twelve characters.
     id: String,
-    /// Who it is.
+    /// The identity.
     agent_id: String,
     room_id: Uuid,
     /// Seconds since 1970.
@@ -224,13 +225,13 @@ impl From<Participant> for Agent {
     }
 }
 
-/// Those who are inside, in the order of joining.
+/// The present participants, in the order of joining.
 #[utoipa::path(
     get,
     path = "/api/v1/rooms/{id}/agents",
     tag = "conference",
     params(("id" = String, Path, description = "Any of the room's ids"), Page),
-    responses((status = 200, description = "Those who are inside", body = Vec<Agent>))
+    responses((status = 200, description = "The present participants", body = Vec<Agent>))
 )]
 async fn agents(
     State(app): State<App>,
@@ -239,7 +240,7 @@ async fn agents(
     Query(page): Query<Page>,
 ) -> Result<Json<Vec<Agent>>, Problem> {
     if !(1..=LARGEST_PAGE).contains(&page.limit) {
-        return Err(Problem::invalid_payload("a limit is 1 to 100"));
+        return Err(Problem::invalid_payload("limit must be 1 to 100"));
     }
     let room = app.administrated(&who, &id).await?;
     let inside = app.service.inside(room.uid).await?;

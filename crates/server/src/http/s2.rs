@@ -1,4 +1,4 @@
-//! S2's dialect: bookings, the rooms made for them, and who may come.
+//! S2's dialect: bookings, their rooms and their participants.
 
 mod bookings;
 mod inside;
@@ -17,7 +17,7 @@ use crate::refusal::person_name;
 use crate::rooms::BookingError;
 pub(super) use rooms::{NewBookedRoom, create as create_room};
 
-/// The longest address (RFC 5321, section 4.5.3.1.3).
+/// The longest email address (RFC 5321, section 4.5.3.1.3).
 const MAX_EMAIL_BYTES: usize = 254;
 
 pub(super) fn routes() -> Router<App> {
@@ -58,25 +58,25 @@ pub(super) fn routes() -> Router<App> {
         inside::stop_recording,
         inside::dial_in,
     ),
-    tags((name = "bookings", description = "Bookings and the rooms made for them"))
+    tags((name = "bookings", description = "Bookings and their rooms"))
 )]
 pub(super) struct Api;
 
-/// The kinds that rooms are booked of.
+/// Checks that rooms of this kind can be booked.
 fn booked(kind: RoomKind) -> Result<RoomKind, Problem> {
     match kind {
         RoomKind::Open => Err(Problem::invalid_payload(
-            "a room is booked as individual, group, webinar or broadcast",
+            "a booked room must be individual, group, webinar or broadcast",
         )),
         kind => Ok(kind),
     }
 }
 
-/// Those who may come, their names as they will be shown.
+/// Checks the invited participants and cleans their names.
 fn guests(said: Vec<BookedParticipant>) -> Result<Vec<BookedParticipant>, Problem> {
     let guest = |one: BookedParticipant| {
         if one.email.len() > MAX_EMAIL_BYTES || one.email.contains(char::is_control) {
-            return Err(Problem::invalid_payload("an email that is none"));
+            return Err(Problem::invalid_payload("invalid email address"));
         }
         let name = person_name(&one.name)?;
         Ok(BookedParticipant { name, ..one })

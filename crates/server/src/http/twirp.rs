@@ -27,11 +27,10 @@ use wire::Wire;
 
 /// The largest request, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
-/// The longest free text that LiveKit's API lets one keep, in bytes: its
-/// server's own default.
+/// The largest metadata, in bytes: the default of a LiveKit server.
 const MAX_METADATA: usize = 64 * 1024;
 
-/// What RoomService does elsewhere, and not here.
+/// Methods of LiveKit's RoomService that are not implemented.
 const NOT_HERE: [&str; 4] = [
     "UpdateSubscriptions",
     "ForwardParticipant",
@@ -43,7 +42,7 @@ pub(super) fn routes() -> Router<App> {
     Router::new().both("/twirp/{service}/{method}", any(call))
 }
 
-/// One who calls.
+/// The caller of a method.
 struct Caller<'a> {
     app: &'a App,
     who: Requester,
@@ -59,14 +58,14 @@ async fn call(
         return Err(bad_route("there is no such service"));
     }
     if request.method() != Method::POST {
-        return Err(bad_route("a method is called with POST"));
+        return Err(bad_route("a method must be called with POST"));
     }
     let (mut parts, body) = request.into_parts();
     let wire = Wire::of(&parts.headers)?;
     let who = Requester::from_request_parts(&mut parts, &app).await?;
     let caller = Caller { app: &app, who };
     let body = to_bytes(body, MAX_BODY).await.map_err(|_| {
-        let why = format!("the request is not all there, or has more than {MAX_BODY} bytes");
+        let why = format!("the request is incomplete or exceeds {MAX_BODY} bytes");
         TwirpError::new(Code::Malformed, why)
     })?;
     match method.as_str() {
@@ -89,8 +88,8 @@ async fn call(
 }
 
 impl Caller<'_> {
-    /// Whether it may do what concerns all rooms: a token must grant it in so
-    /// many words, as a LiveKit server asks.
+    /// Checks a permission that concerns all rooms. As in LiveKit, a token must
+    /// carry the grant itself.
     fn may(&self, granted: impl Fn(&VideoGrant) -> bool) -> Result<(), TwirpError> {
         match &self.who.principal {
             Principal::Token(claims) => {
@@ -101,8 +100,8 @@ impl Caller<'_> {
         }
     }
 
-    /// A room that is not over, whose administrator this one is. Who is not
-    /// does not learn whether there is one.
+    /// An open or pending room that the caller administrates. To other callers an
+    /// unknown room and a forbidden one look the same.
     async fn room(&self, name: &str) -> Result<Room, TwirpError> {
         let found = self.app.service.look_up(name).await?;
         let Some(room) = found.filter(|room| self.is_there(room)) else {
@@ -126,7 +125,7 @@ impl Caller<'_> {
 
 fn checked_metadata(metadata: &str) -> Result<(), TwirpError> {
     if metadata.len() > MAX_METADATA {
-        let why = format!("metadata of more than {MAX_METADATA} bytes");
+        let why = format!("metadata exceeds {MAX_METADATA} bytes");
         return Err(TwirpError::new(Code::InvalidArgument, why));
     }
     Ok(())

@@ -1,6 +1,6 @@
-//! Webhooks that come in: a LiveKit server's, and a stream provider's. What was
-//! received before is answered with 200 and changes nothing: its sender did not
-//! get the first answer.
+//! Incoming webhooks: a LiveKit server's, and a stream provider's. A repeated
+//! event is answered with 200 and changes nothing: its sender did not get the
+//! first response.
 
 use std::sync::PoisonError;
 
@@ -20,7 +20,7 @@ use crate::access::token::Keys;
 use crate::id::ulid::UlidKind;
 use crate::webhook::receive::{self, Seen, WebhookError};
 
-/// Where a stream provider puts its signature.
+/// The header with a stream provider's signature.
 const SIGNATURE: &str = "x-signature";
 
 pub(super) fn routes() -> Router<App> {
@@ -32,14 +32,15 @@ pub(super) fn routes() -> Router<App> {
 #[derive(OpenApi)]
 #[openapi(
     paths(livekit, stream),
-    tags((name = "webhooks", description = "What other services tell this one"))
+    tags((name = "webhooks", description = "Incoming webhooks"))
 )]
 pub(super) struct Api;
 
-/// What became of a webhook.
+/// The response to a webhook.
 #[derive(Serialize, ToSchema)]
 struct Receipt {
-    /// Whether it was news.
+    /// Whether the event was applied: false for a repeated event, and for an event
+    /// of a room that this server does not know.
     taken: bool,
 }
 
@@ -70,7 +71,7 @@ async fn livekit(
         Err(error) => return Err(error.into()),
     };
     if let Err(error) = app.service.apply_livekit_webhook(&event).await {
-        // Its sender tries again.
+        // The sender retries.
         seen(&app).forget(&event, &body);
         return Err(error.into());
     }
@@ -101,9 +102,9 @@ async fn stream(
         return Ok(Json(Receipt { taken: false }));
     };
     let event = report.status.event();
-    let activity_changed_for = app.service.move_active_session(&ro, event, None).await?;
+    let moved = app.service.move_active_session(&ro, event, None).await?;
     Ok(Json(Receipt {
-        taken: activity_changed_for.is_some(),
+        taken: moved.is_some(),
     }))
 }
 

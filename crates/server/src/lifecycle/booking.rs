@@ -1,5 +1,5 @@
-//! An appointment that a room is made for, a booking or a service's session:
-//! who comes, and as what.
+//! An appointment with a room, a booking or a service session: its participants
+//! and their roles.
 #![deny(clippy::disallowed_methods)]
 
 use std::fmt;
@@ -11,7 +11,7 @@ use visavis_protocol::{Role, RoomKind};
 use crate::clock::Timestamp;
 use crate::model::Link;
 
-/// A longer text is nobody's id.
+/// The longest id, in bytes.
 const MAX_ID_BYTES: usize = 200;
 
 /// A booking.
@@ -21,15 +21,15 @@ pub struct Booking {
     pub link: Link,
     /// What kind of room it is for.
     pub kind: RoomKind,
-    /// Where it stands.
+    /// Its status.
     pub status: BookingStatus,
-    /// Those who may come.
+    /// The invited participants.
     pub participants: Vec<BookedParticipant>,
     /// When it was made.
     pub created_at: Timestamp,
 }
 
-/// Where a booking stands; it only ever goes forward.
+/// A booking's status; it only goes forward.
 ///
 /// ```text
 /// confirmed ── the first joins ──► in_progress ── the room ends ──► completed
@@ -48,41 +48,41 @@ pub enum BookingStatus {
     Completed,
 }
 
-/// One who may come to a booking.
+/// A participant of a booking.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BookedParticipant {
-    /// The user's id: a UUID of ours, or whatever the booking's system has.
+    /// The user's id: a UUID of ours, or the id in the booking's system.
     #[serde(deserialize_with = "number_or_text")]
     pub user_id: String,
-    /// The user's address.
+    /// The user's email address.
     #[serde(default)]
     pub email: String,
-    /// The name to show.
+    /// The display name.
     #[serde(default)]
     pub name: String,
-    /// As what.
+    /// The role in the booking.
     #[serde(default)]
     pub role: BookedRole,
 }
 
-/// As what someone comes to a booking.
+/// A role in a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BookedRole {
-    /// Gives it.
+    /// The practitioner, who hosts the room.
     Practitioner,
-    /// Takes part.
+    /// Any other participant.
     #[default]
     Participant,
 }
 
-/// A booking does not go back.
+/// A change to an earlier status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a booking that is {} does not become {}", from.as_str(), to.as_str())]
+#[error("a booking cannot go from {} to {}", from.as_str(), to.as_str())]
 pub struct IllegalChange {
-    /// Where it stands, and stays.
+    /// The status, which stays.
     pub from: BookingStatus,
-    /// What was asked for.
+    /// The requested status.
     pub to: BookingStatus,
 }
 
@@ -116,14 +116,13 @@ impl Booking {
         Ok(())
     }
 
-    /// Who gives it; the first where several do.
+    /// The practitioner; the first of several.
     pub fn practitioner(&self) -> Option<&BookedParticipant> {
         let mut all = self.participants.iter();
         all.find(|one| one.role == BookedRole::Practitioner)
     }
 
-    /// Who of those who may come this is: by the user's id, or by the identity
-    /// that a token bears.
+    /// A participant by user id, or by the identity in a token.
     pub fn participant(&self, who: &str) -> Option<&BookedParticipant> {
         let mut all = self.participants.iter();
         all.find(|one| one.user_id == who || one.identity() == who)
@@ -136,7 +135,7 @@ impl BookedParticipant {
         identity(&self.user_id, &self.email)
     }
 
-    /// What they are in a room of this kind.
+    /// The role in a room of this kind.
     pub fn role_in(&self, kind: RoomKind) -> Role {
         match (self.role, kind) {
             (BookedRole::Practitioner, _) => Role::Host,
@@ -146,7 +145,7 @@ impl BookedParticipant {
     }
 }
 
-/// The identity in tokens and webhooks; of a user without an address the id alone.
+/// The identity in tokens and webhooks; without an email address the id alone.
 pub(crate) fn identity(user_id: &str, email: &str) -> String {
     match email {
         "" => user_id.to_owned(),

@@ -13,14 +13,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 
-/// What sessions belong to: a programme, of which at most one session is unended.
+/// A channel, with at most one unfinished session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Channel {
     /// `ch_` and a ULID.
     pub channel_id: String,
     /// The user whose channel it is: a UUID of ours, or a token's `sub`.
     pub owner: String,
-    /// What people call it.
+    /// The display name.
     #[serde(default)]
     pub name: String,
     /// When it was made.
@@ -38,29 +38,29 @@ pub struct Session {
     pub channel_id: String,
     /// Its owner, who hosts it.
     pub user_id: String,
-    /// Where it is in its life.
+    /// Its status.
     pub status: Status,
-    /// What people call it.
+    /// The display name.
     #[serde(default)]
     pub name: String,
     /// What it is about.
     #[serde(default)]
     pub description: String,
-    /// `EG_` and twelve characters: what carries it out.
+    /// Its egress: `EG_` and twelve characters.
     pub egress: Option<String>,
     /// When its egress started.
     pub started_at: Option<Timestamp>,
-    /// When it was over, or called off.
+    /// When it stopped or was cancelled.
     pub stopped_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
 }
 
-/// Where a session is in its life.
+/// A session's status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
-    /// Made; nobody is there.
+    /// Created; the host has not joined.
     Idle,
     /// The host is in the room.
     Ready,
@@ -68,11 +68,11 @@ pub enum Status {
     Publishing,
     /// The provider receives it.
     Live,
-    /// The host ended it, and the provider has not said so yet.
+    /// The host ended it; the provider has not confirmed.
     Ending,
     /// Over.
     Stopped,
-    /// Called off before it was live.
+    /// Cancelled before it was live.
     Cancelled,
 }
 
@@ -89,22 +89,22 @@ pub enum SessionEvent {
     End,
     /// The provider reports that the stream is idle or gone.
     ProviderIdle,
-    /// It is called off.
+    /// It is cancelled.
     Cancel,
 }
 
-/// A session does not go this way.
+/// A refused transition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a session that is {} does not allow this", from.as_str())]
 pub struct IllegalTransition {
-    /// Where the session is, and stays.
+    /// The status, which stays.
     pub from: Status,
-    /// What would have moved it.
+    /// The refused event.
     pub event: SessionEvent,
 }
 
 impl Status {
-    /// In the order of a life.
+    /// Every status, in order.
     pub const ALL: [Self; 7] = [
         Self::Idle,
         Self::Ready,
@@ -115,10 +115,10 @@ impl Status {
         Self::Cancelled,
     ];
 
-    /// Where an event leads.
+    /// The status after an event.
     ///
     /// # Errors
-    /// The event is not for a session that is here, which stays where it is.
+    /// The event does not apply in this status.
     pub fn next(self, event: SessionEvent) -> Result<Self, IllegalTransition> {
         use SessionEvent as E;
         match (self, event) {
@@ -132,7 +132,7 @@ impl Status {
         }
     }
 
-    /// Whether nothing follows: its room and its channel are free for another.
+    /// Whether it is final: its room and its channel may get another session.
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Stopped | Self::Cancelled)
     }
@@ -166,7 +166,7 @@ impl Session {
         Ok(())
     }
 
-    /// Its room is over: so is it, and one that was on the air has stopped.
+    /// Its room has ended: it ends too, STOPPED if it was live.
     pub fn room_over(&mut self, now: Timestamp) {
         use SessionEvent::{Cancel, End, ProviderIdle};
         // Each is refused where it does not apply.

@@ -1,5 +1,5 @@
-//! LiveKit's dialect: the types of its own protocol, which write themselves as
-//! JSON (webhooks) and as protobuf (Twirp).
+//! LiveKit's dialect: the types of `livekit-protocol`, encoded as JSON (webhooks)
+//! and as protobuf (Twirp).
 
 use livekit_protocol::participant_info::{Kind, State};
 use livekit_protocol::{
@@ -11,7 +11,7 @@ use visavis_protocol::{Grants, Track, TrackSource};
 use crate::clock::Timestamp;
 use crate::model::{EventLabel, Participant, ParticipantKind, Room};
 
-/// A room, with how many are inside.
+/// A room, with its participant count.
 pub fn room(room: &Room, present: u32) -> RoomProto {
     let instance = room.instance.as_ref();
     RoomProto {
@@ -78,7 +78,7 @@ fn source(source: TrackSource) -> Source {
     }
 }
 
-/// What of LiveKit's sources there is here.
+/// LiveKit's track source as ours.
 pub fn permitted_source(source: Source) -> Option<TrackSource> {
     match source {
         Source::Camera => Some(TrackSource::Camera),
@@ -100,7 +100,7 @@ fn permission(grants: &Grants) -> ParticipantPermission {
     }
 }
 
-/// What a webhook tells; the caller fills in whom it is about.
+/// A webhook event; the caller adds room, participant and track.
 pub fn webhook_event(label: EventLabel, id: &str, at: Timestamp) -> WebhookEvent {
     WebhookEvent {
         event: label.as_str().to_owned(),

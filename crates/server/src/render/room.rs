@@ -19,7 +19,7 @@ struct S0Room<'a> {
     time: (i64, Option<i64>),
     /// Seconds since 1970.
     created_at: i64,
-    /// `none` = its members connect to each other.
+    /// `none` = a mesh.
     #[schema(value_type = String)]
     backend: Backend,
     /// Slots reserved on the backend.
@@ -42,9 +42,9 @@ pub struct FullRoom<'a> {
     room_id: &'a str,
     /// The name in tokens and webhooks.
     name: &'a str,
-    /// What people call it; may be empty.
+    /// The display name; may be empty.
     title: &'a str,
-    /// Its present life: `RM_` and twelve characters.
+    /// The current room instance: `RM_` and twelve characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     sid: Option<&'a str>,
@@ -55,7 +55,7 @@ pub struct FullRoom<'a> {
     /// 0 = unlimited.
     max_participants: u32,
     participant_count: u32,
-    /// Seconds that it outlives the last leave; null = it stays.
+    /// Seconds from the last leave to the room's end; null = it stays.
     empty_timeout: Option<u64>,
     recording_enabled: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,11 +74,11 @@ pub struct S4Room<'a> {
     /// What people join by: `abc-defg-hij`.
     room_id: &'a str,
     id: Uuid,
-    /// The user whose room it is; null until somebody was inside.
+    /// The host's user id; null until somebody joined.
     host_id: Option<Uuid>,
     /// 0 = unlimited.
     max_participants: u32,
-    /// What people call it; may be empty.
+    /// The display name; may be empty.
     name: &'a str,
     is_active: bool,
     /// RFC 3339.
@@ -115,8 +115,8 @@ pub fn full(room: &Room, present: u32, now: Timestamp) -> Value {
     })
 }
 
-/// S2's state of a room, derived: ended = closed; active = open and occupied;
-/// pending = the rest.
+/// S2's status of a room: `ended` = closed, `active` = open and occupied,
+/// `pending` = the rest.
 pub fn status(room: &Room, present: u32, now: Timestamp) -> &'static str {
     match room.phase(now) {
         Phase::Closed | Phase::Deleted => "ended",

@@ -1,4 +1,4 @@
-//! Rows for people: columns of plain text.
+//! Plain-text tables for the command line.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,8 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 use crate::model::{Phase, Room};
 
-/// Aligned columns under their heads. What is not printed, as a name may hold,
-/// shows as its escape.
+/// Aligns columns under their headings. Control characters, which a name may
+/// contain, are escaped.
 pub(crate) fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
     let printable = |cell: String| match cell.chars().any(char::is_control) {
         true => cell.escape_debug().to_string(),
@@ -39,7 +39,7 @@ pub(crate) fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
     text
 }
 
-/// Rooms, with how many are inside.
+/// A table of rooms with their participant counts.
 pub(crate) fn rooms(rooms: &[Room], counts: &HashMap<Uuid, u32>, now: Timestamp) -> String {
     let row = |room: &Room| {
         let inside = counts.get(&room.uid).copied().unwrap_or_default();
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_as_wide_as_their_widest_cell_and_nothing_leaves_its_line() {
+    fn columns_are_as_wide_as_their_widest_cell_and_control_characters_are_escaped() {
         let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
         let text = table(
             &["a", "bc"],

@@ -36,8 +36,8 @@ impl RoomService {
         admitted
     }
 
-    /// Takes a place in Redis, so that a crowd before a full room costs no
-    /// transactions. The rows have the last word.
+    /// Reserves a place in Redis, so that joins of a full room start no
+    /// transactions. The database is authoritative.
     async fn reserve(&self, cluster: &Cluster, uid: Uuid, sid: &str) -> Result<(), Refusal> {
         let room = self.find(&uid.to_string()).await?;
         for replace in [false, true] {

@@ -1,4 +1,4 @@
-//! Bookings and services' sessions: the rooms made for them, and who may come.
+//! Bookings and service sessions, and their rooms.
 
 use rand::RngExt;
 use visavis_protocol::RoomKind;
@@ -11,7 +11,7 @@ use crate::lifecycle::booking::{Booking, BookingStatus, IllegalChange};
 use crate::model::{Link, Room, Template};
 use crate::store::{StoreError, Tx};
 
-/// What is said of such a room; the rest is its kind's.
+/// Options of a booked room; the rest comes from its kind's template.
 #[derive(Debug, Default)]
 pub(crate) struct RoomOptions {
     pub name: String,
@@ -19,14 +19,14 @@ pub(crate) struct RoomOptions {
     pub recording_enabled: Option<bool>,
 }
 
-/// Why a booking is not made, or not changed.
+/// Why a booking is not created or changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BookingError {
     #[error("there is no such booking")]
     Unknown,
-    #[error("there is a booking with this id")]
+    #[error("a booking with this id exists")]
     Exists,
-    #[error("it has a room that is not over")]
+    #[error("it has a room that has not ended")]
     HasRoom,
     #[error(transparent)]
     Illegal(#[from] IllegalChange),
@@ -35,7 +35,7 @@ pub(crate) enum BookingError {
 }
 
 impl RoomService {
-    /// Makes a booking together with its room, which waits for the first to join.
+    /// Creates a booking and its room, whose instance starts with the first join.
     pub async fn create_booking(
         &self,
         booking: &Booking,
@@ -53,8 +53,8 @@ impl RoomService {
         }
     }
 
-    /// Makes a room for what has none that is not over. Of those that are made for
-    /// it at once, one is made.
+    /// Creates a room for a booking or service session without an open room. Of
+    /// concurrent requests one succeeds.
     pub async fn create_booked_room(
         &self,
         link: Link,
@@ -74,7 +74,7 @@ impl RoomService {
         }
     }
 
-    /// Moves a booking forward.
+    /// Changes a booking's status.
     pub async fn change_booking(
         &self,
         link: &Link,
@@ -101,12 +101,12 @@ impl RoomService {
         Ok(booking)
     }
 
-    /// Someone has come into the room.
+    /// A participant joined the room.
     pub(super) async fn booking_joined(&self, tx: &mut Tx, link: &Link) -> Result<(), StoreError> {
         advance_booking(tx, link, BookingStatus::InProgress).await
     }
 
-    /// The room is over.
+    /// The room has ended.
     pub(super) async fn booking_over(&self, tx: &mut Tx, link: &Link) -> Result<(), StoreError> {
         advance_booking(tx, link, BookingStatus::Completed).await
     }
@@ -130,7 +130,7 @@ impl RoomService {
     }
 }
 
-/// A booking that stands at or past this stays where it is.
+/// Advances a booking; one at or past this status stays as it is.
 async fn advance_booking(tx: &mut Tx, link: &Link, to: BookingStatus) -> Result<(), StoreError> {
     if let Some(mut booking) = tx.lock_booking(link).await?
         && booking.status != to

@@ -11,10 +11,10 @@ use crate::store::{StoreError, Tx};
 /// Why a room was not changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChangeError<E> {
-    /// There is no such room, or not any more.
+    /// There is no such room, or it was deleted.
     #[error("there is no such room")]
     Gone,
-    /// The change refused itself.
+    /// The change was refused.
     #[error("refused")]
     Refused(E),
     /// The store failed.
@@ -23,10 +23,10 @@ pub(crate) enum ChangeError<E> {
 }
 
 impl RoomService {
-    /// Changes a room that is not deleted: in the store, in the cache, and
-    /// wherever it is alive. A change that comes to nothing is not told.
+    /// Changes a room that is not deleted: in the store, in the cache, and on every
+    /// node where it is active. A change without effect is not announced.
     ///
-    /// Not to be called by a room's own task, which it tells of the change.
+    /// Not to be called by a room's own task: it sends to that task and waits.
     pub async fn change<E>(
         &self,
         uid: Uuid,
@@ -50,7 +50,7 @@ impl RoomService {
         let present = tx.count_present(uid).await?;
         self.log_event(&mut tx, &room, present, RoomEvent::Updated)
             .await?;
-        // A closing time that is put into the past closes at once.
+        // A closing time in the past closes the room at once.
         if before.phase(now) != Phase::Closed && room.phase(now) == Phase::Closed {
             return Ok(self.finish(tx, room, EndReason::Time).await?);
         }
@@ -60,7 +60,7 @@ impl RoomService {
         Ok(room)
     }
 
-    /// Tells everyone who keeps a copy of a room what it is now.
+    /// Sends a changed room to the cache, its task and the other nodes.
     pub async fn changed(&self, room: &Room) {
         self.cache.put(room, self.clock.now()).await;
         self.room_written(room);
@@ -68,15 +68,15 @@ impl RoomService {
             handle.changed(room.clone()).await;
         }
         if let Some(cluster) = &self.cluster {
-            let told = Box::new(room.clone());
+            let copy = Box::new(room.clone());
             cluster
-                .publish_to_room(room.uid, BusMessage::Changed { room: told })
+                .publish_to_room(room.uid, BusMessage::Changed { room: copy })
                 .await;
         }
     }
 
-    /// Ends a room: whoever is inside has left, its life is over, and it is
-    /// closed or, where that is its way, found no more. `None`: there is none.
+    /// Ends a room: its participants leave, its instance ends, and it is closed or,
+    /// if it is fleeting, deleted. `None`: there is no such room.
     ///
     /// Not to be called by a room's own task.
     pub async fn end(&self, uid: Uuid, reason: EndReason) -> Result<Option<Room>, StoreError> {
@@ -88,7 +88,7 @@ impl RoomService {
         }
     }
 
-    /// Ends a room that is locked here.
+    /// Ends a room that this transaction has locked.
     async fn finish(
         &self,
         mut tx: Tx,
@@ -119,11 +119,11 @@ impl RoomService {
         }
         self.commit(tx, uid).await?;
         self.is_over(&room, reason).await;
-        tracing::info!(room = room.code, ?reason, "the room is over");
+        tracing::info!(room = room.code, ?reason, "the room has ended");
         Ok(room)
     }
 
-    /// Tells everyone who keeps a copy of a room that it is over.
+    /// Sends a room's end to the cache, its task and the other nodes.
     pub(super) async fn is_over(&self, room: &Room, reason: EndReason) {
         let uid = room.uid;
         match room.deleted_at {
@@ -136,14 +136,14 @@ impl RoomService {
         }
         if let Some(cluster) = &self.cluster {
             cluster.forget(uid).await;
-            let told = Box::new(room.clone());
+            let copy = Box::new(room.clone());
             cluster
-                .publish_to_room(uid, BusMessage::Over { room: told, reason })
+                .publish_to_room(uid, BusMessage::Over { room: copy, reason })
                 .await;
         }
     }
 
-    /// Whoever is inside has left, and the room's life is over.
+    /// Records the departure of every participant and the end of the instance.
     async fn empty(&self, tx: &mut Tx, room: &mut Room) -> Result<(), StoreError> {
         let mut left = tx.count_present(room.uid).await?;
         for who in tx.present(room.uid).await? {

@@ -1,5 +1,4 @@
-//! What rooms are made for follows what happens in them, in the same
-//! transaction.
+//! Bookings and sessions follow their rooms' events in the same transaction.
 
 use std::time::Duration;
 
@@ -10,10 +9,10 @@ use crate::clock::Timestamp;
 use crate::model::{Link, Participant, Room};
 use crate::store::{StoreError, Tx};
 
-/// How long a room that was made for something outlives the last leave.
+/// The default empty timeout of rooms with a booking or a session.
 pub(crate) const EMPTY_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Such a room is nobody else's affair: no list shows it.
+/// Linked rooms are private: no list shows them.
 pub(super) fn unlisted() -> Option<Metadata> {
     Some(Metadata {
         private: Some(true),
@@ -22,7 +21,7 @@ pub(super) fn unlisted() -> Option<Metadata> {
 }
 
 impl RoomService {
-    /// Someone has come in.
+    /// A participant joined.
     pub(super) async fn purpose_joined(
         &self,
         tx: &mut Tx,
@@ -37,7 +36,7 @@ impl RoomService {
         }
     }
 
-    /// The room is over.
+    /// The room has ended.
     pub(super) async fn purpose_over(
         &self,
         tx: &mut Tx,
@@ -51,8 +50,8 @@ impl RoomService {
         }
     }
 
-    /// What the room was for is over. Nobody is thrown out; where nobody is
-    /// inside, nobody will come, and its empty timeout begins.
+    /// The booking or session has ended. Participants stay; an unoccupied room's
+    /// empty timeout begins.
     pub(super) async fn purpose_gone(
         &self,
         tx: &mut Tx,

@@ -1,5 +1,5 @@
-//! What a LiveKit server tells of rooms that it serves: the same rows change as
-//! if they had been served here.
+//! Webhooks of a LiveKit server about rooms that it serves: the same rows change
+//! as if this server had served them.
 
 use livekit_protocol::participant_info::Kind;
 use livekit_protocol::{ParticipantInfo, TrackInfo, TrackSource as Source, WebhookEvent};
@@ -20,8 +20,8 @@ use crate::model::{
 use crate::store::{StoreError, Tx};
 
 impl RoomService {
-    /// Takes in what a LiveKit server tells. What is about no room of ours, was
-    /// told before, or comes too late changes nothing.
+    /// Applies a LiveKit server's event. Events of unknown rooms, repeated events
+    /// and late ones change nothing.
     pub async fn apply_livekit_webhook(&self, event: &WebhookEvent) -> Result<(), StoreError> {
         let room = event.room.as_ref().map(|room| room.name.as_str());
         let egress = event.egress_info.as_ref();
@@ -30,7 +30,7 @@ impl RoomService {
         let instance = event.room.as_ref().map(|room| room.sid.as_str());
         let instance = instance.unwrap_or_default();
         let sid = event.participant.as_ref().map(|who| who.sid.as_str());
-        // No database takes them, and nothing of ours has such a name.
+        // PostgreSQL stores no NUL, and no name of ours contains one.
         if [name, instance, sid.unwrap_or_default()]
             .concat()
             .contains('\0')
@@ -65,7 +65,7 @@ impl RoomService {
         }
     }
 
-    /// A room of ours by the name in webhooks.
+    /// An open room by the name in webhooks.
     async fn known(&self, name: &str) -> Result<Option<Room>, StoreError> {
         let key = RoomKey::Name(name.to_owned());
         let room = self.store.find_room(&key).await?;
@@ -90,7 +90,7 @@ impl RoomService {
         Ok(())
     }
 
-    /// The room closes there after its own timeouts; so it does here.
+    /// The LiveKit server applied its own timeouts, so the room ends here too.
     async fn apply_room_finished(&self, room: &Room, instance: &str) -> Result<(), StoreError> {
         if room.instance.as_ref().is_none_or(|own| own.sid != instance) {
             return Ok(());
@@ -114,7 +114,7 @@ impl RoomService {
         instance: &str,
         info: &ParticipantInfo,
     ) -> Result<(), StoreError> {
-        let known_life = self.is_known_instance(instance).await?;
+        let known_instance = self.is_known_instance(instance).await?;
         let booking = match &room.link {
             Some(link) => self.store.booking(link).await?,
             None => None,
@@ -124,18 +124,18 @@ impl RoomService {
         let Some(mut room) = lock_open(&mut tx, room.uid).await? else {
             return Ok(());
         };
-        // Told before, or one of our own members.
+        // A repeated event, or a member of this server.
         if info.sid.is_empty() || tx.stay(&info.sid).await?.is_some() {
             return Ok(());
         }
-        if !known_life {
+        if !known_instance {
             self.start_livekit_instance(&mut tx, &mut room, instance)
                 .await?;
         }
-        let Some(own_life) = &room.instance else {
+        let Some(own_instance) = &room.instance else {
             return Ok(());
         };
-        let who = stay(&room, &own_life.sid, info, booking.as_ref(), now);
+        let who = stay(&room, &own_instance.sid, info, booking.as_ref(), now);
         room.empty_since = None;
         room.visited = true;
         room.host_left_at = room.host_left_at.filter(|_| who.role != Role::Host);
@@ -155,7 +155,7 @@ impl RoomService {
         info: &ParticipantInfo,
         at: i64,
     ) -> Result<(), StoreError> {
-        let Some(who) = self.others_stay(&info.sid).await? else {
+        let Some(who) = self.livekit_stay(&info.sid).await? else {
             return Ok(());
         };
         let at = match at {
@@ -172,7 +172,7 @@ impl RoomService {
         track: Option<&TrackInfo>,
         published: bool,
     ) -> Result<(), StoreError> {
-        let before = self.others_stay(&info.sid).await?;
+        let before = self.livekit_stay(&info.sid).await?;
         let (Some(before), Some(track)) = (before, track.and_then(read_track)) else {
             return Ok(());
         };
@@ -184,7 +184,7 @@ impl RoomService {
         self.updated(&before, &who).await
     }
 
-    /// Passes on what moved a session, so that it is told once.
+    /// Logs an egress event if it changed the session, and so logs it once.
     async fn apply_egress(
         &self,
         room: &Room,
@@ -196,8 +196,8 @@ impl RoomService {
             return Ok(());
         };
         let id = Some(egress.egress_id.clone());
-        let activity_changed_for = self.move_active_session(&room.ro, moves, id).await;
-        if !has_moved(activity_changed_for)? {
+        let moved = self.move_active_session(&room.ro, moves, id).await;
+        if !has_moved(moved)? {
             return Ok(());
         }
         let mut tx = self.store.begin().await?;
@@ -209,8 +209,8 @@ impl RoomService {
         Ok(())
     }
 
-    /// Someone who is inside by a LiveKit server's word.
-    async fn others_stay(&self, sid: &str) -> Result<Option<Participant>, StoreError> {
+    /// A present participant of a LiveKit server.
+    async fn livekit_stay(&self, sid: &str) -> Result<Option<Participant>, StoreError> {
         let mut tx = self.store.begin().await?;
         let who = tx.stay(sid).await?;
         Ok(who.filter(|who| who.node == LIVEKIT_NODE && who.left_at.is_none()))
@@ -221,7 +221,7 @@ impl RoomService {
         Ok(self.store.find_room(&key).await?.is_some())
     }
 
-    /// A room without a life has this one from now on; whether it is so.
+    /// Gives a room without an instance this one; returns whether it did.
     async fn start_livekit_instance(
         &self,
         tx: &mut Tx,
@@ -247,9 +247,9 @@ async fn lock_open(tx: &mut Tx, uid: Uuid) -> Result<Option<Room>, StoreError> {
     Ok(room.filter(|room| room.closed.is_none() && room.deleted_at.is_none()))
 }
 
-/// A session that does not go this way stays where it is.
-fn has_moved<T>(activity_changed_for: Result<Option<T>, SessionError>) -> Result<bool, StoreError> {
-    match activity_changed_for {
+/// Whether a session moved; a refused transition leaves it as it is.
+fn has_moved<T>(moved: Result<Option<T>, SessionError>) -> Result<bool, StoreError> {
+    match moved {
         Ok(session) => Ok(session.is_some()),
         Err(SessionError::Store(error)) => Err(error),
         Err(_) => Ok(false),

@@ -1,5 +1,5 @@
-//! What administrators do from outside to those inside, wherever these are: the
-//! room's task here does it, or tells the node that has them.
+//! Administrators' actions on participants of any node: the room's task applies
+//! them, or forwards them to the participant's node.
 
 use std::sync::Arc;
 
@@ -12,22 +12,22 @@ use crate::model::ParticipantUpdate;
 use crate::model::Room;
 use crate::refusal::Refusal;
 
-/// A room may fall asleep between being found and being told.
+/// A room's task may end between its look-up and the request.
 const ATTEMPTS: usize = 3;
 
-/// What is done to someone.
+/// An action on a participant.
 #[derive(Debug, Clone)]
 pub(crate) enum AdminAction {
-    /// It is put out.
+    /// Removes it.
     Remove,
-    /// It is asked to mute itself.
+    /// Asks its client to mute a source.
     Mute(TrackSource),
-    /// Something about it is different from now on.
+    /// Changes its name, metadata or grants.
     Amend(ParticipantUpdate),
 }
 
 impl RoomService {
-    /// Does something to someone; whether there is such a one.
+    /// Applies an action to a participant; returns whether it is present.
     pub async fn moderation(
         self: &Arc<Self>,
         room: &Room,
@@ -48,7 +48,7 @@ impl RoomService {
         false
     }
 
-    /// Says something to everyone inside, or to one of them.
+    /// Sends a chat message to all participants, or to one.
     ///
     /// # Errors
     /// When it cannot be stored.

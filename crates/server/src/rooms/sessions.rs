@@ -1,4 +1,4 @@
-//! Broadcasts: channels, and their sessions in rooms that outlive them.
+//! Channels, and their sessions in rooms that outlive them.
 
 use visavis_protocol::{Role, RoomKind};
 
@@ -13,15 +13,15 @@ use crate::lifecycle::session::{Channel, IllegalTransition, Session, SessionEven
 use crate::model::{Link, OnHostLeave, Participant, Phase, Room};
 use crate::store::{StoreError, Tx};
 
-/// The most that a list shows.
+/// The most entries of a list.
 pub(crate) const MOST_SESSIONS: i64 = 1_000;
 
-/// Why a session is not made, or not moved.
+/// Why a session is not created or moved.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SessionError {
     #[error("there is no such session")]
     Unknown,
-    #[error("the channel has a session that is not over; end or cancel it first")]
+    #[error("the channel has a session that has not ended; end or cancel it first")]
     Exists,
     #[error(transparent)]
     Illegal(#[from] IllegalTransition),
@@ -30,7 +30,7 @@ pub(crate) enum SessionError {
 }
 
 impl RoomService {
-    /// Makes a channel.
+    /// Creates a channel.
     pub async fn create_channel(&self, owner: String, name: String) -> Result<Channel, StoreError> {
         let channel = Channel {
             channel_id: self.ulid(UlidKind::Channel),
@@ -44,14 +44,14 @@ impl RoomService {
         Ok(channel)
     }
 
-    /// Calls a channel something else.
+    /// Renames a channel.
     pub async fn rename_channel(&self, channel: &Channel) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         tx.put_channel(channel).await?;
         tx.commit().await
     }
 
-    /// Deletes a channel whose sessions are over.
+    /// Deletes a channel whose sessions have ended.
     pub async fn delete_channel(&self, channel: &Channel) -> Result<(), SessionError> {
         let mut tx = self.store.begin().await?;
         if !tx.delete_channel(&channel.channel_id).await? {
@@ -60,9 +60,8 @@ impl RoomService {
         Ok(tx.commit().await?)
     }
 
-    /// Makes a session and its room, which does not live before its host asks
-    /// for a token, or somebody comes. Of those that are made for one channel at
-    /// once, one is made.
+    /// Creates a session and its room, whose instance starts with the host's token
+    /// or the first join. Of concurrent requests for one channel one succeeds.
     pub async fn create_session(&self, channel: &Channel) -> Result<Session, SessionError> {
         let now = self.clock.now();
         let session = Session {
@@ -97,7 +96,7 @@ impl RoomService {
         }
     }
 
-    /// Changes what a session is called, not where it is in its life.
+    /// Changes a session's name or description, not its status.
     pub async fn change_session(
         &self,
         id: &str,
@@ -112,7 +111,7 @@ impl RoomService {
         Ok(session)
     }
 
-    /// Deletes a session that is over, or that can be called off.
+    /// Deletes a session that has ended or can be cancelled.
     pub async fn delete_session(&self, id: &str) -> Result<(), SessionError> {
         let session = self.store.session(id).await?;
         if !session.ok_or(SessionError::Unknown)?.status.is_terminal() {
@@ -123,7 +122,7 @@ impl RoomService {
         Ok(tx.commit().await?)
     }
 
-    /// Moves a session on. `egress` = what carries it from now on.
+    /// Applies an event to a session. `egress` = its egress from now on.
     pub async fn move_session(
         &self,
         id: &str,
@@ -139,8 +138,8 @@ impl RoomService {
         self.advance(tx, room, session, event, egress).await
     }
 
-    /// The same for the session that is not over in this room, if there is one;
-    /// what is about another egress than its own is not about it.
+    /// The same for the room's unfinished session, if there is one. An event of
+    /// another egress does not apply.
     pub async fn move_active_session(
         &self,
         ro: &str,
@@ -160,7 +159,7 @@ impl RoomService {
             .map(Some)
     }
 
-    /// A session's room, as it was a moment ago.
+    /// A session's room, not locked.
     async fn session_room(&self, ro: &str) -> Result<Option<Room>, StoreError> {
         let key = RoomKey::Ro(ro.to_owned());
         let room = self.store.find_room(&key).await?;
@@ -198,7 +197,7 @@ impl RoomService {
         Ok(session)
     }
 
-    /// Someone has come into a broadcast's room: its host makes it ready.
+    /// A participant joined a broadcast's room: the host makes the session READY.
     pub(super) async fn session_joined(
         &self,
         tx: &mut Tx,
@@ -209,14 +208,14 @@ impl RoomService {
         let Some(mut session) = tx.lock_active_session(&room.ro).await? else {
             return Ok(());
         };
-        // Only from IDLE: one who comes later does not take it off the air.
+        // Only from IDLE: a later join leaves a live session live.
         if is_host(who, &session) && session.apply(SessionEvent::HostJoined, now).is_ok() {
             tx.put_session(&session).await?;
         }
         Ok(())
     }
 
-    /// A broadcast's room is over.
+    /// A broadcast's room has ended.
     pub(super) async fn session_room_over(
         &self,
         tx: &mut Tx,
@@ -269,7 +268,7 @@ mod tests {
         let mut tx = service.store.begin().await.unwrap();
         let taken = tx.insert_session(&again).await;
         assert!(matches!(taken, Err(StoreError::Taken(_))), "{taken:?}");
-        // Only one that is not over.
+        // Only one unfinished session a room.
         let taken = tx.insert_session(&next).await;
         assert!(matches!(taken, Err(StoreError::Taken(_))), "{taken:?}");
         next.status = Status::Stopped;

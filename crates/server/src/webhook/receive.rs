@@ -1,4 +1,4 @@
-//! Webhooks that come in: a LiveKit server's, and a stream provider's.
+//! Incoming webhooks: a LiveKit server's, and a stream provider's.
 #![deny(clippy::disallowed_methods)]
 
 use std::collections::{HashSet, VecDeque};
@@ -14,26 +14,26 @@ use crate::access::token::{Keys, LEEWAY, TokenError};
 use crate::clock::Timestamp;
 use crate::lifecycle::session::SessionEvent;
 
-/// A webhook that is not taken.
+/// Why a webhook is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum WebhookError {
     #[error("the webhook is not signed")]
     Missing,
-    #[error("the webhook's signature is not this service's: {0}")]
+    #[error("the webhook's signature is invalid: {0}")]
     Signature(TokenError),
     #[error("the webhook's signature has expired")]
     Expired,
-    #[error("the webhook's body is not the one that was signed")]
+    #[error("the webhook's body does not match its signature")]
     Altered,
-    /// Nothing is wrong with it but that it was here before: a sender that did
-    /// not get the answer may be told that all is well.
+    /// A repetition of a received event; it is answered as a success because its
+    /// sender did not get the first response.
     #[error("the webhook was received before")]
     Replayed,
-    #[error("the webhook's body cannot be read")]
+    #[error("the webhook's body does not parse")]
     Unreadable,
 }
 
-/// Checks and reads a LiveKit server's webhook, and remembers it.
+/// Verifies and parses a LiveKit server's webhook, and remembers its id.
 pub(crate) fn receive(
     keys: &Keys,
     authorization: Option<&str>,
@@ -57,7 +57,8 @@ pub(crate) fn receive(
     Ok(event)
 }
 
-/// What tells one event from another, however often it is signed.
+/// Identifies an event: its id, else the hash of its body. A retry may be signed
+/// anew.
 fn key(event: &WebhookEvent, body: &[u8]) -> String {
     match event.id.as_str() {
         "" => body_hash(body),
@@ -65,14 +66,14 @@ fn key(event: &WebhookEvent, body: &[u8]) -> String {
     }
 }
 
-/// The events of the last minutes, each until its token has expired.
+/// The events of the last minutes, each kept until its token has expired.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     order: VecDeque<(u64, String)>,
     keys: HashSet<String>,
 }
 
-/// Past so many the oldest is forgotten; only who has the key can fill it.
+/// Past this number the oldest is dropped; only holders of the key can fill it.
 const MOST_SEEN: usize = 16_384;
 
 impl Seen {
@@ -93,8 +94,8 @@ impl Seen {
         is_new
     }
 
-    /// Forgets an event that was received and then could not be dealt with: its
-    /// sender will try again.
+    /// Forgets an event that was received and could not be applied: its sender
+    /// retries.
     pub fn forget(&mut self, event: &WebhookEvent, body: &[u8]) {
         let key = key(event, body);
         if self.keys.remove(&key) {
@@ -103,7 +104,7 @@ impl Seen {
     }
 }
 
-/// What a stream provider reports.
+/// A stream provider's report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct StreamReport {
     /// The room whose session it is about.
@@ -111,7 +112,7 @@ pub(crate) struct StreamReport {
     pub status: StreamStatus,
 }
 
-/// How a stream is doing.
+/// The state of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum StreamStatus {

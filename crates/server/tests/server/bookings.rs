@@ -224,7 +224,7 @@ async fn s2_78_a_room_is_ended_when_it_is_closed_active_while_someone_is_inside_
 }
 
 #[tokio::test]
-async fn the_room_of_a_booking_that_nobody_came_to_does_not_stay() {
+async fn the_room_of_a_booking_without_joins_ends() {
     let studio = Studio::open().await;
     let made = booked(&studio, "group").await;
     studio.advance(86_400).await;
@@ -385,7 +385,7 @@ async fn s2_56_a_service_may_record_unless_it_is_individual() {
 }
 
 #[tokio::test]
-async fn a_booking_is_seen_by_those_who_are_booked_and_moved_by_who_gives_it() {
+async fn a_booking_is_visible_to_its_participants_and_changed_by_its_practitioner() {
     let studio = Studio::with(ServerConfig {
         auth: AuthMode::Header,
         trusted_proxies: TrustedProxies::parse(["127.0.0.1"]).unwrap(),

@@ -1,4 +1,4 @@
-//! Webhooks that come in: a LiveKit server's, and a stream provider's.
+//! Incoming webhooks: a LiveKit server's, and a stream provider's.
 
 use serde_json::{Value, json};
 
@@ -83,7 +83,7 @@ async fn s2_26_s2_35_s2_37_a_livekit_servers_call_is_written_down_as_our_own_wou
 }
 
 #[tokio::test]
-async fn a_life_of_ours_is_not_ended_by_another_servers_word() {
+async fn a_room_instance_of_this_server_is_not_ended_by_a_livekit_webhook() {
     let studio = Studio::open().await;
     let made = booked(&studio, "group").await;
     let name = made["room"]["name"].clone();

@@ -340,8 +340,8 @@ async fn keeps_an_end(api: &Api, room: &Value) {
     assert_eq!(api.get(&path(room)).await.expect(200), before);
     let time = json!([open, close + 60]);
     let change = json!({"time": time});
-    let activity_changed_for = api.patch(&path(room), change).await.expect(200);
-    assert_eq!(activity_changed_for["time"], time);
+    let changed = api.patch(&path(room), change).await.expect(200);
+    assert_eq!(changed["time"], time);
 }
 
 #[tokio::test]
@@ -508,7 +508,7 @@ async fn s0_28_no_server_carries_a_meshs_media() {
 }
 
 #[tokio::test]
-async fn only_those_who_administrate_a_room_look_inside_change_and_close_it() {
+async fn only_administrators_list_the_agents_of_a_room_change_it_and_close_it() {
     let server = server_of(ServerConfig {
         auth: AuthMode::Jwt,
         keys: Keys::new(KEY, SECRET),

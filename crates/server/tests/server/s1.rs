@@ -32,7 +32,7 @@ async fn host_ticket(studio: &Studio, session: &Value) -> Value {
     studio.post(&path(session, "/token"), said).await
 }
 
-async fn viewer_ticket(studio: &Studio, session: &Value, user: &str) -> Value {
+async fn viewer_credentials(studio: &Studio, session: &Value, user: &str) -> Value {
     let said = json!({"display_name": "Vic", "user_id": user});
     studio.post(&path(session, "/token"), said).await
 }

@@ -203,7 +203,7 @@ async fn s4_18_the_user_is_the_gateways_word_and_nobody_elses() {
 }
 
 #[tokio::test]
-async fn only_those_who_administrate_a_room_change_it() {
+async fn only_administrators_change_a_room() {
     let server = gated().await;
     let api = Api::new(server.local_addr());
     let host = api.with("X-User-Id", &Uuid::new_v4().to_string());
@@ -325,7 +325,7 @@ async fn s4_28_atomic_join_admits_exactly_four_of_two_hundred_in_a_hundred_rooms
 }
 
 #[tokio::test]
-async fn a_room_made_over_http_has_what_was_asked_and_its_first_guest_is_the_host() {
+async fn a_room_created_over_http_has_the_requested_options_and_its_first_guest_is_the_host() {
     let server = server().await;
     let address = server.local_addr();
     let api = Api::new(address);

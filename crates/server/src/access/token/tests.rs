@@ -1,4 +1,4 @@
-//! The judge of our tokens, `livekit-api`, reads the system's clock.
+//! `livekit-api`, which verifies our tokens here, reads the system's clock.
 #![allow(clippy::disallowed_methods)]
 
 use std::time::SystemTime;
@@ -126,7 +126,7 @@ fn s2_33_the_sdks_token_has_the_same_claims_as_ours() {
 }
 
 #[test]
-fn the_sdk_takes_our_tokens_and_we_take_its() {
+fn the_sdk_accepts_our_tokens_and_we_accept_its() {
     let now = system_now();
     let ours = keys().sign(&keys().claims("9-user@mail", Some("Ann"), host(), now));
     let read = TokenVerifier::with_api_key(KEY, SECRET).verify(&ours.unwrap());
@@ -147,7 +147,7 @@ fn the_sdk_takes_our_tokens_and_we_take_its() {
 }
 
 #[test]
-fn a_token_with_nothing_but_an_expiry_is_taken() {
+fn a_token_with_nothing_but_an_expiry_is_accepted() {
     let claims = json!({"iss": KEY, "exp": NOW.secs() + 1});
     let hs256 = Some((Algorithm::HS256, SECRET));
     let token = forged(json!({"alg": "HS256"}), &claims, hs256);
@@ -255,7 +255,7 @@ proptest! {
 }
 
 #[test]
-fn nobody_signs_with_an_empty_key_and_no_log_shows_the_secret() {
+fn an_empty_key_is_refused_and_debug_output_hides_the_secret() {
     assert!(Keys::new(KEY, "").is_none());
     assert!(Keys::new("", SECRET).is_none());
     assert!(!format!("{:?}", keys()).contains(SECRET));

@@ -1,4 +1,4 @@
-//! What a body says of an S0 room, checked: pure.
+//! Request bodies of S0's dialect and their checks; no I/O.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,34 +12,34 @@ use crate::model::{Backend, Room};
 
 /// The end of the year 9999, past which RFC 3339 has no dates: seconds.
 const LAST_SECOND: i64 = 253_402_300_799;
-/// The longest name of a tenant.
+/// The longest tenant name.
 const LONGEST_AUDIENCE_CHARS: usize = 100;
 
-/// A room to be made.
+/// The body of a create request.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct NewRoom {
     /// The tenant: 1 to 100 characters without `/`.
     audience: String,
     /// Open from, and until, exclusive: seconds since 1970; null = unbounded.
     time: (i64, Option<i64>),
-    /// Who forwards its media: `none` or `janus`.
+    /// The media backend: `none` or `janus`.
     #[schema(value_type = String)]
     backend: Backend,
     /// Slots reserved on the backend.
     reserve: Option<u32>,
-    /// Any JSON; `{}` when nothing is said.
+    /// Any JSON; default `{}`.
     #[serde(default, deserialize_with = "some")]
     tags: Option<Value>,
 }
 
-/// What is to be another way; what is missing stays.
+/// The fields to change; an absent field stays as it is.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct RoomChange {
     /// Open from, and until, exclusive: seconds since 1970. Once bounded, a room
     /// stays so.
     time: Option<(i64, Option<i64>)>,
-    /// Who forwards its media: `none` or `janus`.
+    /// The media backend: `none` or `janus`.
     #[schema(value_type = Option<String>)]
     backend: Option<Backend>,
     /// Slots reserved on the backend; null = none.
@@ -75,7 +75,7 @@ impl RoomChange {
         check_not_over(room, now)?;
         if let Some(time) = self.time {
             if room.closes_at.is_some() && time.1.is_none() {
-                let why = "a room that has an end keeps one";
+                let why = "a bounded room cannot become unbounded";
                 return Err(Problem::new(problem::ROOM_TIME_CHANGING_FORBIDDEN, why));
             }
             set_time(room, time, now)?;
@@ -93,21 +93,21 @@ impl RoomChange {
     }
 }
 
-/// An opening that lies ahead is told when it comes.
+/// Sets the time window. An opening in the future is announced when it comes.
 fn set_time(
     room: &mut Room,
     (open, close): (i64, Option<i64>),
     now: Timestamp,
 ) -> Result<(), Problem> {
     let wrong = |why: &str| Err(Problem::new(problem::INVALID_ROOM_TIME, why));
-    let told = |second: &i64| (0..=LAST_SECOND).contains(second);
-    if !told(&open) || !close.iter().all(told) {
-        return wrong("a time is in seconds, from 1970 to the year 9999");
+    let in_range = |second: &i64| (0..=LAST_SECOND).contains(second);
+    if !in_range(&open) || !close.iter().all(in_range) {
+        return wrong("time must be in seconds, from 1970 to the year 9999");
     }
     if close.is_some_and(|close| close <= open) {
-        return wrong("a room opens before it closes");
+        return wrong("the opening time must be before the closing time");
     }
-    // As it was: a time in seconds does not round a moment in milliseconds.
+    // An unchanged time keeps its milliseconds.
     if open != room.opens_at.secs() {
         room.opens_at = Timestamp::from_secs(open);
         room.opened = room.opened && room.opens_at <= now;
@@ -123,7 +123,7 @@ fn audience(text: &str) -> Result<String, Problem> {
     if plain && (1..=LONGEST_AUDIENCE_CHARS).contains(&text.trim().chars().count()) {
         return Ok(text.trim().to_owned());
     }
-    let why = "an audience is 1 to 100 characters without a slash";
+    let why = "audience must be 1 to 100 characters without a slash";
     Err(Problem::invalid_payload(why))
 }
 

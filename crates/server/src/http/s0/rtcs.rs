@@ -1,4 +1,4 @@
-//! A room's media. A mesh has none on a server; a media server's come later.
+//! A room's RTCs. In a mesh no server forwards media.
 
 use axum::Json;
 use axum::extract::State;
@@ -23,12 +23,12 @@ pub(super) struct RtcResponse {
     room_id: Uuid,
     /// Seconds since 1970.
     created_at: i64,
-    /// Who had it made; null where nobody need say who they are.
+    /// The creator's identity; null in `--auth open`.
     created_by: Option<String>,
 }
 
-/// Makes an rtc in an open room. The first one of an unbounded room gives it six
-/// hours to live.
+/// Creates an rtc in an open room. The first one of an unbounded room sets its
+/// closing time to six hours from now.
 #[utoipa::path(
     post,
     path = "/api/v1/rooms/{id}/rtcs",
@@ -44,7 +44,7 @@ pub(super) async fn create(
     let room = app.room(&id).await?;
     who.attends(&app, &room)?;
     let now = app.service.clock.now();
-    // First its end: a room that has media has one.
+    // The closing time first: a room with media is always bounded.
     let bounded = app.service.change(room.uid, |room| {
         check_not_over(room, now)?;
         if room.phase(now) == Phase::Pending {
@@ -75,7 +75,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
-/// Connects to an rtc. Nobody but a media server could answer, and a mesh has none.
+/// Connects to an rtc. Only a media server could answer; a mesh has none.
 #[utoipa::path(
     post,
     path = "/rtcs/{id}/streams",

@@ -1,4 +1,4 @@
-//! `/channel`: what sessions belong to.
+//! `/channel`: the channels that sessions belong to.
 
 use axum::Json;
 use axum::extract::State;
@@ -23,7 +23,7 @@ use crate::rooms::MOST_SESSIONS;
 pub(super) struct ChannelResponse {
     /// `ch_` and a ULID.
     channel_id: String,
-    /// Whose it is.
+    /// The owner.
     user_id: String,
     name: String,
     /// RFC 3339.
@@ -41,16 +41,16 @@ impl From<Channel> for ChannelResponse {
     }
 }
 
-/// A new channel, of which nothing need be said.
+/// The body of a create request; every field is optional.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub(super) struct NewChannel {
-    /// Whose it is, where the asker may say so.
+    /// The owner; only an operator may name another user.
     user_id: Option<GivenId>,
     name: String,
 }
 
-/// Makes a channel.
+/// Creates a channel.
 #[utoipa::path(
     post,
     path = "/channel",
@@ -65,14 +65,14 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<ChannelResponse>), Problem> {
     who.creates(&app)?;
     let actor = Actor::of(&app, &who, said.user_id)?;
-    // Where users have no names of their own they are given one.
+    // Without authentication the server chooses an owner id.
     let owner = actor.user_id.unwrap_or_else(|| Uuid::new_v4().to_string());
     let name = person_name(&said.name)?;
     let channel = app.service.create_channel(owner, name).await?;
     Ok((StatusCode::CREATED, Json(channel.into())))
 }
 
-/// The asker's channels, the oldest first; all, for one who operates the service.
+/// The caller's channels, the oldest first; an operator gets all.
 #[utoipa::path(
     get,
     path = "/channel",
@@ -105,13 +105,13 @@ pub(super) async fn show(
     Ok(Json(find(&app, &id).await?.into()))
 }
 
-/// What may be changed of a channel.
+/// The writable fields of a channel.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct ChannelChange {
     name: Option<String>,
 }
 
-/// Calls a channel something else.
+/// Renames a channel.
 #[utoipa::path(
     patch,
     path = "/channel/{id}",
@@ -134,15 +134,15 @@ pub(super) async fn change(
     Ok(Json(channel.into()))
 }
 
-/// Deletes a channel with its sessions, all of which are over.
+/// Deletes a channel and its sessions, all of which have ended.
 #[utoipa::path(
     delete,
     path = "/channel/{id}",
     tag = "broadcasts",
     params(("id" = String, Path, description = "The channel's id")),
     responses(
-        (status = 204, description = "It is deleted"),
-        (status = 409, description = "A session is not over")
+        (status = 204, description = "Deleted"),
+        (status = 409, description = "A session has not ended")
     )
 )]
 pub(super) async fn delete(
@@ -155,7 +155,7 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A channel that the asker may do anything with.
+/// A channel that the caller owns.
 pub(super) async fn own(app: &App, who: &Requester, id: &str) -> Result<Channel, Problem> {
     let actor = Actor::of(app, who, None)?;
     let channel = find(app, id).await?;

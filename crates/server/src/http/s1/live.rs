@@ -1,5 +1,4 @@
-//! What is done with a session: its room begins, its people come, it goes on the
-//! air and off.
+//! Actions on a session: start its room, issue tokens, start and end the broadcast.
 
 use axum::Json;
 use axum::extract::State;
@@ -23,22 +22,22 @@ use crate::model::Room;
 use crate::render;
 use crate::rooms::SessionError;
 
-/// Whose room is to live.
+/// The session whose room is to be started.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct RoomOf {
     session_id: String,
 }
 
-/// Begins the life of a session's room; one that lives goes on.
+/// Starts the room instance of a session's room; a started one continues.
 #[utoipa::path(
     post,
     path = "/session/room",
     tag = "broadcasts",
     request_body = RoomOf,
     responses(
-        (status = 201, description = "It lives now", body = render::room::FullRoom),
-        (status = 200, description = "It lived already", body = render::room::FullRoom),
-        (status = 404, description = "There is no such session, or its room is over")
+        (status = 201, description = "Started", body = render::room::FullRoom),
+        (status = 200, description = "Already started", body = render::room::FullRoom),
+        (status = 404, description = "There is no such session, or its room has ended")
     )
 )]
 pub(super) async fn begin_room(
@@ -57,19 +56,19 @@ pub(super) async fn begin_room(
     Ok((status, Json(app.shown(&room).await?)))
 }
 
-/// Who is to be let in.
+/// The participant to issue a token for.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub(super) struct TokenRequest {
     /// The name to show.
     display_name: String,
-    /// Who it is, where the asker may say so; else the asker, and where users
-    /// have no names of their own the session's owner.
+    /// The user; only an operator may name another user. Default: the caller, and
+    /// without authentication the session's owner.
     user_id: Option<GivenId>,
 }
 
-/// A token for a session's room: to host it, for its owner, whose asking begins
-/// the room's life; for everyone else, to watch it.
+/// A token for a session's room: the owner gets a host's token, which also starts
+/// the room instance; everyone else gets a viewer's.
 #[utoipa::path(
     post,
     path = "/session/{id}/token",
@@ -78,7 +77,7 @@ pub(super) struct TokenRequest {
     request_body = Option<TokenRequest>,
     responses(
         (status = 200, description = "The token", body = JoinCredentials),
-        (status = 409, description = "The session is over"),
+        (status = 409, description = "The session has ended"),
         (status = 501, description = "There is no key to sign with")
     )
 )]
@@ -132,12 +131,12 @@ pub(super) async fn start_live(
         return Err(illegal(&session, SessionEvent::EgressStarted));
     }
     let egress = app.service.egress.broadcast(&session).await?;
-    let activity_changed_for = app.service.move_session(
+    let moved = app.service.move_session(
         &session.session_id,
         SessionEvent::EgressStarted,
         Some(egress.clone()),
     );
-    match activity_changed_for.await {
+    match moved.await {
         Ok(session) => Ok(Json(session.into())),
         Err(error) => {
             // Another request was faster.
@@ -166,15 +165,15 @@ pub(super) async fn end(
     stop(&app, &who, &id, SessionEvent::End).await
 }
 
-/// Calls a session off that is not live yet; its channel is free for another.
+/// Cancels a session that is not live yet; its channel may get another.
 #[utoipa::path(
     post,
     path = "/session/{id}/cancel",
     tag = "broadcasts",
     params(("id" = String, Path, description = "The session's id")),
     responses(
-        (status = 200, description = "It is called off", body = SessionResponse),
-        (status = 409, description = "It is live, or over")
+        (status = 200, description = "Cancelled", body = SessionResponse),
+        (status = 409, description = "It is live, or has ended")
     )
 )]
 pub(super) async fn cancel(
@@ -192,15 +191,15 @@ async fn stop(
     event: SessionEvent,
 ) -> Result<Json<SessionResponse>, Problem> {
     let session = own(app, who, id).await?;
-    let activity_changed_for = app.service.move_session(&session.session_id, event, None);
-    let session = activity_changed_for.await?;
+    let moved = app.service.move_session(&session.session_id, event, None);
+    let session = moved.await?;
     if let Some(egress) = &session.egress {
         app.service.egress.stop(egress).await;
     }
     Ok(Json(session.into()))
 }
 
-/// The session's room, which is not over.
+/// The session's room, which has not ended.
 async fn living_room(app: &App, session: &Session) -> Result<Room, Problem> {
     let room = app.room(&session.room_id).await?;
     check_not_over(&room, app.service.clock.now())?;

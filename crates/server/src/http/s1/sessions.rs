@@ -1,5 +1,4 @@
-//! `/session`: broadcasts, one after another in a room that outlives them; made,
-//! read, changed and deleted.
+//! `/session`: broadcasts, one after another in a room that outlives them.
 
 use axum::Json;
 use axum::extract::State;
@@ -27,13 +26,13 @@ pub(super) struct SessionResponse {
     /// `ro_` and a ULID.
     room_id: String,
     channel_id: String,
-    /// Whose it is, who hosts it.
+    /// The owner, who hosts it.
     user_id: String,
     /// IDLE, READY, PUBLISHING, LIVE, ENDING, STOPPED or CANCELLED.
     status: &'static str,
     name: String,
     description: String,
-    /// `EG_…`: what carries it out.
+    /// `EG_…`: its egress.
     egress_id: Option<String>,
     /// RFC 3339, as the others.
     created_at: String,
@@ -59,13 +58,13 @@ impl From<Session> for SessionResponse {
     }
 }
 
-/// A new session.
+/// The body of a create request.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct NewSession {
     channel_id: String,
 }
 
-/// Makes a session and names its room, which does not live yet.
+/// Creates a session and its room, whose instance has not started yet.
 #[utoipa::path(
     post,
     path = "/session",
@@ -74,7 +73,7 @@ pub(super) struct NewSession {
     responses(
         (status = 201, description = "The session", body = SessionResponse),
         (status = 404, description = "There is no such channel"),
-        (status = 409, description = "The channel has a session that is not over")
+        (status = 409, description = "The channel has a session that has not ended")
     )
 )]
 pub(super) async fn create(
@@ -87,7 +86,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(session.into())))
 }
 
-/// Which sessions are asked for.
+/// Filters of the list.
 #[derive(Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
@@ -98,7 +97,7 @@ pub(super) struct SessionFilter {
     channel_id: String,
 }
 
-/// The asker's sessions, the oldest first; all, for one who operates the service.
+/// The caller's sessions, the oldest first; an operator gets all.
 #[utoipa::path(
     get,
     path = "/session",
@@ -125,7 +124,7 @@ pub(super) async fn list(
     Ok(Json(sessions.into_iter().map(Into::into).collect()))
 }
 
-/// What is asked for; nothing is anything, and what is no id is `None`.
+/// A filter's value; empty matches everything, and `None` is not an id.
 fn filter(kind: UlidKind, text: &str) -> Option<String> {
     match text {
         "" => Some(String::new()),
@@ -150,14 +149,14 @@ pub(super) async fn show(
     Ok(Json(find(&app, &id).await?.into()))
 }
 
-/// What may be changed of a session; its state changes by what happens.
+/// The writable fields of a session; its status follows events.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct SessionChange {
     name: Option<String>,
     description: Option<String>,
 }
 
-/// Changes what a session is called.
+/// Changes a session's name or description.
 #[utoipa::path(
     patch,
     path = "/session/{id}",
@@ -182,15 +181,15 @@ pub(super) async fn change(
     Ok(Json(changed.await?.into()))
 }
 
-/// Deletes a session: one that is over, or that is called off by this.
+/// Deletes a session; one that has not ended is cancelled first.
 #[utoipa::path(
     delete,
     path = "/session/{id}",
     tag = "broadcasts",
     params(("id" = String, Path, description = "The session's id")),
     responses(
-        (status = 204, description = "It is deleted"),
-        (status = 409, description = "It is on the air")
+        (status = 204, description = "Deleted"),
+        (status = 409, description = "It is live")
     )
 )]
 pub(super) async fn delete(
@@ -203,7 +202,7 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A session that the asker may do anything with.
+/// A session that the caller owns.
 pub(super) async fn own(app: &App, who: &Requester, id: &str) -> Result<Session, Problem> {
     let actor = Actor::of(app, who, None)?;
     let session = find(app, id).await?;

@@ -35,15 +35,15 @@ pub(super) struct BookingResponse {
     participants: Vec<BookedParticipant>,
     /// RFC 3339.
     created_at: String,
-    /// The room made for it.
+    /// Its room.
     #[schema(value_type = Option<render::room::FullRoom>)]
     room: Option<Value>,
 }
 
-/// A new booking.
+/// The body of a create request.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct NewBooking {
-    /// Its id in the system that it comes from; else it is given one.
+    /// Its id in the system that it comes from; default: a new UUID.
     id: Option<GivenId>,
     /// individual, group, webinar or broadcast.
     #[schema(value_type = String)]
@@ -53,12 +53,12 @@ pub(super) struct NewBooking {
     status: BookingStatus,
     #[serde(default)]
     participants: Vec<BookedParticipant>,
-    /// What people call the room.
+    /// The room's display name.
     #[serde(default)]
     name: String,
     /// Null = its kind's; 0 = unlimited.
     max_participants: Option<u32>,
-    /// Null = as the service is set up.
+    /// Null = the server's default.
     recording_enabled: Option<bool>,
 }
 
@@ -66,7 +66,7 @@ fn confirmed() -> BookingStatus {
     BookingStatus::Confirmed
 }
 
-/// Makes a booking and its room.
+/// Creates a booking and its room.
 #[utoipa::path(
     post,
     path = "/api/v1/bookings",
@@ -74,7 +74,7 @@ fn confirmed() -> BookingStatus {
     request_body = NewBooking,
     responses(
         (status = 201, description = "The booking", body = BookingResponse),
-        (status = 409, description = "There is one with this id")
+        (status = 409, description = "A booking with this id exists")
     )
 )]
 pub(super) async fn create(
@@ -84,7 +84,7 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<BookingResponse>), Problem> {
     who.creates(&app)?;
     if !said.status.is_active() {
-        let why = "a booking that is over needs no room";
+        let why = "a completed booking cannot be created";
         return Err(Problem::invalid_payload(why));
     }
     let id = said.id.map(|GivenId(id)| id);
@@ -105,7 +105,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
-/// The asker's bookings, the newest first; all, for one who operates the service.
+/// The caller's bookings, the newest first; an operator gets all.
 #[utoipa::path(
     get,
     path = "/api/v1/bookings",
@@ -125,7 +125,7 @@ pub(super) async fn list(
     Ok(Json(list))
 }
 
-/// Shows a booking to those who are booked.
+/// Shows a booking to its participants.
 #[utoipa::path(
     get,
     path = "/api/v1/bookings/{id}",
@@ -141,20 +141,23 @@ pub(super) async fn show(
     let actor = Actor::of(&app, &who, None)?;
     let booking = find(&app, id).await?;
     if !is_booked(&actor, &booking) {
-        return Err(Problem::new(ACCESS_DENIED, "you are not booked here"));
+        return Err(Problem::new(
+            ACCESS_DENIED,
+            "you are not a participant of this booking",
+        ));
     }
     let room = app.service.store.find_linked(&booking.link).await?;
     Ok(Json(shown(&app, booking, room).await?))
 }
 
-/// What may be changed of a booking.
+/// The writable fields of a booking.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct BookingChange {
-    /// Where it stands from now on; it goes forward only.
+    /// The new status; only later ones are accepted.
     status: BookingStatus,
 }
 
-/// Moves a booking forward.
+/// Changes a booking's status.
 #[utoipa::path(
     patch,
     path = "/api/v1/bookings/{id}",
@@ -163,7 +166,7 @@ pub(super) struct BookingChange {
     request_body = BookingChange,
     responses(
         (status = 200, description = "The booking as it is now", body = BookingResponse),
-        (status = 409, description = "It is past that")
+        (status = 409, description = "The status would go back")
     )
 )]
 pub(super) async fn change(
@@ -175,11 +178,11 @@ pub(super) async fn change(
     let actor = Actor::of(&app, &who, None)?;
     let booking = find(&app, id).await?;
     let user = actor.user_id.as_deref().unwrap_or_default();
-    let gives = booking
+    let is_practitioner = booking
         .participant(user)
         .is_some_and(|one| one.role == BookedRole::Practitioner);
-    if !actor.operates && !gives {
-        let why = "only who gives it moves a booking";
+    if !actor.operates && !is_practitioner {
+        let why = "only the practitioner may change a booking";
         return Err(Problem::new(ACCESS_DENIED, why));
     }
     let changed = app

@@ -1,4 +1,4 @@
-//! Who was in a room, and what was recorded of it.
+//! A room's participants, recordings and phone dial-in.
 
 use axum::Json;
 use axum::extract::State;
@@ -17,7 +17,7 @@ use crate::http::room_lookup::check_not_over;
 use crate::model::{Link, Participant, ParticipantKind, Room, Template};
 use crate::store::Stay;
 
-/// One stay of someone in a room.
+/// One stay of a participant: a join and, once it happened, a leave.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ParticipantResponse {
     identity: String,
@@ -30,11 +30,11 @@ pub(super) struct ParticipantResponse {
     kind: ParticipantKind,
     /// RFC 3339.
     joined_at: String,
-    /// Null: they are inside.
+    /// Null while present.
     left_at: Option<String>,
-    /// So many seconds, until now where they are inside.
+    /// In seconds; until now while present.
     duration: u64,
-    /// The connections to the others, as their client last told.
+    /// The last connection quality report of the client.
     #[schema(value_type = Option<Object>)]
     quality: Option<Value>,
 }
@@ -55,7 +55,7 @@ impl ParticipantResponse {
     }
 }
 
-/// Everyone who was in a room over all its lives, one entry a join.
+/// Every stay in a room over all its instances, one entry a join.
 #[utoipa::path(
     get,
     path = "/api/v1/rooms/{id}/participants",
@@ -80,12 +80,12 @@ pub(super) async fn participants(
 /// A recording.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RecordingResponse {
-    /// Null: none was running.
+    /// Null = none was running.
     recording_id: Option<String>,
     status: &'static str,
 }
 
-/// What was recorded of a room.
+/// A room's recordings.
 #[utoipa::path(
     get,
     path = "/api/v1/rooms/{id}/recordings",
@@ -99,19 +99,19 @@ pub(super) async fn recordings(
     Path(id): Path<String>,
 ) -> Result<Json<Vec<RecordingResponse>>, Problem> {
     taken_part_in(&app, &who, &id).await?;
-    // Nothing records yet.
+    // No egress stores recordings.
     Ok(Json(Vec::new()))
 }
 
-/// Begins to record a room that may be recorded.
+/// Starts recording a room.
 #[utoipa::path(
     post,
     path = "/api/v1/rooms/{id}/start_recording",
     tag = "bookings",
     params(("id" = String, Path, description = "Any of the room's ids")),
     responses(
-        (status = 200, description = "It is being recorded", body = RecordingResponse),
-        (status = 501, description = "There is nothing to record with")
+        (status = 200, description = "Recording", body = RecordingResponse),
+        (status = 501, description = "No recorder is configured")
     )
 )]
 pub(super) async fn start_recording(
@@ -121,7 +121,10 @@ pub(super) async fn start_recording(
 ) -> Result<Json<RecordingResponse>, Problem> {
     let room = led(&app, &who, &id).await?;
     if !Template::of(room.kind).recording || !room.recording_enabled {
-        return Err(Problem::new(ACCESS_DENIED, "this room is not recorded"));
+        return Err(Problem::new(
+            ACCESS_DENIED,
+            "recording is not enabled for this room",
+        ));
     }
     check_not_over(&room, app.service.clock.now())?;
     let id = app.service.egress.record(&room).await?;
@@ -131,13 +134,13 @@ pub(super) async fn start_recording(
     }))
 }
 
-/// Ends a recording; where none is running, nothing is to be done.
+/// Stops the recording; without one it does nothing.
 #[utoipa::path(
     post,
     path = "/api/v1/rooms/{id}/stop_recording",
     tag = "bookings",
     params(("id" = String, Path, description = "Any of the room's ids")),
-    responses((status = 200, description = "It is not recorded", body = RecordingResponse))
+    responses((status = 200, description = "Not recording", body = RecordingResponse))
 )]
 pub(super) async fn stop_recording(
     State(app): State<App>,
@@ -151,13 +154,13 @@ pub(super) async fn stop_recording(
     }))
 }
 
-/// A number and a PIN to dial in with, where that is switched on.
+/// A phone number and a PIN to dial in with, if dial-in is enabled.
 #[utoipa::path(
     post,
     path = "/api/v1/rooms/{id}/dial_in",
     tag = "bookings",
     params(("id" = String, Path, description = "Any of the room's ids")),
-    responses((status = 501, description = "There is nothing to dial into"))
+    responses((status = 501, description = "No dial-in provider is configured"))
 )]
 pub(super) async fn dial_in(
     State(app): State<App>,
@@ -165,14 +168,14 @@ pub(super) async fn dial_in(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     if !app.service.config.sip {
-        return Err(Problem::new(NOT_FOUND, "nobody dials in to this service"));
+        return Err(Problem::new(NOT_FOUND, "phone dial-in is not enabled"));
     }
     let room = led(&app, &who, &id).await?;
     app.service.egress.dial_in(&room).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A room that the asker administrates, or is booked for.
+/// A room that the caller administrates or is booked for.
 async fn taken_part_in(app: &App, who: &Requester, id: &str) -> Result<Room, Problem> {
     let room = app.room(id).await?;
     if booked_role(app, who, &room).await?.is_none() {
@@ -181,7 +184,7 @@ async fn taken_part_in(app: &App, who: &Requester, id: &str) -> Result<Room, Pro
     Ok(room)
 }
 
-/// A room that the asker administrates, or gives what it is booked for.
+/// A room that the caller administrates or is the practitioner of.
 async fn led(app: &App, who: &Requester, id: &str) -> Result<Room, Problem> {
     let room = app.room(id).await?;
     if booked_role(app, who, &room).await? != Some(Role::Host) {

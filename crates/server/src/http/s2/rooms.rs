@@ -1,5 +1,5 @@
-//! Rooms of a type, and the tokens for them. Who may come, and as what, is the
-//! booking's word; what a request says of a role is not read.
+//! Rooms with a `room_type`, and tokens for them. The booking decides who may
+//! join and in which role; a `role` in a request is ignored.
 
 use axum::Json;
 use axum::extract::State;
@@ -28,31 +28,31 @@ use crate::refusal::person_name;
 use crate::render;
 use crate::rooms::RoomOptions;
 
-/// A new room of a type.
+/// The body of a create request with `room_type`.
 #[derive(Deserialize, ToSchema)]
 pub(in crate::http) struct NewBookedRoom {
     /// individual, group, webinar or broadcast.
     #[schema(value_type = String)]
     room_type: RoomKind,
-    /// The booking that it is for; or else
+    /// The booking that the room is for.
     booking_id: Option<GivenId>,
-    /// the service's session.
+    /// The service session that the room is for.
     service_session_id: Option<GivenId>,
-    /// What people call it.
+    /// The display name.
     #[serde(default)]
     name: String,
-    /// Null = its type's; 0 = unlimited.
+    /// Null = the limit of its type; 0 = unlimited.
     max_participants: Option<u32>,
-    /// Null = as the service is set up.
+    /// Null = the server's default.
     recording_enabled: Option<bool>,
-    /// Those who may come, where no booking says so.
+    /// The invited participants, if there is no booking yet.
     #[serde(default)]
     participants: Vec<BookedParticipant>,
-    /// Whose it is, where the asker may say so.
+    /// The host; only an operator may name another user.
     user_id: Option<GivenId>,
 }
 
-/// Makes a room for a booking or a service's session: exactly one of them.
+/// Creates a room for exactly one of a booking and a service session.
 pub(in crate::http) async fn create(
     app: &App,
     who: &Requester,
@@ -63,7 +63,7 @@ pub(in crate::http) async fn create(
         (Some(GivenId(id)), None) => Link::Booking(id),
         (None, Some(GivenId(id))) => Link::ServiceSession(id),
         _ => {
-            let why = "exactly one of booking_id and service_session_id";
+            let why = "exactly one of booking_id and service_session_id is required";
             return Err(Problem::invalid_payload(why));
         }
     };
@@ -94,19 +94,19 @@ pub(in crate::http) async fn create(
     Ok((StatusCode::CREATED, Json(render::room::full(&room, 0, now))))
 }
 
-/// Who is to be let in. A role that is named is not read.
+/// The participant to issue a token for.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub(super) struct TokenRequest {
-    /// Who it is, where the asker may say so.
+    /// The user; only an operator may name another user.
     user_id: Option<GivenId>,
-    /// The user's address, where no booking says it.
+    /// The user's email address, if no booking has it.
     email: String,
-    /// The name to show; else the booking's.
+    /// The display name; default: the booking's.
     display_name: String,
 }
 
-/// A token for a room, for one who may come.
+/// Issues a token for a room.
 #[utoipa::path(
     post,
     path = "/api/v1/rooms/{id}/get_token",
@@ -115,7 +115,7 @@ pub(super) struct TokenRequest {
     request_body = Option<TokenRequest>,
     responses(
         (status = 200, description = "The token", body = JoinCredentials),
-        (status = 409, description = "The booking is over"),
+        (status = 409, description = "The booking has ended"),
         (status = 501, description = "There is no key to sign with")
     )
 )]
@@ -130,7 +130,7 @@ pub(super) async fn get_token(
     join_credentials(&app, &who, &headers, room, said).await
 }
 
-/// A token for a booking's room, for one who may come.
+/// Issues a token for a booking's room.
 #[utoipa::path(
     post,
     path = "/api/v1/rooms/booking/{id}/join",
@@ -139,7 +139,7 @@ pub(super) async fn get_token(
     request_body = Option<TokenRequest>,
     responses(
         (status = 200, description = "The token", body = JoinCredentials),
-        (status = 409, description = "The booking is over"),
+        (status = 409, description = "The booking has ended"),
         (status = 501, description = "There is no key to sign with")
     )
 )]
@@ -158,7 +158,7 @@ pub(super) async fn join_booking(
     join_credentials(&app, &who, &headers, room, said).await
 }
 
-/// Who may not come is told so before anything else is told.
+/// Checks the permission first: a refused caller learns nothing about the room.
 async fn join_credentials(
     app: &App,
     who: &Requester,
@@ -176,12 +176,12 @@ async fn join_credentials(
         Some(link @ (Link::Booking(_) | Link::ServiceSession(_))) => {
             let user = actor
                 .user_id
-                .ok_or_else(|| Problem::invalid_payload("say in user_id who is to come"))?;
+                .ok_or_else(|| Problem::invalid_payload("user_id is required"))?;
             let booking = app.service.store.booking(link).await?;
             let guest = invited(&room, booking.as_ref(), &user, &email)?;
             check_not_over(&room, app.service.clock.now())?;
             if booking.is_some_and(|booking| !booking.status.is_active()) {
-                let why = "the booking is over, or was called off";
+                let why = "the booking has ended";
                 return Err(Problem::new(BOOKING_NOT_ACTIVE, why));
             }
             guest
@@ -194,7 +194,7 @@ async fn join_credentials(
     Ok(Json(issue(app, headers, &room, guest).await?))
 }
 
-/// One who comes to a booking.
+/// A participant of a booking.
 fn invited(
     room: &Room,
     booking: Option<&Booking>,
@@ -221,8 +221,8 @@ fn invited(
     ))
 }
 
-/// One who comes to a room that is not booked: whoever may join it without a
-/// token. Who has one for it gets the same again.
+/// A participant of a room without a booking. A caller whose own token is for this
+/// room gets the same grants again.
 fn visitor(
     app: &App,
     who: &Requester,

@@ -1,5 +1,5 @@
-//! The calls in the interface's description. Their messages are LiveKit's own,
-//! described by its `livekit_room.proto`.
+//! The Twirp methods in the OpenAPI document. Their messages are defined by
+//! LiveKit's `livekit_room.proto`.
 
 use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, PathItem, PathsBuilder};
@@ -8,24 +8,30 @@ use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{OpenApi, OpenApiBuilder, Required, ResponseBuilder};
 
-/// What is called, and what it does.
+/// Method names and their summaries.
 const CALLS: [(&str, &str); 10] = [
-    ("CreateRoom", "Makes a room that is joined under its name"),
+    (
+        "CreateRoom",
+        "Creates a room under a name and starts its room instance",
+    ),
     (
         "ListRooms",
-        "The rooms that live or wait for the first to come",
+        "Lists rooms with an instance and rooms created by name",
     ),
-    ("DeleteRoom", "Ends a room and takes it away"),
-    ("UpdateRoomMetadata", "Notes something on a room"),
-    ("ListParticipants", "Who is inside"),
-    ("GetParticipant", "One who is inside, by identity"),
-    ("RemoveParticipant", "Puts someone out"),
-    ("MutePublishedTrack", "Asks someone to mute a track"),
+    ("DeleteRoom", "Ends and deletes a room"),
+    ("UpdateRoomMetadata", "Changes a room's metadata"),
+    ("ListParticipants", "Lists the participants"),
+    ("GetParticipant", "Shows a participant by identity"),
+    ("RemoveParticipant", "Removes every session of an identity"),
+    (
+        "MutePublishedTrack",
+        "Asks a participant's client to mute a track",
+    ),
     (
         "UpdateParticipant",
-        "Changes someone's name, metadata or permission",
+        "Changes a participant's name, metadata or permission",
     ),
-    ("SendData", "Says something to those inside, as chat"),
+    ("SendData", "Sends a chat message to participants"),
 ];
 
 const ERRORS: [(&str, &str); 8] = [
@@ -39,7 +45,7 @@ const ERRORS: [(&str, &str); 8] = [
     ("501", "unimplemented"),
 ];
 
-/// The calls' part of the description.
+/// The Twirp part of the OpenAPI document.
 pub(in crate::http) fn document() -> OpenApi {
     let mut paths = PathsBuilder::new();
     for (name, summary) in CALLS {
@@ -62,7 +68,7 @@ fn operation(name: &str, summary: &str) -> Operation {
         .content("application/protobuf", binary())
         .required(Some(Required::True));
     let answer = ResponseBuilder::new()
-        .description("It is done")
+        .description("Done")
         .content("application/json", object())
         .content("application/protobuf", binary());
     let mut operation = OperationBuilder::new()

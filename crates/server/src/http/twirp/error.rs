@@ -11,34 +11,34 @@ use crate::refusal::Refusal;
 use crate::rooms::ChangeError;
 use crate::store::StoreError;
 
-/// What went wrong, in Twirp's words.
+/// Twirp's error codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Code {
-    /// There is no such method, or it is not asked for as it should be.
+    /// There is no such method, or the HTTP method or content type is wrong.
     BadRoute,
-    /// The request cannot be read.
+    /// The request does not parse.
     Malformed,
-    /// It can be read, and makes no sense.
+    /// The request parses, and an argument is invalid.
     InvalidArgument,
-    /// Nobody known asks.
+    /// Authentication is missing or invalid.
     Unauthenticated,
-    /// The one who asks may not.
+    /// The caller lacks the permission.
     PermissionDenied,
-    /// What it is about is not there.
+    /// There is no such room, participant or track.
     NotFound,
-    /// What it is to make is there, and not the same.
+    /// A room with this name exists and has ended.
     AlreadyExists,
-    /// It cannot be done as things are.
+    /// The state of the target does not allow it.
     FailedPrecondition,
-    /// It is not done here.
+    /// Not implemented.
     Unimplemented,
-    /// Our fault.
+    /// The server failed.
     Internal,
 }
 
 impl Code {
-    /// Its HTTP status, as Twirp's specification has it.
+    /// Its HTTP status (Twirp specification version 7, error codes).
     fn status(self) -> StatusCode {
         match self {
             Self::BadRoute | Self::NotFound => StatusCode::NOT_FOUND,
@@ -53,7 +53,7 @@ impl Code {
     }
 }
 
-/// A call that failed.
+/// A failed call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct TwirpError {
     pub code: Code,

@@ -1,4 +1,4 @@
-//! Those who are inside, as LiveKit's admin API sees and changes them.
+//! Participants in LiveKit's admin API.
 
 use livekit_protocol::{
     ListParticipantsRequest, ListParticipantsResponse, MuteRoomTrackRequest, MuteRoomTrackResponse,
@@ -17,7 +17,8 @@ use crate::refusal::person_name;
 use crate::render::livekit::{self, permitted_source};
 use crate::rooms::AdminAction;
 
-/// The topics whose data is a chat: none, ours, and LiveKit's own components'.
+/// Topics whose data is a chat message: none, ours, and that of LiveKit's
+/// components.
 const CHAT_TOPICS: [&str; 3] = ["", "chat", "lk-chat-topic"];
 
 impl Caller<'_> {
@@ -63,10 +64,10 @@ impl Caller<'_> {
             .ok_or_else(|| TwirpError::new(Code::NotFound, "this participant has no such track"))?;
         let impossible = |why: &str| Err(TwirpError::new(Code::FailedPrecondition, why));
         if !request.muted {
-            return impossible("nobody can be unmuted from outside");
+            return impossible("a track cannot be unmuted remotely");
         }
         if !who.features.has(Feature::Controls) {
-            return impossible("this participant's client takes no orders to mute itself");
+            return impossible("the participant's client does not support remote mute");
         }
         self.moderation(&room, &who, AdminAction::Mute(track.source))
             .await?;
@@ -87,8 +88,8 @@ impl Caller<'_> {
         Ok(livekit::participant(&who))
     }
 
-    /// Data for those inside reaches them as a chat message from nobody among
-    /// them (docs/decisions/0007).
+    /// Data reaches participants as a chat message whose sender is none of them
+    /// (docs/decisions/0007).
     pub(super) async fn send_data(
         &self,
         request: SendDataRequest,
@@ -147,10 +148,10 @@ fn there<T>(found: Option<T>) -> Result<T, TwirpError> {
     found.ok_or_else(TwirpError::participant_not_found)
 }
 
-/// What is to be different; what is empty stays.
+/// The requested changes; an empty field changes nothing.
 fn update(request: UpdateParticipantRequest) -> Result<ParticipantUpdate, TwirpError> {
     if !request.attributes.is_empty() {
-        let why = "attributes are not kept here; metadata is";
+        let why = "attributes are not supported; use metadata";
         return Err(TwirpError::new(Code::Unimplemented, why));
     }
     checked_metadata(&request.metadata)?;
@@ -165,12 +166,12 @@ fn update(request: UpdateParticipantRequest) -> Result<ParticipantUpdate, TwirpE
 
 fn granted(permission: ParticipantPermission) -> Result<Grants, TwirpError> {
     if permission.hidden {
-        let why = "nobody is hidden here: everyone connects with everyone";
+        let why = "hidden participants are not supported: in a mesh everyone connects to everyone";
         return Err(TwirpError::new(Code::Unimplemented, why));
     }
     let sources = permission.can_publish_sources();
     let known: Vec<_> = sources.clone().filter_map(permitted_source).collect();
-    // A list of what nobody can send allows nothing; an empty one everything.
+    // A list of only unknown sources allows none; an empty list allows all.
     let none_known = known.is_empty() && sources.count() > 0;
     Ok(Grants {
         can_publish: permission.can_publish && !none_known,
@@ -180,27 +181,30 @@ fn granted(permission: ParticipantPermission) -> Result<Grants, TwirpError> {
     })
 }
 
-/// What of the data a chat's reader can be shown: a JSON object goes as it is,
-/// LiveKit's own chat and any other text as text.
+/// The chat payload made from the data: a JSON object is passed on as it is,
+/// LiveKit's chat message and any other text become `text`.
 fn chat_payload(request: &SendDataRequest) -> Result<Box<RawValue>, TwirpError> {
     let unimplemented = |why: &str| TwirpError::new(Code::Unimplemented, why);
     if !CHAT_TOPICS.contains(&request.topic()) {
-        let why =
-            "data reaches those inside as chat: without a topic, or with `chat` or `lk-chat-topic`";
+        let why = "only chat data is supported: no topic, `chat` or `lk-chat-topic`";
         return Err(unimplemented(why));
     }
     let text = str::from_utf8(&request.data)
-        .map_err(|_| unimplemented("data reaches those inside as chat: it must be text"))?;
+        .map_err(|_| unimplemented("only chat data is supported: it must be UTF-8 text"))?;
     if text.len() > visavis_protocol::limits::MAX_MESSAGE_BYTES / 2 {
-        let why = "the data is too long for a chat message";
+        let why = "the data exceeds the length of a chat message";
         return Err(TwirpError::new(Code::InvalidArgument, why));
     }
     let message = match serde_json::from_str::<serde_json::Value>(text) {
         Ok(serde_json::Value::Object(mut fields)) => match fields.remove("message") {
             Some(serde_json::Value::String(message)) => message,
-            _ => return serde_json::from_str(text).map_err(|_| unimplemented("this is no text")),
+            _ => {
+                return serde_json::from_str(text)
+                    .map_err(|_| unimplemented("the data is not valid JSON text"));
+            }
         },
         _ => text.to_owned(),
     };
-    to_raw_value(&json!({"text": message})).map_err(|_| unimplemented("this is no text"))
+    to_raw_value(&json!({"text": message}))
+        .map_err(|_| unimplemented("the data is not valid JSON text"))
 }

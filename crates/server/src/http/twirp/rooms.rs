@@ -1,4 +1,4 @@
-//! Rooms, as LiveKit's admin API makes, lists, changes and deletes them.
+//! Rooms in LiveKit's admin API.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,11 +19,11 @@ use crate::refusal::room_name;
 use crate::render;
 use crate::store::StoreError;
 
-/// A room outlives its last leave by this, where nothing is said: LiveKit's own.
+/// The empty timeout when the request has none: LiveKit's default.
 const EMPTY_TIMEOUT: Duration = Duration::from_secs(300);
-/// The most rooms that a list has, and the most names that it is asked for.
+/// The most rooms that a list contains, and the most names that a request may have.
 const MOST_LISTED: i64 = 10_000;
-/// A name may be taken by another between looking and making.
+/// Another request may take the name between the look-up and the insert.
 const ATTEMPTS: usize = 3;
 
 impl Caller<'_> {
@@ -48,7 +48,7 @@ impl Caller<'_> {
                 created => return Ok(render::livekit::room(&created?, 0)),
             }
         }
-        let why = "a room of this name is over, and remembered; delete it or choose another name";
+        let why = "an ended room with this name exists; delete it or choose another name";
         Err(TwirpError::new(Code::AlreadyExists, why))
     }
 
@@ -88,8 +88,7 @@ impl Caller<'_> {
         self.shown(&room).await
     }
 
-    /// The rooms that live, and those that were made here and wait for the first
-    /// to come.
+    /// Lists rooms with an instance, and rooms created by name that have none.
     pub(super) async fn list_rooms(
         &self,
         request: ListRoomsRequest,
@@ -101,7 +100,7 @@ impl Caller<'_> {
             rooms = service.store.rtc_rooms(MOST_LISTED).await?;
         } else {
             if i64::try_from(request.names.len()).unwrap_or(i64::MAX) > MOST_LISTED {
-                let why = format!("more than {MOST_LISTED} names");
+                let why = format!("names exceed {MOST_LISTED} entries");
                 return Err(TwirpError::new(Code::InvalidArgument, why));
             }
             for name in &request.names {
@@ -119,7 +118,7 @@ impl Caller<'_> {
         })
     }
 
-    /// Ends a room and takes it away; everyone inside has left.
+    /// Ends and deletes a room; its participants leave.
     pub(super) async fn delete_room(
         &self,
         request: DeleteRoomRequest,
@@ -158,7 +157,7 @@ impl Caller<'_> {
     }
 }
 
-/// Refuses what cannot be had, rather than seem to grant it.
+/// Refuses options that are not supported.
 fn check(request: &CreateRoomRequest) -> Result<(), TwirpError> {
     if request.name.is_empty() {
         return Err(TwirpError::new(
@@ -171,13 +170,13 @@ fn check(request: &CreateRoomRequest) -> Result<(), TwirpError> {
         return Err(TwirpError::new(Code::InvalidArgument, why));
     }
     if request.egress.is_some() || !request.agents.is_empty() || request.replay_enabled {
-        let why = "egress, agents and replay are not offered here";
+        let why = "egress, agents and replay are not supported";
         return Err(TwirpError::new(Code::Unimplemented, why));
     }
     checked_metadata(&request.metadata)
 }
 
-/// Takes over what is said; zero and nothing mean that nothing is.
+/// Applies the request's fields; zero and empty fields change nothing.
 fn set(room: &mut Room, request: &CreateRoomRequest) {
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
     if request.empty_timeout > 0 {

@@ -1,4 +1,4 @@
-//! How a call's request is written, and so its answer.
+//! The two encodings of requests and responses.
 
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue};
@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{Code, TwirpError};
 
-/// One of Twirp's two ways of writing.
+/// Twirp's two encodings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wire {
     Json,
@@ -17,7 +17,7 @@ pub(super) enum Wire {
 }
 
 impl Wire {
-    /// The one that a request's `Content-Type` names.
+    /// The encoding that `Content-Type` names.
     pub fn of(headers: &HeaderMap) -> Result<Self, TwirpError> {
         let named = headers.get(CONTENT_TYPE).map(HeaderValue::to_str);
         let named = named.and_then(Result::ok).unwrap_or_default();
@@ -39,7 +39,7 @@ impl Wire {
         }
     }
 
-    /// Reads a request; fields that are not known are passed over.
+    /// Parses a request; unknown fields are ignored.
     pub fn read<M: Message + Default + DeserializeOwned>(
         self,
         body: &[u8],
@@ -49,18 +49,18 @@ impl Wire {
             Self::Protobuf => M::decode(body).map_err(|error| error.to_string()),
         };
         read.map_err(|why| {
-            let why = format!("the request cannot be read: {why}");
+            let why = format!("the request does not parse: {why}");
             TwirpError::new(Code::Malformed, why)
         })
     }
 
-    /// Writes an answer.
+    /// Encodes a response.
     pub fn write<M: Message + Serialize>(self, answer: &M) -> Result<Response, TwirpError> {
         let body = match self {
             Self::Protobuf => answer.encode_to_vec(),
             Self::Json => serde_json::to_vec(answer).map_err(|error| {
-                tracing::error!(%error, "an answer cannot be written");
-                TwirpError::new(Code::Internal, "the answer cannot be written")
+                tracing::error!(%error, "encoding a response failed");
+                TwirpError::new(Code::Internal, "the response could not be encoded")
             })?,
         };
         Ok(([(CONTENT_TYPE, self.content_type())], body).into_response())
@@ -89,9 +89,9 @@ mod tests {
     }
 
     #[test]
-    fn json_is_read_in_both_spellings_and_what_is_not_known_is_passed_over() {
+    fn json_is_read_in_both_spellings_and_unknown_fields_are_ignored() {
         for text in [
-            r#"{"name":"tea","maxParticipants":3,"news":{"to":["us"]}}"#,
+            r#"{"name":"tea","maxParticipants":3,"unknown":{"to":["us"]}}"#,
             r#"{"name":"tea","max_participants":3}"#,
         ] {
             let read: CreateRoomRequest = Wire::Json.read(text.as_bytes()).unwrap();

@@ -80,7 +80,7 @@ fn a_replayed_webhook_is_told_apart_however_it_is_signed() {
 }
 
 #[test]
-fn a_body_that_is_no_event_is_refused_and_not_remembered() {
+fn a_body_that_is_not_an_event_is_refused_and_not_remembered() {
     let mut seen = Seen::default();
     for body in ["", "[]", "null", r#"{"event":1}"#] {
         let refused = take(&signed(body), body, &mut seen);
@@ -113,7 +113,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_remembered_is_bounded() {
+fn the_seen_events_are_bounded() {
     let mut seen = Seen::default();
     for id in 0..MOST_SEEN + 100 {
         assert!(seen.first_time(id.to_string(), u64::MAX, NOW));
@@ -125,7 +125,7 @@ fn what_is_remembered_is_bounded() {
 /// LiveKit's own receiver reads the system's clock.
 #[test]
 #[allow(clippy::disallowed_methods)]
-fn the_sdks_receiver_takes_our_webhooks() {
+fn the_sdks_receiver_accepts_our_webhooks() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let now = Timestamp(now.unwrap().as_millis() as i64);
     let token = authorization(&keys(), JOINED.as_bytes(), now).unwrap();
@@ -140,7 +140,7 @@ fn the_sdks_receiver_takes_our_webhooks() {
 }
 
 #[test]
-fn a_providers_report_is_taken_with_the_bodys_hmac_alone() {
+fn a_providers_report_is_accepted_only_with_the_bodys_hmac() {
     // printf '%s' "$BODY" | openssl dgst -sha256 -hmac 'a secret of the tests'
     let body = r#"{"room_id":"ro_1","status":"active"}"#;
     let signature = "3fe4fa327aa9fe044c8f67680d76f035275b3a6997c5d3f4532f4d468d597f41";

@@ -7,7 +7,7 @@ use visavis_server::ServerConfig;
 
 use super::{
     active_room, egress, go_live, host_ticket, idle, path, ready, room, room_path, sessions,
-    status, stop, viewer_ticket,
+    status, stop, viewer_credentials,
 };
 use crate::studio::Studio;
 use crate::webhooks::Receiver;
@@ -72,7 +72,7 @@ async fn s1_15_s1_16_the_room_lives_when_its_host_asks_for_a_token_and_not_befor
     let name = session["room_id"].as_str().unwrap().to_owned();
     assert!(!active_room(&studio).await.contains(&name));
     // One who would watch does not begin it.
-    viewer_ticket(&studio, &session, "9").await;
+    viewer_credentials(&studio, &session, "9").await;
     assert!(!active_room(&studio).await.contains(&name));
     assert_eq!(room(&studio, &session).await.get("sid"), None);
     // It is there before the token is.
@@ -105,7 +105,7 @@ async fn s1_03_s1_25_s1_27_one_join_serves_three_broadcasts_and_viewers_notice_n
     let studio = Studio::open().await;
     let first = idle(&studio).await;
     let mut host = ready(&studio, &first).await;
-    let join_credentials = viewer_ticket(&studio, &first, "9").await;
+    let join_credentials = viewer_credentials(&studio, &first, "9").await;
     let mut viewer = studio.join(&join_credentials).await;
     host.expect("member-joined").await;
     for number in 0..3 {
@@ -126,7 +126,7 @@ async fn s1_28_the_room_closes_when_its_host_has_left_and_does_not_come_back() {
     let studio = Studio::open().await;
     let session = idle(&studio).await;
     let host = ready(&studio, &session).await;
-    let join_credentials = viewer_ticket(&studio, &session, "9").await;
+    let join_credentials = viewer_credentials(&studio, &session, "9").await;
     let mut viewer = studio.join(&join_credentials).await;
     host.close().await;
     viewer.expect("member-left").await;
@@ -171,7 +171,7 @@ async fn s1_28_a_host_with_two_devices_has_left_when_the_second_has() {
 async fn s1_28_the_room_closes_when_it_has_been_empty_for_its_timeout() {
     let studio = Studio::open().await;
     let session = idle(&studio).await;
-    let join_credentials = viewer_ticket(&studio, &session, "9").await;
+    let join_credentials = viewer_credentials(&studio, &session, "9").await;
     studio.join(&join_credentials).await.close().await;
     studio
         .wait(&room_path(&session), |room| {
@@ -193,7 +193,7 @@ async fn s1_28_an_administrator_deletes_the_room_and_a_viewer_who_leaves_does_no
     let session = idle(&studio).await;
     let mut host = ready(&studio, &session).await;
     go_live(&studio, &session, "EG_1").await;
-    let join_credentials = viewer_ticket(&studio, &session, "9").await;
+    let join_credentials = viewer_credentials(&studio, &session, "9").await;
     studio.join(&join_credentials).await.close().await;
     host.expect("member-joined").await;
     host.expect("member-left").await;

@@ -5,7 +5,7 @@ use livekit_api::access_token::TokenVerifier;
 use serde_json::{Value, json};
 use visavis_server::{AuthMode, ServerConfig, TrustedProxies};
 
-use super::{host_ticket, idle, is_ulid, path, ready, room_path, status, viewer_ticket};
+use super::{host_ticket, idle, is_ulid, path, ready, room_path, status, viewer_credentials};
 use crate::studio::{Studio, claims, entry};
 use crate::support::{Client, KEY, SECRET};
 
@@ -136,7 +136,7 @@ async fn s1_32_s1_34_a_token_names_the_user_the_room_and_the_name_to_show() {
         .unwrap();
     assert!(read.video.can_publish == Some(true) && read.video.room_join);
 
-    let join_credentials = viewer_ticket(&studio, &session, "9").await;
+    let join_credentials = viewer_credentials(&studio, &session, "9").await;
     let said = claims(&join_credentials);
     assert_eq!((&said["sub"], &said["name"]), (&json!("9"), &json!("Vic")));
     assert_eq!(said["video"]["canPublish"], false);
@@ -158,7 +158,7 @@ async fn s1_40_figures_are_of_one_session_each() {
     let busy = idle(&studio).await;
     let quiet = idle(&studio).await;
     let _host = ready(&studio, &busy).await;
-    let join_credentials = viewer_ticket(&studio, &busy, "9").await;
+    let join_credentials = viewer_credentials(&studio, &busy, "9").await;
     let _viewer = studio.join(&join_credentials).await;
     let address = studio.address();
     let (code, _, page) = crate::support::http(address, "GET", "/metrics", "", "").await;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     STATES, egress, go_live, idle, in_state, path, publish, ready, report, room_path, sessions,
-    status, stop, viewer_ticket,
+    status, stop, viewer_credentials,
 };
 use crate::studio::Studio;
 
@@ -35,7 +35,7 @@ async fn s1_18_the_host_makes_it_ready_and_nobody_else_does() {
     let studio = Studio::open().await;
     let session = idle(&studio).await;
     let _viewer = studio
-        .join(&viewer_ticket(&studio, &session, "9").await)
+        .join(&viewer_credentials(&studio, &session, "9").await)
         .await;
     assert_eq!(status(&studio, &session).await, "IDLE");
     let _host = ready(&studio, &session).await;
@@ -165,7 +165,7 @@ async fn s1_37_whoever_comes_late_does_not_take_it_off_the_air() {
     let session = idle(&studio).await;
     let _host = ready(&studio, &session).await;
     go_live(&studio, &session, "EG_1").await;
-    let join_credentials = viewer_ticket(&studio, &session, "9").await;
+    let join_credentials = viewer_credentials(&studio, &session, "9").await;
     let _viewer = studio.join(&join_credentials).await;
     let _again = ready(&studio, &session).await;
     let joined = json!({

@@ -6,7 +6,7 @@ use super::{done, refused};
 use crate::support::{Client, server};
 
 #[tokio::test]
-async fn those_inside_are_listed_found_changed_and_put_out() {
+async fn participants_are_listed_found_changed_and_removed() {
     let server = server().await;
     let address = server.local_addr();
     let mut a = Client::connect(address).await;
@@ -86,7 +86,7 @@ async fn those_inside_are_listed_found_changed_and_put_out() {
 }
 
 #[tokio::test]
-async fn one_who_may_send_nothing_any_more_is_a_viewer_until_it_may_again() {
+async fn a_participant_without_publish_permission_is_a_viewer_until_it_is_granted_again() {
     let server = server().await;
     let address = server.local_addr();
     let mut a = Client::connect(address).await;
@@ -117,7 +117,7 @@ async fn one_who_may_send_nothing_any_more_is_a_viewer_until_it_may_again() {
 }
 
 #[tokio::test]
-async fn data_reaches_those_it_is_for_as_chat_from_nobody_inside() {
+async fn data_reaches_its_destinations_as_chat_from_the_server() {
     let server = server().await;
     let address = server.local_addr();
     let mut plain = Client::connect(address).await;

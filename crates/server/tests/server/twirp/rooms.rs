@@ -6,7 +6,7 @@ use super::{done, refused};
 use crate::support::{Client, http, server};
 
 #[tokio::test]
-async fn a_room_is_made_once_under_its_name_joined_listed_and_deleted() {
+async fn a_room_is_created_once_under_its_name_joined_listed_and_deleted() {
     let server = server().await;
     let address = server.local_addr();
     let request =
@@ -65,7 +65,7 @@ async fn a_room_is_made_once_under_its_name_joined_listed_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_room_that_is_over_and_remembered_keeps_its_name_until_it_is_deleted() {
+async fn an_ended_room_keeps_its_name_until_it_is_deleted() {
     let server = server().await;
     let address = server.local_addr();
     done(address, "CreateRoom", json!({"name": "tea"})).await;

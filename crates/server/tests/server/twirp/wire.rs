@@ -34,7 +34,7 @@ async fn protobuf_is_answered_in_protobuf_and_errors_in_json() {
 }
 
 #[tokio::test]
-async fn what_is_no_call_and_no_request_is_said_in_twirps_words() {
+async fn bad_routes_and_bad_requests_get_twirps_error_codes() {
     let server = server().await;
     let address = server.local_addr();
     let kind = "Content-Type: application/json\r\n";
@@ -153,7 +153,7 @@ async fn what_is_no_call_and_no_request_is_said_in_twirps_words() {
 
 /// Every method with whatever it is sent is answered, and never by an error of ours.
 #[test]
-fn whatever_is_sent_is_answered_and_the_server_lives_on() {
+fn any_bytes_are_answered_and_the_server_keeps_running() {
     const METHODS: [&str; 10] = [
         "CreateRoom",
         "ListRooms",
