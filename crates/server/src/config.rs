@@ -9,6 +9,7 @@ use visavis_protocol::{IceServer, limits};
 
 use crate::access::principal::AuthMode;
 use crate::access::proxy::TrustedProxies;
+use crate::access::seal::StateKey;
 use crate::access::token::Keys;
 use crate::store::Database;
 
@@ -66,6 +67,9 @@ pub struct ServerConfig {
     /// Told to stop, a server is not ready for so long before it closes its
     /// sockets, so that a load balancer sends nobody any more.
     pub drain: Duration,
+    /// Seals rooms for their members, so that a server in memory restores them after a
+    /// restart. `None`: no seals are made or taken.
+    pub state_key: Option<StateKey>,
     /// Times and rates of each connection.
     pub limits: Limits,
 }
@@ -140,6 +144,7 @@ impl Default for ServerConfig {
             dev: false,
             manual_clock: false,
             drain: Duration::ZERO,
+            state_key: None,
             limits: Limits::default(),
         }
     }

@@ -4,7 +4,7 @@
 //! dropped. The wire is `visavis-protocol`'s.
 //!
 //! A connection (`ws`) reads messages for its session, which finds the room
-//! through the hub; a room is a task that owns its state, which is pure, and
+//! through the room service; a room is a task that owns its state, which is pure, and
 //! answers into its members' outboxes, which never wait.
 
 mod access;
@@ -34,6 +34,7 @@ mod ws;
 
 pub use access::principal::AuthMode;
 pub use access::proxy::TrustedProxies;
+pub use access::seal::StateKey;
 pub use access::token::Keys;
 pub use clock::Timestamp;
 pub use config::{Contradiction, Discovery, Limits, ServerConfig, TlsFiles};

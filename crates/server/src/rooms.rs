@@ -15,6 +15,7 @@ mod moderation;
 mod node;
 mod passcodes;
 mod reconciliation;
+mod restore;
 mod room_services;
 mod scheduler;
 mod sessions;

@@ -38,6 +38,8 @@ pub(crate) struct CallState {
     /// What the server announced.
     features: Features,
     resume_token: Option<String>,
+    /// Restores the room on a server that lost it in a restart.
+    seal: Option<String>,
     ice_servers: Vec<IceServer>,
     /// When the join was sent.
     asked_at: Option<Instant>,
@@ -117,6 +119,7 @@ impl CallState {
             display_name,
             features: Features::default(),
             resume_token: None,
+            seal: None,
             ice_servers: Vec::new(),
             asked_at: None,
             me,

@@ -99,6 +99,7 @@ async fn run(
             outboxes: HashMap::new(),
             inbox,
             missed,
+            sealed: None,
             operations: Operations::default(),
             operation: None,
             publisher: Publisher::default(),
@@ -124,6 +125,8 @@ struct RoomTask {
     inbox: mpsc::Receiver<Box<Input>>,
     /// Cluster messages did not fit into the inbox.
     missed: Arc<Notify>,
+    /// The version of the room that its seals are of.
+    sealed: Option<i64>,
     operations: Operations,
     operation: Option<Operation>,
     publisher: Publisher,
@@ -157,6 +160,7 @@ enum Step {
 impl RoomTask {
     async fn run(mut self) {
         loop {
+            self.renew_seals();
             self.start_operations();
             let deadline = self.next_deadline();
             let cancel = self.settings.cancel.clone();
@@ -175,6 +179,15 @@ impl RoomTask {
             if self.is_done() {
                 return;
             }
+        }
+    }
+
+    /// Seals the room again after each change of it.
+    fn renew_seals(&mut self) {
+        let room = self.state.room();
+        if self.sealed.replace(room.version) != Some(room.version) {
+            let seals = self.services.seals(room);
+            self.state.set_seals(seals);
         }
     }
 
@@ -262,6 +275,7 @@ impl RoomTask {
     /// The server stops: what was said before is still passed on and stored.
     async fn stop(mut self) {
         self.inbox.close();
+        self.operations.expedite();
         let finish = async {
             while let Some(input) = self.inbox.recv().await {
                 self.take(*input);
@@ -277,7 +291,8 @@ impl RoomTask {
                 }
             }
         };
-        if timeout(LAST_WRITES, finish).await.is_err() {
+        let finished = timeout(LAST_WRITES, finish).await;
+        if finished.is_err() || !self.operations.is_empty() {
             tracing::warn!("the store did not take everything in time");
         }
     }
@@ -386,7 +401,7 @@ impl RoomTask {
     }
 
     fn catch_up(&mut self) {
-        self.operations.request_catch_up();
+        self.operations.request_catch_up(Instant::now());
     }
 
     /// Adds a request for the store; where too many wait, it is refused at once.
@@ -584,6 +599,9 @@ impl RoomTask {
 
     fn caught_up(&mut self, stored: Result<Option<Box<StoredRoom>>, Refusal>) {
         let deferred = self.deferred.take().unwrap_or_default();
+        if stored.is_err() {
+            self.operations.retry_catch_up(Instant::now());
+        }
         if let Ok(Some(stored)) = stored {
             let StoredRoom {
                 room,

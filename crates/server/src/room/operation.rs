@@ -97,8 +97,8 @@ pub(super) type Operation = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 pub(super) struct Operations {
     writes: VecDeque<Write>,
     requests: VecDeque<Request>,
-    /// The rows are to be read before anything else.
-    catch_up: bool,
+    /// When the rows are to be read, before anything else.
+    catch_up_at: Option<Instant>,
     retry_at: Option<Instant>,
 }
 
@@ -129,8 +129,19 @@ impl Operations {
     }
 
     /// The rows are to be read before anything else, once however often it is asked for.
-    pub fn request_catch_up(&mut self) {
-        self.catch_up = true;
+    pub fn request_catch_up(&mut self, now: Instant) {
+        self.catch_up_at = Some(now);
+    }
+
+    /// The rows could not be read: they are read again after [`RETRY`].
+    pub fn retry_catch_up(&mut self, now: Instant) {
+        self.catch_up_at.get_or_insert(now + RETRY);
+    }
+
+    /// The server stops: what waits for its next attempt is tried once more, now.
+    pub fn expedite(&mut self) {
+        self.retry_at = None;
+        self.catch_up_at = None;
     }
 
     /// Adds a request before all others.
@@ -144,13 +155,18 @@ impl Operations {
         self.retry_at = Some(now + RETRY);
     }
 
-    /// When a failed write is due again. The deadline stays whatever happens meanwhile.
+    /// When something that failed is due again. The deadline stays whatever happens
+    /// meanwhile.
     pub fn retry_at(&self) -> Option<Instant> {
-        self.retry_at
+        [self.retry_at, self.catch_up_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     pub fn next(&mut self, now: Instant) -> Option<Next> {
-        if std::mem::take(&mut self.catch_up) {
+        if self.catch_up_at.is_some_and(|at| at <= now) {
+            self.catch_up_at = None;
             return Some(Next::Request(Box::new(Request::CatchUp)));
         }
         self.retry_at = self.retry_at.filter(|at| *at > now);
@@ -164,7 +180,7 @@ impl Operations {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.writes.is_empty() && self.requests.is_empty() && !self.catch_up
+        self.writes.is_empty() && self.requests.is_empty() && self.catch_up_at.is_none()
     }
 }
 
@@ -292,6 +308,25 @@ mod tests {
         assert_eq!(client(operations.next(due)), Some(2));
         assert_eq!(client(operations.next(due)), Some(3));
         assert!(operations.is_empty());
+    }
+
+    #[test]
+    fn rows_that_could_not_be_read_are_read_again_and_a_stop_tries_writes_once_more() {
+        let start = Instant::now();
+        let mut operations = Operations::default();
+        operations.retry_catch_up(start);
+        assert!(operations.next(start).is_none() && !operations.is_empty());
+        let due = operations.retry_at();
+        assert_eq!(due, Some(start + RETRY));
+        assert!(matches!(
+            operations.next(start + RETRY),
+            Some(Next::Request(_))
+        ));
+
+        operations.retry(departure(1), start);
+        assert!(operations.next(start).is_none());
+        operations.expedite();
+        assert_eq!(client(operations.next(start)), Some(1));
     }
 
     #[test]

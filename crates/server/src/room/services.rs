@@ -6,6 +6,7 @@ use uuid::Uuid;
 use visavis_protocol::{ChatEntry, IceServer};
 
 use super::applicant::{Admitted, Applicant};
+use crate::access::seal::Seals;
 use crate::clock::{Now, Timestamp};
 use crate::cluster::ClusterMessage;
 use crate::id::ClientId;
@@ -30,6 +31,9 @@ pub(crate) trait RoomServices: Send + Sync {
 
     /// STUN and TURN servers, with credentials for this client.
     fn ice_servers(&self, client: ClientId, now: Timestamp) -> Vec<IceServer>;
+
+    /// The seals that members keep, where this server makes any.
+    fn seals(&self, room: &Room) -> Option<Seals>;
 
     /// Reads a room; `None`: there is none.
     async fn load(&self, room: Uuid) -> Result<Option<StoredRoom>, StoreError>;

@@ -47,6 +47,7 @@ use super::history::History;
 use super::member::{Attachment, Backlog, Member};
 use super::message::Broadcast;
 use super::policy;
+use crate::access::seal::Seals;
 use crate::clock::Now;
 use crate::cluster::ClusterMessage;
 use crate::id::{ClientId, SocketId};
@@ -99,6 +100,8 @@ pub(crate) struct RoomState {
     resume_window: Duration,
     /// In the order of joining.
     members: Vec<Member>,
+    /// What members keep to restore the room after a restart of the server.
+    seals: Option<Seals>,
     queue: Queue,
     host: Option<ClientId>,
     calls: Calls,
@@ -120,6 +123,7 @@ impl RoomState {
             room,
             resume_window,
             members: present.into_iter().map(elsewhere).collect(),
+            seals: None,
             queue: Queue::default(),
             host: None,
             calls: Calls::default(),
@@ -142,6 +146,16 @@ impl RoomState {
     /// Whether someone is in.
     pub fn has(&self, client: ClientId) -> bool {
         self.find(client).is_some()
+    }
+
+    /// The room as it is stored.
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// New seals, of the room as it is now.
+    pub fn set_seals(&mut self, seals: Option<Seals>) {
+        self.seals = seals;
     }
 
     /// Whether the room has ended.

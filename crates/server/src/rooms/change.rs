@@ -26,7 +26,8 @@ impl RoomService {
     /// Changes a room that is not deleted: in the store, in the cache, and on every
     /// node where it is active. A change without effect is not announced.
     ///
-    /// Not to be called by a room's own task: it sends to that task and waits.
+    /// It sends to the room's task: that task polls it beside its inbox, and never
+    /// awaits it in the handling of an input.
     pub async fn change<E>(
         &self,
         uid: Uuid,
@@ -78,7 +79,7 @@ impl RoomService {
     /// Ends a room: its participants leave, its instance ends, and it is closed or,
     /// if it is fleeting, deleted. `None`: there is no such room.
     ///
-    /// Not to be called by a room's own task.
+    /// The task of the room is told through its inbox, as for a change.
     pub async fn end(&self, uid: Uuid, reason: EndReason) -> Result<Option<Room>, StoreError> {
         let mut tx = self.store.begin().await?;
         let room = tx.lock_room(uid).await?;

@@ -140,6 +140,14 @@ impl RoomService {
         tx.commit().await?;
         Ok((room.clone(), None))
     }
+
+    /// Stores a room that has its names already.
+    pub(super) async fn insert_restored(&self, room: Room) -> Result<(), StoreError> {
+        let (room, _) = self.insert(&room, Purpose::None).await?;
+        self.cache.put(&room, self.clock.now()).await;
+        self.room_written(&room);
+        Ok(())
+    }
 }
 
 #[cfg(test)]

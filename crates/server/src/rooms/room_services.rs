@@ -8,13 +8,14 @@ use visavis_protocol::limits::CHAT_HISTORY;
 use visavis_protocol::{ChatEntry, IceServer};
 
 use super::{ChangeError, RoomService};
+use crate::access::seal::Seals;
 use crate::clock::{Now, Timestamp};
 use crate::cluster::{BusMessage, ClusterMessage};
 use crate::id::{ClientId, RoomKey};
-use crate::model::{EndReason, LIVEKIT_NODE, Participant};
+use crate::model::{EndReason, LIVEKIT_NODE, Participant, Room};
 use crate::refusal::{Refusal, store_failed};
 use crate::room::{Admitted, Applicant, RoomServices, StoredRoom};
-use crate::store::{Stay, StoreError};
+use crate::store::{Database, Stay, StoreError};
 
 #[async_trait]
 impl RoomServices for RoomService {
@@ -24,6 +25,13 @@ impl RoomServices for RoomService {
 
     fn ice_servers(&self, client: ClientId, now: Timestamp) -> Vec<IceServer> {
         self.ice.for_client(client, now)
+    }
+
+    fn seals(&self, room: &Room) -> Option<Seals> {
+        // A room that is stored needs none.
+        let key = self.config.state_key.as_ref();
+        let key = key.filter(|_| self.config.database == Database::Memory)?;
+        key.seal(room, self.clock.now())
     }
 
     async fn load(&self, room: Uuid) -> Result<Option<StoredRoom>, StoreError> {

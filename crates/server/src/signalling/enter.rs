@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use uuid::Uuid;
-use visavis_protocol::{CreateRoom, Envelope, ErrorCode, JoinRoom, Metadata, Resume};
+use visavis_protocol::{CreateRoom, Envelope, ErrorCode, JoinRoom, Metadata, Resume, Role};
 
 use super::caller::{Visitor, admission, applicant, creator};
 use super::{Session, already_in_room};
 use crate::access::principal::may_create;
+use crate::access::seal::SealedRoom;
 use crate::clock::Timestamp;
 use crate::id::ResumeToken;
 use crate::model::{Phase, Room, RoomKind, Template};
@@ -90,6 +91,20 @@ impl Session {
         })
     }
 
+    /// The room of this name, restored from a member's seal where a restart lost it.
+    async fn find_or_restore(
+        &self,
+        name: &str,
+        sealed: Option<&SealedRoom>,
+    ) -> Result<Room, Refusal> {
+        match (self.service.find(name).await, sealed) {
+            (Err(refusal), Some(sealed)) if refusal.code == ErrorCode::RoomNotFound => {
+                self.service.restore(sealed.clone()).await
+            }
+            (found, _) => found,
+        }
+    }
+
     pub(super) async fn join(
         &mut self,
         envelope: &Envelope,
@@ -98,9 +113,11 @@ impl Session {
         let principal = self
             .caller
             .principal(&self.service, join.token.as_deref())?;
+        let sealed = join.seal.as_deref();
+        let sealed = sealed.and_then(|seal| self.service.open_seal(seal, &join.room_id));
         let mut knocked = false;
         for _ in 0..WAKE_ATTEMPTS {
-            let room = self.service.find(&join.room_id).await?;
+            let room = self.find_or_restore(&join.room_id, sealed.as_ref()).await?;
             let here = self.place().await.map(|(room, _)| room.uid());
             if here.is_some_and(|here| here != room.uid) {
                 return Err(already_in_room());
@@ -111,10 +128,20 @@ impl Session {
                 features: join.features,
                 pass: Pass::None,
             };
-            let applicant = applicant(&principal, admission(&principal, &room)?, visitor)?;
+            let mut applicant = applicant(&principal, admission(&principal, &room)?, visitor)?;
+            // Made before this row was: its holder was inside before a restart.
+            let sealed = sealed
+                .as_ref()
+                .filter(|sealed| sealed.sealed_at < room.created_at);
+            if let Some(sealed) = sealed {
+                applicant.pass = Pass::HostApproval;
+                if sealed.is_host {
+                    applicant.role = Role::Host;
+                }
+            }
             if here.is_none() {
                 self.vacate().await;
-                if !knocked {
+                if !knocked && sealed.is_none() {
                     self.check_entry(&room, &applicant, join.passcode.take())
                         .await?;
                     knocked = true;

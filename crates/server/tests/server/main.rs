@@ -19,6 +19,7 @@ mod s0;
 mod s1;
 mod s2;
 mod s4;
+mod seal;
 mod security;
 mod sse;
 mod studio;

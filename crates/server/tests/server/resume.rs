@@ -122,7 +122,7 @@ async fn s2_75_a_short_loss_of_the_network_heals_and_a_long_one_ends_in_clear_wo
     let refused = b.refused("unauthorized").await;
     assert_eq!(
         refused["message"],
-        "the resume token is not valid any more; join again"
+        "the resume token is not valid; join again"
     );
     // Which is no more than it says.
     let joined = b.join_with(&room, all()).await;

@@ -149,6 +149,7 @@ impl CallState {
         let display_name = extended
             .then(|| self.display_name.clone())
             .filter(|name| !name.is_empty());
+        let seal = self.seal.clone().filter(|_| extended);
         match (&self.choice, &self.room) {
             (RoomChoice::Create { name, private }, None) => {
                 let metadata = private.then(|| Metadata {
@@ -167,8 +168,8 @@ impl CallState {
                     payload,
                 })
             }
-            (RoomChoice::Join(id), None) => join(id.clone(), display_name, features),
-            (_, Some(room)) => join(room.id.clone(), display_name, features),
+            (RoomChoice::Join(id), None) => join(id.clone(), display_name, features, None),
+            (_, Some(room)) => join(room.id.clone(), display_name, features, seal),
         }
     }
 
@@ -197,6 +198,7 @@ impl CallState {
             request_id,
             resume_token,
             ice_servers,
+            seal,
             ..
         } = message;
         self.entered(
@@ -206,7 +208,7 @@ impl CallState {
                 room,
                 resume_token,
                 ice_servers,
-                ..RoomJoined::default()
+                seal,
             },
         );
     }
@@ -263,6 +265,7 @@ impl CallState {
     /// Takes over what the server says of the room; we offer to those who are new to us.
     fn take_room(&mut self, now: Now, since: Instant, message: RoomJoined) {
         self.resume_token = message.resume_token;
+        self.seal = message.seal;
         if let Some(ice_servers) = message.ice_servers {
             self.ice_servers = ice_servers;
         }
@@ -466,11 +469,17 @@ impl CallState {
     }
 }
 
-fn join(room_id: String, display_name: Option<String>, features: Features) -> ClientMessage {
+fn join(
+    room_id: String,
+    display_name: Option<String>,
+    features: Features,
+    seal: Option<String>,
+) -> ClientMessage {
     let payload = JoinRoom {
         room_id,
         display_name,
         features,
+        seal,
         ..JoinRoom::default()
     };
     ClientMessage::JoinRoom(Request {

@@ -227,6 +227,13 @@ impl RoomState {
         }
     }
 
+    fn seal_for(&self, member: &Member) -> Option<String> {
+        let seals = self.seals.as_ref();
+        let seals = seals.filter(|_| member.features().has(Feature::Resume))?;
+        let is_host = self.host == Some(member.id());
+        Some(if is_host { &seals.host } else { &seals.member }.clone())
+    }
+
     fn joined(
         &self,
         member: &Member,
@@ -253,7 +260,7 @@ impl RoomState {
             },
             resume_token: features.has(Feature::Resume).then(|| token.to_string()),
             ice_servers: (!features.is_empty() && !ice_servers.is_empty()).then_some(ice_servers),
-            ..RoomJoined::default()
+            seal: self.seal_for(member),
         }
     }
 }

@@ -73,6 +73,15 @@ impl Queue {
         self.local.iter_mut()
     }
 
+    /// The time of asking for a new one: later than that of all before it on this node,
+    /// so that the order is that of asking within a millisecond too.
+    pub fn next_rank(&self, now: Timestamp) -> Timestamp {
+        let last = self.local.last();
+        last.map_or(now, |last| {
+            now.max(Timestamp(last.since.0.saturating_add(1)))
+        })
+    }
+
     /// Those who wait on other nodes.
     pub fn remote(&self) -> impl Iterator<Item = &QueuedClient> {
         self.remote.values().flat_map(|queue| &queue.waiting)

@@ -41,10 +41,11 @@ impl RoomState {
             return Err(Refusal::room_full());
         }
         let request = self.join_request(applicant.client, &applicant.name);
+        let since = self.queue.next_rank(now.utc);
         self.queue.local_mut().push(Waiter {
             applicant,
             entry,
-            since: now.utc,
+            since,
             reason,
             sent: None,
         });
