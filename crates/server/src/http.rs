@@ -5,6 +5,7 @@ mod app;
 mod body;
 mod events;
 mod extract;
+mod fields;
 mod join_credentials;
 mod middleware;
 mod openapi;

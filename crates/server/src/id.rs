@@ -32,33 +32,41 @@ pub enum RoomKey {
     Name(String),
 }
 
-/// A longer text names no room.
-const MAX_ROOM_NAME_BYTES: usize = 256;
+/// The longest name of a room in tokens, as in LiveKit.
+const MAX_ROOM_NAME_CHARS: usize = 256;
 
 impl RoomKey {
     /// The identifiers that a text may be, the likeliest first; capitals and missing
     /// dashes are accepted. Empty: the text cannot name a room.
     pub fn readings(text: &str) -> Vec<Self> {
-        if let Ok(uid) = Uuid::try_parse(text) {
-            return vec![Self::Uid(uid)];
-        }
         if let Some(ro) = UlidKind::Room.parse(text) {
             return vec![Self::Ro(ro)];
         }
         let mut readings = Vec::new();
         let plain = !text.is_empty() && !text.contains(char::is_control);
+        let name = (plain && text.chars().count() <= MAX_ROOM_NAME_CHARS)
+            .then(|| Self::Name(text.to_owned()));
+        if let Ok(uid) = Uuid::try_parse(text) {
+            readings.push(Self::Uid(uid));
+            readings.extend(name);
+            return readings;
+        }
         if plain && text.starts_with("RM_") {
             readings.push(Self::Sid(text.to_owned()));
         }
         match RoomLink::parse(text) {
             Ok(link) if is_code(&link.room) => readings.push(Self::Code(link.room)),
+            // The name itself comes before the one without blanks around it.
+            Ok(link) if link.room == text.trim() && link.room != text => {
+                readings.extend(name);
+                readings.extend(Self::readings(&link.room));
+                return readings;
+            }
             // A link to a room by another of its names.
             Ok(link) if link.room != text => return Self::readings(&link.room),
             _ => {}
         }
-        if plain && text.len() <= MAX_ROOM_NAME_BYTES {
-            readings.push(Self::Name(text.to_owned()));
-        }
+        readings.extend(name);
         readings
     }
 }
@@ -214,6 +222,14 @@ mod tests {
         ] {
             assert_eq!(RoomKey::readings(text)[0], key, "{text}");
         }
+        let uuid = uid.to_string();
+        let named = RoomKey::Name(uuid.clone());
+        assert_eq!(RoomKey::readings(&uuid), [RoomKey::Uid(uid), named]);
+        let name = |text: &str| RoomKey::Name(text.to_owned());
+        assert_eq!(RoomKey::readings(" tea")[..2], [name(" tea"), name("tea")]);
+        let longest = "\u{e9}".repeat(256);
+        assert_eq!(RoomKey::readings(&longest), [name(&longest)]);
+        assert!(!RoomKey::readings(&"x".repeat(257)).contains(&name(&"x".repeat(257))));
         assert!(RoomKey::readings("").is_empty());
         assert!(RoomKey::readings("a\nb").is_empty());
     }

@@ -1,5 +1,10 @@
 //! Join credentials: an access token, and the URL of the server to use it at.
 
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,8 +14,9 @@ use visavis_protocol::token::VideoGrant;
 use super::app::App;
 use super::problem::{NOT_IMPLEMENTED, Problem};
 use super::room_lookup::check_not_over;
+use crate::access::headers::origin;
 use crate::model::Room;
-use crate::refusal::person_name;
+use crate::refusal::display_name;
 
 /// A token for a room.
 #[derive(Serialize, ToSchema)]
@@ -37,7 +43,7 @@ pub(super) struct Guest {
 /// room instance, and anyone else's needs a started one.
 pub(super) async fn issue(
     app: &App,
-    headers: &HeaderMap,
+    ServerUrl(url): ServerUrl,
     room: &Room,
     guest: Guest,
 ) -> Result<JoinCredentials, Problem> {
@@ -53,7 +59,7 @@ pub(super) async fn issue(
         }
         app.service.begin(room.uid).await?;
     }
-    let name = person_name(&guest.name)?;
+    let name = display_name(&guest.name);
     let name = Some(name.as_str()).filter(|name| !name.is_empty());
     let claims = keys.claims(&guest.identity, name, guest.grant, now);
     let token = keys.sign(&claims).map_err(|error| {
@@ -62,7 +68,7 @@ pub(super) async fn issue(
     })?;
     Ok(JoinCredentials {
         token,
-        url: url(app, headers),
+        url,
         room: room.rtc_name.clone(),
         identity: guest.identity,
     })
@@ -85,17 +91,85 @@ pub(super) fn grant(room: &Room, role: Role) -> VideoGrant {
 }
 
 /// The URL at which clients reach the server: `--public-url`, else the scheme and
-/// host of this request.
-fn url(app: &App, headers: &HeaderMap) -> String {
-    let config = &app.service.config;
-    if let Some(url) = &config.public_url {
-        return url.clone();
+/// host that this request was sent to.
+pub(super) struct ServerUrl(String);
+
+impl FromRequestParts<App> for ServerUrl {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let config = &app.service.config;
+        if let Some(url) = &config.public_url {
+            return Ok(Self(url.clone()));
+        }
+        let ConnectInfo(peer) = ConnectInfo::<SocketAddr>::from_request_parts(parts, app)
+            .await
+            .map_err(|_| Problem::internal())?;
+        let trusted = origin(&config.trusted_proxies, peer, &parts.headers).trusted;
+        Ok(Self(requested(
+            &parts.headers,
+            config.tls.is_some(),
+            trusted,
+        )))
     }
-    let scheme = match config.tls {
-        Some(_) => "wss",
-        None => "ws",
+}
+
+/// The URL that a request was sent to. `X-Forwarded-Proto` and `X-Forwarded-Host`
+/// count only from a listed proxy (`trusted`); of several values the first, which
+/// is the client's.
+fn requested(headers: &HeaderMap, tls: bool, trusted: bool) -> String {
+    let forwarded = |name: &str| {
+        let value = headers.get(name).filter(|_| trusted)?.to_str().ok()?;
+        value.split(',').next().map(str::trim)
     };
+    let scheme = match forwarded("x-forwarded-proto") {
+        Some(proto)
+            if ["https", "wss"]
+                .iter()
+                .any(|s| proto.eq_ignore_ascii_case(s)) =>
+        {
+            "wss"
+        }
+        Some(proto) if ["http", "ws"].iter().any(|s| proto.eq_ignore_ascii_case(s)) => "ws",
+        _ if tls => "wss",
+        _ => "ws",
+    };
+    let plain = |host: &&str| !host.contains('@') && host.parse::<Authority>().is_ok();
     let host = headers.get(header::HOST);
     let host = host.and_then(|host| host.to_str().ok());
+    let host = forwarded("x-forwarded-host").filter(plain).or(host);
     format!("{scheme}://{}", host.unwrap_or("localhost"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forwarded_headers_make_the_url_only_behind_a_listed_proxy() {
+        let url = |pairs: &[(&'static str, &str)], trusted| {
+            let headers = pairs.iter().map(|(name, value)| {
+                let name = header::HeaderName::from_static(name);
+                (name, value.parse().unwrap())
+            });
+            requested(&headers.collect(), false, trusted)
+        };
+        let forwarded = [
+            ("host", "10.0.0.7:7420"),
+            ("x-forwarded-proto", "https, http"),
+            ("x-forwarded-host", "meet.example.org, inner"),
+        ];
+        assert_eq!(url(&forwarded, true), "wss://meet.example.org");
+        assert_eq!(url(&forwarded, false), "ws://10.0.0.7:7420");
+        let odd = [
+            ("host", "10.0.0.7:7420"),
+            ("x-forwarded-proto", "gopher"),
+            ("x-forwarded-host", "user@evil.example/"),
+        ];
+        assert_eq!(url(&odd, true), "ws://10.0.0.7:7420");
+        assert_eq!(
+            url(&[("x-forwarded-proto", "WSS")], true),
+            "wss://localhost"
+        );
+    }
 }

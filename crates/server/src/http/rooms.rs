@@ -11,6 +11,7 @@ use utoipa::{OpenApi, ToSchema};
 use super::app::App;
 use super::body::{Body, MaybeBody, said};
 use super::extract::{BothForms, Path};
+use super::fields;
 use super::problem::Problem;
 use super::requester::Requester;
 use crate::model::{EndReason, Phase, Room};
@@ -36,7 +37,7 @@ pub(super) struct Api;
 
 /// What is said of a room, all of which may be missing.
 #[derive(Default, Deserialize, ToSchema)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Said {
     /// What people call it: 1 to 100 characters.
     name: Option<String>,
@@ -77,9 +78,10 @@ pub(super) struct Created {
 async fn create(
     State(app): State<App>,
     who: Requester,
-    MaybeBody(said): MaybeBody<Said>,
+    MaybeBody(body): MaybeBody<Value>,
 ) -> Result<(StatusCode, Json<Created>), Problem> {
     who.creates(&app)?;
+    let said: Said = fields::known(body, &["name", "max_participants", "maxParticipants"])?;
     let mut draft = Room {
         host: who.principal.account(),
         max_participants: DEFAULT_MAX_PARTICIPANTS,
@@ -121,9 +123,11 @@ async fn change(
     State(app): State<App>,
     who: Requester,
     Path(id): Path<String>,
-    Body(said): Body<Said>,
+    Body(body): Body<Value>,
 ) -> Result<Json<Value>, Problem> {
     let room = own(&app, &who, &id).await?;
+    let shown = render::room::s4(&room, app.service.clock.now());
+    let said: Said = fields::changed(body, &shown)?;
     let room = app
         .service
         .change(room.uid, |room| said.write_on(room))

@@ -17,6 +17,7 @@ use self::request::{NewRoom, RoomChange};
 use super::app::App;
 use super::body::Body;
 use super::extract::{BothForms, Path, Query};
+use super::fields;
 use super::problem::Problem;
 use super::requester::Requester;
 use super::s2::{self, NewBookedRoom};
@@ -46,6 +47,17 @@ pub(super) fn routes() -> Router<App> {
 )]
 pub(super) struct Api;
 
+/// Fields of a room that the server sets; a create request's values are ignored.
+const SET_BY_SERVER: [&str; 7] = [
+    "id",
+    "created_at",
+    "code",
+    "room_id",
+    "sid",
+    "status",
+    "participant_count",
+];
+
 /// The body of a create request.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
@@ -60,11 +72,10 @@ impl AnyRoom {
     /// Parses the variant that `room_type` selects, so that the error names the
     /// field.
     fn read(body: Value) -> Result<Self, Problem> {
-        let read = match body.get("room_type") {
-            Some(_) => serde_json::from_value(body).map(Self::Booked),
-            None => serde_json::from_value(body).map(Self::Timed),
-        };
-        read.map_err(|error| Problem::invalid_payload(error.to_string()))
+        match body.get("room_type") {
+            Some(_) => fields::created(body, &SET_BY_SERVER).map(Self::Booked),
+            None => fields::created(body, &SET_BY_SERVER).map(Self::Timed),
+        }
     }
 }
 
@@ -131,9 +142,10 @@ async fn change(
     State(app): State<App>,
     who: Requester,
     Path(id): Path<String>,
-    Body(said): Body<RoomChange>,
+    Body(body): Body<Value>,
 ) -> Result<Json<Value>, Problem> {
     let room = app.administrated(&who, &id).await?;
+    let said: RoomChange = fields::changed(body, &app.shown(&room).await?)?;
     let now = app.service.clock.now();
     let changed = app
         .service

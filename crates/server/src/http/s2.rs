@@ -13,7 +13,7 @@ use super::extract::BothForms;
 use super::problem::{CONFLICT, ILLEGAL_TRANSITION, NOT_FOUND, Problem};
 use crate::lifecycle::booking::BookedParticipant;
 use crate::model::RoomKind;
-use crate::refusal::person_name;
+use crate::refusal::display_name;
 use crate::rooms::BookingError;
 pub(super) use rooms::{NewBookedRoom, create as create_room};
 
@@ -78,7 +78,7 @@ fn guests(said: Vec<BookedParticipant>) -> Result<Vec<BookedParticipant>, Proble
         if one.email.len() > MAX_EMAIL_BYTES || one.email.contains(char::is_control) {
             return Err(Problem::invalid_payload("invalid email address"));
         }
-        let name = person_name(&one.name)?;
+        let name = display_name(&one.name);
         Ok(BookedParticipant { name, ..one })
     };
     said.into_iter().map(guest).collect()

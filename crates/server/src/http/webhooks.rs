@@ -70,12 +70,14 @@ async fn livekit(
         Err(WebhookError::Replayed) => return Ok(Json(Receipt { taken: false })),
         Err(error) => return Err(error.into()),
     };
-    if let Err(error) = app.service.apply_livekit_webhook(&event).await {
-        // The sender retries.
-        seen(&app).forget(&event, &body);
-        return Err(error.into());
+    match app.service.apply_livekit_webhook(&event).await {
+        Ok(taken) => Ok(Json(Receipt { taken })),
+        Err(error) => {
+            // The sender retries.
+            seen(&app).forget(&event, &body);
+            Err(error.into())
+        }
     }
-    Ok(Json(Receipt { taken: true }))
 }
 
 /// Takes a stream provider's report about the session of a room.

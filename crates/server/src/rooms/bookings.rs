@@ -1,5 +1,7 @@
 //! Bookings and service sessions, and their rooms.
 
+use std::time::Duration;
+
 use rand::RngExt;
 use visavis_protocol::RoomKind;
 
@@ -17,6 +19,8 @@ pub(crate) struct RoomOptions {
     pub name: String,
     pub max_participants: Option<u32>,
     pub recording_enabled: Option<bool>,
+    /// In seconds.
+    pub empty_timeout: Option<u32>,
 }
 
 /// Why a booking is not created or changed.
@@ -116,12 +120,14 @@ impl RoomService {
         let recording = options.recording_enabled;
         let recording = recording.unwrap_or(self.config.default_recording);
         let limit = options.max_participants;
+        let empty_timeout = options.empty_timeout;
+        let empty_timeout = empty_timeout.map(|seconds| Duration::from_secs(seconds.into()));
         Room {
             rtc_name: rtc_name(kind),
             name: options.name,
             link: Some(link),
             kind,
-            empty_timeout: Some(EMPTY_TIMEOUT),
+            empty_timeout: Some(empty_timeout.unwrap_or(EMPTY_TIMEOUT)),
             max_participants: limit.unwrap_or(template.max_participants),
             recording_enabled: template.recording && recording,
             metadata: unlisted(),

@@ -21,8 +21,8 @@ use crate::store::{StoreError, Tx};
 
 impl RoomService {
     /// Applies a LiveKit server's event. Events of unknown rooms, repeated events
-    /// and late ones change nothing.
-    pub async fn apply_livekit_webhook(&self, event: &WebhookEvent) -> Result<(), StoreError> {
+    /// and late ones change nothing. Returns whether the room is known.
+    pub async fn apply_livekit_webhook(&self, event: &WebhookEvent) -> Result<bool, StoreError> {
         let room = event.room.as_ref().map(|room| room.name.as_str());
         let egress = event.egress_info.as_ref();
         let name = room.or(egress.map(|egress| egress.room_name.as_str()));
@@ -35,12 +35,12 @@ impl RoomService {
             .concat()
             .contains('\0')
         {
-            return Ok(());
+            return Ok(false);
         }
         let Some(room) = self.known(name).await? else {
-            return Ok(());
+            return Ok(false);
         };
-        match (event.event.as_str(), &event.participant) {
+        let applied = match (event.event.as_str(), &event.participant) {
             ("room_started", _) => self.apply_room_started(room.uid, instance).await,
             ("room_finished", _) => self.apply_room_finished(&room, instance).await,
             ("participant_joined", Some(who)) => {
@@ -62,7 +62,8 @@ impl RoomService {
                 self.apply_egress(&room, moves, label, event).await
             }
             _ => Ok(()),
-        }
+        };
+        applied.map(|()| true)
     }
 
     /// An open room by the name in webhooks.

@@ -1,6 +1,8 @@
 //! Incoming webhooks: a LiveKit server's, and a stream provider's.
 #![deny(clippy::disallowed_methods)]
 
+mod event;
+
 use std::collections::{HashSet, VecDeque};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -49,7 +51,7 @@ pub(crate) fn receive(
     if claims.sha256.is_none_or(|hash| hash != body_hash(body)) {
         return Err(WebhookError::Altered);
     }
-    let event: WebhookEvent = serde_json::from_slice(body).map_err(|_| WebhookError::Unreadable)?;
+    let event = event::read(body).ok_or(WebhookError::Unreadable)?;
     let until = claims.exp.saturating_add(LEEWAY);
     if !seen.first_time(key(&event, body), until, now) {
         return Err(WebhookError::Replayed);

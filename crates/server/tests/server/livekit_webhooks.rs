@@ -124,3 +124,25 @@ async fn s1_36_the_host_on_a_livekit_server_makes_its_session_ready() {
     let room = format!("/api/v1/rooms/{}", session["room_id"].as_str().unwrap());
     studio.wait(&room, |room| room["status"] == "ended").await;
 }
+
+#[tokio::test]
+async fn an_event_of_an_unknown_room_is_received_and_not_taken() {
+    let studio = Studio::open().await;
+    let made = booked(&studio, "group").await;
+    let taken = async |event: Value| {
+        let body = event.to_string();
+        let head = format!(
+            "Authorization: {}\r\nContent-Type: application/webhook+json\r\n",
+            crate::studio::webhook_token(&body)
+        );
+        let path = "/api/webhooks/livekit/";
+        let (status, answer) = studio.ask_as(&head, "POST", path, event).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["taken"].clone()
+    };
+    let elsewhere = event("room_started", "EV_1", &json!("elsewhere"));
+    assert_eq!(taken(elsewhere).await, false);
+    let ours = event("room_started", "EV_2", &made["room"]["name"]);
+    assert_eq!(taken(ours.clone()).await, true);
+    assert_eq!(taken(ours).await, false);
+}

@@ -562,3 +562,73 @@ async fn only_administrators_list_the_agents_of_a_room_change_it_and_close_it() 
     admin.delete(&at).await.expect(204);
     admin.get(&at).await.refused(404, "room_not_found");
 }
+
+#[tokio::test]
+async fn a_change_writes_every_writable_field_and_refuses_the_others_by_name() {
+    let server = by_hand().await;
+    let api = Api::new(server.local_addr());
+    let room = api.conference(None).await;
+    let change = json!({
+        "title": "Tea", "max_participants": 7, "empty_timeout": 60, "tags": {"a": 1}, "reserve": 3,
+    });
+    let changed = api.patch(&path(&room), change.clone()).await.expect(200);
+    for (field, value) in change.as_object().unwrap() {
+        assert_eq!(&changed[field], value, "{field}");
+    }
+    // The object that a client got may be sent back.
+    let same = api.patch(&path(&room), changed.clone()).await.expect(200);
+    assert_eq!(same, changed);
+    let unlimited = json!({"max_participants": null, "empty_timeout": null});
+    let changed = api.patch(&path(&room), unlimited).await.expect(200);
+    assert_eq!(changed["max_participants"], 0);
+    assert_eq!(changed["empty_timeout"], json!(null));
+    let code = room["code"].as_str().unwrap();
+    for (at, field) in [
+        (path(&room), "maxparticipants"),
+        (path(&room), "audience"),
+        (path(&room), "code"),
+        (format!("/rooms/{code}"), "limit"),
+    ] {
+        let refused = api.patch(&at, json!({field: "x"})).await.expect(400);
+        assert_eq!(refused["type"], "invalid_payload");
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.contains(field), "{detail}");
+    }
+    for (at, body, field) in [
+        (
+            "/api/v1/rooms",
+            json!({"audience": "a", "time": [0, null], "backend": "none", "limit": 1}),
+            "limit",
+        ),
+        (
+            "/api/v1/bookings",
+            json!({"kind": "group", "user": 1}),
+            "user",
+        ),
+        ("/channel", json!({"title": "News"}), "title"),
+    ] {
+        let refused = api.post(at, body).await.expect(400);
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.contains(field), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn a_booked_room_has_the_empty_timeout_of_its_request() {
+    let server = by_hand().await;
+    let api = Api::new(server.local_addr());
+    let booking = json!({"kind": "group", "empty_timeout": 60});
+    let booking = api.post("/api/v1/bookings", booking).await.expect(201);
+    assert_eq!(booking["room"]["empty_timeout"], 60);
+    let room = json!({"room_type": "group", "service_session_id": "s-1", "empty_timeout": 5});
+    let room = api.post("/api/v1/rooms", room).await.expect(201);
+    assert_eq!(room["empty_timeout"], 5);
+    let changed = api
+        .patch(&path(&room), json!({"empty_timeout": 9}))
+        .await
+        .expect(200);
+    assert_eq!(changed["empty_timeout"], 9);
+    let default = json!({"room_type": "group", "service_session_id": "s-2"});
+    let default = api.post("/api/v1/rooms", default).await.expect(201);
+    assert_eq!(default["empty_timeout"], 300);
+}

@@ -142,8 +142,6 @@ async fn invalid_names_are_refused_with_a_reason() {
     for payload in [
         json!({"name": ""}),
         json!({"name": " \t\u{0} "}),
-        json!({"name": "x".repeat(101)}),
-        json!({"name": "ok", "displayName": "x".repeat(101)}),
         json!({"name": "ok", "metadata": {"description": "x".repeat(1_001)}}),
         json!({"name": "ok", "maxParticipants": -1}),
         json!({"name": "ok", "maxParticipants": "four"}),

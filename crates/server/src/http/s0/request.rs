@@ -1,5 +1,7 @@
 //! Request bodies of S0's dialect and their checks; no I/O.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -8,7 +10,8 @@ use super::super::body::said;
 use super::super::problem::{self, Problem};
 use super::super::room_lookup::check_not_over;
 use crate::clock::Timestamp;
-use crate::model::{Backend, Room};
+use crate::model::{Backend, Room, Template};
+use crate::refusal::display_name;
 
 /// The end of the year 9999, past which RFC 3339 has no dates: seconds.
 const LAST_SECOND: i64 = 253_402_300_799;
@@ -17,6 +20,7 @@ const LONGEST_AUDIENCE_CHARS: usize = 100;
 
 /// The body of a create request.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewRoom {
     /// The tenant: 1 to 100 characters without `/`.
     audience: String,
@@ -34,7 +38,7 @@ pub(crate) struct NewRoom {
 
 /// The fields to change; an absent field stays as it is.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct RoomChange {
     /// Open from, and until, exclusive: seconds since 1970. Once bounded, a room
     /// stays so.
@@ -49,6 +53,19 @@ pub(crate) struct RoomChange {
     /// Any JSON.
     #[serde(deserialize_with = "some")]
     tags: Option<Value>,
+    /// The display name; also `name`, as in the create request.
+    #[serde(alias = "name")]
+    title: Option<String>,
+    /// The most participants; null or 0 = unlimited. Present participants stay.
+    #[serde(deserialize_with = "said")]
+    #[schema(value_type = Option<u32>)]
+    max_participants: Option<Option<u32>>,
+    /// Seconds from the last leave to the room's end; null = it stays.
+    #[serde(deserialize_with = "said")]
+    #[schema(value_type = Option<u32>)]
+    empty_timeout: Option<Option<u32>>,
+    /// Whether the room may be recorded.
+    recording_enabled: Option<bool>,
 }
 
 /// A value that may be null itself.
@@ -88,6 +105,22 @@ impl RoomChange {
         }
         if let Some(tags) = self.tags {
             room.tags = tags;
+        }
+        if let Some(title) = self.title {
+            room.name = display_name(&title);
+        }
+        if let Some(most) = self.max_participants {
+            room.max_participants = most.unwrap_or(0);
+        }
+        if let Some(seconds) = self.empty_timeout {
+            room.empty_timeout = seconds.map(|seconds| Duration::from_secs(seconds.into()));
+        }
+        if let Some(enabled) = self.recording_enabled {
+            if enabled && !Template::of(room.kind).recording {
+                let why = "rooms of this type cannot be recorded";
+                return Err(Problem::invalid_payload(why));
+            }
+            room.recording_enabled = enabled;
         }
         Ok(())
     }

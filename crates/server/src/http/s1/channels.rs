@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -11,11 +12,12 @@ use crate::http::App;
 use crate::http::actor::{Actor, GivenId};
 use crate::http::body::{Body, MaybeBody};
 use crate::http::extract::Path;
+use crate::http::fields;
 use crate::http::problem::{NOT_FOUND, Problem};
 use crate::http::requester::Requester;
 use crate::id::ulid::UlidKind;
 use crate::lifecycle::session::Channel;
-use crate::refusal::person_name;
+use crate::refusal::display_name;
 use crate::rooms::MOST_SESSIONS;
 
 /// A channel.
@@ -43,7 +45,7 @@ impl From<Channel> for ChannelResponse {
 
 /// The body of a create request; every field is optional.
 #[derive(Default, Deserialize, ToSchema)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct NewChannel {
     /// The owner; only an operator may name another user.
     user_id: Option<GivenId>,
@@ -61,13 +63,14 @@ pub(super) struct NewChannel {
 pub(super) async fn create(
     State(app): State<App>,
     who: Requester,
-    MaybeBody(said): MaybeBody<NewChannel>,
+    MaybeBody(body): MaybeBody<Value>,
 ) -> Result<(StatusCode, Json<ChannelResponse>), Problem> {
     who.creates(&app)?;
+    let said: NewChannel = fields::created(body, &["channel_id", "created_at"])?;
     let actor = Actor::of(&app, &who, said.user_id)?;
     // Without authentication the server chooses an owner id.
     let owner = actor.user_id.unwrap_or_else(|| Uuid::new_v4().to_string());
-    let name = person_name(&said.name)?;
+    let name = display_name(&said.name);
     let channel = app.service.create_channel(owner, name).await?;
     Ok((StatusCode::CREATED, Json(channel.into())))
 }
@@ -107,6 +110,7 @@ pub(super) async fn show(
 
 /// The writable fields of a channel.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ChannelChange {
     name: Option<String>,
 }
@@ -128,7 +132,7 @@ pub(super) async fn change(
 ) -> Result<Json<ChannelResponse>, Problem> {
     let mut channel = own(&app, &who, &id).await?;
     if let Some(name) = said.name {
-        channel.name = person_name(&name)?;
+        channel.name = display_name(&name);
         app.service.rename_channel(&channel).await?;
     }
     Ok(Json(channel.into()))

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -13,7 +13,8 @@ use crate::http::App;
 use crate::http::actor::{Actor, GivenId};
 use crate::http::body::{Body, MaybeBody};
 use crate::http::extract::Path;
-use crate::http::join_credentials::{Guest, JoinCredentials, grant, issue};
+use crate::http::fields;
+use crate::http::join_credentials::{Guest, JoinCredentials, ServerUrl, grant, issue};
 use crate::http::problem::Problem;
 use crate::http::requester::Requester;
 use crate::http::room_lookup::check_not_over;
@@ -24,6 +25,7 @@ use crate::rooms::SessionError;
 
 /// The session whose room is to be started.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RoomOf {
     session_id: String,
 }
@@ -58,7 +60,7 @@ pub(super) async fn begin_room(
 
 /// The participant to issue a token for.
 #[derive(Default, Deserialize, ToSchema)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct TokenRequest {
     /// The name to show.
     display_name: String,
@@ -84,10 +86,12 @@ pub(super) struct TokenRequest {
 pub(super) async fn token(
     State(app): State<App>,
     who: Requester,
-    headers: HeaderMap,
+    url: ServerUrl,
     Path(id): Path<String>,
-    MaybeBody(said): MaybeBody<TokenRequest>,
+    MaybeBody(body): MaybeBody<Value>,
 ) -> Result<Json<JoinCredentials>, Problem> {
+    // A role is ignored.
+    let said: TokenRequest = fields::created(body, &["role"])?;
     let actor = Actor::of(&app, &who, said.user_id)?;
     let session = find(&app, &id).await?;
     if session.status.is_terminal() {
@@ -106,7 +110,7 @@ pub(super) async fn token(
         name: said.display_name,
         grant: grant(&room, role),
     };
-    Ok(Json(issue(&app, &headers, &room, guest).await?))
+    Ok(Json(issue(&app, url, &room, guest).await?))
 }
 
 /// Starts the broadcast of a session that is ready.

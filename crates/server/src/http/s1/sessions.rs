@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::channels;
@@ -11,11 +12,12 @@ use crate::http::App;
 use crate::http::actor::Actor;
 use crate::http::body::Body;
 use crate::http::extract::{Path, Query};
+use crate::http::fields;
 use crate::http::problem::Problem;
 use crate::http::requester::Requester;
 use crate::id::ulid::UlidKind;
 use crate::lifecycle::session::Session;
-use crate::refusal::{description, person_name};
+use crate::refusal::{description, display_name};
 use crate::rooms::{MOST_SESSIONS, SessionError};
 
 /// A session.
@@ -58,8 +60,22 @@ impl From<Session> for SessionResponse {
     }
 }
 
+/// Fields of a session that the server sets; a create request's values are
+/// ignored.
+const SET_BY_SERVER: [&str; 8] = [
+    "session_id",
+    "room_id",
+    "user_id",
+    "status",
+    "egress_id",
+    "created_at",
+    "started_at",
+    "stopped_at",
+];
+
 /// The body of a create request.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct NewSession {
     channel_id: String,
 }
@@ -79,8 +95,9 @@ pub(super) struct NewSession {
 pub(super) async fn create(
     State(app): State<App>,
     who: Requester,
-    Body(said): Body<NewSession>,
+    Body(body): Body<Value>,
 ) -> Result<(StatusCode, Json<SessionResponse>), Problem> {
+    let said: NewSession = fields::created(body, &SET_BY_SERVER)?;
     let channel = channels::own(&app, &who, &said.channel_id).await?;
     let session = app.service.create_session(&channel).await?;
     Ok((StatusCode::CREATED, Json(session.into())))
@@ -151,6 +168,7 @@ pub(super) async fn show(
 
 /// The writable fields of a session; its status follows events.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SessionChange {
     name: Option<String>,
     description: Option<String>,
@@ -172,7 +190,7 @@ pub(super) async fn change(
     Body(said): Body<SessionChange>,
 ) -> Result<Json<SessionResponse>, Problem> {
     let session = own(&app, &who, &id).await?;
-    let name = said.name.as_deref().map(person_name).transpose()?;
+    let name = said.name.as_deref().map(display_name);
     let about = said.description.as_deref().map(description).transpose()?;
     let changed = app.service.change_session(&session.session_id, |session| {
         session.name = name.unwrap_or_else(|| std::mem::take(&mut session.name));

@@ -13,11 +13,12 @@ use crate::http::App;
 use crate::http::actor::{Actor, GivenId};
 use crate::http::body::Body;
 use crate::http::extract::Path;
+use crate::http::fields;
 use crate::http::problem::{ACCESS_DENIED, Problem};
 use crate::http::requester::Requester;
 use crate::lifecycle::booking::{BookedParticipant, BookedRole, Booking, BookingStatus, is_id};
 use crate::model::{Link, Room, RoomKind};
-use crate::refusal::person_name;
+use crate::refusal::display_name;
 use crate::render;
 use crate::rooms::{BookingError, RoomOptions};
 
@@ -42,6 +43,7 @@ pub(super) struct BookingResponse {
 
 /// The body of a create request.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct NewBooking {
     /// Its id in the system that it comes from; default: a new UUID.
     id: Option<GivenId>,
@@ -60,6 +62,8 @@ pub(super) struct NewBooking {
     max_participants: Option<u32>,
     /// Null = the server's default.
     recording_enabled: Option<bool>,
+    /// Seconds from the last leave to the room's end; null = 300.
+    empty_timeout: Option<u32>,
 }
 
 fn confirmed() -> BookingStatus {
@@ -80,9 +84,10 @@ fn confirmed() -> BookingStatus {
 pub(super) async fn create(
     State(app): State<App>,
     who: Requester,
-    Body(said): Body<NewBooking>,
+    Body(body): Body<Value>,
 ) -> Result<(StatusCode, Json<BookingResponse>), Problem> {
     who.creates(&app)?;
+    let said: NewBooking = fields::created(body, &["created_at", "room"])?;
     if !said.status.is_active() {
         let why = "a completed booking cannot be created";
         return Err(Problem::invalid_payload(why));
@@ -96,9 +101,10 @@ pub(super) async fn create(
         created_at: app.service.clock.now(),
     };
     let options = RoomOptions {
-        name: person_name(&said.name)?,
+        name: display_name(&said.name),
         max_participants: said.max_participants,
         recording_enabled: said.recording_enabled,
+        empty_timeout: said.empty_timeout,
     };
     let room = app.service.create_booking(&booking, options).await?;
     let shown = shown(&app, booking, Some(room)).await?;
@@ -152,6 +158,7 @@ pub(super) async fn show(
 
 /// The writable fields of a booking.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct BookingChange {
     /// The new status; only later ones are accepted.
     status: BookingStatus,

@@ -3,7 +3,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -17,19 +17,21 @@ use crate::http::App;
 use crate::http::actor::{Actor, GivenId};
 use crate::http::body::MaybeBody;
 use crate::http::extract::Path;
-use crate::http::join_credentials::{Guest, JoinCredentials, grant, issue};
+use crate::http::fields;
+use crate::http::join_credentials::{Guest, JoinCredentials, ServerUrl, grant, issue};
 use crate::http::problem::{ACCESS_DENIED, BOOKING_NOT_ACTIVE, NOT_FOUND, Problem};
 use crate::http::requester::Requester;
 use crate::http::room_lookup::check_not_over;
 use crate::lifecycle::account;
 use crate::lifecycle::booking::{BookedParticipant, Booking, BookingStatus, identity, is_id};
 use crate::model::{Link, Room, RoomKind, Template};
-use crate::refusal::person_name;
+use crate::refusal::display_name;
 use crate::render;
 use crate::rooms::RoomOptions;
 
 /// The body of a create request with `room_type`.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(in crate::http) struct NewBookedRoom {
     /// individual, group, webinar or broadcast.
     #[schema(value_type = String)]
@@ -45,6 +47,8 @@ pub(in crate::http) struct NewBookedRoom {
     max_participants: Option<u32>,
     /// Null = the server's default.
     recording_enabled: Option<bool>,
+    /// Seconds from the last leave to the room's end; null = 300.
+    empty_timeout: Option<u32>,
     /// The invited participants, if there is no booking yet.
     #[serde(default)]
     participants: Vec<BookedParticipant>,
@@ -68,9 +72,10 @@ pub(in crate::http) async fn create(
         }
     };
     let options = RoomOptions {
-        name: person_name(&said.name)?,
+        name: display_name(&said.name),
         max_participants: said.max_participants,
         recording_enabled: said.recording_enabled,
+        empty_timeout: said.empty_timeout,
     };
     let now = app.service.clock.now();
     let room = if said.participants.is_empty() {
@@ -94,9 +99,12 @@ pub(in crate::http) async fn create(
     Ok((StatusCode::CREATED, Json(render::room::full(&room, 0, now))))
 }
 
+/// A token request may name a role, which is ignored.
+const ROLE: [&str; 1] = ["role"];
+
 /// The participant to issue a token for.
 #[derive(Default, Deserialize, ToSchema)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct TokenRequest {
     /// The user; only an operator may name another user.
     user_id: Option<GivenId>,
@@ -122,12 +130,13 @@ pub(super) struct TokenRequest {
 pub(super) async fn get_token(
     State(app): State<App>,
     who: Requester,
-    headers: HeaderMap,
+    url: ServerUrl,
     Path(id): Path<String>,
-    MaybeBody(said): MaybeBody<TokenRequest>,
+    MaybeBody(body): MaybeBody<Value>,
 ) -> Result<Json<JoinCredentials>, Problem> {
+    let said = fields::created(body, &ROLE)?;
     let room = app.room(&id).await?;
-    join_credentials(&app, &who, &headers, room, said).await
+    join_credentials(&app, &who, url, room, said).await
 }
 
 /// Issues a token for a booking's room.
@@ -146,23 +155,24 @@ pub(super) async fn get_token(
 pub(super) async fn join_booking(
     State(app): State<App>,
     who: Requester,
-    headers: HeaderMap,
+    url: ServerUrl,
     Path(id): Path<String>,
-    MaybeBody(said): MaybeBody<TokenRequest>,
+    MaybeBody(body): MaybeBody<Value>,
 ) -> Result<Json<JoinCredentials>, Problem> {
+    let said = fields::created(body, &ROLE)?;
     let room = match is_id(&id) {
         true => app.service.store.find_linked(&Link::Booking(id)).await?,
         false => None,
     };
     let room = room.ok_or_else(|| Problem::new(NOT_FOUND, "there is no such booking"))?;
-    join_credentials(&app, &who, &headers, room, said).await
+    join_credentials(&app, &who, url, room, said).await
 }
 
 /// Checks the permission first: a refused caller learns nothing about the room.
 async fn join_credentials(
     app: &App,
     who: &Requester,
-    headers: &HeaderMap,
+    url: ServerUrl,
     room: Room,
     said: TokenRequest,
 ) -> Result<Json<JoinCredentials>, Problem> {
@@ -191,7 +201,7 @@ async fn join_credentials(
     if !said.display_name.is_empty() {
         guest.name = said.display_name;
     }
-    Ok(Json(issue(app, headers, &room, guest).await?))
+    Ok(Json(issue(app, url, &room, guest).await?))
 }
 
 /// A participant of a booking.

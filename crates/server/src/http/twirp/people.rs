@@ -13,7 +13,7 @@ use super::error::{Code, TwirpError};
 use super::{Caller, checked_metadata};
 use crate::model::ParticipantUpdate;
 use crate::model::{Participant, Room};
-use crate::refusal::person_name;
+use crate::refusal::display_name;
 use crate::render::livekit::{self, permitted_source};
 use crate::rooms::AdminAction;
 
@@ -37,41 +37,52 @@ impl Caller<'_> {
         &self,
         request: RoomParticipantIdentity,
     ) -> Result<ParticipantInfo, TwirpError> {
-        let (_, who) = self.participant(&request.room, &request.identity).await?;
-        Ok(livekit::participant(&who))
+        let (_, sessions) = self.sessions(&request.room, &request.identity).await?;
+        there(sessions.last().map(livekit::participant))
     }
 
-    /// Puts someone out, who may come again as long as its token is good.
+    /// Removes every session of an identity. A valid token lets it join again.
     pub(super) async fn remove_participant(
         &self,
         request: RoomParticipantIdentity,
     ) -> Result<RemoveParticipantResponse, TwirpError> {
-        let (room, who) = self.participant(&request.room, &request.identity).await?;
-        self.moderation(&room, &who, AdminAction::Remove).await?;
+        let (room, sessions) = self.sessions(&request.room, &request.identity).await?;
+        self.moderation(&room, &sessions, AdminAction::Remove)
+            .await?;
         Ok(RemoveParticipantResponse {})
     }
 
-    /// Asks someone to mute a track: no server is between it and the others.
-    /// The answer is what is asked for; the record follows its own word.
+    /// Asks the participant's clients to mute a track, and the same source in its
+    /// other sessions: no server forwards the media. The response shows the
+    /// requested state; the record changes when the client reports it.
     pub(super) async fn mute_published_track(
         &self,
         request: MuteRoomTrackRequest,
     ) -> Result<MuteRoomTrackResponse, TwirpError> {
-        let (room, who) = self.participant(&request.room, &request.identity).await?;
-        let mut tracks = who.tracks.iter();
-        let track = tracks.find(|track| track.sid == request.track_sid);
-        let track = track
+        let (room, mut sessions) = self.sessions(&request.room, &request.identity).await?;
+        let found = sessions.iter().find_map(|who| {
+            let track = who
+                .tracks
+                .iter()
+                .find(|track| track.sid == request.track_sid);
+            Some((who.features.clone(), track?.clone()))
+        });
+        let (features, track) = found
             .ok_or_else(|| TwirpError::new(Code::NotFound, "this participant has no such track"))?;
         let impossible = |why: &str| Err(TwirpError::new(Code::FailedPrecondition, why));
         if !request.muted {
             return impossible("a track cannot be unmuted remotely");
         }
-        if !who.features.has(Feature::Controls) {
+        if !features.has(Feature::Controls) {
             return impossible("the participant's client does not support remote mute");
         }
-        self.moderation(&room, &who, AdminAction::Mute(track.source))
+        sessions.retain(|who| {
+            let publishes = who.tracks.iter().any(|own| own.source == track.source);
+            publishes && who.features.has(Feature::Controls)
+        });
+        self.moderation(&room, &sessions, AdminAction::Mute(track.source))
             .await?;
-        let mut track = livekit::track(track);
+        let mut track = livekit::track(&track);
         track.muted = true;
         Ok(MuteRoomTrackResponse { track: Some(track) })
     }
@@ -80,10 +91,11 @@ impl Caller<'_> {
         &self,
         request: UpdateParticipantRequest,
     ) -> Result<ParticipantInfo, TwirpError> {
-        let (room, mut who) = self.participant(&request.room, &request.identity).await?;
+        let (room, sessions) = self.sessions(&request.room, &request.identity).await?;
+        let mut who = there(sessions.last().cloned())?;
         let update = update(request)?;
         update.apply(&mut who);
-        self.moderation(&room, &who, AdminAction::Amend(update))
+        self.moderation(&room, &sessions, AdminAction::Amend(update))
             .await?;
         Ok(livekit::participant(&who))
     }
@@ -119,28 +131,28 @@ impl Caller<'_> {
     async fn moderation(
         &self,
         room: &Room,
-        who: &Participant,
-        moderation: AdminAction,
+        sessions: &[Participant],
+        action: AdminAction,
     ) -> Result<(), TwirpError> {
-        let done = self
-            .app
-            .service
-            .moderation(room, who.client, moderation)
-            .await;
+        let service = &self.app.service;
+        let mut done = false;
+        for who in sessions {
+            done |= service.moderation(room, who.client, action.clone()).await;
+        }
         there(done.then_some(()))
     }
 
-    /// Someone who is inside, by identity; of several the one who came last.
-    async fn participant(
+    /// The present sessions of an identity on all nodes, the latest last; at least
+    /// one.
+    async fn sessions(
         &self,
         room: &str,
         identity: &str,
-    ) -> Result<(Room, Participant), TwirpError> {
+    ) -> Result<(Room, Vec<Participant>), TwirpError> {
         let room = self.room(room).await?;
-        let inside = self.app.service.inside(room.uid).await?;
-        let mut named = inside.into_iter().rev();
-        let named = named.find(|who| who.identity == identity);
-        there(named).map(|who| (room, who))
+        let mut sessions = self.app.service.inside(room.uid).await?;
+        sessions.retain(|who| who.identity == identity);
+        there((!sessions.is_empty()).then_some((room, sessions)))
     }
 }
 
@@ -158,7 +170,7 @@ fn update(request: UpdateParticipantRequest) -> Result<ParticipantUpdate, TwirpE
     let filled = |text: String| Some(text).filter(|text| !text.is_empty());
     let name = filled(request.name);
     Ok(ParticipantUpdate {
-        name: name.as_deref().map(person_name).transpose()?,
+        name: name.as_deref().map(display_name),
         metadata: filled(request.metadata),
         grants: request.permission.map(granted).transpose()?,
     })

@@ -14,8 +14,8 @@ use visavis_protocol::token::VideoGrant;
 use super::error::{Code, TwirpError};
 use super::{Caller, checked_metadata};
 use crate::id::RoomKey;
-use crate::model::{EndReason, Room};
-use crate::refusal::room_name;
+use crate::model::{EndReason, Phase, Room};
+use crate::refusal::display_name;
 use crate::render;
 use crate::store::StoreError;
 
@@ -27,8 +27,8 @@ const MOST_LISTED: i64 = 10_000;
 const ATTEMPTS: usize = 3;
 
 impl Caller<'_> {
-    /// Makes a room that is joined under this name. One that is there already
-    /// takes on what is said of it, and is answered as it is then.
+    /// Creates a room under a name and starts its room instance. An existing room
+    /// takes the request's options.
     pub(super) async fn create_room(
         &self,
         request: CreateRoomRequest,
@@ -45,7 +45,7 @@ impl Caller<'_> {
             let draft = self.draft(&request)?;
             match service.create(draft).await {
                 Err(StoreError::Taken(_)) => {}
-                created => return Ok(render::livekit::room(&created?, 0)),
+                created => return self.started(created?).await,
             }
         }
         let why = "an ended room with this name exists; delete it or choose another name";
@@ -54,16 +54,19 @@ impl Caller<'_> {
 
     fn draft(&self, request: &CreateRoomRequest) -> Result<Room, TwirpError> {
         let name = RoomKey::Name(request.name.clone());
-        let name_is_whole = room_name(&request.name)? == request.name;
-        if !name_is_whole || !RoomKey::readings(&request.name).contains(&name) {
-            let why = "this is not a name for a room: it reads as something else";
+        if !RoomKey::readings(&request.name).contains(&name) {
+            let why = "the name exceeds 256 characters, has control characters, or is another \
+                       kind of room identifier";
             return Err(TwirpError::new(Code::InvalidArgument, why));
         }
+        let now = self.app.service.clock.now();
         let mut draft = Room {
-            name: request.name.clone(),
+            name: display_name(&request.name),
             rtc_name: request.name.clone(),
             empty_timeout: Some(EMPTY_TIMEOUT),
-            ..Room::draft(self.app.service.clock.now())
+            // As in LiveKit, the empty timeout counts from creation.
+            empty_since: Some(now),
+            ..Room::draft(now)
         };
         set(&mut draft, request);
         Ok(draft)
@@ -77,7 +80,7 @@ impl Caller<'_> {
         let mut wanted = room.clone();
         set(&mut wanted, &request);
         if wanted == room {
-            return self.shown(&room).await;
+            return self.started(room).await;
         }
         self.who.administrates(self.app, &room)?;
         let change = |room: &mut Room| {
@@ -85,6 +88,16 @@ impl Caller<'_> {
             Ok::<_, TwirpError>(())
         };
         let room = self.app.service.change(room.uid, change).await?;
+        self.started(room).await
+    }
+
+    /// Starts the instance of an open room that has none.
+    async fn started(&self, mut room: Room) -> Result<RoomProto, TwirpError> {
+        let service = &self.app.service;
+        if room.instance.is_none() && room.phase(service.clock.now()) == Phase::Open {
+            let begun = service.begin(room.uid).await?;
+            room = begun.ok_or_else(TwirpError::room_not_found)?;
+        }
         self.shown(&room).await
     }
 

@@ -80,6 +80,46 @@ fn a_replayed_webhook_is_told_apart_however_it_is_signed() {
 }
 
 #[test]
+fn null_fields_fractional_times_and_unknown_enum_values_are_skipped() {
+    let mut seen = Seen::default();
+    let body = json!({
+        "event": "participant_joined", "id": "EV_9", "createdAt": 1_763_649_001.75,
+        "ingressInfo": {"inputType": "TELEPATHY"},
+        "room": {"sid": "RM_1", "name": "ro_1", "metadata": null, "creationTime": 1.5},
+        "participant": {
+            "sid": "PA_1", "identity": "ann", "name": null, "state": "DREAMING",
+            "joined_at": "1763649001.5", "kind": "ROBOT", "disconnectReason": "BOREDOM",
+            "permission": {"canPublish": true, "canPublishSources": ["SMELL"], "hidden": null},
+            "tracks": [{"sid": "TR_1", "source": "CAMERA", "backupCodecPolicy": "MAYBE"}, null],
+        },
+        "track": {"sid": "TR_2", "type": "SMELL", "source": 99, "muted": null},
+        "egressInfo": null,
+    });
+    let body = body.to_string();
+    let event = take(&signed(&body), &body, &mut seen).unwrap();
+    assert_eq!((event.created_at, event.egress_info), (1_763_649_001, None));
+    assert_eq!(event.room.unwrap().name, "ro_1");
+    let who = event.participant.unwrap();
+    assert_eq!((who.sid.as_str(), who.joined_at), ("PA_1", 1_763_649_001));
+    assert!(who.permission.unwrap().can_publish);
+    assert_eq!(who.tracks.len(), 1);
+    assert_eq!(
+        who.tracks[0].source,
+        livekit_protocol::TrackSource::Camera as i32
+    );
+    let track = event.track.unwrap();
+    assert_eq!((track.sid.as_str(), track.source), ("TR_2", 0));
+
+    let ended = r#"{"event":"egress_ended","egressInfo":{"egressId":"EG_1","roomName":"ro_1","status":"EGRESS_LOST","endedAt":"1763649001.9"}}"#;
+    let event = take(&signed(ended), ended, &mut seen).unwrap();
+    let egress = event.egress_info.unwrap();
+    assert_eq!(
+        (egress.egress_id.as_str(), egress.ended_at),
+        ("EG_1", 1_763_649_001)
+    );
+}
+
+#[test]
 fn a_body_that_is_not_an_event_is_refused_and_not_remembered() {
     let mut seen = Seen::default();
     for body in ["", "[]", "null", r#"{"event":1}"#] {

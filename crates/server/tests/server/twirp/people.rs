@@ -171,3 +171,52 @@ async fn data_reaches_its_destinations_as_chat_from_the_server() {
     let chat = joined["room"]["chat"].as_array().unwrap();
     assert_eq!(chat.len(), 2, "{joined}");
 }
+
+#[tokio::test]
+async fn removal_and_mute_reach_every_session_of_an_identity() {
+    let server = super::guarded().await;
+    let address = server.local_addr();
+    let grant = livekit_api::access_token::VideoGrants {
+        room: "tea".to_owned(),
+        room_join: true,
+        room_admin: true,
+        room_create: true,
+        ..Default::default()
+    };
+    let token = super::token(grant);
+    let call = async |method: &str, request: Value| {
+        let (status, answer) = super::call(address, Some(&token), method, request).await;
+        assert_eq!(status, 200, "{method}: {answer}");
+        answer
+    };
+    call("CreateRoom", json!({"name": "tea"})).await;
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let mut client = Client::connect(address).await;
+        client
+            .say(json!({"type": "join-room", "payload": {
+                "roomId": "tea", "token": token, "features": ["members", "controls"]}}))
+            .await;
+        let joined = client.until("room-joined").await;
+        let room = joined["room"]["id"].clone();
+        client
+            .say(json!({"type": "update-member", "roomId": room, "payload": {
+                "tracks": [{"source": "microphone", "muted": false}]}}))
+            .await;
+        client.until("member-updated").await;
+        clients.push(client);
+    }
+    let listed = call("ListParticipants", json!({"room": "tea"})).await;
+    let sid = &listed["participants"][0]["tracks"][0]["sid"];
+    let first = json!({"room": "tea", "identity": "operator", "trackSid": sid, "muted": true});
+    call("MutePublishedTrack", first).await;
+    for client in &mut clients {
+        let heard = client.until("mute-member").await;
+        assert_eq!(heard["payload"]["source"], "microphone");
+    }
+    let operator = json!({"room": "tea", "identity": "operator"});
+    call("RemoveParticipant", operator).await;
+    for client in &mut clients {
+        client.until("member-removed").await;
+    }
+}

@@ -1,6 +1,7 @@
 //! Rooms by name.
 
 use serde_json::json;
+use visavis_server::{Server, ServerConfig};
 
 use super::{done, refused};
 use crate::support::{Client, http, server};
@@ -86,4 +87,54 @@ async fn an_ended_room_keeps_its_name_until_it_is_deleted() {
     refused(address, "ListParticipants", people, (404, "not_found")).await;
     done(address, "DeleteRoom", json!({"room": "tea"})).await;
     done(address, "CreateRoom", again).await;
+}
+
+#[tokio::test]
+async fn a_created_room_has_its_sid_and_accepts_the_names_that_livekit_does() {
+    let server = server().await;
+    let address = server.local_addr();
+    let long = "\u{e9}".repeat(256);
+    for name in [
+        "tea",
+        " tea",
+        "2c1ad52f-6d4e-4a0e-8d29-3f5c1d1b2a11",
+        long.as_str(),
+    ] {
+        let made = done(address, "CreateRoom", json!({"name": name})).await;
+        assert_eq!(made["name"], name);
+        assert!(made["sid"].as_str().unwrap().starts_with("RM_"), "{made}");
+        let again = done(address, "CreateRoom", json!({"name": name})).await;
+        assert_eq!(again["sid"], made["sid"]);
+        let mut client = Client::connect(address).await;
+        let joined = client.join(name).await;
+        assert_eq!(joined["type"], "room-joined", "{name}");
+        let listed = done(address, "ListRooms", json!({"names": [name]})).await;
+        assert_eq!(listed["rooms"][0]["sid"], made["sid"], "{listed}");
+        assert_eq!(listed["rooms"][0]["numParticipants"], 1);
+    }
+}
+
+#[tokio::test]
+async fn the_empty_timeout_of_a_created_room_counts_from_its_creation() {
+    let config = ServerConfig {
+        manual_clock: true,
+        ..ServerConfig::default()
+    };
+    let server = Server::bind(config).await.unwrap();
+    let address = server.local_addr();
+    let request = json!({"name": "tea", "emptyTimeout": 60});
+    done(address, "CreateRoom", request).await;
+    let advance = async |seconds: u32| {
+        let body = json!({"seconds": seconds}).to_string();
+        let (status, ..) = http(address, "POST", "/debug/clock/advance", "", &body).await;
+        assert_eq!(status, 204);
+    };
+    let rooms = async || {
+        let listed = done(address, "ListRooms", json!({})).await;
+        listed["rooms"].as_array().map_or(0, Vec::len)
+    };
+    advance(59).await;
+    assert_eq!(rooms().await, 1);
+    advance(2).await;
+    assert_eq!(rooms().await, 0);
 }

@@ -124,13 +124,8 @@ async fn bad_routes_and_bad_requests_get_twirps_error_codes() {
     let long = "x".repeat(65 * 1024);
     for (request, wanted) in [
         (json!({"name": ""}), (400, "invalid_argument")),
-        (json!({"name": " tea"}), (400, "invalid_argument")),
         (json!({"name": "a\nb"}), (400, "invalid_argument")),
-        (json!({"name": "x".repeat(101)}), (400, "invalid_argument")),
-        (
-            json!({"name": "2c1ad52f-6d4e-4a0e-8d29-3f5c1d1b2a11"}),
-            (400, "invalid_argument"),
-        ),
+        (json!({"name": "x".repeat(257)}), (400, "invalid_argument")),
         (
             json!({"name": "tea", "metadata": long}),
             (400, "invalid_argument"),
