@@ -36,7 +36,7 @@ pub use access::principal::AuthMode;
 pub use access::proxy::TrustedProxies;
 pub use access::token::Keys;
 pub use clock::Timestamp;
-pub use config::{Contradiction, Discovery, Limits, ServerConfig, TlsFiles};
+pub use config::{Contradiction, Discovery, HttpLimits, Limits, ServerConfig, TlsFiles};
 pub use server::{Listener, Server, ServerError};
 pub use tls::TlsError;
 #[cfg(any(test, fuzzing))]
