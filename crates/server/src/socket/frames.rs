@@ -45,7 +45,7 @@ pub(crate) enum Incoming {
     /// The pong carries the same payload.
     Ping(Vec<u8>),
     Pong,
-    /// The client's close frame, to be answered with the same code, if it has one.
+    /// The client's close frame; its reply has this payload.
     Close(Vec<u8>),
 }
 
@@ -72,6 +72,8 @@ pub(crate) enum WireError {
     Crowded,
     #[error("protocol error: {0}")]
     Protocol(&'static str),
+    #[error("text that is not UTF-8")]
+    Text,
 }
 
 pub(crate) struct Reader<S> {
@@ -261,10 +263,7 @@ impl<S: AsyncRead + Unpin> Reader<S> {
         let (opcode, payload) = match head.opcode {
             PING => return Ok(Some(Incoming::Ping(payload))),
             PONG => return Ok(Some(Incoming::Pong)),
-            CLOSE => {
-                let code = payload.get(..2).unwrap_or_default();
-                return Ok(Some(Incoming::Close(code.to_vec())));
-            }
+            CLOSE => return close_reply(&payload).map(|reply| Some(Incoming::Close(reply))),
             CONTINUATION => {
                 let Some((opcode, mut message)) = self.fragments.take() else {
                     return Err(WireError::Protocol(
@@ -286,12 +285,31 @@ impl<S: AsyncRead + Unpin> Reader<S> {
             return Ok(None);
         }
         Ok(Some(match opcode {
-            TEXT => Incoming::Text(
-                String::from_utf8(payload)
-                    .map_err(|_| WireError::Protocol("text that is not UTF-8"))?,
-            ),
+            // Checked here only: a character may be split between fragments.
+            TEXT => Incoming::Text(String::from_utf8(payload).map_err(|_| WireError::Text)?),
             _ => Incoming::Binary(payload.len()),
         }))
+    }
+}
+
+/// The payload of the reply to a close frame: the same code, if there is one.
+///
+/// # Errors
+/// For a payload that RFC 6455, sections 5.5.1 and 7.4, does not allow, or a code that
+/// is not assigned.
+fn close_reply(payload: &[u8]) -> Result<Vec<u8>, WireError> {
+    let Some((code, reason)) = payload.split_first_chunk() else {
+        return match payload {
+            [] => Ok(Vec::new()),
+            _ => Err(WireError::Protocol("a close code of one byte")),
+        };
+    };
+    if !matches!(u16::from_be_bytes(*code), 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        return Err(WireError::Protocol("an invalid close code"));
+    }
+    match str::from_utf8(reason) {
+        Ok(_) => Ok(code.to_vec()),
+        Err(_) => Err(WireError::Protocol("a close reason that is not UTF-8")),
     }
 }
 
@@ -352,6 +370,12 @@ impl Head {
             },
             length => (u64::from(length), 2),
         };
+        if payload > i64::MAX as u64 {
+            return Err(WireError::Protocol("a length of 64 bits"));
+        }
+        if length == 4 && payload < 126 || length == 10 && payload <= u64::from(u16::MAX) {
+            return Err(WireError::Protocol("a length in more bytes than it needs"));
+        }
         let payload = usize::try_from(payload).map_err(|_| WireError::TooBig)?;
         match opcode {
             CONTINUATION | TEXT | BINARY => {}
@@ -474,8 +498,12 @@ mod tests {
             frame(FINAL | 0x3, b"x"),
             frame(FINAL | CONTINUATION, b"x"),
             [frame(TEXT, b"x"), frame(FINAL | TEXT, b"y")].concat(),
-            frame(FINAL | TEXT, &[0xff]),
             frame(PING, b""),
+            frame(FINAL | CLOSE, b"x"),
+            frame(FINAL | CLOSE, b"\x03\xe8\xff"),
+            vec![FINAL | TEXT, MASKED | 126, 0, 125],
+            [&[FINAL | TEXT, MASKED | 127][..], &65_535_u64.to_be_bytes()].concat(),
+            [&[FINAL | TEXT, MASKED | 127][..], &[255; 8]].concat(),
             long,
             bare,
         ] {
@@ -492,27 +520,11 @@ mod tests {
             frame(TEXT, &vec![b'x'; MOST]),
             frame(FINAL | CONTINUATION, b"x"),
         ];
-        let endless = [
-            FINAL | TEXT,
-            MASKED | 127,
-            255,
-            255,
-            255,
-            255,
-            255,
-            255,
-            255,
-            255,
-        ];
-        for bytes in [head, &parts.concat(), &endless] {
+        let huge = [&[FINAL | TEXT, MASKED | 127, 127][..], &[255; 11]].concat();
+        for bytes in [head, &parts.concat(), &huge] {
             let end = received(bytes).await.1;
-            assert!(!matches!(end, WireError::Protocol(_)), "{end:?}");
+            assert!(matches!(end, WireError::TooBig), "{end:?}");
         }
-        assert!(matches!(received(head).await.1, WireError::TooBig));
-        assert!(matches!(
-            received(&parts.concat()).await.1,
-            WireError::TooBig
-        ));
     }
 
     #[tokio::test]
@@ -643,7 +655,46 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn text_is_checked_as_a_whole_message() {
+        for bytes in [
+            frame(FINAL | TEXT, &[0xff]),
+            [frame(TEXT, &[0xc3]), frame(FINAL | CONTINUATION, b"x")].concat(),
+        ] {
+            let (incoming, end) = received(&bytes).await;
+            assert!(incoming.is_empty(), "{incoming:?}");
+            assert!(matches!(end, WireError::Text), "{end:?}");
+        }
+        let unfinished = received(&frame(TEXT, &[0xff])).await.1;
+        assert!(matches!(unfinished, WireError::Broken(_)));
+    }
+
     proptest! {
+        #[test]
+        fn a_close_code_is_echoed_if_it_is_assigned(code: u16, reason in "[a-zé]{0,60}") {
+            let payload = [&code.to_be_bytes(), reason.as_bytes()].concat();
+            let assigned = match code {
+                ..1000 | 1004..=1006 | 1015..3000 | 5000.. => false,
+                1000..=1003 | 1007..=1014 | 3000..5000 => true,
+            };
+            match close_reply(&payload) {
+                Ok(reply) => prop_assert!(assigned && reply == code.to_be_bytes()),
+                Err(error) => prop_assert!(!assigned && matches!(error, WireError::Protocol(_))),
+            }
+        }
+
+        #[test]
+        fn a_character_may_be_split_between_fragments(
+            text in "[a-zé€😀]{1,60}",
+            cut in any::<proptest::sample::Index>(),
+        ) {
+            let (head, tail) = text.as_bytes().split_at(cut.index(text.len()));
+            let bytes = [frame(TEXT, head), frame(FINAL | CONTINUATION, tail)].concat();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            let (incoming, _) = runtime.block_on(received(&bytes));
+            prop_assert_eq!(incoming, vec![Incoming::Text(text)]);
+        }
+
         #[test]
         fn messages_are_the_same_however_the_stream_is_cut(
             texts in proptest::collection::vec("[a-zé]{0,300}", 0..8),

@@ -2,6 +2,10 @@
 
 use visavis_protocol::CloseCode;
 
+/// The client violated the framing (RFC 6455, section 7.4.1).
+const PROTOCOL_ERROR: u16 = 1002;
+/// A text message was not UTF-8 (RFC 6455, section 8.1).
+const INVALID_PAYLOAD: u16 = 1007;
 /// An unfinished message exceeded its deadline (RFC 6455, section 7.4.1).
 const POLICY_VIOLATION: u16 = 1008;
 /// The memory for unfinished messages is used up; the client may reconnect (IANA
@@ -29,6 +33,18 @@ impl Closing {
         code: TRY_AGAIN_LATER,
         reason: "too many unfinished messages on this server",
     };
+
+    pub const NOT_UTF8: Self = Self {
+        code: INVALID_PAYLOAD,
+        reason: "text that is not UTF-8",
+    };
+
+    pub const fn protocol_error(reason: &'static str) -> Self {
+        Self {
+            code: PROTOCOL_ERROR,
+            reason,
+        }
+    }
 
     /// The payload of the close frame.
     pub fn payload(self) -> Vec<u8> {

@@ -218,7 +218,9 @@ impl Connection {
 fn end_of(error: &WireError) -> End {
     tracing::debug!(%error, "reading ended");
     match error {
-        WireError::Broken(_) | WireError::Protocol(_) => End::Broken,
+        WireError::Broken(_) => End::Broken,
+        WireError::Protocol(reason) => End::Abort(Closing::protocol_error(reason)),
+        WireError::Text => End::Abort(Closing::NOT_UTF8),
         WireError::TooBig => End::Abort(Closing::TOO_BIG),
         WireError::Late => End::Abort(Closing::LATE),
         WireError::Crowded => End::Abort(Closing::CROWDED),

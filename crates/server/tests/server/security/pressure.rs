@@ -273,3 +273,39 @@ async fn the_sockets_of_an_address_and_of_the_server_are_bounded() {
         timeout(LIMIT, freed).await.expect("freed in time");
     }
 }
+
+#[tokio::test]
+async fn a_protocol_error_is_closed_with_its_code_and_the_member_leaves_at_once() {
+    let limits = Limits {
+        resume_window: Duration::from_secs(3_600),
+        ..Limits::default()
+    };
+    let server = server_with(limits).await;
+    let mut host = Client::connect(server.local_addr()).await;
+    let room = host.create(json!({"name": "Tea"})).await;
+    let masked = |first: u8, payload: &[u8]| {
+        let length = 0x80 | payload.len() as u8;
+        [&[first, length, 0, 0, 0, 0], payload].concat()
+    };
+    for (bytes, code) in [
+        (vec![0x81, 1, b'x'], 1002),
+        (masked(0xc1, b"x"), 1002),
+        (masked(0x80, b"x"), 1002),
+        (masked(0x81, &[0xff]), 1007),
+        (masked(0x88, &[0]), 1002),
+        (masked(0x88, &999_u16.to_be_bytes()), 1002),
+        (masked(0x88, &1005_u16.to_be_bytes()), 1002),
+        (masked(0x88, &2999_u16.to_be_bytes()), 1002),
+        (masked(0x88, &4321_u16.to_be_bytes()), 4321),
+    ] {
+        let mut client = Client::connect(server.local_addr()).await;
+        client.join_with(&room, all()).await;
+        host.expect("member-joined").await;
+        send_raw(&mut client, &bytes).await;
+        assert_eq!(client.closed().await, Some(code), "{bytes:?}");
+        host.expect("member-left").await;
+    }
+    let mut client = Client::connect(server.local_addr()).await;
+    send_raw(&mut client, &masked(0x88, b"")).await;
+    assert_eq!(client.closed().await, None, "a close frame without a code");
+}
