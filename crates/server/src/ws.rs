@@ -17,7 +17,6 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto::upgrade;
 use tokio::io::{ReadHalf, split};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
@@ -28,7 +27,7 @@ use tracing::Instrument;
 use crate::access::headers::{bearer, origin, user};
 use crate::rooms::RoomService;
 use crate::signalling::Caller;
-use crate::socket::{Budget, ReadLimits, Sink, UNFINISHED_BYTES};
+use crate::socket::{Budget, ReadLimits, Sink, UNFINISHED_BYTES, Watched};
 use crate::tls::Stream;
 use addresses::{Addresses, Full};
 
@@ -96,11 +95,12 @@ pub(crate) async fn accept(
         let Ok(upgraded) = upgraded.await else {
             return;
         };
-        let Ok(parts) = upgrade::downcast::<TokioIo<Stream>>(upgraded) else {
+        let Ok(parts) = upgraded.downcast::<TokioIo<Watched>>() else {
             tracing::error!("unexpected transport below the WebSocket");
             return;
         };
-        let (stream, sink) = halves(parts.io.into_inner());
+        let (stream, permit) = parts.io.into_inner().into_parts();
+        let (stream, sink) = halves(stream);
         let limits = ReadLimits {
             message: OUTSIDE_MESSAGE_BYTES,
             deadline: service.config.limits.message_deadline,
@@ -111,7 +111,8 @@ pub(crate) async fn accept(
         let span = tracing::info_span!("session", socket = socket_id.0);
         span.in_scope(|| tracing::debug!(%address, "connected"));
         tasks.spawn(
-            connection::run((reader, sink), socket_id, service, caller, place).instrument(span),
+            connection::run((reader, sink), socket_id, service, caller, (place, permit))
+                .instrument(span),
         );
     });
     response

@@ -20,7 +20,7 @@ use crate::id::SocketId;
 use crate::refusal::Refusal;
 use crate::rooms::RoomService;
 use crate::signalling::{Caller, Session};
-use crate::socket::{Incoming, Outgoing, Queue, Sink, WireError, outbox};
+use crate::socket::{Incoming, Outgoing, Permit, Queue, Sink, WireError, outbox};
 
 /// Longest wait for the client to read the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
@@ -55,7 +55,8 @@ pub(super) async fn run(
     id: SocketId,
     service: Arc<RoomService>,
     caller: Caller,
-    place: Place,
+    // Both count the socket while it is open.
+    (place, _permit): (Place, Arc<Permit>),
 ) {
     let _connected = service.metrics.connected();
     let now = Instant::now();
