@@ -1,5 +1,7 @@
 //! How a server is to run.
 
+mod connections;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +14,8 @@ use crate::access::proxy::TrustedProxies;
 use crate::access::seal::StateKey;
 use crate::access::token::Keys;
 use crate::store::Database;
+
+pub use connections::HttpLimits;
 
 /// How a server is to run. The default listens on a free port of 127.0.0.1.
 #[derive(Debug, Clone)]
@@ -171,7 +175,7 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// Times and rates of each connection; the default is the protocol's
+/// Bounds of connections; the default of what the protocol names is the protocol's
 /// ([`visavis_protocol::limits`]).
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -183,8 +187,14 @@ pub struct Limits {
     pub resume_window: Duration,
     /// How long a client may exceed its message rate, held back meanwhile.
     pub rate_patience: Duration,
-    /// Whether the rates hold for peers on this machine too.
+    /// Whether rates and limits of an address hold for peers on this machine too.
     pub rates_on_loopback: bool,
+    /// Longest time from the first byte of a WebSocket message to its last.
+    pub message_deadline: Duration,
+    /// WebSocket connections of one address (IPv6: /64).
+    pub sockets_per_address: usize,
+    /// Bounds of HTTP connections.
+    pub http: HttpLimits,
 }
 
 impl Default for Limits {
@@ -195,6 +205,9 @@ impl Default for Limits {
             resume_window: limits::RESUME_WINDOW,
             rate_patience: limits::RATE_LIMIT_PATIENCE,
             rates_on_loopback: false,
+            message_deadline: Duration::from_secs(10),
+            sockets_per_address: 200,
+            http: HttpLimits::default(),
         }
     }
 }

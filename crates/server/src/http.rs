@@ -17,35 +17,34 @@ mod rooms;
 mod s0;
 mod s1;
 mod s2;
+mod serve;
 mod system;
 mod twirp;
 mod validate;
 mod webhooks;
 
-use std::net::SocketAddr;
-
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::routing::get;
-use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use app::App;
 
 use self::extract::BothForms;
 use self::problem::Problem;
-use crate::tls::{self, SocketListener};
 use crate::ws;
 
 /// Accepts and serves connections until cancelled.
-pub(crate) async fn serve(listener: SocketListener, app: App, cancel: CancellationToken) {
-    let listener = listener.tap_io(tls::without_delay);
-    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, service).with_graceful_shutdown(cancel.cancelled_owned());
-    if let Err(error) = served.await {
-        tracing::error!(%error, "listener failed");
-    }
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    app: App,
+    cancel: CancellationToken,
+) {
+    serve::serve((listener, tls), router(app.clone()), app, cancel).await;
 }
 
 /// The socket, and each dialect's routes.

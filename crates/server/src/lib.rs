@@ -37,7 +37,7 @@ pub use access::proxy::TrustedProxies;
 pub use access::seal::StateKey;
 pub use access::token::Keys;
 pub use clock::Timestamp;
-pub use config::{Contradiction, Discovery, Limits, ServerConfig, TlsFiles};
+pub use config::{Contradiction, Discovery, HttpLimits, Limits, ServerConfig, TlsFiles};
 pub use server::{Listener, Server, ServerError};
 pub use tls::TlsError;
 #[cfg(any(test, fuzzing))]

@@ -14,7 +14,7 @@ use visavis_protocol::{Feature, Role};
 use crate::http::{self, App};
 use crate::rooms::RoomService;
 use crate::store::{Store, StoreError};
-use crate::tls::{Certificate, SocketListener, TlsError};
+use crate::tls::{Certificate, TlsError};
 use crate::webhook::dispatcher::{self, WebhookClient};
 use crate::{Contradiction, ServerConfig};
 
@@ -98,10 +98,8 @@ impl Server {
         let service = RoomService::start(config, store).await?;
         let app = App::new(Arc::clone(&service), Arc::default());
         let cancel = service.cancel.clone();
-        let listener = SocketListener::new(listener, tls.clone());
-        service
-            .tasks
-            .spawn(http::serve(listener, app.clone(), cancel.clone()));
+        let serving = http::serve(listener, tls.clone(), app.clone(), cancel.clone());
+        service.tasks.spawn(serving);
         if let Some(certificate) = certificate {
             let stopped = cancel.clone().cancelled_owned();
             service.tasks.spawn(async move {
@@ -142,8 +140,7 @@ impl Server {
     pub async fn listen(&self, address: SocketAddr) -> Result<Listener, ServerError> {
         let (listener, local_addr) = listen(address).await?;
         let open = self.service.cancel.child_token();
-        let listener = SocketListener::new(listener, self.tls.clone());
-        let serving = http::serve(listener, self.app.clone(), open.clone());
+        let serving = http::serve(listener, self.tls.clone(), self.app.clone(), open.clone());
         self.service.tasks.spawn(serving);
         Ok(Listener {
             local_addr,

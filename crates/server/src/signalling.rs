@@ -97,6 +97,11 @@ impl Session {
         self.answer(&refusal.answer(envelope));
     }
 
+    /// Whether the client is a member of a room. One in a waiting room is not.
+    pub async fn is_inside(&self) -> bool {
+        matches!(self.place().await, Some((_, Presence::Inside)))
+    }
+
     fn features(&self) -> Features {
         let direct = self.service.config.direct.then_some(Feature::Direct);
         let features: Vec<_> = FEATURES.into_iter().chain(direct).collect();

@@ -1,7 +1,14 @@
-//! One WebSocket below its messages: the frame codec and the send queue.
+//! Sockets below their messages: the open connections, and the frame codec and send
+//! queue of WebSockets.
 
+mod budget;
+mod connections;
 mod frames;
+mod network;
 mod outbox;
 
-pub(crate) use frames::{Incoming, Outgoing, Reader, WireError};
+pub(crate) use budget::{Budget, UNFINISHED_BYTES};
+pub(crate) use connections::{Connections, Permit, Refused, Watched};
+pub(crate) use frames::{Incoming, Outgoing, ReadLimits, Reader, WireError};
+pub(crate) use network::network_of;
 pub(crate) use outbox::{Frame, Outbox, Queue, Sink, outbox};

@@ -3,16 +3,13 @@
 mod certificate;
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use axum::serve::Listener;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore, crypto};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -20,10 +17,6 @@ use tokio_util::either::Either;
 
 pub(crate) use certificate::Certificate;
 
-/// Longest TLS handshake.
-const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// Handshakes in progress; past it no connection is accepted.
-const HANDSHAKES: usize = 4_096;
 /// Names a PEM file of additional trust roots, as for OpenSSL.
 const OWN_AUTHORITIES: &str = "SSL_CERT_FILE";
 
@@ -46,78 +39,22 @@ pub enum TlsError {
 /// A connection, with TLS or without.
 pub(crate) type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
-/// A listening socket.
-pub(crate) struct SocketListener {
-    tcp: TcpListener,
-    tls: Option<TlsAcceptor>,
-    handshakes: JoinSet<Option<(Stream, SocketAddr)>>,
-}
-
-impl SocketListener {
-    pub fn new(tcp: TcpListener, tls: Option<TlsAcceptor>) -> Self {
-        Self {
-            tcp,
-            tls,
-            handshakes: JoinSet::new(),
-        }
-    }
-}
-
-impl Listener for SocketListener {
-    type Io = Stream;
-    type Addr = SocketAddr;
-
-    /// The next connection, after its TLS handshake. Handshakes run concurrently.
-    async fn accept(&mut self) -> (Stream, SocketAddr) {
-        let Some(tls) = &self.tls else {
-            let (socket, peer) = Listener::accept(&mut self.tcp).await;
-            return (Either::Left(socket), peer);
-        };
-        loop {
-            tokio::select! {
-                Some(done) = self.handshakes.join_next() => {
-                    if let Ok(Some(secured)) = done {
-                        return secured;
-                    }
-                }
-                (socket, peer) = Listener::accept(&mut self.tcp),
-                    if self.handshakes.len() < HANDSHAKES =>
-                {
-                    self.handshakes.spawn(secure(tls.clone(), socket, peer));
-                }
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp.local_addr()
-    }
-}
-
-async fn secure(
-    tls: TlsAcceptor,
+/// Does the TLS handshake of an incoming connection.
+///
+/// # Errors
+/// When it fails, or takes longer than `limit`.
+pub(crate) async fn secure(
+    tls: &TlsAcceptor,
     socket: TcpStream,
-    peer: SocketAddr,
-) -> Option<(Stream, SocketAddr)> {
-    match timeout(HANDSHAKE_LIMIT, tls.accept(socket)).await {
-        Ok(Ok(secured)) => Some((Either::Right(Box::new(secured)), peer)),
-        Ok(Err(error)) => {
-            tracing::debug!(%peer, %error, "TLS handshake failed");
-            None
-        }
-        Err(_) => {
-            tracing::debug!(%peer, "TLS handshake timed out");
-            None
-        }
-    }
+    limit: Duration,
+) -> io::Result<Stream> {
+    let secured = timeout(limit, tls.accept(socket)).await;
+    let secured = secured.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    Ok(Either::Right(Box::new(secured)))
 }
 
 /// Disables Nagle's algorithm: small messages must not wait for acknowledgements.
-pub(crate) fn without_delay(stream: &mut Stream) {
-    let socket = match stream {
-        Either::Left(socket) => socket,
-        Either::Right(secured) => secured.get_ref().0,
-    };
+pub(crate) fn without_delay(socket: &TcpStream) {
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }

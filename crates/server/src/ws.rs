@@ -1,5 +1,7 @@
 //! WebSocket signalling: the handshake and one task per connection.
 
+mod addresses;
+mod closing;
 mod connection;
 mod handshake;
 mod keepalive;
@@ -7,15 +9,14 @@ mod rate;
 #[cfg(any(test, fuzzing))]
 mod script;
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto::upgrade;
 use tokio::io::{ReadHalf, split};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
@@ -26,14 +27,18 @@ use tracing::Instrument;
 use crate::access::headers::{bearer, origin, user};
 use crate::rooms::RoomService;
 use crate::signalling::Caller;
-use crate::socket::Sink;
+use crate::socket::{Budget, ReadLimits, Sink, UNFINISHED_BYTES, Watched};
 use crate::tls::Stream;
-use rate::ConnectionRate;
+use addresses::{Addresses, Full};
+
 #[cfg(any(test, fuzzing))]
 pub use script::fuzz;
 
-/// A larger message is not read to its end: the connection is closed at its header.
-const CUT_OFF_BYTES: usize = 4 * 1024 * 1024;
+/// Longest message of a client outside of a room; a larger one closes the connection
+/// with 1009 at its frame header.
+const OUTSIDE_MESSAGE_BYTES: usize = 64 * 1024;
+/// Seconds after which a client may retry when the server has no socket left.
+const RETRY_SECONDS: u64 = 10;
 
 type Source = Either<OwnedReadHalf, ReadHalf<Box<TlsStream<TcpStream>>>>;
 type Reader = crate::socket::Reader<Source>;
@@ -42,25 +47,20 @@ type Reader = crate::socket::Reader<Source>;
 #[derive(Clone)]
 pub(crate) struct Endpoint {
     service: Arc<RoomService>,
-    connections: Arc<Mutex<ConnectionRate>>,
+    addresses: Addresses,
+    /// Memory of the unfinished messages of all sockets.
+    unfinished: Arc<Budget>,
 }
 
 impl Endpoint {
     pub fn new(service: Arc<RoomService>) -> Self {
+        let limits = &service.config.limits;
+        let addresses = Addresses::new(limits.sockets_per_address, limits.max_sockets());
         Self {
             service,
-            connections: Arc::default(),
+            addresses,
+            unfinished: Budget::new(UNFINISHED_BYTES),
         }
-    }
-
-    /// Counts a connection of this address.
-    ///
-    /// # Errors
-    /// Past the rate: the time until the next one is accepted.
-    fn admit(&self, now: Instant, address: IpAddr) -> Result<(), Duration> {
-        let connections = self.connections.lock();
-        let mut connections = connections.unwrap_or_else(PoisonError::into_inner);
-        connections.admit(now, address)
     }
 }
 
@@ -84,10 +84,10 @@ pub(crate) async fn accept(
         return response;
     }
     let limited = !origin.loopback || service.config.limits.rates_on_loopback;
-    if limited && let Err(wait) = endpoint.admit(Instant::now(), address) {
-        let retry_after = [(header::RETRY_AFTER, (wait.as_secs() + 1).to_string())];
-        return (StatusCode::TOO_MANY_REQUESTS, retry_after).into_response();
-    }
+    let place = match endpoint.addresses.admit(Instant::now(), address, limited) {
+        Ok(place) => place,
+        Err(full) => return refused(&full),
+    };
     let upgraded = hyper::upgrade::on(&mut request);
     let tasks = service.tasks.clone();
     // Two tasks: the future that waits for the upgrade is larger than the connection's.
@@ -95,20 +95,38 @@ pub(crate) async fn accept(
         let Ok(upgraded) = upgraded.await else {
             return;
         };
-        let Ok(parts) = upgrade::downcast::<TokioIo<Stream>>(upgraded) else {
+        let Ok(parts) = upgraded.downcast::<TokioIo<Watched>>() else {
             tracing::error!("unexpected transport below the WebSocket");
             return;
         };
-        let (stream, sink) = halves(parts.io.into_inner());
-        let reader = Reader::new(stream, &parts.read_buf, CUT_OFF_BYTES);
+        let (stream, permit) = parts.io.into_inner().into_parts();
+        let (stream, sink) = halves(stream);
+        let limits = ReadLimits {
+            message: OUTSIDE_MESSAGE_BYTES,
+            deadline: service.config.limits.message_deadline,
+            budget: endpoint.unfinished,
+        };
+        let reader = Reader::new(stream, &parts.read_buf, limits);
         let socket_id = service.next_socket();
         let span = tracing::info_span!("session", socket = socket_id.0);
         span.in_scope(|| tracing::debug!(%address, "connected"));
         tasks.spawn(
-            connection::run((reader, sink), socket_id, service, caller, limited).instrument(span),
+            connection::run((reader, sink), socket_id, service, caller, (place, permit))
+                .instrument(span),
         );
     });
     response
+}
+
+/// The response past a limit.
+fn refused(full: &Full) -> Response {
+    let (status, seconds) = match full {
+        Full::Rate(wait) => (StatusCode::TOO_MANY_REQUESTS, wait.as_secs() + 1),
+        Full::Address => (StatusCode::TOO_MANY_REQUESTS, RETRY_SECONDS),
+        Full::Server => (StatusCode::SERVICE_UNAVAILABLE, RETRY_SECONDS),
+    };
+    let retry_after = [(header::RETRY_AFTER, seconds.to_string())];
+    (status, retry_after, full.to_string()).into_response()
 }
 
 /// The reading half, for the connection's task, and the writing half, for its send

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::rooms::RoomService;
+use crate::socket::Connections;
 use crate::webhook::dispatcher::Attempts;
 use crate::webhook::receive::Seen;
 use crate::ws;
@@ -26,6 +27,7 @@ pub(crate) struct App {
     /// The webhooks received lately.
     pub seen: Arc<Mutex<Seen>>,
     pub sockets: ws::Endpoint,
+    pub connections: Connections,
     /// A permit for each event stream.
     pub event_streams: Arc<Semaphore>,
     /// Users whose row exists.
@@ -36,6 +38,7 @@ impl App {
     pub fn new(service: Arc<RoomService>, attempts: Arc<Attempts>) -> Self {
         Self {
             sockets: ws::Endpoint::new(Arc::clone(&service)),
+            connections: Connections::new(service.config.limits.http.clone()),
             service,
             attempts,
             seen: Arc::default(),

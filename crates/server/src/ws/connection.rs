@@ -12,13 +12,15 @@ use visavis_protocol::limits::{CLOSING_MESSAGE_BYTES, MAX_MESSAGE_BYTES};
 use visavis_protocol::{CloseCode, Envelope, ErrorCode};
 
 use super::Reader;
+use super::addresses::Place;
+use super::closing::Closing;
 use super::keepalive::{Due, KeepAlive};
 use super::rate::{MessageRate, Verdict};
 use crate::id::SocketId;
 use crate::refusal::Refusal;
 use crate::rooms::RoomService;
 use crate::signalling::{Caller, Session};
-use crate::socket::{Incoming, Outgoing, Queue, Sink, WireError, outbox};
+use crate::socket::{Incoming, Outgoing, Permit, Queue, Sink, WireError, outbox};
 
 /// Longest wait for the client to read the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
@@ -31,9 +33,9 @@ enum End {
     /// No close frame: the participant may resume.
     Broken,
     /// Closed by the server.
-    Close(CloseCode),
-    /// Closed by the server inside a message that is too large to be read.
-    CutOff,
+    Close(Closing),
+    /// Closed by the server where no further frame can be read.
+    Abort(Closing),
 }
 
 struct Connection {
@@ -53,7 +55,8 @@ pub(super) async fn run(
     id: SocketId,
     service: Arc<RoomService>,
     caller: Caller,
-    limited: bool,
+    // Both count the socket while it is open.
+    (place, _permit): (Place, Arc<Permit>),
 ) {
     let _connected = service.metrics.connected();
     let now = Instant::now();
@@ -64,7 +67,9 @@ pub(super) async fn run(
         queue,
         parting: service.parting.clone(),
         keep_alive: KeepAlive::new(now, limits.ping_interval, limits.silence_limit),
-        rate: limited.then(|| MessageRate::new(now, limits.rate_patience)),
+        rate: place
+            .limited
+            .then(|| MessageRate::new(now, limits.rate_patience)),
         paused_until: None,
         session: Session::begin(service, caller, id, outbox),
     };
@@ -98,31 +103,37 @@ impl Connection {
             tokio::select! {
                 () = self.parting.cancelled() => {
                     self.flush().await?;
-                    return Err(End::Close(CloseCode::GoingAway));
+                    return Err(End::Close(CloseCode::GoingAway.into()));
                 }
                 filled = self.queue.filled() => {
-                    filled.map_err(End::Close)?;
+                    filled.map_err(|code| End::Close(code.into()))?;
                     self.flush().await?;
                 }
                 () = &mut alarm => {}
                 incoming = self.reader.next(), if self.paused_until.is_none() => {
                     // Boxed: keeps the future of an idle connection small.
-                    Box::pin(self.handle(incoming.map_err(end_of)?)).await?;
+                    match incoming {
+                        Ok(incoming) => Box::pin(self.handle(incoming)).await?,
+                        Err(WireError::TooBig) => Box::pin(self.permit()).await?,
+                        Err(error) => return Err(end_of(&error)),
+                    }
                 }
             }
         }
+    }
+
+    /// Reads a large message of a client in a room; closes the connection of others
+    /// at the frame header.
+    async fn permit(&mut self) -> Result<(), End> {
+        let inside = self.session.is_inside().await;
+        let permitted = inside && self.reader.permit(CLOSING_MESSAGE_BYTES).is_ok();
+        permitted.then_some(()).ok_or(End::Abort(Closing::TOO_BIG))
     }
 
     async fn handle(&mut self, incoming: Incoming) -> Result<(), End> {
         let now = Instant::now();
         self.keep_alive.received(now);
         match incoming {
-            Incoming::Text(text) if text.len() > CLOSING_MESSAGE_BYTES => {
-                return Err(End::Close(CloseCode::TooBig));
-            }
-            Incoming::Binary(bytes) if bytes > CLOSING_MESSAGE_BYTES => {
-                return Err(End::Close(CloseCode::TooBig));
-            }
             Incoming::Text(text) if text.len() > MAX_MESSAGE_BYTES => {
                 let why = format!("the message exceeds {MAX_MESSAGE_BYTES} bytes");
                 self.refuse(ErrorCode::MessageTooLarge, why);
@@ -147,12 +158,13 @@ impl Connection {
             Verdict::Go => Ok(()),
             Verdict::Wait(pause) => {
                 self.paused_until = Some(now + pause);
+                self.reader.pause(pause);
                 Ok(())
             }
             Verdict::TooMuch => {
                 self.refuse(ErrorCode::RateLimited, "message rate exceeded for too long");
                 self.flush().await?;
-                Err(End::Close(CloseCode::RateLimited))
+                Err(End::Close(CloseCode::RateLimited.into()))
             }
         }
     }
@@ -166,8 +178,8 @@ impl Connection {
     async fn flush(&self) -> Result<(), End> {
         tokio::select! { biased;
             flushed = self.queue.flush() => flushed.map_err(|_| End::Broken),
-            () = self.parting.cancelled() => Err(End::Close(CloseCode::GoingAway)),
-            code = self.queue.closed() => Err(End::Close(code)),
+            () = self.parting.cancelled() => Err(End::Close(CloseCode::GoingAway.into())),
+            code = self.queue.closed() => Err(End::Close(code.into())),
             () = sleep_until(self.keep_alive.silent_at().into()) => Err(End::Broken),
         }
     }
@@ -176,42 +188,42 @@ impl Connection {
     async fn finish(mut self, end: End) {
         tracing::info!(?end, "connection closed");
         self.session.end(matches!(end, End::Broken)).await;
-        let code = match end {
+        match end {
             End::Broken => return,
             // The reply to its close frame is already queued.
-            End::Closed => None,
-            End::Close(code) => Some(code),
-            End::CutOff => Some(CloseCode::TooBig),
-        };
-        if let Some(code) = code {
-            let code = (code as u16).to_be_bytes();
-            self.queue.put(Outgoing::Close(&code));
+            End::Closed => {}
+            End::Close(closing) | End::Abort(closing) => {
+                self.queue.put(Outgoing::Close(&closing.payload()));
+            }
         }
         let closing_handshake = async {
             let _ = self.queue.flush().await;
-            match end {
-                // Closing with unread input resets the connection, and the client could
-                // lose the close frame.
-                End::CutOff => std::future::pending().await,
-                End::Closed | End::Broken => {}
-                End::Close(_) => {
-                    while let Ok(incoming) = self.reader.next().await
-                        && !matches!(incoming, Incoming::Close(_))
-                    {}
-                }
+            if let End::Close(_) = end {
+                while let Ok(incoming) = self.reader.next().await
+                    && !matches!(incoming, Incoming::Close(_))
+                {}
             }
             // The server closes TCP first (RFC 6455, section 7.1.1).
             let _ = self.queue.shut().await;
+            if let End::Abort(_) = end {
+                // Closing with unread input resets the connection, and the client
+                // could lose the close frame.
+                self.reader.drain().await;
+            }
         };
         // The timeout covers clients that never reply.
         let _ = timeout(CLOSE_GRACE, closing_handshake).await;
     }
 }
 
-fn end_of(error: WireError) -> End {
+fn end_of(error: &WireError) -> End {
     tracing::debug!(%error, "reading ended");
     match error {
-        WireError::TooBig => End::CutOff,
-        WireError::Broken(_) | WireError::Protocol(_) => End::Broken,
+        WireError::Broken(_) => End::Broken,
+        WireError::Protocol(reason) => End::Abort(Closing::protocol_error(reason)),
+        WireError::Text => End::Abort(Closing::NOT_UTF8),
+        WireError::TooBig => End::Abort(Closing::TOO_BIG),
+        WireError::Late => End::Abort(Closing::LATE),
+        WireError::Crowded => End::Abort(Closing::CROWDED),
     }
 }

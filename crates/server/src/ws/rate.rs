@@ -1,10 +1,8 @@
-//! Rate limits of a client and of an address.
+//! The message rate of a client.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use visavis_protocol::limits::{CONNECTIONS_PER_MINUTE, MESSAGE_BURST, MESSAGES_PER_SECOND};
+use visavis_protocol::limits::{MESSAGE_BURST, MESSAGES_PER_SECOND};
 
 /// Token bucket of a client's messages: [`MESSAGE_BURST`] tokens, refilled at
 /// [`MESSAGES_PER_SECOND`].
@@ -57,43 +55,8 @@ impl MessageRate {
     }
 }
 
-/// New connections per address, at most [`CONNECTIONS_PER_MINUTE`].
-#[derive(Default)]
-pub(crate) struct ConnectionRate {
-    /// Start of the address' current minute, and the connections in it.
-    minutes: HashMap<IpAddr, (Instant, u32)>,
-    swept: Option<Instant>,
-}
-
-const MINUTE: Duration = Duration::from_secs(60);
-
-impl ConnectionRate {
-    /// Counts a connection.
-    ///
-    /// # Errors
-    /// Past the rate: the rest of the minute.
-    pub fn admit(&mut self, now: Instant, address: IpAddr) -> Result<(), Duration> {
-        let since = |then: Instant| now.saturating_duration_since(then);
-        if self.swept.is_none_or(|swept| since(swept) >= MINUTE) {
-            self.minutes.retain(|_, (began, _)| since(*began) < MINUTE);
-            self.swept = Some(now);
-        }
-        let (began, count) = self.minutes.entry(address).or_insert((now, 0));
-        if since(*began) >= MINUTE {
-            (*began, *count) = (now, 0);
-        }
-        if *count == CONNECTIONS_PER_MINUTE {
-            return Err(MINUTE - since(*began));
-        }
-        *count += 1;
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(10);
@@ -141,19 +104,5 @@ mod tests {
         let later = start + PATIENCE;
         assert_eq!(rate.count(later), Verdict::Go);
         assert!(flood(&mut rate, later, 1.0) >= PATIENCE);
-    }
-
-    #[test]
-    fn connections_are_counted_for_each_address() {
-        let [one, other] = [1, 2].map(|n| IpAddr::from(Ipv4Addr::new(192, 0, 2, n)));
-        let start = Instant::now();
-        let mut rate = ConnectionRate::default();
-        for _ in 0..CONNECTIONS_PER_MINUTE {
-            assert_eq!(rate.admit(start, one), Ok(()));
-        }
-        assert_eq!(rate.admit(start, one), Err(MINUTE));
-        assert_eq!(rate.admit(start, other), Ok(()));
-        assert_eq!(rate.admit(start + MINUTE, one), Ok(()));
-        assert_eq!(rate.minutes.len(), 1, "expired minutes are dropped");
     }
 }

@@ -3,6 +3,7 @@
 //! again, and clients that do not read or send too much.
 
 mod pressure;
+mod slow;
 mod tokens;
 mod webhooks;
 

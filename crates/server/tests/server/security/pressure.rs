@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use visavis_server::Limits;
+use visavis_server::{HttpLimits, Limits, Server};
 
-use crate::support::{Client, all, server};
+use crate::support::{Client, LIMIT, all, server};
 use crate::unruly::server_with;
 
 #[tokio::test]
@@ -162,4 +164,148 @@ async fn the_hundred_and_twenty_first_connection_of_a_minute_is_refused_at_the_h
     }
     inside.create(json!({"name": "Tea"})).await;
     inside.nothing_more().await;
+}
+
+/// The header of a masked text frame of so many bytes.
+fn frame_header(bytes: u64) -> Vec<u8> {
+    [&[0x81, 0x80 | 127][..], &bytes.to_be_bytes(), &[0; 4]].concat()
+}
+
+async fn send_raw(client: &mut Client, bytes: &[u8]) {
+    client.socket.get_mut().write_all(bytes).await.unwrap();
+}
+
+#[tokio::test]
+async fn outside_of_a_room_a_message_over_64_kib_is_closed_at_its_header() {
+    let server = server().await;
+    let mut client = Client::connect(server.local_addr()).await;
+    client.send(Message::text("x".repeat(64 * 1024))).await;
+    client.refused("bad-message").await;
+    send_raw(&mut client, &frame_header(64 * 1024 + 1)).await;
+    assert_eq!(client.closed().await, Some(1009));
+}
+
+#[tokio::test]
+async fn in_a_waiting_room_and_after_leaving_a_message_has_64_kib_too() {
+    let server = server().await;
+    let mut host = Client::connect(server.local_addr()).await;
+    let room = json!({"name": "Tea", "waitingRoom": true, "features": ["waiting"]});
+    let room = host.create(room).await;
+    let mut waiting = Client::connect(server.local_addr()).await;
+    let joined = waiting.join_with(&room, json!(["waiting"])).await;
+    assert_eq!(joined["type"], "join-waiting");
+    send_raw(&mut waiting, &frame_header(64 * 1024 + 1)).await;
+    assert_eq!(waiting.closed().await, Some(1009));
+    host.expect("join-request").await;
+
+    let fits = json!({"type": "chat", "payload": "x".repeat(200 * 1024)});
+    host.say(fits).await;
+    host.expect("chat").await;
+    host.say(json!({"type": "leave-room", "payload": {"roomId": room}}))
+        .await;
+    send_raw(&mut host, &frame_header(64 * 1024 + 1)).await;
+    assert_eq!(host.closed().await, Some(1009));
+}
+
+#[tokio::test]
+async fn an_unfinished_message_is_closed_and_its_member_leaves_at_once() {
+    let limits = Limits {
+        message_deadline: Duration::from_millis(100),
+        resume_window: Duration::from_secs(3_600),
+        ..Limits::default()
+    };
+    let server = server_with(limits).await;
+    let mut host = Client::connect(server.local_addr()).await;
+    let room = host.create(json!({"name": "Tea"})).await;
+    for begun in [&frame_header(1_000)[..], b"\x01\x81\0\0\0\0x"] {
+        let mut client = Client::connect(server.local_addr()).await;
+        client.join_with(&room, all()).await;
+        host.expect("member-joined").await;
+        send_raw(&mut client, begun).await;
+        assert_eq!(client.closed().await, Some(1008));
+        host.expect("member-left").await;
+    }
+    host.nothing_more().await;
+}
+
+/// The status of a refused handshake.
+async fn refusal(server: &Server) -> u16 {
+    match Client::try_connect(server.local_addr(), "/ws").await {
+        Err(Error::Http(response)) => {
+            assert!(response.headers().contains_key("retry-after"));
+            response.status().as_u16()
+        }
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("accepted"),
+    }
+}
+
+#[tokio::test]
+async fn the_sockets_of_an_address_and_of_the_server_are_bounded() {
+    let per_address = Limits {
+        rates_on_loopback: true,
+        sockets_per_address: 2,
+        ..Limits::default()
+    };
+    let in_all = Limits {
+        http: HttpLimits {
+            // 16 of them are kept for HTTP.
+            connections: Some(18),
+            ..HttpLimits::default()
+        },
+        ..Limits::default()
+    };
+    for (limits, status) in [(per_address, 429), (in_all, 503)] {
+        let server = server_with(limits).await;
+        let mut first = Client::connect(server.local_addr()).await;
+        let second = Client::connect(server.local_addr()).await;
+        assert_eq!(refusal(&server).await, status);
+        first.create(json!({"name": "Tea"})).await;
+        second.close().await;
+        let freed = async {
+            while Client::try_connect(server.local_addr(), "/ws")
+                .await
+                .is_err()
+            {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(LIMIT, freed).await.expect("freed in time");
+    }
+}
+
+#[tokio::test]
+async fn a_protocol_error_is_closed_with_its_code_and_the_member_leaves_at_once() {
+    let limits = Limits {
+        resume_window: Duration::from_secs(3_600),
+        ..Limits::default()
+    };
+    let server = server_with(limits).await;
+    let mut host = Client::connect(server.local_addr()).await;
+    let room = host.create(json!({"name": "Tea"})).await;
+    let masked = |first: u8, payload: &[u8]| {
+        let length = 0x80 | payload.len() as u8;
+        [&[first, length, 0, 0, 0, 0], payload].concat()
+    };
+    for (bytes, code) in [
+        (vec![0x81, 1, b'x'], 1002),
+        (masked(0xc1, b"x"), 1002),
+        (masked(0x80, b"x"), 1002),
+        (masked(0x81, &[0xff]), 1007),
+        (masked(0x88, &[0]), 1002),
+        (masked(0x88, &999_u16.to_be_bytes()), 1002),
+        (masked(0x88, &1005_u16.to_be_bytes()), 1002),
+        (masked(0x88, &2999_u16.to_be_bytes()), 1002),
+        (masked(0x88, &4321_u16.to_be_bytes()), 4321),
+    ] {
+        let mut client = Client::connect(server.local_addr()).await;
+        client.join_with(&room, all()).await;
+        host.expect("member-joined").await;
+        send_raw(&mut client, &bytes).await;
+        assert_eq!(client.closed().await, Some(code), "{bytes:?}");
+        host.expect("member-left").await;
+    }
+    let mut client = Client::connect(server.local_addr()).await;
+    send_raw(&mut client, &masked(0x88, b"")).await;
+    assert_eq!(client.closed().await, None, "a close frame without a code");
 }
