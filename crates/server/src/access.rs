@@ -1,4 +1,4 @@
-//! Who may do what: tokens, passcodes, proxies, and the principal behind a request.
+//! Authentication and authorisation: tokens, passcodes, proxies, and the principal of a request.
 
 pub(crate) mod headers;
 pub(crate) mod passcode;

@@ -1,4 +1,4 @@
-//! What the headers of a request say about who sent it.
+//! Credentials and addresses in request headers.
 
 use std::net::SocketAddr;
 
@@ -20,7 +20,7 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// The user whom an `X-User-Id` header names: to be believed from listed proxies.
+/// The user in `X-User-Id`. Valid only from a listed proxy.
 pub(crate) fn user(headers: &HeaderMap) -> Option<&str> {
     text(headers, "x-user-id")
 }

@@ -1,4 +1,4 @@
-//! The running server, as its clients reach it.
+//! An HTTP client of the running server.
 
 use anyhow::{Context, bail};
 use reqwest::{Client, RequestBuilder, Response};
@@ -14,7 +14,7 @@ pub(super) struct Remote {
     /// `http://…`, without a last slash.
     pub url: String,
     client: Client,
-    /// A token for everything, where the service has keys.
+    /// An administrator's token, where the server has keys.
     token: Option<String>,
 }
 
@@ -52,7 +52,7 @@ impl Remote {
         self.send(request).await
     }
 
-    /// Asks LiveKit's API for something that needs no saying what.
+    /// Calls a method of LiveKit's API with an empty request.
     pub async fn twirp(&self, method: &str) -> anyhow::Result<Value> {
         let url = format!("{}/twirp/livekit.RoomService/{method}", self.url);
         let request = self
@@ -65,7 +65,8 @@ impl Remote {
         if !status.is_success() {
             bail!("{} answers {status}: {}", self.url, text.trim());
         }
-        serde_json::from_str(&text).with_context(|| format!("{} answers nonsense", self.url))
+        serde_json::from_str(&text)
+            .with_context(|| format!("{} answers with invalid JSON", self.url))
     }
 
     async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {

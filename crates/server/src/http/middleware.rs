@@ -1,4 +1,4 @@
-//! What stands around every request.
+//! CORS and logging around every request.
 
 use std::time::Instant;
 

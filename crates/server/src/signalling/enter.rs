@@ -1,4 +1,4 @@
-//! Ways in: making a room, joining one, coming back.
+//! Create, join and resume.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use crate::refusal::{Refusal, description, room_name};
 use crate::room::{Admitted, Applicant, Pass};
 use crate::room::{Entry, Resumer, RoomInactive};
 
-/// A room may fall asleep between being found and being entered, and be woken
-/// again; more often in a row than this it is no chance.
+/// Attempts to join: a room's task may end between the lookup and the join and
+/// is then started again.
 const WAKE_ATTEMPTS: usize = 3;
 
-/// A room that nobody but its creator ever entered ends after this.
+/// A room that only its creator ever entered ends after this.
 const IDLE_TTL: Duration = Duration::from_secs(24 * 3_600);
 
 impl Session {
@@ -50,7 +50,7 @@ impl Session {
         let handle = self.service.activate_new(room.clone());
         let entry = self.entry(envelope, true);
         let entered = handle.enter(Admitted { who, room }, entry, self.outbox.clone());
-        // It sleeps only where the server stops.
+        // The task is inactive only while the server stops.
         entered
             .await
             .map_err(|RoomInactive| Refusal::server_busy())?;
@@ -98,7 +98,7 @@ impl Session {
         let principal = self
             .caller
             .principal(&self.service, join.token.as_deref())?;
-        let mut knocked = false;
+        let mut checked = false;
         for _ in 0..WAKE_ATTEMPTS {
             let room = self.service.find(&join.room_id).await?;
             let here = self.place().await.map(|(room, _)| room.uid());
@@ -114,10 +114,10 @@ impl Session {
             let applicant = applicant(&principal, admission(&principal, &room)?, visitor)?;
             if here.is_none() {
                 self.vacate().await;
-                if !knocked {
+                if !checked {
                     self.check_entry(&room, &applicant, join.passcode.take())
                         .await?;
-                    knocked = true;
+                    checked = true;
                 }
             }
             let handle = self.service.activate(&room);
@@ -133,8 +133,8 @@ impl Session {
         Err(Refusal::server_busy())
     }
 
-    /// Whether one may try the door at all: the room is not over, and its
-    /// passcode is known. Those whose room it is need none.
+    /// Checks that the room is open and the passcode is right. The room's owner
+    /// needs no passcode.
     async fn check_entry(
         &self,
         room: &Room,
@@ -172,7 +172,7 @@ impl Session {
         };
         let mut attempts = 0;
         let (handle, id) = loop {
-            // The room may be asleep here: its people were on another node.
+            // The room may be inactive here: its members were on another node.
             let handle = match self.service.active_room(token.room) {
                 Some(handle) => handle,
                 None => {

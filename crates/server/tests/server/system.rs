@@ -1,5 +1,4 @@
-//! The service itself over HTTP: health, the clock, and what holds for every
-//! request.
+//! Health, the clock, and what applies to every request.
 
 use serde_json::{Value, json};
 
@@ -7,7 +6,7 @@ use crate::api::{Api, by_hand};
 use crate::support::{http, server};
 
 #[tokio::test]
-async fn it_says_that_it_serves_and_is_ready() {
+async fn health_and_readiness_answer_200() {
     let server = server().await;
     let api = Api::new(server.local_addr());
     for path in ["/healthz", "/healthz/", "/readyz", "/readyz/"] {
@@ -16,7 +15,7 @@ async fn it_says_that_it_serves_and_is_ready() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_a_problem_document() {
+async fn errors_are_problem_documents() {
     let server = server().await;
     let api = Api::new(server.local_addr());
     for body in [
@@ -55,7 +54,7 @@ async fn what_is_wrong_is_a_problem_document() {
 }
 
 #[tokio::test]
-async fn a_body_past_a_mebibyte_is_refused_and_one_of_just_as_much_is_read() {
+async fn a_body_of_one_mebibyte_is_read_and_a_longer_one_refused() {
     let server = server().await;
     let api = Api::new(server.local_addr());
     let body = |length: usize| {

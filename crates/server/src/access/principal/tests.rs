@@ -41,10 +41,10 @@ fn grant(what: &str, room: &str) -> VideoGrant {
     }
 }
 
-/// Every kind of asker, and whether it may administrate a room, make one where
-/// tokens are needed, and join.
+/// Every kind of principal, and whether it may administrate a room, create one
+/// where tokens are required, and join.
 #[test]
-fn everyone_may_what_the_model_says() {
+fn each_principal_has_the_permissions_of_the_model() {
     const YES: Result<(), Denied> = Ok(());
     const NO: Result<(), Denied> = Err(Denied::Forbidden);
     const WHO: Result<(), Denied> = Err(Denied::Unauthenticated);
@@ -91,7 +91,7 @@ fn everyone_may_what_the_model_says() {
 }
 
 #[test]
-fn the_service_as_a_whole_is_run_by_its_administrators() {
+fn only_administrators_operate_the_whole_server() {
     use Denied::{Forbidden, Unauthenticated};
     for (asker, expected) in [
         (Principal::User(ADMIN), Ok(())),
@@ -108,7 +108,7 @@ fn the_service_as_a_whole_is_run_by_its_administrators() {
 }
 
 #[test]
-fn one_comes_in_as_what_the_token_says_and_a_host_as_host() {
+fn role_and_grants_come_from_the_token_and_the_owner_is_host() {
     let names = names();
     let room = &RoomFacts {
         names,
@@ -142,7 +142,7 @@ fn one_comes_in_as_what_the_token_says_and_a_host_as_host() {
 }
 
 #[test]
-fn a_bearers_token_is_taken_in_every_mode_and_a_bad_one_in_none() {
+fn a_valid_token_is_accepted_in_every_mode_and_a_bad_one_in_none() {
     let claims = keys().claims("ann", None, grant("join", "ro_1"), NOW);
     let good = keys().sign(&claims).unwrap();
     for mode in MODES {
@@ -166,7 +166,7 @@ fn a_bearers_token_is_taken_in_every_mode_and_a_bad_one_in_none() {
 }
 
 #[test]
-fn each_mode_asks_for_its_own_proof() {
+fn each_mode_requires_its_own_credentials() {
     let user = STRANGER.to_string();
     let keys = keys();
     let ask = |mode, trusted, loopback, user_header| {
@@ -198,7 +198,7 @@ fn each_mode_asks_for_its_own_proof() {
 }
 
 #[test]
-fn a_mode_is_read_as_it_is_written() {
+fn a_mode_parses_from_its_own_text() {
     for mode in MODES {
         assert_eq!(mode.to_string().parse(), Ok(mode));
     }
