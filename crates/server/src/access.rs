@@ -4,4 +4,5 @@ pub(crate) mod headers;
 pub(crate) mod passcode;
 pub(crate) mod principal;
 pub(crate) mod proxy;
+pub(crate) mod site;
 pub(crate) mod token;

@@ -4,11 +4,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::HeaderMap;
 use uuid::Uuid;
 use visavis_protocol::{IceServer, limits};
 
+use crate::access::headers::Rules;
 use crate::access::principal::AuthMode;
-use crate::access::proxy::TrustedProxies;
+use crate::access::proxy::{Origin, TrustedProxies};
 use crate::access::token::Keys;
 use crate::store::Database;
 
@@ -38,6 +40,16 @@ pub struct ServerConfig {
     pub admins: Vec<Uuid>,
     /// The proxies whose headers are trusted.
     pub trusted_proxies: TrustedProxies,
+    /// Host names, without ports, by which programs on this machine may name the
+    /// server and still administrate it in open mode, besides loopback ones.
+    pub allow_hosts: Vec<String>,
+    /// Web origins, `https://app.example.org`, whose pages may use every path.
+    pub allow_origins: Vec<String>,
+    /// The secret of an embedded server's operator: in open mode its bearer, in
+    /// `X-Visavis-Operator`, administrates everything, and nobody else does.
+    /// `None` = standalone: programs on this machine do. See
+    /// [`crate::operator_secret`].
+    pub operator_secret: Option<String>,
     /// The certificate to listen with; without it the listener speaks plain HTTP.
     pub tls: Option<TlsFiles>,
     /// The URL by which clients reach the server, returned with tokens:
@@ -115,6 +127,19 @@ impl ServerConfig {
     }
 }
 
+impl ServerConfig {
+    /// Where a request comes from, by these settings.
+    pub(crate) fn origin(&self, peer: SocketAddr, headers: &HeaderMap) -> Origin {
+        let rules = Rules {
+            proxies: &self.trusted_proxies,
+            hosts: &self.allow_hosts,
+            web_origins: &self.allow_origins,
+            operator_secret: self.operator_secret.as_deref(),
+        };
+        rules.origin(peer, headers)
+    }
+}
+
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
@@ -128,6 +153,9 @@ impl Default for ServerConfig {
             keys: None,
             admins: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
+            allow_hosts: Vec::new(),
+            allow_origins: Vec::new(),
+            operator_secret: None,
             tls: None,
             public_url: None,
             webhooks: Vec::new(),

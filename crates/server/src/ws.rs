@@ -23,7 +23,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 use tracing::Instrument;
 
-use crate::access::headers::{bearer, origin, user};
+use crate::access::headers::{bearer, user};
 use crate::rooms::RoomService;
 use crate::signalling::Caller;
 use crate::socket::Sink;
@@ -71,7 +71,7 @@ pub(crate) async fn accept(
 ) -> Response {
     let headers = request.headers();
     let service = Arc::clone(&endpoint.service);
-    let origin = origin(&service.config.trusted_proxies, peer, headers);
+    let origin = service.config.origin(peer, headers);
     let address = origin.address;
     let caller = Caller {
         origin,
@@ -82,7 +82,7 @@ pub(crate) async fn accept(
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         return answer;
     }
-    let limited = !origin.loopback || service.config.limits.rates_on_loopback;
+    let limited = !origin.is_exempt() || service.config.limits.rates_on_loopback;
     if limited && let Err(wait) = endpoint.admit(Instant::now(), address) {
         let retry_after = [(header::RETRY_AFTER, (wait.as_secs() + 1).to_string())];
         return (StatusCode::TOO_MANY_REQUESTS, retry_after).into_response();

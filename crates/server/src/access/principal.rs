@@ -31,8 +31,8 @@ pub enum AuthMode {
 pub(crate) enum Principal {
     /// Unauthenticated.
     Open {
-        /// From this machine.
-        loopback: bool,
+        /// Whether it administrates everything.
+        operator: bool,
     },
     /// A user, named by the gateway.
     User(Uuid),
@@ -62,6 +62,8 @@ pub(crate) enum AccessError {
     BadUser,
     #[error("X-User-Id is accepted from listed proxies only")]
     UnlistedProxy,
+    #[error("X-User-Id is not accepted from web pages of this origin; see --allow-origin")]
+    ForeignOrigin,
     #[error("this server has no API key and accepts no tokens")]
     NoKeys,
     #[error(transparent)]
@@ -119,10 +121,12 @@ pub(crate) fn identify(
     }
     match mode {
         AuthMode::Open => Ok(Principal::Open {
-            loopback: origin.loopback,
+            operator: origin.operator,
         }),
         AuthMode::Jwt => Err(AccessError::NoToken),
         AuthMode::Header if !origin.trusted => Err(AccessError::UnlistedProxy),
+        // The gateway may know the user by a cookie that the browser adds itself.
+        AuthMode::Header if origin.foreign => Err(AccessError::ForeignOrigin),
         AuthMode::Header => {
             let user = user_header.ok_or(AccessError::NoUser)?;
             let user = Uuid::try_parse(user.trim()).map_err(|_| AccessError::BadUser)?;
@@ -142,8 +146,8 @@ pub(crate) fn may_administrate(
             grant.room_admin && grant.is_for(&room.names) || grant.is_for_all_rooms()
         })),
         Principal::User(user) => allowed(room.host == Some(*user) || admins.contains(user)),
-        Principal::Open { loopback: true } => Ok(()),
-        Principal::Open { loopback: false } => Err(Denied::Unauthenticated),
+        Principal::Open { operator: true } => Ok(()),
+        Principal::Open { operator: false } => Err(Denied::Unauthenticated),
     }
 }
 

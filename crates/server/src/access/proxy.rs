@@ -16,9 +16,23 @@ pub(crate) struct Origin {
     pub address: IpAddr,
     /// Whether a listed proxy sent it; its `X-User-Id` is then valid.
     pub trusted: bool,
-    /// Whether it comes from this very machine, with no proxy between: whoever
-    /// asks could as well read the database.
+    /// Whether it comes from this machine without a proxy, and from no web page
+    /// of another machine.
     pub loopback: bool,
+    /// Whether a program on this machine sent it: a loopback peer without a proxy,
+    /// which names the server by a loopback or listed host and is no web page.
+    pub local: bool,
+    /// Whether the sender administrates everything in open mode.
+    pub operator: bool,
+    /// Whether a web page of an unlisted origin sent it.
+    pub foreign: bool,
+}
+
+impl Origin {
+    /// Whether the rates do not apply.
+    pub fn is_exempt(&self) -> bool {
+        self.loopback
+    }
 }
 
 impl TrustedProxies {
@@ -34,18 +48,6 @@ impl TrustedProxies {
     /// Whether none is listed.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    /// Reads the peer's address and its `X-Forwarded-For` headers, in their order.
-    pub(crate) fn origin(&self, peer: IpAddr, forwarded_for: &[&str]) -> Origin {
-        let trusted = self.trusts(peer);
-        Origin {
-            address: self.client_address(peer, forwarded_for),
-            trusted,
-            // One who was forwarded is not from here, though its proxy is and
-            // somebody forgot to list it.
-            loopback: peer.to_canonical().is_loopback() && !trusted && forwarded_for.is_empty(),
-        }
     }
 
     /// The last address in the chain that is no listed proxy's. Each entry was
@@ -67,7 +69,7 @@ impl TrustedProxies {
     }
 
     /// Whether this address is a listed proxy's.
-    fn trusts(&self, address: IpAddr) -> bool {
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|net| net.contains(&address))
     }
@@ -146,27 +148,6 @@ mod tests {
             let found = proxies().client_address(ip(peer), forwarded_for);
             assert_eq!(found, ip(client), "{peer} {forwarded_for:?}");
         }
-    }
-
-    #[test]
-    fn only_a_direct_connection_from_this_machine_is_loopback() {
-        let here = |proxies: &TrustedProxies, peer, forwarded_for: &[&str]| {
-            let origin = proxies.origin(ip(peer), forwarded_for);
-            (origin.trusted, origin.loopback)
-        };
-        let none = TrustedProxies::default();
-        assert_eq!(here(&none, "127.0.0.1", &[]), (false, true));
-        assert_eq!(here(&none, "::1", &[]), (false, true));
-        assert_eq!(here(&none, "::ffff:127.0.0.1", &[]), (false, true));
-        assert_eq!(here(&none, "198.51.100.7", &[]), (false, false));
-        // Through a proxy on this machine, listed or forgotten.
-        assert_eq!(here(&none, "127.0.0.1", &["203.0.113.9"]), (false, false));
-        assert_eq!(here(&proxies(), "127.0.0.1", &[]), (true, false));
-        assert_eq!(here(&proxies(), "127.0.0.1", &["127.0.0.1"]), (true, false));
-        assert_eq!(
-            here(&proxies(), "198.51.100.7", &["127.0.0.1"]),
-            (false, false)
-        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! An HTTP client of the running server.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use anyhow::{Context, bail};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
@@ -18,6 +20,17 @@ pub(super) struct Remote {
     token: Option<String>,
 }
 
+/// An address to connect to: the unspecified one is only for listening.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
 impl Remote {
     pub fn of(config: &ServerConfig) -> anyhow::Result<Self> {
         let scheme = if config.tls.is_some() {
@@ -28,7 +41,7 @@ impl Remote {
         let url = match &config.public_url {
             // ws and wss become http and https.
             Some(url) => url.replacen("ws", "http", 1),
-            None => format!("{scheme}://{}", config.listen),
+            None => format!("{scheme}://{}", reachable(config.listen)),
         };
         let grant = VideoGrant {
             room_create: true,

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use visavis_protocol::IceServer;
 
 use super::args::{ClockKind, DiscoveryKind, user};
+use crate::access::site::{host_of, web_origin};
 use crate::{AuthMode, Discovery, Keys, ServerConfig, TlsFiles, TrustedProxies};
 
 /// The server's own flags.
@@ -112,6 +113,25 @@ pub(super) struct Settings {
         help_heading = "Access"
     )]
     trusted_proxy: Vec<String>,
+    /// A host name by which programs on this machine may administrate the server in open
+    /// mode, besides loopback ones; may be repeated
+    #[arg(
+        long,
+        value_name = "HOST",
+        env = "VISAVIS_ALLOW_HOST",
+        value_delimiter = ' ',
+        help_heading = "Access"
+    )]
+    allow_host: Vec<String>,
+    /// A web origin whose pages may use every path; may be repeated
+    #[arg(
+        long,
+        value_name = "ORIGIN",
+        env = "VISAVIS_ALLOW_ORIGIN",
+        value_delimiter = ' ',
+        help_heading = "Access"
+    )]
+    allow_origin: Vec<String>,
     /// A user who may administrate everything (--auth header); may be repeated
     #[arg(long, value_name = "UUID", env = "VISAVIS_ADMIN", value_delimiter = ' ', value_parser = user, help_heading = "Access")]
     admin: Vec<Uuid>,
@@ -212,6 +232,14 @@ impl Settings {
         let proxies = self.trusted_proxy.iter().map(String::as_str);
         let trusted_proxies = TrustedProxies::parse(proxies.filter(|proxy| !proxy.is_empty()))
             .map_err(|error| format!("--trusted-proxy: {error}"))?;
+        let origins = self.allow_origin.iter().filter(|origin| !origin.is_empty());
+        let allow_origins = origins.map(|origin| web_origin(origin));
+        let allow_origins = allow_origins
+            .collect::<Result<_, _>>()
+            .map_err(|error| format!("--allow-origin: {error}"))?;
+        let hosts = self.allow_host.iter().map(|host| host_of(host));
+        let hosts = hosts.filter(|host| !host.is_empty()).map(str::to_owned);
+        let allow_hosts = hosts.collect();
         let public_url = given(self.public_url).map(|url| public_url(&url));
         let webhooks = self.webhook.into_iter().filter(|url| !url.is_empty());
         let config = ServerConfig {
@@ -225,6 +253,8 @@ impl Settings {
             keys,
             admins: self.admin,
             trusted_proxies,
+            allow_hosts,
+            allow_origins,
             tls,
             public_url: public_url.transpose()?,
             webhooks: webhooks.collect(),

@@ -18,7 +18,6 @@ use super::app::App;
 use super::extract::{BothForms, Path};
 use super::problem::{NOT_FOUND, Problem};
 use super::requester::Requester;
-use crate::access::headers::origin;
 use crate::clock::Timestamp;
 use crate::config::Discovery;
 use crate::metrics;
@@ -229,8 +228,8 @@ async fn deliveries(
 
 /// Only with `--dev`, and only for a program on this machine.
 fn for_developers(app: &App, peer: SocketAddr, headers: &HeaderMap) -> Result<(), Problem> {
-    if app.service.config.dev && origin(&app.service.config.trusted_proxies, peer, headers).loopback
-    {
+    let config = &app.service.config;
+    if config.dev && config.origin(peer, headers).local {
         return Ok(());
     }
     let why = "this page needs --dev and a direct connection from the server's own machine";

@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 
 use super::app::App;
 use super::problem::Problem;
-use crate::access::headers::{bearer, origin, user};
+use crate::access::headers::{bearer, user};
 use crate::access::principal::{self, Principal};
 use crate::model::Room;
 
@@ -25,7 +25,7 @@ impl FromRequestParts<App> for Requester {
             .await
             .map_err(|_| Problem::internal())?;
         let config = &app.service.config;
-        let origin = origin(&config.trusted_proxies, peer, &parts.headers);
+        let origin = config.origin(peer, &parts.headers);
         let principal = principal::identify(
             config.auth,
             origin,

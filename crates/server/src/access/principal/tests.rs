@@ -17,6 +17,9 @@ fn origin(trusted: bool, loopback: bool) -> Origin {
         address: Ipv4Addr::LOCALHOST.into(),
         trusted,
         loopback,
+        local: loopback,
+        operator: loopback,
+        foreign: false,
     }
 }
 
@@ -55,8 +58,8 @@ fn each_principal_has_the_permissions_of_the_model() {
     };
     let bearer = |what, room| token(grant(what, room));
     for (asker, administrate, create, join) in [
-        (Principal::Open { loopback: true }, YES, YES, YES),
-        (Principal::Open { loopback: false }, WHO, YES, YES),
+        (Principal::Open { operator: true }, YES, YES, YES),
+        (Principal::Open { operator: false }, WHO, YES, YES),
         (Principal::User(HOST), YES, YES, YES),
         (Principal::User(ADMIN), YES, YES, YES),
         (Principal::User(STRANGER), NO, YES, YES),
@@ -96,8 +99,8 @@ fn only_administrators_operate_the_whole_server() {
     for (asker, expected) in [
         (Principal::User(ADMIN), Ok(())),
         (Principal::User(HOST), Err(Forbidden)),
-        (Principal::Open { loopback: true }, Ok(())),
-        (Principal::Open { loopback: false }, Err(Unauthenticated)),
+        (Principal::Open { operator: true }, Ok(())),
+        (Principal::Open { operator: false }, Err(Unauthenticated)),
         (token(grant("create", "")), Ok(())),
         (token(grant("create", "ro_1")), Err(Forbidden)),
         (token(grant("admin", "ro_1")), Err(Forbidden)),
@@ -133,7 +136,7 @@ fn role_and_grants_come_from_the_token_and_the_owner_is_host() {
         ),
         (Principal::User(HOST), Role::Host, any.clone()),
         (Principal::User(STRANGER), Role::Participant, any.clone()),
-        (Principal::Open { loopback: true }, Role::Participant, any),
+        (Principal::Open { operator: true }, Role::Participant, any),
     ] {
         let expected = Admission { role, grants };
         assert_eq!(may_join(&asker, room), Ok(expected), "{asker:?}");
@@ -176,7 +179,7 @@ fn each_mode_requires_its_own_credentials() {
     for loopback in [false, true] {
         for header in [None, Some("nonsense"), Some(user.as_str())] {
             let open = ask(AuthMode::Open, false, loopback, header);
-            assert_eq!(open, Ok(Principal::Open { loopback }));
+            assert_eq!(open, Ok(Principal::Open { operator: loopback }));
             let jwt = ask(AuthMode::Jwt, true, loopback, header);
             assert_eq!(jwt, Err(AccessError::NoToken));
             let unlisted = ask(AuthMode::Header, false, loopback, header);
@@ -195,6 +198,12 @@ fn each_mode_requires_its_own_credentials() {
     ] {
         assert_eq!(ask(AuthMode::Header, true, false, header), expected);
     }
+    let foreign = Origin {
+        foreign: true,
+        ..origin(true, false)
+    };
+    let refused = identify(AuthMode::Header, foreign, None, Some(&user), NOW, None);
+    assert_eq!(refused, Err(AccessError::ForeignOrigin));
 }
 
 #[test]
