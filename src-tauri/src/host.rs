@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use visavis_server::store::Database;
-use visavis_server::{Listener, Server, ServerConfig, ServerError};
+use visavis_server::{Listener, Server, ServerConfig, ServerError, operator_secret};
 
 /// Where others on this network come in, when that port is free.
 const SHARED_PORT: u16 = 7420;
@@ -29,12 +29,12 @@ impl Host {
     pub async fn start(profile: &Path) -> Result<Self, ServerError> {
         let kept = ServerConfig {
             database: database(profile),
-            ..ServerConfig::default()
+            ..embedded()
         };
         let server = match Server::bind(kept).await {
             Err(ServerError::Database(error)) => {
                 tracing::warn!(%error, "the hosted rooms end with this run");
-                Server::bind(ServerConfig::default()).await?
+                Server::bind(embedded()).await?
             }
             bound => bound?,
         };
@@ -99,6 +99,15 @@ impl Host {
     /// Stops it; its sockets are closed. At most three seconds.
     pub async fn shutdown(self) {
         self.server.shutdown().await;
+    }
+}
+
+/// An embedded server: only the bearer of its operator secret administrates it,
+/// and this application never does.
+fn embedded() -> ServerConfig {
+    ServerConfig {
+        operator_secret: Some(operator_secret()),
+        ..ServerConfig::default()
     }
 }
 

@@ -15,7 +15,7 @@ use visavis_call::{
 use visavis_media::audio::{AudioSender, Playout};
 use visavis_media::video::{VideoSender, snapshot};
 use visavis_media::{AudioSink, AudioSource, VideoCodec, VideoFormat, VideoSource};
-use visavis_server::{Server, ServerConfig};
+use visavis_server::{Server, ServerConfig, operator_secret};
 
 use crate::arguments::Demo;
 use crate::participant::stop_signal;
@@ -41,7 +41,11 @@ struct Person {
 pub async fn run(arguments: &Demo) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&arguments.snapshots)
         .with_context(|| format!("{} cannot be made", arguments.snapshots.display()))?;
-    let server = Server::bind(ServerConfig::default()).await?;
+    let config = ServerConfig {
+        operator_secret: Some(operator_secret()),
+        ..ServerConfig::default()
+    };
+    let server = Server::bind(config).await?;
     let url = format!("ws://{}", server.local_addr());
     println!("A room service listens on {url}; three participants join a room of it.");
     let people = gather(&url).await?;

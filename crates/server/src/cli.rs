@@ -1,4 +1,4 @@
-//! The program: its flags, and what it does besides serving.
+//! The command line: flags and subcommands.
 
 mod args;
 mod doctor;
@@ -17,8 +17,8 @@ use clap::{Command, CommandFactory, FromArgMatches};
 
 use args::{Args, Task};
 
-/// Every subcommand takes the server's own flags, before it or after. One name
-/// is a token's too: there it stands before the subcommand.
+/// Every subcommand takes the server's own flags, before or after its name.
+/// `--admin` also exists on `token`; there the server's flag must come first.
 fn command() -> Command {
     let mut command = Args::command().mut_args(|arg| match arg.get_id().as_str() {
         "help" | "version" | "admin" => arg,
@@ -34,8 +34,8 @@ fn command() -> Command {
     command
 }
 
-/// Reads the command line and does what it says; the program's status: 0 when
-/// all is well, 1 when it is not, 2 when the command line makes no sense.
+/// Parses and runs the command line. Exit codes: 0 = success, 1 = failure, 2 =
+/// invalid arguments.
 pub async fn run() -> ExitCode {
     let mut command = command();
     let matches = command.get_matches_mut();
@@ -67,7 +67,7 @@ pub async fn run() -> ExitCode {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_flags_do_not_get_into_each_others_way() {
+    fn no_flags_conflict() {
         super::command().debug_assert();
     }
 }

@@ -1,4 +1,4 @@
-//! How a server is to run.
+//! The server's configuration.
 
 mod connections;
 
@@ -6,100 +6,111 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::HeaderMap;
 use uuid::Uuid;
 use visavis_protocol::{IceServer, limits};
 
+use crate::access::headers::Rules;
 use crate::access::principal::AuthMode;
-use crate::access::proxy::TrustedProxies;
+use crate::access::proxy::{Origin, TrustedProxies};
 use crate::access::seal::StateKey;
 use crate::access::token::Keys;
 use crate::store::Database;
 
 pub use connections::HttpLimits;
 
-/// How a server is to run. The default listens on a free port of 127.0.0.1.
+/// The server's configuration. The default listens on a free port of 127.0.0.1.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
     /// Where to listen; port 0 = a free one.
     pub listen: SocketAddr,
-    /// How long a room made over the socket outlives its last leave; zero =
-    /// not at all.
+    /// How long a room created over the socket outlives its last leave; zero =
+    /// it ends at once.
     pub empty_timeout: Duration,
-    /// STUN and TURN servers, told to every client that knows extensions.
+    /// STUN and TURN servers, sent to every client that knows extensions.
     pub ice_servers: Vec<IceServer>,
     /// The secret shared with the TURN servers (coturn's `use-auth-secret`):
     /// each join gets credentials of its own for those of
     /// [`ServerConfig::ice_servers`] that come without any.
     pub turn_secret: Option<String>,
-    /// Where rooms, people, chat and events are kept.
+    /// Where rooms, participants, chat and events are stored.
     pub database: Database,
-    /// Redis, where nodes meet; without it a node is alone.
+    /// Redis, which connects the nodes of a cluster; `None` = a single node.
     pub redis: Option<String>,
-    /// How those who ask say who they are.
+    /// How requests authenticate.
     pub auth: AuthMode,
-    /// What tokens and webhooks are signed with.
+    /// The key that signs tokens and webhooks.
     pub keys: Option<Keys>,
-    /// The users who may administrate everything, where a gateway says who asks.
+    /// The users who administrate everything, in header mode.
     pub admins: Vec<Uuid>,
-    /// The proxies whose headers are believed.
+    /// The proxies whose headers are trusted.
     pub trusted_proxies: TrustedProxies,
+    /// Host names, without ports, by which programs on this machine may name the
+    /// server and still administrate it in open mode, besides loopback ones.
+    pub allow_hosts: Vec<String>,
+    /// Web origins, `https://app.example.org`, whose pages may use every path.
+    pub allow_origins: Vec<String>,
+    /// The secret of an embedded server's operator: in open mode its bearer, in
+    /// `X-Visavis-Operator`, administrates everything, and nobody else does.
+    /// `None` = standalone: programs on this machine do. See
+    /// [`crate::operator_secret`].
+    pub operator_secret: Option<String>,
     /// The certificate to listen with; without it the listener speaks plain HTTP.
     pub tls: Option<TlsFiles>,
-    /// Where clients reach the service, as tokens' answers name it:
-    /// `wss://rooms.example.org`. `None` = where it listens.
+    /// The URL by which clients reach the server, returned with tokens:
+    /// `wss://rooms.example.org`. `None` = the listening address.
     pub public_url: Option<String>,
-    /// Who is told of what happens in rooms, in LiveKit's format. Needs
+    /// URLs that receive webhooks in LiveKit's format. Needs
     /// [`ServerConfig::keys`].
     pub webhooks: Vec<String>,
     /// Which rooms a list shows.
     pub discovery: Discovery,
-    /// Whether the first to join begins a room's life; else its host's token
-    /// must have begun it.
+    /// Whether the first join starts the room's instance; otherwise only its
+    /// host's token does.
     pub auto_create: bool,
-    /// Whether a room may be recorded when nothing is said of it.
+    /// Whether rooms may be recorded by default.
     pub default_recording: bool,
-    /// Whether rooms can be dialled into by telephone.
+    /// Whether telephone dial-in is offered.
     pub sip: bool,
-    /// Whether clients without a room may send each other messages, as the old
-    /// system let them.
+    /// Whether clients outside rooms may send each other messages, as in the old
+    /// system.
     pub direct: bool,
-    /// Whether peers on this machine may look at rows and deliveries, at
-    /// `/admin` and `/debug/webhooks`.
+    /// Whether programs on this machine may read `/admin` and `/debug/webhooks`.
     pub dev: bool,
-    /// Whether the clock can be moved on (for tests).
+    /// Whether the clock can be advanced over HTTP (for tests).
     pub manual_clock: bool,
-    /// Told to stop, a server is not ready for so long before it closes its
-    /// sockets, so that a load balancer sends nobody any more.
+    /// How long a stopping server answers 503 at `/readyz` before it closes its
+    /// sockets, so that a load balancer stops sending clients.
     pub drain: Duration,
     /// Seals rooms for their members, so that a server in memory restores them after a
     /// restart. `None`: no seals are made or taken.
     pub state_key: Option<StateKey>,
-    /// Times and rates of each connection.
+    /// Timeouts, rates and bounds of connections.
     pub limits: Limits,
 }
 
-/// Settings that make no sense together, or by themselves.
+/// Settings that contradict each other.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Contradiction {
-    /// Tokens that nobody could check.
+    /// Tokens could not be checked.
     #[error("--auth jwt needs --api-key and --api-secret to check tokens with")]
     JwtWithoutKeys,
-    /// A gateway that nobody could tell from a client.
-    #[error("--auth header needs --trusted-proxy: whom else could X-User-Id be taken from?")]
+    /// No gateway is listed.
+    #[error("--auth header needs --trusted-proxy: X-User-Id is accepted from listed proxies only")]
     HeaderWithoutProxies,
-    /// Users whom nobody names.
+    /// Administrators by user id outside header mode.
     #[error("--admin names users of --auth header; otherwise a token says who may administrate")]
     AdminsWithoutHeader,
-    /// Webhooks that nobody could sign.
+    /// Webhooks could not be signed.
     #[error("--webhook needs --api-key and --api-secret to sign with")]
     WebhooksWithoutKeys,
-    /// A webhook that leads nowhere.
+    /// A webhook URL is invalid.
     #[error("--webhook {0}: it must be a URL that begins with http:// or https://")]
     WebhookUrl(String),
 }
 
 impl ServerConfig {
-    /// Whether the settings make sense together.
+    /// Checks that no settings contradict each other.
     ///
     /// # Errors
     /// The first contradiction.
@@ -124,6 +135,19 @@ impl ServerConfig {
     }
 }
 
+impl ServerConfig {
+    /// Where a request comes from, by these settings.
+    pub(crate) fn origin(&self, peer: SocketAddr, headers: &HeaderMap) -> Origin {
+        let rules = Rules {
+            proxies: &self.trusted_proxies,
+            hosts: &self.allow_hosts,
+            web_origins: &self.allow_origins,
+            operator_secret: self.operator_secret.as_deref(),
+        };
+        rules.origin(peer, headers)
+    }
+}
+
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
@@ -137,6 +161,9 @@ impl Default for ServerConfig {
             keys: None,
             admins: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
+            allow_hosts: Vec::new(),
+            allow_origins: Vec::new(),
+            operator_secret: None,
             tls: None,
             public_url: None,
             webhooks: Vec::new(),
@@ -154,7 +181,7 @@ impl Default for ServerConfig {
     }
 }
 
-/// Which rooms a list shows. One who knows a room's id finds it in any case.
+/// Which rooms a list shows. A room is found by its id in every case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Discovery {
     /// All, private ones too.
@@ -175,19 +202,20 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// Bounds of connections; the default of what the protocol names is the protocol's
+/// Timeouts, rates and bounds of connections; where the protocol names one, it is the
+/// default
 /// ([`visavis_protocol::limits`]).
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// A ping goes out this often.
+    /// The interval of pings.
     pub ping_interval: Duration,
     /// A socket silent for this long is dropped.
     pub silence_limit: Duration,
-    /// A client that can resume keeps its place for this long.
+    /// How long a broken connection may be resumed.
     pub resume_window: Duration,
-    /// How long a client may exceed its message rate, held back meanwhile.
+    /// How long a client may exceed its message rate, throttled, before it is closed.
     pub rate_patience: Duration,
-    /// Whether rates and limits of an address hold for peers on this machine too.
+    /// Whether the rates and bounds of an address apply to loopback peers too.
     pub rates_on_loopback: bool,
     /// Longest time from the first byte of a WebSocket message to its last.
     pub message_deadline: Duration,

@@ -25,7 +25,7 @@ mod webhooks;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -68,7 +68,7 @@ fn router(app: App) -> Router {
             Problem::new(problem::METHOD_NOT_ALLOWED, "this path has no such method")
         })
         .layer(DefaultBodyLimit::max(body::LONGEST))
-        .layer(from_fn(middleware::cors))
+        .layer(from_fn_with_state(app.clone(), middleware::cors))
         .layer(from_fn(middleware::log))
         .with_state(app)
 }

@@ -35,6 +35,7 @@ mod ws;
 pub use access::principal::AuthMode;
 pub use access::proxy::TrustedProxies;
 pub use access::seal::StateKey;
+pub use access::site::operator_secret;
 pub use access::token::Keys;
 pub use clock::Timestamp;
 pub use config::{Contradiction, Discovery, HttpLimits, Limits, ServerConfig, TlsFiles};

@@ -24,7 +24,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 use tracing::Instrument;
 
-use crate::access::headers::{bearer, origin, user};
+use crate::access::headers::{bearer, user};
 use crate::rooms::RoomService;
 use crate::signalling::Caller;
 use crate::socket::{Budget, ReadLimits, Sink, UNFINISHED_BYTES, Watched};
@@ -72,7 +72,7 @@ pub(crate) async fn accept(
 ) -> Response {
     let headers = request.headers();
     let service = Arc::clone(&endpoint.service);
-    let origin = origin(&service.config.trusted_proxies, peer, headers);
+    let origin = service.config.origin(peer, headers);
     let address = origin.address;
     let caller = Caller {
         origin,
@@ -83,7 +83,7 @@ pub(crate) async fn accept(
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return response;
     }
-    let limited = !origin.loopback || service.config.limits.rates_on_loopback;
+    let limited = !origin.is_exempt() || service.config.limits.rates_on_loopback;
     let place = match endpoint.addresses.admit(Instant::now(), address, limited) {
         Ok(place) => place,
         Err(full) => return refused(&full),

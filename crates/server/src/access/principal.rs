@@ -1,4 +1,4 @@
-//! Who asks, and what they may do.
+//! The principal of a request, and what it may do.
 #![deny(clippy::disallowed_methods)]
 
 use std::fmt;
@@ -13,35 +13,35 @@ use super::token::{Keys, TokenError};
 use crate::clock::Timestamp;
 use crate::model::Room;
 
-/// How those who ask say who they are: `--auth`. A bearer's token is taken in
-/// every mode.
+/// How requests authenticate: `--auth`. A bearer token is accepted in every
+/// mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AuthMode {
-    /// They need not; the id is made here.
+    /// Not at all; the server assigns the client id.
     #[default]
     Open,
-    /// A gateway, one of the listed proxies, says it in `X-User-Id`.
+    /// By `X-User-Id`, which a listed proxy sets.
     Header,
-    /// By a token.
+    /// By a bearer token.
     Jwt,
 }
 
-/// Who asks.
+/// The authenticated party of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Principal {
-    /// Anyone.
+    /// Unauthenticated.
     Open {
-        /// From this machine.
-        loopback: bool,
+        /// Whether it administrates everything.
+        operator: bool,
     },
-    /// A user, as the gateway says.
+    /// A user, named by the gateway.
     User(Uuid),
     /// The bearer of a token.
     Token(Box<Claims>),
 }
 
 impl Principal {
-    /// The user whose account it is, where it is one's.
+    /// The user account, where the principal has one.
     pub fn account(&self) -> Option<Uuid> {
         match self {
             Self::User(user) => Some(*user),
@@ -51,40 +51,42 @@ impl Principal {
     }
 }
 
-/// Nobody who could be let in: 401.
+/// Authentication failed: 401.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AccessError {
-    #[error("say who you are: a token is needed")]
+    #[error("authentication required: no bearer token")]
     NoToken,
-    #[error("say who you are: the gateway's X-User-Id is needed")]
+    #[error("authentication required: no X-User-Id from the gateway")]
     NoUser,
     #[error("X-User-Id is not a UUID")]
     BadUser,
-    #[error("X-User-Id is taken from a listed proxy only")]
+    #[error("X-User-Id is accepted from listed proxies only")]
     UnlistedProxy,
-    #[error("this service has no API key, and takes no tokens")]
+    #[error("X-User-Id is not accepted from web pages of this origin; see --allow-origin")]
+    ForeignOrigin,
+    #[error("this server has no API key and accepts no tokens")]
     NoKeys,
     #[error(transparent)]
     Token(#[from] TokenError),
 }
 
-/// What may not be done.
+/// Authorisation failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Denied {
-    /// By one who says who they are: 401.
-    #[error("say who you are: a token is needed")]
+    /// The principal is unauthenticated: 401.
+    #[error("authentication required")]
     Unauthenticated,
-    /// By this one: 403.
-    #[error("you may not do this")]
+    /// The principal is known and lacks the permission: 403.
+    #[error("permission denied")]
     Forbidden,
 }
 
-/// What access to a room depends on.
+/// The facts of a room that authorisation needs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RoomFacts {
     /// Every identifier of the room.
     pub names: Vec<String>,
-    /// The user whose room it is.
+    /// The user who owns the room.
     pub host: Option<Uuid>,
 }
 
@@ -97,14 +99,14 @@ impl From<&Room> for RoomFacts {
     }
 }
 
-/// As what someone comes in, before the room's kind has its say.
+/// Role and grants of a joining participant, before the room kind's template applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Admission {
     pub role: Role,
     pub grants: Grants,
 }
 
-/// Finds out who asks, from an `Authorization: Bearer` token and an `X-User-Id`.
+/// Authenticates a request from its bearer token and its `X-User-Id`.
 pub(crate) fn identify(
     mode: AuthMode,
     origin: Origin,
@@ -119,10 +121,12 @@ pub(crate) fn identify(
     }
     match mode {
         AuthMode::Open => Ok(Principal::Open {
-            loopback: origin.loopback,
+            operator: origin.operator,
         }),
         AuthMode::Jwt => Err(AccessError::NoToken),
         AuthMode::Header if !origin.trusted => Err(AccessError::UnlistedProxy),
+        // The gateway may know the user by a cookie that the browser adds itself.
+        AuthMode::Header if origin.foreign => Err(AccessError::ForeignOrigin),
         AuthMode::Header => {
             let user = user_header.ok_or(AccessError::NoUser)?;
             let user = Uuid::try_parse(user.trim()).map_err(|_| AccessError::BadUser)?;
@@ -131,7 +135,7 @@ pub(crate) fn identify(
     }
 }
 
-/// Whether one may change, close and delete the room, and look inside.
+/// Whether the principal may change, close and delete the room and list its participants.
 pub(crate) fn may_administrate(
     principal: &Principal,
     room: &RoomFacts,
@@ -142,19 +146,19 @@ pub(crate) fn may_administrate(
             grant.room_admin && grant.is_for(&room.names) || grant.is_for_all_rooms()
         })),
         Principal::User(user) => allowed(room.host == Some(*user) || admins.contains(user)),
-        Principal::Open { loopback: true } => Ok(()),
-        Principal::Open { loopback: false } => Err(Denied::Unauthenticated),
+        Principal::Open { operator: true } => Ok(()),
+        Principal::Open { operator: false } => Err(Denied::Unauthenticated),
     }
 }
 
-/// Whether one may administrate the service as a whole: list what is private,
-/// sweep, read every event.
+/// Whether the principal may administrate the whole server: list private rooms,
+/// vacuum, read every event.
 pub(crate) fn may_operate(principal: &Principal, admins: &[Uuid]) -> Result<(), Denied> {
     may_administrate(principal, &RoomFacts::default(), admins)
 }
 
-/// Whether one may make a room. Where no token is needed, one that does not
-/// grant it takes nothing away.
+/// Whether the principal may create a room. In open mode a token without
+/// `roomCreate` does not take that permission away.
 pub(crate) fn may_create(mode: AuthMode, principal: &Principal) -> Result<(), Denied> {
     match principal {
         Principal::Token(claims) if mode != AuthMode::Open => {
@@ -164,7 +168,7 @@ pub(crate) fn may_create(mode: AuthMode, principal: &Principal) -> Result<(), De
     }
 }
 
-/// Whether one may come into the room, and as what.
+/// Whether the principal may join the room, and with which role and grants.
 pub(crate) fn may_join(principal: &Principal, room: &RoomFacts) -> Result<Admission, Denied> {
     let role = match principal {
         Principal::Token(claims) => {
@@ -191,7 +195,7 @@ fn allowed(yes: bool) -> Result<(), Denied> {
 trait GrantScope {
     /// Whether the token names this room.
     fn is_for(&self, names: &[String]) -> bool;
-    /// Whether its bearer runs the service: `roomCreate`, and no one room.
+    /// Whether the token administrates every room: `roomCreate` without `room`.
     fn is_for_all_rooms(&self) -> bool;
 }
 

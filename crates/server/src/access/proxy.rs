@@ -1,11 +1,11 @@
-//! Who a request comes from, where proxies may stand between.
+//! The client address of a request that may have come through proxies.
 #![deny(clippy::disallowed_methods)]
 
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
-/// The proxies whose headers are believed: `--trusted-proxy`.
+/// The proxies whose headers are trusted: `--trusted-proxy`.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(pub(crate) Vec<IpNet>);
 
@@ -14,11 +14,25 @@ pub struct TrustedProxies(pub(crate) Vec<IpNet>);
 pub(crate) struct Origin {
     /// The client's address, as far as it is known.
     pub address: IpAddr,
-    /// Whether a listed proxy brought it: its headers say who asks.
+    /// Whether a listed proxy sent it; its `X-User-Id` is then valid.
     pub trusted: bool,
-    /// Whether it comes from this very machine, with no proxy between: whoever
-    /// asks could as well read the database.
+    /// Whether it comes from this machine without a proxy, and from no web page
+    /// of another machine.
     pub loopback: bool,
+    /// Whether a program on this machine sent it: a loopback peer without a proxy,
+    /// which names the server by a loopback or listed host and is no web page.
+    pub local: bool,
+    /// Whether the sender administrates everything in open mode.
+    pub operator: bool,
+    /// Whether a web page of an unlisted origin sent it.
+    pub foreign: bool,
+}
+
+impl Origin {
+    /// Whether the rates do not apply.
+    pub fn is_exempt(&self) -> bool {
+        self.loopback
+    }
 }
 
 impl TrustedProxies {
@@ -36,21 +50,9 @@ impl TrustedProxies {
         self.0.is_empty()
     }
 
-    /// Reads the peer's address and its `X-Forwarded-For` headers, in their order.
-    pub(crate) fn origin(&self, peer: IpAddr, forwarded_for: &[&str]) -> Origin {
-        let trusted = self.trusts(peer);
-        Origin {
-            address: self.client_address(peer, forwarded_for),
-            trusted,
-            // One who was forwarded is not from here, though its proxy is and
-            // somebody forgot to list it.
-            loopback: peer.to_canonical().is_loopback() && !trusted && forwarded_for.is_empty(),
-        }
-    }
-
-    /// The last address that no listed proxy vouches for. Each entry was
-    /// written by whom the next one names, and what stands before one that
-    /// cannot be read is not believed.
+    /// The last address in the chain that is no listed proxy's. Each entry was
+    /// written by the hop after it, so entries before an unreadable one are
+    /// ignored.
     pub(crate) fn client_address(&self, peer: IpAddr, forwarded_for: &[&str]) -> IpAddr {
         let mut address = peer.to_canonical();
         let entries = forwarded_for.iter().rev().flat_map(|line| line.rsplit(','));
@@ -67,7 +69,7 @@ impl TrustedProxies {
     }
 
     /// Whether this address is a listed proxy's.
-    fn trusts(&self, address: IpAddr) -> bool {
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|net| net.contains(&address))
     }
@@ -110,14 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn the_client_is_the_last_address_that_no_listed_proxy_vouches_for() {
+    fn the_client_is_the_last_address_that_is_not_a_listed_proxy() {
         for (peer, forwarded_for, client) in [
             // No proxy, or none that is listed: its headers say nothing.
             ("198.51.100.7", &[][..], "198.51.100.7"),
             ("198.51.100.7", &["203.0.113.9"], "198.51.100.7"),
             ("10.0.0.1", &[], "10.0.0.1"),
             ("10.0.0.1", &["203.0.113.9"], "203.0.113.9"),
-            // What a client claims of itself stands first, and is not read.
+            // The client's own claim stands first and is ignored.
             ("10.0.0.1", &["127.0.0.1, 203.0.113.9"], "203.0.113.9"),
             ("10.0.0.1", &["1.2.3.4", "203.0.113.9"], "203.0.113.9"),
             // Through several of ours.
@@ -131,9 +133,9 @@ mod tests {
                 &["203.0.113.9", "10.0.0.3", " 10.0.0.2 "],
                 "203.0.113.9",
             ),
-            // From among our own.
+            // From inside the listed network.
             ("10.0.0.1", &["10.0.0.9"], "10.0.0.9"),
-            // Not to be read: believed up to there.
+            // An unreadable entry: the chain is trusted up to there.
             ("10.0.0.1", &["203.0.113.9, unknown, 10.0.0.2"], "10.0.0.2"),
             ("10.0.0.1", &["unknown"], "10.0.0.1"),
             ("10.0.0.1", &["203.0.113.9, , "], "203.0.113.9"),
@@ -146,27 +148,6 @@ mod tests {
             let found = proxies().client_address(ip(peer), forwarded_for);
             assert_eq!(found, ip(client), "{peer} {forwarded_for:?}");
         }
-    }
-
-    #[test]
-    fn only_one_who_comes_straight_from_this_machine_is_at_home() {
-        let here = |proxies: &TrustedProxies, peer, forwarded_for: &[&str]| {
-            let origin = proxies.origin(ip(peer), forwarded_for);
-            (origin.trusted, origin.loopback)
-        };
-        let none = TrustedProxies::default();
-        assert_eq!(here(&none, "127.0.0.1", &[]), (false, true));
-        assert_eq!(here(&none, "::1", &[]), (false, true));
-        assert_eq!(here(&none, "::ffff:127.0.0.1", &[]), (false, true));
-        assert_eq!(here(&none, "198.51.100.7", &[]), (false, false));
-        // Through a proxy on this machine, listed or forgotten.
-        assert_eq!(here(&none, "127.0.0.1", &["203.0.113.9"]), (false, false));
-        assert_eq!(here(&proxies(), "127.0.0.1", &[]), (true, false));
-        assert_eq!(here(&proxies(), "127.0.0.1", &["127.0.0.1"]), (true, false));
-        assert_eq!(
-            here(&proxies(), "198.51.100.7", &["127.0.0.1"]),
-            (false, false)
-        );
     }
 
     #[test]
@@ -188,7 +169,7 @@ mod tests {
             prop_assert_eq!(proxies().client_address(stranger, &lines), stranger);
             let proxy = ip("10.0.0.1");
             let _ = proxies().client_address(proxy, &lines);
-            // Whatever a client makes up, its proxy's entry is what counts.
+            // The entry that the proxy adds decides, whatever the client sent before it.
             let entry = stranger.to_string();
             lines.push(&entry);
             prop_assert_eq!(proxies().client_address(proxy, &lines), stranger);

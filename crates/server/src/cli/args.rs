@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::settings::Settings;
 
-/// The Visavis room service. Without a command it serves.
+/// The Visavis server. Without a command it serves.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -28,16 +28,16 @@ pub(super) struct Args {
     pub log_format: LogFormat,
 }
 
-/// What it does besides serving.
+/// Commands other than serving.
 #[derive(Debug, Subcommand)]
 pub(super) enum Task {
-    /// Says what is well and what is not, with the service and one of its rooms
+    /// Checks the server and one of its rooms
     Doctor(DoctorArgs),
     /// Lists the rooms that are stored
     Rooms(RoomsArgs),
     /// Makes an access token
     Token(TokenArgs),
-    /// Sends each --webhook a signed event, and says what came back
+    /// Sends a signed event to each --webhook and prints the answer
     WebhookTest,
 }
 
@@ -49,32 +49,32 @@ pub(super) struct DoctorArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RoomsArgs {
-    /// Those that are over too
+    /// Include rooms that have ended
     #[arg(long)]
     pub all: bool,
-    /// One line of JSON for each
+    /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct TokenArgs {
-    /// Who it is for, as others see it
+    /// The participant's identity
     #[arg(long, value_name = "IDENTITY")]
     pub identity: String,
-    /// The room that it opens, by the name that clients join by
+    /// The room, by the name that clients join by
     #[arg(long, value_name = "ROOM")]
     pub room: String,
     /// The name to show
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// A host's: it may also administrate and record the room
+    /// Grant administrating and recording the room
     #[arg(id = "host", long = "admin", conflicts_with = "viewer")]
     pub admin: bool,
-    /// A viewer's: it may see and write, and send no picture or sound
+    /// Grant viewing and chat only, no audio or video
     #[arg(long)]
     pub viewer: bool,
-    /// How long it is good for
+    /// How long the token is valid
     #[arg(long, value_name = "SECONDS", default_value_t = crate::access::token::TOKEN_LIFE)]
     pub ttl: u64,
 }
@@ -99,11 +99,11 @@ pub(super) enum ClockKind {
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub(super) enum DiscoveryKind {
-    /// A list shows all rooms, private ones too
+    /// A list shows all rooms, including private ones
     Public,
-    /// A list shows none
+    /// A list shows no rooms
     IdOnly,
-    /// A list shows those that are not private
+    /// A list shows the rooms that are not private
     #[default]
     Hybrid,
 }

@@ -1,4 +1,4 @@
-//! Where log lines go.
+//! Logging to stderr.
 
 use std::io::{self, IsTerminal};
 
@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::LogFormat;
 
-/// Logs to stderr from now on: what `RUST_LOG` chooses, or else this level.
+/// Starts logging to stderr, filtered by `RUST_LOG` or else at this level.
 pub(super) fn to_stderr(format: LogFormat, level: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let log = tracing_subscriber::fmt()

@@ -1,4 +1,6 @@
-//! The running server, as its clients reach it.
+//! An HTTP client of the running server.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::{Context, bail};
 use reqwest::{Client, RequestBuilder, Response};
@@ -14,8 +16,19 @@ pub(super) struct Remote {
     /// `http://…`, without a last slash.
     pub url: String,
     client: Client,
-    /// A token for everything, where the service has keys.
+    /// An administrator's token, where the server has keys.
     token: Option<String>,
+}
+
+/// An address to connect to: the unspecified one is only for listening.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
 }
 
 impl Remote {
@@ -28,7 +41,7 @@ impl Remote {
         let url = match &config.public_url {
             // ws and wss become http and https.
             Some(url) => url.replacen("ws", "http", 1),
-            None => format!("{scheme}://{}", config.listen),
+            None => format!("{scheme}://{}", reachable(config.listen)),
         };
         let grant = VideoGrant {
             room_create: true,
@@ -52,7 +65,7 @@ impl Remote {
         self.send(request).await
     }
 
-    /// Asks LiveKit's API for something that needs no saying what.
+    /// Calls a method of LiveKit's API with an empty request.
     pub async fn twirp(&self, method: &str) -> anyhow::Result<Value> {
         let url = format!("{}/twirp/livekit.RoomService/{method}", self.url);
         let request = self
@@ -65,7 +78,8 @@ impl Remote {
         if !status.is_success() {
             bail!("{} answers {status}: {}", self.url, text.trim());
         }
-        serde_json::from_str(&text).with_context(|| format!("{} answers nonsense", self.url))
+        serde_json::from_str(&text)
+            .with_context(|| format!("{} answers with invalid JSON", self.url))
     }
 
     async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {

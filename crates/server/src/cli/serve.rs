@@ -1,4 +1,4 @@
-//! Serving, until told to stop.
+//! Serves until a stop signal.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use super::args::LogFormat;
 use super::log;
 use crate::{Server, ServerConfig};
 
-/// Waits for SIGTERM or SIGINT. They are listened for from the call on.
+/// Waits for SIGTERM or SIGINT. The handlers are installed by the call itself.
 #[cfg(unix)]
 fn stop_asked() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -23,7 +23,7 @@ fn stop_asked() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Waits for Ctrl-C. It is listened for from the call on.
+/// Waits for Ctrl-C. The handler is installed by the call itself.
 #[cfg(windows)]
 fn stop_asked() -> io::Result<impl Future<Output = ()>> {
     let mut interrupt = tokio::signal::windows::ctrl_c()?;
@@ -32,12 +32,12 @@ fn stop_asked() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Serves until told to stop.
+/// Serves until a stop signal.
 pub(super) async fn serve(config: ServerConfig, format: LogFormat) -> anyhow::Result<ExitCode> {
     log::to_stderr(format, "info");
-    // Each client is a descriptor, and systems begin with 1,024 of them.
+    // Each client takes a file descriptor; the default soft limit is often 1,024.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        tracing::warn!(%error, "as many clients as descriptors are allowed now");
+        tracing::warn!(%error, "cannot raise the limit of open files");
     }
     let stop = stop_asked().context("cannot listen for signals")?;
     let scheme = if config.tls.is_some() {
@@ -46,7 +46,7 @@ pub(super) async fn serve(config: ServerConfig, format: LogFormat) -> anyhow::Re
         "http"
     };
     let server = Server::bind(config).await?;
-    // Whoever waits for this line may have gone; the server serves all the same.
+    // The reader of stdout may be gone; the server serves all the same.
     let mut stdout = io::stdout();
     writeln!(stdout, "listening on {scheme}://{}", server.local_addr())
         .and_then(|()| stdout.flush())

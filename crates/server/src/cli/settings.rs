@@ -1,5 +1,5 @@
-//! The server's flags, each with a variable of the environment, and the
-//! configuration that they come to. An empty text counts as none.
+//! The server's flags, each with an environment variable, and the configuration
+//! made from them. An empty value counts as absent.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use uuid::Uuid;
 use visavis_protocol::IceServer;
 
 use super::args::{ClockKind, DiscoveryKind, user};
+use crate::access::site::{host_of, web_origin};
 use crate::{AuthMode, Discovery, Keys, ServerConfig, TlsFiles, TrustedProxies};
 
 /// The server's own flags.
@@ -24,7 +25,7 @@ pub(super) struct Settings {
         help_heading = "Serving"
     )]
     listen: SocketAddr,
-    /// Where clients reach the service, as tokens' answers name it
+    /// The URL by which clients reach the server, returned with tokens
     #[arg(
         long,
         value_name = "URL",
@@ -48,7 +49,7 @@ pub(super) struct Settings {
         help_heading = "Serving"
     )]
     tls_key: Option<String>,
-    /// When told to stop: how long /readyz says 503 before the sockets are closed
+    /// When stopping: how long /readyz answers 503 before the sockets are closed
     #[arg(
         long,
         value_name = "SECONDS",
@@ -67,7 +68,7 @@ pub(super) struct Settings {
         help_heading = "Keeping"
     )]
     database: Option<String>,
-    /// Redis, where several nodes of one service meet
+    /// Redis, which connects the nodes of a cluster
     #[arg(
         long,
         value_name = "URL",
@@ -77,7 +78,7 @@ pub(super) struct Settings {
     )]
     redis: Option<String>,
 
-    /// How those who ask say who they are: open, header or jwt
+    /// How requests authenticate: open, header or jwt
     #[arg(
         long,
         value_name = "MODE",
@@ -94,7 +95,7 @@ pub(super) struct Settings {
         help_heading = "Access"
     )]
     api_key: Option<String>,
-    /// Its secret
+    /// Its secret, 32 bytes or more
     #[arg(
         long,
         value_name = "SECRET",
@@ -103,7 +104,7 @@ pub(super) struct Settings {
         help_heading = "Access"
     )]
     api_secret: Option<String>,
-    /// A proxy whose X-Forwarded-For and X-User-Id are believed; may be repeated
+    /// A proxy whose X-Forwarded-For and X-User-Id are trusted; may be repeated
     #[arg(
         long,
         value_name = "CIDR",
@@ -112,11 +113,30 @@ pub(super) struct Settings {
         help_heading = "Access"
     )]
     trusted_proxy: Vec<String>,
+    /// A host name by which programs on this machine may administrate the server in open
+    /// mode, besides loopback ones; may be repeated
+    #[arg(
+        long,
+        value_name = "HOST",
+        env = "VISAVIS_ALLOW_HOST",
+        value_delimiter = ' ',
+        help_heading = "Access"
+    )]
+    allow_host: Vec<String>,
+    /// A web origin whose pages may use every path; may be repeated
+    #[arg(
+        long,
+        value_name = "ORIGIN",
+        env = "VISAVIS_ALLOW_ORIGIN",
+        value_delimiter = ' ',
+        help_heading = "Access"
+    )]
+    allow_origin: Vec<String>,
     /// A user who may administrate everything (--auth header); may be repeated
     #[arg(long, value_name = "UUID", env = "VISAVIS_ADMIN", value_delimiter = ' ', value_parser = user, help_heading = "Access")]
     admin: Vec<Uuid>,
 
-    /// How long an empty room is kept after the last one left
+    /// How long a room outlives its last participant
     #[arg(
         long,
         value_name = "SECONDS",
@@ -134,19 +154,19 @@ pub(super) struct Settings {
         help_heading = "Rooms"
     )]
     discovery: DiscoveryKind,
-    /// Whether the first to join begins a room's life; else its host's token must have
+    /// Whether the first join starts the room's instance; otherwise its host's token does
     #[arg(long, value_name = "BOOL", default_value = "true", env = "VISAVIS_AUTO_CREATE", value_parser = BoolishValueParser::new(), action = ArgAction::Set, help_heading = "Rooms")]
     auto_create: bool,
-    /// Whether a room may be recorded when nothing is said of it
+    /// Whether rooms may be recorded by default
     #[arg(long, value_name = "BOOL", default_value = "false", env = "LIVEKIT_DEFAULT_RECORDING_ENABLED", value_parser = BoolishValueParser::new(), action = ArgAction::Set, help_heading = "Rooms")]
     default_recording: bool,
-    /// Whether rooms can be dialled into by telephone
+    /// Whether telephone dial-in is offered
     #[arg(long, value_name = "BOOL", default_value = "false", env = "LIVEKIT_SIP_ENABLED", value_parser = BoolishValueParser::new(), action = ArgAction::Set, help_heading = "Rooms")]
     sip: bool,
-    /// Let clients without a room send each other messages, as the old system did
+    /// Let clients outside rooms send each other messages, as in the old system; open mode only
     #[arg(long, env = "VISAVIS_DIRECT", help_heading = "Rooms")]
     direct: bool,
-    /// Whom to tell of what happens, in LiveKit's format; may be repeated; needs a key
+    /// A URL that receives webhooks in LiveKit's format; may be repeated; needs a key
     #[arg(
         long,
         value_name = "URL",
@@ -156,7 +176,7 @@ pub(super) struct Settings {
     )]
     webhook: Vec<String>,
 
-    /// A STUN or TURN server to tell the clients; may be repeated
+    /// A STUN or TURN server for the clients; may be repeated
     #[arg(long, value_name = "URL[,USER,CREDENTIAL]", env = "VISAVIS_ICE_SERVER", hide_env_values = true, value_delimiter = ' ', value_parser = ice_server, help_heading = "Media")]
     ice_server: Vec<IceServer>,
     /// The secret shared with the TURN servers (coturn: use-auth-secret)
@@ -169,10 +189,10 @@ pub(super) struct Settings {
     )]
     turn_secret: Option<String>,
 
-    /// Show peers on this machine the rows and deliveries: /admin, /debug/webhooks
+    /// Let programs on this machine read /admin and /debug/webhooks
     #[arg(long, env = "VISAVIS_DEV", help_heading = "Looking inside")]
     dev: bool,
-    /// The clock that rooms live by
+    /// The clock of rooms and tokens
     #[arg(
         long,
         value_enum,
@@ -184,10 +204,10 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// What they come to.
+    /// The configuration.
     ///
     /// # Errors
-    /// A sentence, where they make no sense together.
+    /// The first contradiction, in words.
     pub fn config(self) -> Result<ServerConfig, String> {
         let database = given(self.database).map_or_else(
             || Ok(crate::store::Database::default()),
@@ -212,6 +232,14 @@ impl Settings {
         let proxies = self.trusted_proxy.iter().map(String::as_str);
         let trusted_proxies = TrustedProxies::parse(proxies.filter(|proxy| !proxy.is_empty()))
             .map_err(|error| format!("--trusted-proxy: {error}"))?;
+        let origins = self.allow_origin.iter().filter(|origin| !origin.is_empty());
+        let allow_origins = origins.map(|origin| web_origin(origin));
+        let allow_origins = allow_origins
+            .collect::<Result<_, _>>()
+            .map_err(|error| format!("--allow-origin: {error}"))?;
+        let hosts = self.allow_host.iter().map(|host| host_of(host));
+        let hosts = hosts.filter(|host| !host.is_empty()).map(str::to_owned);
+        let allow_hosts = hosts.collect();
         let public_url = given(self.public_url).map(|url| public_url(&url));
         let webhooks = self.webhook.into_iter().filter(|url| !url.is_empty());
         let config = ServerConfig {
@@ -225,6 +253,8 @@ impl Settings {
             keys,
             admins: self.admin,
             trusted_proxies,
+            allow_hosts,
+            allow_origins,
             tls,
             public_url: public_url.transpose()?,
             webhooks: webhooks.collect(),

@@ -1,4 +1,4 @@
-//! `webhook-test`: whether each receiver takes what we sign.
+//! `webhook-test`: whether each receiver accepts a signed event.
 
 use std::process::ExitCode;
 

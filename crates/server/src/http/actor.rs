@@ -1,4 +1,4 @@
-//! For whom a request is made.
+//! The user on whose behalf a request is made.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,18 +8,18 @@ use super::problem::{ACCESS_DENIED, Problem};
 use super::requester::Requester;
 use crate::lifecycle::booking::number_or_text;
 
-/// The user whom a request is for.
+/// The user on whose behalf a request is made.
 pub(super) struct Actor {
-    /// As the gateway or the token says. Who operates the service may name
-    /// another; in open mode nobody else says.
+    /// From the gateway or the token. An administrator of the server may name
+    /// another user.
     pub user_id: Option<String>,
-    /// Whether it may do what any user may.
+    /// Whether it administrates the whole server.
     pub operates: bool,
 }
 
 impl Actor {
-    /// Others than those who operate the service are who they are, whomever they
-    /// name.
+    /// A requester who does not administrate the server acts as itself; a user
+    /// named in the request is ignored.
     pub fn of(app: &App, who: &Requester, named: Option<GivenId>) -> Result<Self, Problem> {
         let own = who.identity();
         match who.operates(app) {
@@ -35,15 +35,15 @@ impl Actor {
         }
     }
 
-    /// Whether it may do with what is this user's whatever that one may.
+    /// Whether it may act on this user's objects.
     pub fn owns(&self, user_id: &str) -> Result<(), Problem> {
         match self.operates || self.user_id.as_deref() == Some(user_id) {
             true => Ok(()),
-            false => Err(Problem::new(ACCESS_DENIED, "this is another's")),
+            false => Err(Problem::new(ACCESS_DENIED, "this belongs to another user")),
         }
     }
 
-    /// Whose things it is shown; empty: everyone's.
+    /// The user whose objects it may list; empty: every user's.
     pub fn scope(self) -> String {
         self.user_id.filter(|_| !self.operates).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! What the routes work on.
+//! The shared state of all routes.
 
 use std::sync::{Arc, Mutex};
 
@@ -15,16 +15,16 @@ use crate::ws;
 
 /// The most event streams at a time.
 const MAX_EVENT_STREAMS: usize = 1_000;
-/// Users that are remembered to have a row; past it the least recently seen go.
+/// Users cached as having a row; past it the least recently used are evicted.
 const MAX_KNOWN_USERS: u64 = 100_000;
 
 /// The state of all routes; copies share it.
 #[derive(Clone)]
 pub(crate) struct App {
     pub service: Arc<RoomService>,
-    /// The last attempts to deliver webhooks.
+    /// The latest webhook delivery attempts.
     pub attempts: Arc<Attempts>,
-    /// The webhooks received lately.
+    /// Recently received webhooks, to drop repeats.
     pub seen: Arc<Mutex<Seen>>,
     pub sockets: ws::Endpoint,
     pub connections: Connections,

@@ -1,4 +1,4 @@
-//! JSON bodies, whose errors are problems too.
+//! JSON body extractors that reject with a problem document.
 
 use axum::Json;
 use axum::extract::rejection::{BytesRejection, JsonRejection};
@@ -11,10 +11,10 @@ use serde::{Deserialize, Deserializer};
 use super::app::App;
 use super::problem::{self, Problem};
 
-/// The longest body.
+/// The body limit in bytes.
 pub(super) const LONGEST: usize = 1024 * 1024;
 
-/// A JSON body, whatever its content type says.
+/// A JSON body; the content type is ignored.
 pub(super) struct Body<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
@@ -25,7 +25,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     }
 }
 
-/// A JSON body that may be missing.
+/// A JSON body that may be empty.
 pub(super) struct MaybeBody<T>(pub T);
 
 impl<T: DeserializeOwned + Default> FromRequest<App> for MaybeBody<T> {

@@ -25,8 +25,7 @@ use super::problem::{self, Problem};
 use super::requester::Requester;
 use crate::model::{Event, Topic};
 
-/// A comment goes out this often, so that nobody on the way takes a quiet
-/// stream for a dead one.
+/// Interval of heartbeat comments, so that proxies do not close a quiet stream.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 pub(super) fn routes() -> Router<App> {
@@ -37,11 +36,11 @@ pub(super) fn routes() -> Router<App> {
 #[openapi(
     paths(listen),
     components(schemas(Outgoing)),
-    tags((name = "events", description = "What happens, as it happens"))
+    tags((name = "events", description = "The event stream"))
 )]
 pub(super) struct Api;
 
-/// What is listened to.
+/// The topic to listen to.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Listening {
@@ -49,7 +48,7 @@ struct Listening {
     uri: String,
 }
 
-/// What `data:` says.
+/// The content of `data:`.
 #[derive(Serialize, ToSchema)]
 struct Outgoing {
     uri: String,
@@ -58,21 +57,21 @@ struct Outgoing {
     payload: Box<RawValue>,
 }
 
-/// Tells of events as they happen. `id:` is the event's id, `event:` its label,
-/// `data:` is an `Event`. With `Last-Event-ID` it goes on after that event,
-/// without it only what is new is told.
+/// Streams events as they happen. `id:` is the event's id, `event:` its label,
+/// `data:` is an `Event`. With `Last-Event-ID` the stream continues after that
+/// event; without it only new events are sent.
 #[utoipa::path(
     get,
     path = "/api/v1/events",
     tag = "events",
     params(
         Listening,
-        ("Last-Event-ID" = Option<String>, Header, description = "The last event that was heard")
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event received")
     ),
     responses(
         (status = 200, description = "The stream", body = String, content_type = "text/event-stream"),
-        (status = 404, description = "There is no such room, or no more"),
-        (status = 503, description = "Too many are listening")
+        (status = 404, description = "There is no such room"),
+        (status = 503, description = "There are too many event streams")
     )
 )]
 async fn listen(
@@ -86,7 +85,7 @@ async fn listen(
     let place = place.map_err(|_| {
         Problem::new(
             problem::CAPACITY_EXCEEDED,
-            "too many are listening; try again later",
+            "too many event streams; try again later",
         )
     })?;
     let last = headers.get("last-event-id").map(|id| id.as_bytes());
@@ -99,7 +98,7 @@ async fn listen(
     Ok(Sse::new(tell(reader, place)).keep_alive(heartbeat))
 }
 
-/// The topic's own name, where this one may listen to it.
+/// The topic's canonical name, if the requester may listen to it.
 async fn topic(app: &App, who: &Requester, uri: &str) -> Result<String, Problem> {
     let parts: Vec<&str> = uri.trim_start_matches('/').split('/').collect();
     match parts[..] {
@@ -123,8 +122,8 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty() && !text.contains(char::is_control)
 }
 
-/// Ends with the service, or when the log cannot be read: the listener comes
-/// back, and goes on where it was.
+/// Ends when the server stops or the log cannot be read; the client reconnects
+/// and continues by `Last-Event-ID`.
 fn tell(
     reader: Reader,
     place: OwnedSemaphorePermit,

@@ -1,5 +1,5 @@
-//! What a request's address says, whose errors are problems too; and routes
-//! that take it with and without its last slash.
+//! Path and query extractors that reject with a problem document, and routes
+//! with and without a trailing slash.
 
 use axum::Router;
 use axum::extract::{self, FromRequestParts};
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::app::App;
 use super::problem::Problem;
 
-/// What stands in the path: `Path<String>`, or a tuple where there are several.
+/// Path parameters: `Path<String>`, or a tuple for several.
 pub(super) struct Path<T>(pub T);
 
 impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
@@ -23,7 +23,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
     }
 }
 
-/// What stands behind the question mark.
+/// Query parameters.
 pub(super) struct Query<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
@@ -36,9 +36,9 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
     }
 }
 
-/// Routes in both forms.
+/// Registers routes with and without a trailing slash.
 pub(super) trait BothForms {
-    /// The path, given without its last slash, and with it.
+    /// Routes the path, given without a trailing slash, in both forms.
     fn both(self, path: &str, methods: MethodRouter<App>) -> Self;
 }
 

@@ -14,7 +14,6 @@ use visavis_protocol::token::VideoGrant;
 use super::app::App;
 use super::problem::{NOT_IMPLEMENTED, Problem};
 use super::room_lookup::check_not_over;
-use crate::access::headers::origin;
 use crate::model::Room;
 use crate::refusal::display_name;
 
@@ -105,7 +104,7 @@ impl FromRequestParts<App> for ServerUrl {
         let ConnectInfo(peer) = ConnectInfo::<SocketAddr>::from_request_parts(parts, app)
             .await
             .map_err(|_| Problem::internal())?;
-        let trusted = origin(&config.trusted_proxies, peer, &parts.headers).trusted;
+        let trusted = config.origin(peer, &parts.headers).trusted;
         Ok(Self(requested(
             &parts.headers,
             config.tls.is_some(),

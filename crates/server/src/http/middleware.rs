@@ -1,42 +1,93 @@
-//! What stands around every request.
+//! CORS and logging around every request.
 
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-/// Pages of any origin may use the service (Fetch standard, section 3.3): it
-/// knows no cookies, so an origin proves nothing here. A preflight is 204.
-pub(super) async fn cors(request: Request, next: Next) -> Response {
-    let preflight = request.method() == Method::OPTIONS
-        && request
-            .headers()
-            .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+use super::app::App;
+use super::problem::{ACCESS_DENIED, Problem};
+use crate::access::headers::is_foreign;
+
+/// Which web pages may use a path (Fetch standard, section 3.3). Pages of
+/// listed origins may use all. Others may create and look up rooms and check the
+/// health, without credentials; their requests that would change anything else
+/// are refused, since a browser sends "simple" ones without a preflight.
+pub(super) async fn cors(State(app): State<App>, request: Request, next: Next) -> Response {
+    let listed = &app.service.config.allow_origins;
+    let headers = request.headers();
+    let foreign = is_foreign(headers, listed);
+    let allowed = match headers.get(ORIGIN) {
+        Some(origin) if !foreign => Some(origin.clone()),
+        _ if is_public(request.uri().path()) => Some(HeaderValue::from_static("*")),
+        _ => None,
+    };
+    let preflight =
+        request.method() == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = if preflight {
-        let allowed = [
-            (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PATCH, DELETE"),
-            (
-                ACCESS_CONTROL_ALLOW_HEADERS,
-                "authorization, content-type, last-event-id, x-user-id",
-            ),
-            (ACCESS_CONTROL_MAX_AGE, "86400"),
-        ];
-        (StatusCode::NO_CONTENT, allowed).into_response()
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        if allowed.is_some() {
+            preflight_headers(headers, foreign, response.headers_mut());
+        }
+        response
+    } else if foreign && !may_send(request.method(), request.uri().path()) {
+        let why = "web pages of this origin may not change anything here; see --allow-origin";
+        Problem::new(ACCESS_DENIED, why).into_response()
     } else {
         next.run(request).await
     };
-    let any = HeaderValue::from_static("*");
-    let told = HeaderValue::from_static("allow, location, retry-after, www-authenticate");
     let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, any);
-    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, told);
+    headers.append(VARY, HeaderValue::from_static("origin"));
+    if let Some(allowed) = allowed {
+        let exposed = HeaderValue::from_static("allow, location, retry-after, www-authenticate");
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
     response
+}
+
+/// What a page may send after this preflight: of a listed origin whatever it
+/// asks for.
+fn preflight_headers(request: &HeaderMap, foreign: bool, response: &mut HeaderMap) {
+    let asked = |name| request.get(name).cloned();
+    let (methods, fields) = match foreign {
+        false => (
+            asked(ACCESS_CONTROL_REQUEST_METHOD),
+            asked(ACCESS_CONTROL_REQUEST_HEADERS),
+        ),
+        true => (
+            Some(HeaderValue::from_static("GET, POST")),
+            Some(HeaderValue::from_static("authorization, content-type")),
+        ),
+    };
+    if let Some(methods) = methods {
+        response.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+    }
+    if let Some(fields) = fields {
+        response.insert(ACCESS_CONTROL_ALLOW_HEADERS, fields);
+    }
+    let age = HeaderValue::from_static("86400");
+    response.insert(ACCESS_CONTROL_MAX_AGE, age);
+}
+
+/// Whether pages of every origin may read the answers: `/rooms`, `/rooms/{id}`
+/// and `/healthz`.
+fn is_public(path: &str) -> bool {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let one_room = |rest: &str| !rest.is_empty() && !rest.contains('/');
+    matches!(path, "/rooms" | "/healthz") || path.strip_prefix("/rooms/").is_some_and(one_room)
+}
+
+/// Whether pages of unlisted origins may send this at all.
+fn may_send(method: &Method, path: &str) -> bool {
+    method.is_safe() || (*method == Method::POST && matches!(path, "/rooms" | "/rooms/"))
 }
 
 /// One line for each request, with the route instead of the path, so that lines

@@ -1,6 +1,5 @@
-//! The interface described, from the code: `GET /openapi.json`. Each dialect
-//! describes its own paths, and what is its own in them; what may meet any
-//! request is added here.
+//! `GET /openapi.json`, generated from the code. Each dialect describes its own
+//! paths; the errors common to all requests are added here.
 
 use std::sync::LazyLock;
 
@@ -25,7 +24,7 @@ pub(super) fn routes() -> Router<App> {
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Visavis", description = "Rooms, and what happens in them"),
+    info(title = "Visavis", description = "Rooms and their participants"),
     components(schemas(Problem)),
     security((), ("token" = []), ("gateway" = []))
 )]
@@ -58,7 +57,7 @@ fn document() -> Document {
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT");
     components.add_security_scheme("token", SecurityScheme::Http(token.build()));
-    let user = ApiKeyValue::with_description("X-User-Id", "a user's UUID, said by a listed proxy");
+    let user = ApiKeyValue::with_description("X-User-Id", "a user's UUID, set by a listed proxy");
     components.add_security_scheme("gateway", SecurityScheme::ApiKey(ApiKey::Header(user)));
     for item in document.paths.paths.values_mut() {
         for operation in operations(item) {
@@ -80,25 +79,25 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     .filter_map(Option::as_mut)
 }
 
-/// Adds the problems that its form brings with it. What is no success is a
-/// [`Problem`] where nothing else is said.
+/// Adds the errors that follow from the operation's form. Error responses
+/// without other content carry a [`Problem`].
 fn complete(operation: &mut Operation) {
-    let mut problems = vec![("500", "The service failed; try again")];
+    let mut problems = vec![("500", "The server failed; try again")];
     let asks_nobody = |needs: &Vec<_>| needs.len() == 1 && needs[0] == Default::default();
     if !operation.security.as_ref().is_some_and(asks_nobody) {
-        problems.push(("401", "Who asks is not known"));
-        problems.push(("403", "Who asks may not do this"));
+        problems.push(("401", "Authentication failed"));
+        problems.push(("403", "Permission denied"));
     }
     let has_body = operation.request_body.is_some();
     let parameters = operation.parameters.as_deref().unwrap_or_default();
     if has_body || !parameters.is_empty() {
-        problems.push(("400", "The request is not as it must be"));
+        problems.push(("400", "The request is invalid"));
     }
     if has_body {
         problems.push(("413", "The body is too long"));
     }
     if parameters.iter().any(is_in_path) {
-        problems.push(("404", "There is no such thing, or no more"));
+        problems.push(("404", "Not found"));
     }
     let answers = &mut operation.responses.responses;
     for (status, description) in problems {

@@ -1,5 +1,4 @@
-//! What those who run the service ask: whether it is well, what it counts, how
-//! it is set up, and what became of a room.
+//! Operator endpoints: readiness, metrics, settings, and a room's report.
 
 mod admin;
 
@@ -19,17 +18,16 @@ use super::app::App;
 use super::extract::{BothForms, Path};
 use super::problem::{NOT_FOUND, Problem};
 use super::requester::Requester;
-use crate::access::headers::origin;
 use crate::clock::Timestamp;
 use crate::config::Discovery;
 use crate::metrics;
 use crate::model::{RoomKind, Template};
 use crate::store::Stay;
 
-/// As OpenMetrics has it.
+/// The content type of OpenMetrics.
 const METRICS_TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// A database that takes longer counts as down.
+/// A database that takes longer to answer counts as down.
 const READY_LIMIT: Duration = Duration::from_secs(3);
 
 pub(super) fn routes() -> Router<App> {
@@ -46,17 +44,17 @@ pub(super) fn routes() -> Router<App> {
 #[openapi(paths(ready, metrics, settings, report))]
 pub(super) struct Api;
 
-/// Whether clients may be sent here.
+/// Whether a load balancer may send clients here.
 #[utoipa::path(
     get,
     path = "/readyz",
     tag = "system",
     security(()),
     responses(
-        (status = 200, description = "They may", body = String, content_type = "text/plain"),
+        (status = 200, description = "Ready", body = String, content_type = "text/plain"),
         (
             status = 503,
-            description = "They may not, and why",
+            description = "Not ready, and why",
             body = String,
             content_type = "text/plain"
         )
@@ -78,7 +76,7 @@ async fn ready(State(app): State<App>) -> Response {
     no("the database does not answer\n")
 }
 
-/// Without Redis it is slower, but serves: clients may be sent here all the same.
+/// Without Redis admission is slower but works: the node stays ready.
 async fn with_redis(app: &App) -> &'static str {
     let Some(cluster) = &app.service.cluster else {
         return "ready\n";
@@ -89,7 +87,7 @@ async fn with_redis(app: &App) -> &'static str {
     }
 }
 
-/// What is counted, for Prometheus.
+/// Metrics for Prometheus.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -97,7 +95,7 @@ async fn with_redis(app: &App) -> &'static str {
     security(()),
     responses((
         status = 200,
-        description = "Figures",
+        description = "Metrics",
         body = String,
         content_type = "application/openmetrics-text"
     ))
@@ -118,7 +116,7 @@ async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     Ok(([(header::CONTENT_TYPE, METRICS_TEXT)], page).into_response())
 }
 
-/// What a client may know of how the service is set up.
+/// The public settings of the server.
 #[utoipa::path(
     get,
     path = "/api/v1/config",
@@ -160,13 +158,13 @@ async fn settings(State(app): State<App>) -> Json<Value> {
     }))
 }
 
-/// What became of a room, over all its lives.
+/// Totals of a room over all its instances.
 #[utoipa::path(
     get,
     path = "/api/v1/rooms/{id}/report",
     tag = "system",
     params(("id" = String, Path, description = "Any of the room's ids")),
-    responses((status = 200, description = "Its figures", body = Value))
+    responses((status = 200, description = "The totals", body = Value))
 )]
 async fn report(
     State(app): State<App>,
@@ -177,7 +175,7 @@ async fn report(
     let stays = app.service.store.participants(room.uid, Stay::Any).await?;
     let figures = app.service.store.room_figures(room.uid).await?;
     let now = app.service.clock.now();
-    // Whoever came was there, if only for a moment.
+    // A stay counts as at least one millisecond.
     let left = |stay: &crate::model::Participant| {
         let left = stay.left_at.unwrap_or(now);
         left.max(Timestamp(stay.joined_at.0 + 1))
@@ -195,7 +193,7 @@ async fn report(
             left.into_iter().chain([(stay.joined_at, 1)])
         })
         .collect();
-    // Who leaves at the moment of another's coming was not there with them.
+    // At equal times leaves sort before joins.
     moments.sort_unstable();
     let mut inside = 0;
     let most = moments.iter().map(|(_, change)| {
@@ -215,7 +213,7 @@ async fn report(
     })))
 }
 
-/// The last attempts to deliver webhooks.
+/// The latest webhook delivery attempts.
 async fn deliveries(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -228,12 +226,12 @@ async fn deliveries(
     ))
 }
 
-/// Only with `--dev`, and for one who comes straight from this machine.
+/// Only with `--dev`, and only for a program on this machine.
 fn for_developers(app: &App, peer: SocketAddr, headers: &HeaderMap) -> Result<(), Problem> {
-    if app.service.config.dev && origin(&app.service.config.trusted_proxies, peer, headers).loopback
-    {
+    let config = &app.service.config;
+    if config.dev && config.origin(peer, headers).local {
         return Ok(());
     }
-    let why = "the server shows this with --dev, to peers on its own machine";
+    let why = "this page needs --dev and a direct connection from the server's own machine";
     Err(Problem::new(NOT_FOUND, why))
 }

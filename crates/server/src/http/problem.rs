@@ -12,17 +12,17 @@ use crate::refusal::Refusal;
 use crate::rooms::ChangeError;
 use crate::store::StoreError;
 
-/// An error, as a client of the REST interface sees it.
+/// An error response of the REST API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Problem {
-    /// What sort it is, for programs.
+    /// The kind, for programs.
     #[serde(rename = "type")]
     kind: &'static str,
-    /// The status in words.
+    /// The reason phrase of the status.
     title: &'static str,
     /// The HTTP status.
     status: u16,
-    /// What is wrong, for people.
+    /// The explanation, for people.
     detail: String,
 }
 
@@ -45,13 +45,13 @@ pub(super) const SESSION_EXISTS: Kind = ("session_exists", StatusCode::CONFLICT)
 pub(super) const ILLEGAL_TRANSITION: Kind = ("illegal_transition", StatusCode::CONFLICT);
 pub(super) const CAPACITY_EXCEEDED: Kind = ("capacity_exceeded", StatusCode::SERVICE_UNAVAILABLE);
 pub(super) const NOT_IMPLEMENTED: Kind = ("not_implemented", StatusCode::NOT_IMPLEMENTED);
-/// A body past the limit.
+/// The body exceeds the limit.
 pub(super) const PAYLOAD_TOO_LARGE: Kind = ("about:blank", StatusCode::PAYLOAD_TOO_LARGE);
-/// A method that the path does not have.
+/// The path has no such method.
 pub(super) const METHOD_NOT_ALLOWED: Kind = ("about:blank", StatusCode::METHOD_NOT_ALLOWED);
-/// What is no room.
+/// There is no such resource, other than a room.
 pub(super) const NOT_FOUND: Kind = ("not_found", StatusCode::NOT_FOUND);
-/// It is not as the request needs it: there already, or of another sort.
+/// The resource exists already or is of another kind.
 pub(super) const CONFLICT: Kind = ("conflict", StatusCode::CONFLICT);
 
 impl Problem {
@@ -72,7 +72,7 @@ impl Problem {
         Self::new(ROOM_NOT_FOUND, "there is no such room")
     }
 
-    /// The store's failure; its inside is logged, never sent.
+    /// The store failed; the cause is logged, never sent.
     pub fn internal() -> Self {
         let kind = ("about:blank", StatusCode::INTERNAL_SERVER_ERROR);
         Self::new(kind, "the request could not be served; try again")
@@ -83,7 +83,7 @@ impl Problem {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// What is wrong, for people.
+    /// The explanation, for people.
     pub fn detail(&self) -> &str {
         &self.detail
     }

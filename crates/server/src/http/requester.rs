@@ -1,4 +1,4 @@
-//! Who asks: the connection, the headers, and what they prove.
+//! The principal behind an HTTP request.
 
 use std::net::SocketAddr;
 
@@ -7,11 +7,11 @@ use axum::http::request::Parts;
 
 use super::app::App;
 use super::problem::Problem;
-use crate::access::headers::{bearer, origin, user};
+use crate::access::headers::{bearer, user};
 use crate::access::principal::{self, Principal};
 use crate::model::Room;
 
-/// Who a request is from. A request whose proof is bad does not get further.
+/// The principal of a request. Extraction rejects a request with bad credentials.
 #[derive(Debug, Clone)]
 pub(crate) struct Requester {
     pub principal: Principal,
@@ -25,7 +25,7 @@ impl FromRequestParts<App> for Requester {
             .await
             .map_err(|_| Problem::internal())?;
         let config = &app.service.config;
-        let origin = origin(&config.trusted_proxies, peer, &parts.headers);
+        let origin = config.origin(peer, &parts.headers);
         let principal = principal::identify(
             config.auth,
             origin,
@@ -38,7 +38,7 @@ impl FromRequestParts<App> for Requester {
         if let Principal::User(user) = principal
             && !app.known_users.contains_key(&user)
         {
-            // Its row is made at first sight.
+            // The user's row is inserted at the first request.
             app.service.ensure_user_row(user).await?;
             app.known_users.insert(user, ());
         }
@@ -47,7 +47,7 @@ impl FromRequestParts<App> for Requester {
 }
 
 impl Requester {
-    /// Whether it may change this room, or see what is inside.
+    /// Whether it may change this room or list its participants.
     pub fn administrates(&self, app: &App, room: &Room) -> Result<(), Problem> {
         let (room, admins) = (&room.into(), &app.service.config.admins);
         Ok(principal::may_administrate(&self.principal, room, admins)?)
@@ -61,8 +61,8 @@ impl Requester {
         }
     }
 
-    /// Whether it may hear of what happens in this room: one who administrates
-    /// it, or has a token for it.
+    /// Whether it may read this room's events: an administrator of the room, or
+    /// the bearer of a token for it.
     pub fn hears(&self, app: &App, room: &Room) -> Result<(), Problem> {
         match self.principal {
             Principal::Token(_) => self.attends(app, room),
@@ -70,13 +70,13 @@ impl Requester {
         }
     }
 
-    /// Whether it may do what concerns the whole service.
+    /// Whether it may administrate the whole server.
     pub fn operates(&self, app: &App) -> Result<(), Problem> {
         let admins = &app.service.config.admins;
         Ok(principal::may_operate(&self.principal, admins)?)
     }
 
-    /// Whether it may make rooms.
+    /// Whether it may create rooms.
     pub fn creates(&self, app: &App) -> Result<(), Problem> {
         Ok(principal::may_create(
             app.service.config.auth,
@@ -84,7 +84,7 @@ impl Requester {
         )?)
     }
 
-    /// Who it says it is.
+    /// The user id or token identity.
     pub fn identity(&self) -> Option<String> {
         match &self.principal {
             Principal::User(user) => Some(user.to_string()),

@@ -1,4 +1,4 @@
-//! The room that a request names, and how it is shown.
+//! Looks up the room in a request's path.
 
 use serde_json::Value;
 
@@ -16,21 +16,21 @@ impl App {
         room.ok_or_else(Problem::room_not_found)
     }
 
-    /// The same, where the asker administrates it.
+    /// The same, if the requester administrates it.
     pub async fn administrated(&self, who: &Requester, id: &str) -> Result<Room, Problem> {
         let room = self.room(id).await?;
         who.administrates(self, &room)?;
         Ok(room)
     }
 
-    /// A room with those inside counted, as all dialects but S4's show it.
+    /// A room with its participant count, in the form that all dialects but S4 use.
     pub async fn shown(&self, room: &Room) -> Result<Value, Problem> {
         let present = self.service.present(room.uid).await?;
         Ok(render::room::full(room, present, self.service.clock.now()))
     }
 }
 
-/// Whether something can still be done with a room.
+/// Checks that the room is neither closed nor deleted.
 pub(super) fn check_not_over(room: &Room, now: Timestamp) -> Result<(), Problem> {
     match room.phase(now) {
         Phase::Closed | Phase::Deleted => Err(Problem::new(ROOM_CLOSED, "the room is over")),

@@ -1,4 +1,4 @@
-//! S4's dialect, `/rooms`: rooms made, looked up and changed without a socket.
+//! S4's dialect, `/rooms`: creates, shows and changes rooms over HTTP.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -19,7 +19,7 @@ use crate::refusal::room_name;
 use crate::render;
 use crate::render::room::S4Room;
 
-/// What a room made here takes when nothing is said.
+/// The participant limit when the request names none.
 const DEFAULT_MAX_PARTICIPANTS: u32 = 4;
 
 pub(super) fn routes() -> Router<App> {
@@ -35,13 +35,13 @@ pub(super) fn routes() -> Router<App> {
 )]
 pub(super) struct Api;
 
-/// What is said of a room, all of which may be missing.
+/// The settings of a room; each may be absent.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Said {
-    /// What people call it: 1 to 100 characters.
+    /// The display name: 1 to 100 characters.
     name: Option<String>,
-    /// The most who may be inside; null or 0 = unlimited. Also `maxParticipants`.
+    /// The participant limit; null or 0 = unlimited. Also `maxParticipants`.
     #[serde(alias = "maxParticipants", deserialize_with = "said")]
     #[schema(value_type = Option<u32>)]
     max_participants: Option<Option<u32>>,
@@ -59,7 +59,7 @@ impl Said {
     }
 }
 
-/// What people join by.
+/// The code that people join by.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Created {
@@ -67,13 +67,13 @@ pub(super) struct Created {
     room_id: String,
 }
 
-/// Makes a room, for four when nothing is said; the body may be missing.
+/// Creates a room, for four participants by default. The body may be empty.
 #[utoipa::path(
     post,
     path = "/rooms",
     tag = "rooms",
     request_body = Option<Said>,
-    responses((status = 201, description = "It is made", body = Created))
+    responses((status = 201, description = "The room is created", body = Created))
 )]
 async fn create(
     State(app): State<App>,
@@ -93,7 +93,7 @@ async fn create(
     Ok((StatusCode::CREATED, Json(created)))
 }
 
-/// Shows a room that is not over, by any of its ids.
+/// Shows a room that has not ended, by any of its ids.
 #[utoipa::path(
     get,
     path = "/rooms/{id}",
@@ -110,14 +110,14 @@ async fn show(
     Ok(Json(render::room::s4(&room, app.service.clock.now())))
 }
 
-/// Changes a room's name or limit. Nobody who is inside is sent out.
+/// Changes a room's name or limit. Participants beyond a lower limit stay.
 #[utoipa::path(
     patch,
     path = "/rooms/{id}",
     tag = "rooms",
     params(("id" = String, Path, description = "Any of the room's ids")),
     request_body = Said,
-    responses((status = 200, description = "The room as it is now", body = S4Room))
+    responses((status = 200, description = "The changed room", body = S4Room))
 )]
 async fn change(
     State(app): State<App>,
@@ -135,13 +135,13 @@ async fn change(
     Ok(Json(render::room::s4(&room, app.service.clock.now())))
 }
 
-/// Deletes a room: whoever is inside has left, and it is found no more.
+/// Deletes a room: its participants are removed, and lookups answer 404.
 #[utoipa::path(
     delete,
     path = "/rooms/{id}",
     tag = "rooms",
     params(("id" = String, Path, description = "Any of the room's ids")),
-    responses((status = 204, description = "It is deleted"))
+    responses((status = 204, description = "The room is deleted"))
 )]
 async fn delete(
     State(app): State<App>,
@@ -153,7 +153,7 @@ async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A room that is not over; one that is is not there any more.
+/// A room that has not ended.
 async fn find(app: &App, id: &str) -> Result<Room, Problem> {
     let room = app.service.look_up(id).await?;
     let now = app.service.clock.now();
@@ -161,7 +161,7 @@ async fn find(app: &App, id: &str) -> Result<Room, Problem> {
     room.ok_or_else(Problem::room_not_found)
 }
 
-/// The same, where the asker administrates it.
+/// The same, if the requester administrates it.
 async fn own(app: &App, who: &Requester, id: &str) -> Result<Room, Problem> {
     let room = find(app, id).await?;
     who.administrates(app, &room)?;

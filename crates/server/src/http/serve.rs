@@ -24,7 +24,6 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::App;
-use crate::access::headers::origin;
 use crate::socket::{Permit, Refused, Watched};
 use crate::tls::{self, Stream};
 
@@ -54,7 +53,7 @@ pub(super) async fn serve(
                 continue;
             }
         };
-        let from = origin(&app.service.config.trusted_proxies, peer, &HeaderMap::new());
+        let from = app.service.config.origin(peer, &HeaderMap::new());
         let limited = !from.loopback || app.service.config.limits.rates_on_loopback;
         let exempt = from.trusted || !limited;
         match app.connections.admit(Instant::now(), peer.ip(), exempt) {

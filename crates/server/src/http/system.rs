@@ -1,4 +1,4 @@
-//! The service itself: whether it is well, and what an operator has it do.
+//! Health, vacuum and the manual clock.
 
 use std::time::Duration;
 
@@ -32,25 +32,24 @@ pub(super) fn routes() -> Router<App> {
 )]
 pub(super) struct Api;
 
-/// Whether the process serves.
+/// Whether the process answers requests.
 #[utoipa::path(
     get,
     path = "/healthz",
     tag = "system",
     security(()),
-    responses((status = 200, description = "It serves", body = String, content_type = "text/plain"))
+    responses((status = 200, description = "The process answers", body = String, content_type = "text/plain"))
 )]
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Finishes what is left: rooms past their time, and what is remembered no
-/// longer.
+/// Ends rooms past their time and deletes expired records.
 #[utoipa::path(
     post,
     path = "/system/vacuum",
     tag = "system",
-    responses((status = 204, description = "It is done"))
+    responses((status = 204, description = "Done"))
 )]
 async fn vacuum(State(app): State<App>, who: Requester) -> Result<StatusCode, Problem> {
     who.operates(&app)?;
@@ -58,7 +57,7 @@ async fn vacuum(State(app): State<App>, who: Requester) -> Result<StatusCode, Pr
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// How far a clock is to be moved.
+/// How far to advance the clock.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Advance {
     /// At most ten years.
@@ -66,8 +65,8 @@ pub(super) struct Advance {
     seconds: u32,
 }
 
-/// Moves a manual clock on, and does what is due then. Only a server that was
-/// started with `--clock manual` has it.
+/// Advances a manual clock and runs what is due then. Available only with
+/// `--clock manual`.
 #[utoipa::path(
     post,
     path = "/debug/clock/advance",
@@ -75,7 +74,7 @@ pub(super) struct Advance {
     security(()),
     request_body = Advance,
     responses(
-        (status = 204, description = "It is that much later, and what was due is done"),
+        (status = 204, description = "The clock is advanced and due work is done"),
         (status = 404, description = "This clock is not manual")
     )
 )]
@@ -87,7 +86,7 @@ async fn advance(
         return Err(Problem::new(NOT_FOUND, "this clock is not manual"));
     }
     if seconds > LONGEST_ADVANCE {
-        return Err(Problem::invalid_payload("that is more than ten years"));
+        return Err(Problem::invalid_payload("seconds exceeds ten years"));
     }
     app.service
         .clock

@@ -1,4 +1,4 @@
-//! `GET /rtc/validate`: LiveKit's clients ask here why they were not let in.
+//! `GET /rtc/validate`: LiveKit's clients ask here why a join failed.
 
 use axum::Router;
 use axum::routing::get;
@@ -18,22 +18,22 @@ pub(super) fn routes() -> Router<App> {
 #[openapi(paths(validate))]
 pub(super) struct Api;
 
-/// Whether the bearer's token lets it into some room. It is never taken from
-/// the URL, which others see and keep.
+/// Whether the bearer token grants joining a room. A token in the URL is
+/// ignored: URLs end up in logs and histories.
 #[utoipa::path(
     get,
     path = "/rtc/validate",
     tag = "livekit",
-    responses((status = 200, description = "It does", body = String, content_type = "text/plain"))
+    responses((status = 200, description = "The token grants joining a room", body = String, content_type = "text/plain"))
 )]
 async fn validate(who: Requester) -> Result<&'static str, Problem> {
     let Principal::Token(claims) = &who.principal else {
-        let why = "say who you are: a token is needed, in the header Authorization";
+        let why = "authentication required: no bearer token in the header Authorization";
         return Err(Problem::new(AUTHENTICATION_FAILED, why));
     };
     let grant = claims.video.as_ref();
     if !grant.is_some_and(|grant| grant.room_join && grant.room.is_some()) {
-        let why = "the token lets nobody into a room";
+        let why = "the token does not grant roomJoin for a room";
         return Err(Problem::new(AUTHENTICATION_FAILED, why));
     }
     Ok("success")

@@ -1,4 +1,4 @@
-//! Making rooms.
+//! Creates rooms.
 
 use uuid::Uuid;
 use visavis_protocol::limits::MAX_NAME_CHARS;
@@ -13,16 +13,16 @@ use crate::model::{Participant, Room};
 use crate::room::{Admitted, Applicant};
 use crate::store::StoreError;
 
-/// A code is one of 1.4e14: more collisions in a row than this are no chance.
+/// Codes tried before giving up: of 1.4e14 codes, repeated collisions mean a fault.
 const CODE_ATTEMPTS: usize = 8;
 
-/// What a room is made for, where that is stored together with it.
+/// What a room is created for, stored in the same transaction.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose<'a> {
     None,
     Session(&'a Session),
     Booking(&'a Booking),
-    /// Someone who is inside from the start.
+    /// A first participant.
     First(&'a Applicant),
 }
 
@@ -36,10 +36,10 @@ impl RoomService {
         self.create_for(draft, Purpose::None).await
     }
 
-    /// The same, together with what it is for, or neither.
+    /// The same, with its purpose, in one transaction.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] where that is there already, too.
+    /// [`StoreError::Taken`] also where the purpose exists already.
     pub(super) async fn create_for(
         &self,
         draft: Room,
@@ -50,7 +50,7 @@ impl RoomService {
         Ok(room)
     }
 
-    /// Makes a room with someone inside, in one go.
+    /// Creates a room with its first participant in one transaction.
     ///
     /// # Errors
     /// When the store failed.
@@ -62,7 +62,9 @@ impl RoomService {
         let code = || room_code(&mut rand::rng());
         match self.create_with(draft, Purpose::First(first), code).await? {
             (room, Some(who)) => Ok(Admitted { who, room }),
-            (_, None) => Err(StoreError::Dangling("nobody came in".to_owned())),
+            (_, None) => Err(StoreError::Dangling(
+                "the first participant was not inserted".to_owned(),
+            )),
         }
     }
 
@@ -94,7 +96,7 @@ impl RoomService {
         Err(StoreError::Taken("a code".to_owned()))
     }
 
-    /// Notes a user at first sight.
+    /// Inserts the user's row unless it exists.
     ///
     /// # Errors
     /// When the store failed.
@@ -104,12 +106,12 @@ impl RoomService {
         tx.commit().await
     }
 
-    /// A new identifier of S1's.
+    /// A new identifier for S1.
     pub(super) fn ulid(&self, kind: UlidKind) -> String {
         self.ulids.make(kind, self.clock.now(), &mut rand::rng())
     }
 
-    /// The room as it is then, and who came first.
+    /// The stored room and its first participant.
     async fn insert(
         &self,
         room: &Room,

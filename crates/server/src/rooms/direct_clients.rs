@@ -1,4 +1,4 @@
-//! The clients of this node, where they may be reached without a room.
+//! The clients of this node that `--direct` makes reachable without a room.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,12 +10,12 @@ use crate::socket::Outbox;
 pub(crate) struct DirectClients(Mutex<HashMap<ClientId, (SocketId, Outbox)>>);
 
 impl DirectClients {
-    /// A client is on this socket from now on.
+    /// Registers a client on this socket.
     pub fn enter(&self, client: ClientId, socket: SocketId, outbox: Outbox) {
         self.clients().insert(client, (socket, outbox));
     }
 
-    /// A socket's client is gone, unless it has come back on another.
+    /// Removes a socket's client, unless it has resumed on another socket.
     pub fn leave(&self, client: ClientId, socket: SocketId) {
         let mut clients = self.clients();
         if clients.get(&client).is_some_and(|(on, _)| *on == socket) {
@@ -23,7 +23,7 @@ impl DirectClients {
         }
     }
 
-    /// Where to reach a client.
+    /// The client's outbox.
     pub fn find(&self, client: ClientId) -> Option<Outbox> {
         self.clients()
             .get(&client)

@@ -1,4 +1,4 @@
-//! Looking rooms up.
+//! Room lookup and listing.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::refusal::Refusal;
 use crate::refusal::store_failed;
 use crate::store::{Stay, StoreError};
 
-/// The most rooms that a list shows.
+/// The most rooms in a list.
 const MOST_LISTED: i64 = 1_000;
 
 impl RoomService {
@@ -44,8 +44,8 @@ impl RoomService {
         Ok(None)
     }
 
-    /// Fills the cache with a room that was read. One that was changed between
-    /// reading and writing it there is not kept: whoever changed it came first.
+    /// Caches a room that was read. A room that changed between the read and the
+    /// cache write is removed again, since the cached copy may be stale.
     async fn keep_close(&self, room: &Room) {
         self.cache.put(room, self.clock.now()).await;
         let now = self.store.find_room(&RoomKey::Uid(room.uid)).await;
@@ -54,7 +54,7 @@ impl RoomService {
         }
     }
 
-    /// The same, for one who wants to come in.
+    /// The same, with a refusal where there is none.
     ///
     /// # Errors
     /// Where there is none, or the store failed.
@@ -63,13 +63,13 @@ impl RoomService {
         found.ok_or_else(Refusal::room_not_found)
     }
 
-    /// How many are inside.
+    /// The number of participants present.
     pub async fn present(&self, room: Uuid) -> Result<u32, StoreError> {
         let present = self.store.participants(room, Stay::Present).await?;
         Ok(u32::try_from(present.len()).unwrap_or(u32::MAX))
     }
 
-    /// The rooms that are open, as far as this service shows them.
+    /// The open rooms that the discovery setting shows.
     pub async fn list(&self) -> Result<Vec<ListedRoom>, Refusal> {
         let rooms = match self.config.discovery {
             Discovery::IdOnly => return Ok(Vec::new()),
@@ -91,7 +91,7 @@ impl RoomService {
         Ok(open.map(listed).collect())
     }
 
-    /// What a lobby shows of a room.
+    /// What a lobby shows before joining.
     pub async fn info(&self, name: &str) -> Result<RoomInfo, Refusal> {
         let room = self.find(name).await?;
         let now = self.clock.now();

@@ -1,4 +1,4 @@
-//! Rooms' passcodes: kept as hashes, and guessed at only so often.
+//! Room passcodes: hashing, checking, and limits on guessing.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};

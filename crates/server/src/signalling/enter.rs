@@ -1,4 +1,4 @@
-//! Ways in: making a room, joining one, coming back.
+//! Create, join and resume.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ use crate::refusal::{Refusal, description, room_name};
 use crate::room::{Admitted, Applicant, Pass};
 use crate::room::{Entry, Resumer, RoomInactive};
 
-/// A room may fall asleep between being found and being entered, and be woken
-/// again; more often in a row than this it is no chance.
+/// Attempts to join: a room's task may end between the lookup and the join and
+/// is then started again.
 const WAKE_ATTEMPTS: usize = 3;
 
-/// A room that nobody but its creator ever entered ends after this.
+/// A room that only its creator ever entered ends after this.
 const IDLE_TTL: Duration = Duration::from_secs(24 * 3_600);
 
 impl Session {
@@ -51,7 +51,7 @@ impl Session {
         let handle = self.service.activate_new(room.clone());
         let entry = self.entry(envelope, true);
         let entered = handle.enter(Admitted { who, room }, entry, self.outbox.clone());
-        // It sleeps only where the server stops.
+        // The task is inactive only while the server stops.
         entered
             .await
             .map_err(|RoomInactive| Refusal::server_busy())?;
@@ -115,7 +115,7 @@ impl Session {
             .principal(&self.service, join.token.as_deref())?;
         let sealed = join.seal.as_deref();
         let sealed = sealed.and_then(|seal| self.service.open_seal(seal, &join.room_id));
-        let mut knocked = false;
+        let mut checked = false;
         for _ in 0..WAKE_ATTEMPTS {
             let room = self.find_or_restore(&join.room_id, sealed.as_ref()).await?;
             let here = self.place().await.map(|(room, _)| room.uid());
@@ -141,10 +141,10 @@ impl Session {
             }
             if here.is_none() {
                 self.vacate().await;
-                if !knocked && sealed.is_none() {
+                if !checked && sealed.is_none() {
                     self.check_entry(&room, &applicant, join.passcode.take())
                         .await?;
-                    knocked = true;
+                    checked = true;
                 }
             }
             let handle = self.service.activate(&room);
@@ -160,8 +160,8 @@ impl Session {
         Err(Refusal::server_busy())
     }
 
-    /// Whether one may try the door at all: the room is not over, and its
-    /// passcode is known. Those whose room it is need none.
+    /// Checks that the room is open and the passcode is right. The room's owner
+    /// needs no passcode.
     async fn check_entry(
         &self,
         room: &Room,
@@ -199,7 +199,7 @@ impl Session {
         };
         let mut attempts = 0;
         let (handle, id) = loop {
-            // The room may be asleep here: its people were on another node.
+            // The room may be inactive here: its members were on another node.
             let handle = match self.service.active_room(token.room) {
                 Some(handle) => handle,
                 None => {

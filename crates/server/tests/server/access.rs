@@ -1,4 +1,4 @@
-//! Who may come in, as what, and who may not.
+//! Who may join, with which role, and who is refused.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +14,7 @@ async fn server_with(config: ServerConfig) -> Server {
     Server::bind(config).await.unwrap()
 }
 
-/// A server that asks everyone for a token.
+/// A server that requires tokens.
 pub async fn strict() -> Server {
     server_with(ServerConfig {
         auth: AuthMode::Jwt,
@@ -90,7 +90,7 @@ pub async fn check_entry(server: &Server, payload: Value) -> Value {
 }
 
 #[tokio::test]
-async fn who_may_make_rooms_is_the_tokens_say() {
+async fn creating_a_room_needs_the_room_create_grant() {
     let server = strict().await;
     for (token, code) in [
         (None, "unauthorized"),
@@ -192,7 +192,7 @@ async fn s2_63_each_reason_for_not_getting_in_has_its_own_code() {
 }
 
 #[tokio::test]
-async fn a_gateway_says_who_comes() {
+async fn the_gateway_names_the_user() {
     let user = Uuid::new_v4().to_string();
     let header = [("x-user-id", user.as_str())];
     let make = json!({"type": "create-room", "payload": {"name": "Tea", "features": ["members"]}});

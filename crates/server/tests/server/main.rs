@@ -10,6 +10,7 @@ mod extensions;
 mod livekit_webhooks;
 #[cfg(unix)]
 mod operating;
+mod operator;
 #[cfg(unix)]
 mod program;
 mod quality;

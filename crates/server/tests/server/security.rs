@@ -1,6 +1,5 @@
-//! What must not work, and must harm nobody else: tokens, passcodes and headers
-//! that prove nothing, messages across rooms, webhooks that were altered or come
-//! again, and clients that do not read or send too much.
+//! Attacks: forged tokens, passcode guessing, spoofed headers, messages across
+//! rooms, altered and replayed webhooks, clients that do not read or that flood.
 
 mod pressure;
 mod slow;
@@ -18,7 +17,7 @@ use crate::api::Api;
 use crate::support::{Client, server};
 
 #[tokio::test]
-async fn a_header_from_an_unlisted_proxy_is_nobodys_word() {
+async fn x_user_id_from_an_unlisted_proxy_is_refused() {
     let user = Uuid::new_v4().to_string();
     let header = [("x-user-id", user.as_str())];
     let make = json!({"type": "create-room", "payload": {"name": "Tea"}});
@@ -36,7 +35,7 @@ async fn a_header_from_an_unlisted_proxy_is_nobodys_word() {
             .await
             .refused(401, "authentication_failed");
     }
-    // From a listed one it is the user's.
+    // A listed proxy's header is accepted.
     let listed = gated(here()).await;
     let mut host = Client::connect_with(listed.local_addr(), &header).await;
     assert_eq!(host.ask(make).await["type"], "room-created");

@@ -1,13 +1,13 @@
-//! The service itself over HTTP: health, the clock, and what holds for every
-//! request.
+//! Health, the clock, and what applies to every request.
 
 use serde_json::{Value, json};
+use visavis_server::ServerConfig;
 
-use crate::api::{Api, by_hand};
+use crate::api::{Api, by_hand, server_of};
 use crate::support::{http, server};
 
 #[tokio::test]
-async fn it_says_that_it_serves_and_is_ready() {
+async fn health_and_readiness_answer_200() {
     let server = server().await;
     let api = Api::new(server.local_addr());
     for path in ["/healthz", "/healthz/", "/readyz", "/readyz/"] {
@@ -16,7 +16,7 @@ async fn it_says_that_it_serves_and_is_ready() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_a_problem_document() {
+async fn errors_are_problem_documents() {
     let server = server().await;
     let api = Api::new(server.local_addr());
     for body in [
@@ -54,7 +54,7 @@ async fn what_is_wrong_is_a_problem_document() {
 }
 
 #[tokio::test]
-async fn a_body_past_a_mebibyte_is_refused_and_one_of_just_as_much_is_read() {
+async fn a_body_of_one_mebibyte_is_read_and_a_longer_one_refused() {
     let server = server().await;
     let api = Api::new(server.local_addr());
     let body = |length: usize| {
@@ -73,26 +73,76 @@ async fn a_body_past_a_mebibyte_is_refused_and_one_of_just_as_much_is_read() {
 }
 
 #[tokio::test]
-async fn s3_32_pages_of_any_origin_may_use_it() {
+async fn s3_32_pages_of_any_origin_may_create_and_find_rooms_and_nothing_else() {
     let server = server().await;
     let address = server.local_addr();
-    let preflight = "Origin: http://127.0.0.1:9\r\nAccess-Control-Request-Method: PATCH\r\n";
-    for path in ["/rooms", "/api/v1/rooms/x/", "/api/v1/events"] {
-        let (status, head, _) = http(address, "OPTIONS", path, preflight, "").await;
+    let origin = "Origin: http://127.0.0.1:9\r\n";
+    let preflight = format!("{origin}Access-Control-Request-Method: POST\r\n");
+    for (path, open) in [
+        ("/rooms", true),
+        ("/rooms/", true),
+        ("/rooms/abc-defg-hij", true),
+        ("/healthz", true),
+        ("/rooms/x/y", false),
+        ("/api/v1/rooms/x/", false),
+        ("/api/v1/events", false),
+        ("/system/vacuum", false),
+        ("/openapi.json", false),
+    ] {
+        let (status, head, _) = http(address, "OPTIONS", path, &preflight, "").await;
         assert_eq!(status, 204);
         for allowed in [
             "access-control-allow-origin: *",
-            "access-control-allow-methods: get, post, patch, delete",
-            "access-control-allow-headers: authorization, content-type, last-event-id, x-user-id",
+            "access-control-allow-methods: get, post\r",
+            "access-control-allow-headers: authorization, content-type\r",
+        ] {
+            assert_eq!(head.contains(allowed), open, "{path} {head}");
+        }
+        assert!(!head.contains("credentials"), "{head}");
+        let (_, head, _) = http(address, "GET", path, origin, "").await;
+        assert_eq!(
+            head.contains("access-control-allow-origin: *"),
+            open,
+            "{path} {head}"
+        );
+        assert_eq!(head.contains("access-control-"), open, "{path} {head}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_a_listed_origin_may_use_every_path() {
+    let listed = "https://app.example.org";
+    let server = server_of(ServerConfig {
+        allow_origins: vec![listed.to_owned()],
+        ..ServerConfig::default()
+    })
+    .await;
+    let address = server.local_addr();
+    let origin = format!("Origin: {listed}\r\n");
+    let preflight = format!(
+        "{origin}Access-Control-Request-Method: PATCH\r\nAccess-Control-Request-Headers: x-any\r\n"
+    );
+    for path in ["/rooms", "/api/v1/rooms/x/"] {
+        let (status, head, _) = http(address, "OPTIONS", path, &preflight, "").await;
+        assert_eq!(status, 204);
+        for allowed in [
+            &format!("access-control-allow-origin: {listed}"),
+            "access-control-allow-methods: patch",
+            "access-control-allow-headers: x-any",
+            "vary: origin",
         ] {
             assert!(head.contains(allowed), "{head}");
         }
     }
-    for path in ["/rooms/x", "/nothing", "/openapi.json"] {
-        let (_, head, _) = http(address, "GET", path, "Origin: http://127.0.0.1:9\r\n", "").await;
-        assert!(head.contains("access-control-allow-origin: *"), "{head}");
-        assert!(head.contains("access-control-expose-headers: "), "{head}");
-    }
+    // A request that changes something is not refused for its origin.
+    let api = Api::new(address).with("Origin", listed);
+    let refused = api.post("/system/vacuum", json!(null)).await;
+    assert!(refused.head.contains(listed), "{}", refused.head);
+    refused.refused(401, "authentication_failed");
+    let api = Api::new(address).with("Origin", "https://other.example.org");
+    let refused = api.post("/system/vacuum", json!(null)).await;
+    assert!(!refused.head.contains("allow-origin"), "{}", refused.head);
+    refused.refused(403, "access_denied");
 }
 
 #[tokio::test]

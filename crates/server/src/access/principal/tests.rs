@@ -17,6 +17,9 @@ fn origin(trusted: bool, loopback: bool) -> Origin {
         address: Ipv4Addr::LOCALHOST.into(),
         trusted,
         loopback,
+        local: loopback,
+        operator: loopback,
+        foreign: false,
     }
 }
 
@@ -41,10 +44,10 @@ fn grant(what: &str, room: &str) -> VideoGrant {
     }
 }
 
-/// Every kind of asker, and whether it may administrate a room, make one where
-/// tokens are needed, and join.
+/// Every kind of principal, and whether it may administrate a room, create one
+/// where tokens are required, and join.
 #[test]
-fn everyone_may_what_the_model_says() {
+fn each_principal_has_the_permissions_of_the_model() {
     const YES: Result<(), Denied> = Ok(());
     const NO: Result<(), Denied> = Err(Denied::Forbidden);
     const WHO: Result<(), Denied> = Err(Denied::Unauthenticated);
@@ -55,8 +58,8 @@ fn everyone_may_what_the_model_says() {
     };
     let bearer = |what, room| token(grant(what, room));
     for (asker, administrate, create, join) in [
-        (Principal::Open { loopback: true }, YES, YES, YES),
-        (Principal::Open { loopback: false }, WHO, YES, YES),
+        (Principal::Open { operator: true }, YES, YES, YES),
+        (Principal::Open { operator: false }, WHO, YES, YES),
         (Principal::User(HOST), YES, YES, YES),
         (Principal::User(ADMIN), YES, YES, YES),
         (Principal::User(STRANGER), NO, YES, YES),
@@ -91,13 +94,13 @@ fn everyone_may_what_the_model_says() {
 }
 
 #[test]
-fn the_service_as_a_whole_is_run_by_its_administrators() {
+fn only_administrators_operate_the_whole_server() {
     use Denied::{Forbidden, Unauthenticated};
     for (asker, expected) in [
         (Principal::User(ADMIN), Ok(())),
         (Principal::User(HOST), Err(Forbidden)),
-        (Principal::Open { loopback: true }, Ok(())),
-        (Principal::Open { loopback: false }, Err(Unauthenticated)),
+        (Principal::Open { operator: true }, Ok(())),
+        (Principal::Open { operator: false }, Err(Unauthenticated)),
         (token(grant("create", "")), Ok(())),
         (token(grant("create", "ro_1")), Err(Forbidden)),
         (token(grant("admin", "ro_1")), Err(Forbidden)),
@@ -108,7 +111,7 @@ fn the_service_as_a_whole_is_run_by_its_administrators() {
 }
 
 #[test]
-fn one_comes_in_as_what_the_token_says_and_a_host_as_host() {
+fn role_and_grants_come_from_the_token_and_the_owner_is_host() {
     let names = names();
     let room = &RoomFacts {
         names,
@@ -133,7 +136,7 @@ fn one_comes_in_as_what_the_token_says_and_a_host_as_host() {
         ),
         (Principal::User(HOST), Role::Host, any.clone()),
         (Principal::User(STRANGER), Role::Participant, any.clone()),
-        (Principal::Open { loopback: true }, Role::Participant, any),
+        (Principal::Open { operator: true }, Role::Participant, any),
     ] {
         let expected = Admission { role, grants };
         assert_eq!(may_join(&asker, room), Ok(expected), "{asker:?}");
@@ -142,7 +145,7 @@ fn one_comes_in_as_what_the_token_says_and_a_host_as_host() {
 }
 
 #[test]
-fn a_bearers_token_is_taken_in_every_mode_and_a_bad_one_in_none() {
+fn a_valid_token_is_accepted_in_every_mode_and_a_bad_one_in_none() {
     let claims = keys().claims("ann", None, grant("join", "ro_1"), NOW);
     let good = keys().sign(&claims).unwrap();
     for mode in MODES {
@@ -166,7 +169,7 @@ fn a_bearers_token_is_taken_in_every_mode_and_a_bad_one_in_none() {
 }
 
 #[test]
-fn each_mode_asks_for_its_own_proof() {
+fn each_mode_requires_its_own_credentials() {
     let user = STRANGER.to_string();
     let keys = keys();
     let ask = |mode, trusted, loopback, user_header| {
@@ -176,7 +179,7 @@ fn each_mode_asks_for_its_own_proof() {
     for loopback in [false, true] {
         for header in [None, Some("nonsense"), Some(user.as_str())] {
             let open = ask(AuthMode::Open, false, loopback, header);
-            assert_eq!(open, Ok(Principal::Open { loopback }));
+            assert_eq!(open, Ok(Principal::Open { operator: loopback }));
             let jwt = ask(AuthMode::Jwt, true, loopback, header);
             assert_eq!(jwt, Err(AccessError::NoToken));
             let unlisted = ask(AuthMode::Header, false, loopback, header);
@@ -195,10 +198,16 @@ fn each_mode_asks_for_its_own_proof() {
     ] {
         assert_eq!(ask(AuthMode::Header, true, false, header), expected);
     }
+    let foreign = Origin {
+        foreign: true,
+        ..origin(true, false)
+    };
+    let refused = identify(AuthMode::Header, foreign, None, Some(&user), NOW, None);
+    assert_eq!(refused, Err(AccessError::ForeignOrigin));
 }
 
 #[test]
-fn a_mode_is_read_as_it_is_written() {
+fn a_mode_parses_from_its_own_text() {
     for mode in MODES {
         assert_eq!(mode.to_string().parse(), Ok(mode));
     }

@@ -1,4 +1,4 @@
-//! Reading a topic's log to its end, and waiting there for more.
+//! Reads a topic of the event log, then waits for new events.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,30 +13,30 @@ use crate::store::StoreError;
 
 /// Events read at a time.
 const PAGE: i64 = 256;
-/// Other nodes write into the same database without a word: look this often.
+/// Poll interval for events that other nodes write into a shared database.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Where a listener is in the log.
+/// A listener's position in the event log.
 pub(super) struct Reader {
     service: Arc<RoomService>,
     topic: String,
-    /// The last place that was read.
+    /// The last position read.
     place: i64,
-    /// Read, and not told yet.
+    /// Read but not sent yet.
     ready: VecDeque<Event>,
     noted: watch::Receiver<u64>,
 }
 
 impl Reader {
-    /// From now on.
+    /// Starts with the next new event.
     pub async fn new(service: Arc<RoomService>, topic: String) -> Result<Self, StoreError> {
         let noted = service.noted.subscribe();
         let place = service.store.last_place(&topic).await?;
         Ok(Self::at(service, topic, place, noted))
     }
 
-    /// After this event; from the log's beginning where that is not in it any
-    /// more.
+    /// Starts after this event, or at the log's beginning if the event was
+    /// purged.
     pub async fn after(
         service: Arc<RoomService>,
         topic: String,
@@ -63,8 +63,7 @@ impl Reader {
         }
     }
 
-    /// The next event; `None` at the service's end, and where the log cannot be
-    /// read.
+    /// The next event; `None` when the server stops or the log cannot be read.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -83,7 +82,7 @@ impl Reader {
         }
     }
 
-    /// Reads what is new.
+    /// Reads the next page.
     async fn read(&mut self) -> Result<(), StoreError> {
         let page = self
             .service
@@ -94,7 +93,7 @@ impl Reader {
             self.ready.push_back(event);
         }
         if !self.ready.is_empty() {
-            // There may be more: look again once these are told.
+            // There may be more pages: read again once these are sent.
             self.noted.mark_changed();
         }
         Ok(())

@@ -11,7 +11,7 @@ use crate::http::problem::Problem;
 use crate::render::table::{self, rooms};
 use crate::store::Stay;
 
-/// The most rooms that are shown.
+/// The most rooms shown.
 const MOST_ROOMS: i64 = 200;
 
 pub(super) async fn rows(
@@ -48,7 +48,7 @@ pub(super) async fn rows(
         ]
     });
     Ok(format!(
-        "{}\n{}\n{}\n{} webhooks on their way\n",
+        "{}\n{}\n{}\n{} webhooks queued\n",
         rooms(&stored, &counts, now),
         table::table(
             &[
