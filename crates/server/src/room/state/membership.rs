@@ -45,7 +45,7 @@ pub(super) struct Membership {
 
 struct PendingJoin {
     client: ClientId,
-    /// Some client has it in a list already, so its departure is announced.
+    /// Some client has it in a list or a count, so its departure is announced.
     known: bool,
 }
 
@@ -99,7 +99,7 @@ impl Membership {
         }
     }
 
-    /// A client gets a list that contains the pending joins.
+    /// A client gets a list or a count that contains the pending joins.
     pub fn expose(&mut self) {
         self.joined.iter_mut().for_each(|join| join.known = true);
     }
@@ -183,10 +183,10 @@ impl RoomState {
             } else {
                 if self.membership.take_left(client) {
                     let left = self.member_left(client);
-                    effects.extend(self.tell(Some(client), members_only(left)));
+                    effects.extend(self.tell_at_once(Some(client), left));
                 }
-                let joined = members_only(self.member_joined(index));
-                effects.extend(self.tell(Some(client), joined));
+                let joined = self.member_joined(index);
+                effects.extend(self.tell_at_once(Some(client), joined));
             }
         }
         effects
@@ -215,8 +215,8 @@ impl RoomState {
         } else if is_viewer {
             self.membership.viewer_left(client);
         } else {
-            let left = members_only(self.member_left(client));
-            effects.extend(self.tell(None, left));
+            let left = self.member_left(client);
+            effects.extend(self.tell_at_once(None, left));
         }
         effects
     }
@@ -237,10 +237,10 @@ impl RoomState {
         let mut effects = Vec::new();
         if self.membership.take_left(client) {
             let left = self.member_left(client);
-            effects.extend(self.tell(Some(client), members_only(left)));
+            effects.extend(self.tell_at_once(Some(client), left));
         }
-        let joined = members_only(self.member_joined(index));
-        effects.extend(self.tell(Some(client), joined));
+        let joined = self.member_joined(index);
+        effects.extend(self.tell_at_once(Some(client), joined));
         Some(effects)
     }
 
@@ -254,11 +254,20 @@ impl RoomState {
         if !member.features().has(Feature::Members) {
             return None;
         }
-        let mut joined = self.membership.joined.iter_mut();
-        joined.find(|join| join.client == from)?.known = true;
+        if !self.membership.is_pending(from) {
+            return None;
+        }
+        self.membership.expose();
         let message = self.member_joined(self.find(from)?);
         let (to, frame) = (socket, frame(&message));
         Some(Effect::Send { to, frame })
+    }
+
+    /// Sends a change that waits for no batch. Its count includes the pending joins, so
+    /// their departures have to be announced.
+    fn tell_at_once(&mut self, except: Option<ClientId>, message: ServerMessage) -> Vec<Effect> {
+        self.membership.expose();
+        self.tell(except, members_only(message))
     }
 
     /// Sends the changes that wait for clients without feature `members`. The lists are

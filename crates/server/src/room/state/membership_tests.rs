@@ -34,10 +34,17 @@ impl Scene {
         effects
     }
 
-    /// Lets the interval of pending changes pass.
+    /// Lets intervals pass until no change is pending.
     fn flush(&mut self) -> Vec<Effect> {
-        self.pass(INTERVAL);
-        self.state.expire(self.now)
+        let mut effects = Vec::new();
+        loop {
+            self.state.start_intervals(self.now.instant);
+            if self.state.membership.next_deadline().is_none() {
+                return effects;
+            }
+            self.pass(INTERVAL);
+            effects.extend(self.state.expire(self.now));
+        }
     }
 }
 
@@ -139,13 +146,32 @@ fn a_participant_of_a_large_room_is_announced_at_once() {
 }
 
 #[test]
+fn a_count_that_included_a_pending_viewer_is_corrected() {
+    let mut scene = room(all_features());
+    let speaker = client(101);
+    scene.join(speaker, all_features());
+    scene.watch(client(102), all_features());
+    scene.leave(speaker);
+    scene.leave(client(102));
+    let changed = scene.flush();
+    let changed = &of_kind(&changed, 1, "members-changed")[0];
+    assert_eq!(changed["count"], LARGE_ROOM_MEMBERS);
+}
+
+#[test]
 fn a_pending_viewer_that_becomes_host_is_announced_at_once() {
     let mut scene = room(all_features());
     scene.watch(client(101), all_features());
     let promoted = scene.say(client(1), &control("transfer-host", client(101)));
     let joined = of_kind(&promoted, 2, "member-joined");
     assert_eq!(joined[0]["member"]["role"], "host");
-    assert_eq!(of_kind(&promoted, 101, "member-updated").len(), 1);
+    let updated = of_kind(&promoted, 101, "member-updated");
+    assert_eq!(updated[1]["memberId"], client(101).id.to_string());
+    assert_eq!(
+        of_kind(&promoted, 2, "member-updated").len(),
+        1,
+        "of the old host"
+    );
     assert!(told(&scene.flush(), "members-changed").is_empty());
 }
 
