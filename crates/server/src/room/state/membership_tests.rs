@@ -267,7 +267,7 @@ fn a_broadcast_lists_who_may_publish_and_the_receiver() {
 #[test]
 fn a_large_batch_is_sent_in_messages_below_the_limit() {
     let mut scene = room(all_features());
-    for number in 101..1_101 {
+    for number in 101..401 {
         scene.watch(client(number), all_features());
     }
     let name = "\u{fffd}".repeat(100);
@@ -280,7 +280,7 @@ fn a_large_batch_is_sent_in_messages_below_the_limit() {
         assert!(changed.to_string().len() < MAX_MESSAGE_BYTES);
         joined += changed["joined"].as_array().unwrap().len();
     }
-    assert_eq!(joined, 1_000);
+    assert_eq!(joined, 300);
 }
 
 /// What each client with feature `members` knows from its messages.
@@ -334,7 +334,7 @@ impl Views {
 
 #[test]
 fn clients_that_apply_the_changes_know_who_is_inside() {
-    for seed in 0..20 {
+    for seed in 0..8 {
         println!("seed {seed}");
         let mut rng = StdRng::seed_from_u64(seed);
         let mut scene = Scene::new(seed);
