@@ -592,6 +592,7 @@ impl RoomTask {
             self.perform(effects);
         }
         let now = self.services.now();
+        self.state.start_intervals(now.instant);
         if let Some(message) = self.state.refresh_queue(now, &self.settings.node) {
             self.publish(message);
         }

@@ -24,6 +24,8 @@ pub(super) struct Member {
     pub attachment: Attachment,
     /// When its report of the connections was stored last.
     pub reported: Option<Instant>,
+    /// Number of the first membership change that is not in the list that it got.
+    pub first_change: u64,
 }
 
 /// ```text
@@ -85,6 +87,7 @@ impl Member {
             who,
             attachment,
             reported: None,
+            first_change: 0,
         }
     }
 

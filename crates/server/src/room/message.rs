@@ -58,14 +58,6 @@ impl Form {
 }
 
 impl Broadcast {
-    /// The same for everyone.
-    pub fn plain(message: ServerMessage) -> Self {
-        Self {
-            rich: None,
-            plain: Some(Form::new(message)),
-        }
-    }
-
     /// For those who asked for the feature alone.
     pub fn extension(feature: Feature, message: ServerMessage) -> Self {
         Self {

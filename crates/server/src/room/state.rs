@@ -14,6 +14,9 @@ mod cluster;
 mod cluster_tests;
 mod control;
 mod enter;
+mod membership;
+#[cfg(test)]
+mod membership_tests;
 mod queue;
 #[cfg(test)]
 mod queue_tests;
@@ -34,8 +37,8 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 use visavis_protocol::{
-    ChatEntry, CloseCode, ClosedReason, Envelope, Feature, MemberLeft, MemberUpdated, Role,
-    RoomClosed, ServerMessage,
+    ChatEntry, CloseCode, ClosedReason, Envelope, Feature, MemberUpdated, Role, RoomClosed,
+    ServerMessage,
 };
 
 pub(crate) use control::Control;
@@ -54,6 +57,7 @@ use crate::id::{ClientId, SocketId};
 use crate::model::{Participant, Room};
 use crate::refusal::Refusal;
 use crate::socket::Frame;
+use membership::Membership;
 use queue::Queue;
 
 /// What the room's driver is to do.
@@ -102,6 +106,7 @@ pub(crate) struct RoomState {
     members: Vec<Member>,
     /// What members keep to restore the room after a restart of the server.
     seals: Option<Seals>,
+    membership: Membership,
     queue: Queue,
     host: Option<ClientId>,
     calls: Calls,
@@ -124,6 +129,7 @@ impl RoomState {
             resume_window,
             members: present.into_iter().map(elsewhere).collect(),
             seals: None,
+            membership: Membership::default(),
             queue: Queue::default(),
             host: None,
             calls: Calls::default(),
@@ -201,10 +207,11 @@ impl RoomState {
                 Attachment::Away { until, .. } => Some(until),
                 Attachment::Here(_) | Attachment::Elsewhere { .. } => None,
             });
-        away.min()
+        away.chain(self.membership.next_deadline()).min()
     }
 
-    /// Removes those who did not come back in time.
+    /// Removes members whose resume window is over, and sends the membership changes that
+    /// are due.
     pub fn expire(&mut self, now: Now) -> Vec<Effect> {
         let over = |member: &Member| match member.attachment {
             Attachment::Away { until, .. } => until <= now.instant,
@@ -214,6 +221,7 @@ impl RoomState {
         while let Some(index) = self.members.iter().position(over) {
             effects.extend(self.remove(index));
         }
+        effects.extend(self.flush_due(now.instant));
         effects
     }
 
@@ -235,6 +243,7 @@ impl RoomState {
         );
         let mut effects = self.tell(None, notice);
         self.members.clear();
+        self.membership = Membership::default();
         effects.extend(self.reject_all_waiting());
         effects
     }
@@ -257,16 +266,8 @@ impl RoomState {
 
     /// Takes someone out of the list, and tells those who are here.
     fn remove_from_list(&mut self, index: usize) -> Vec<Effect> {
-        let gone = self.members.remove(index).id();
-        self.calls.left(gone);
-        let left = MemberLeft {
-            room_id: self.room.code.clone(),
-            member_id: gone.to_string(),
-            participants: Some(self.participants()),
-            count: None,
-        };
-        let message = ServerMessage::MemberLeft(left);
-        let mut effects = self.tell(None, Broadcast::plain(message));
+        self.calls.left(self.members[index].id());
+        let mut effects = self.announce_departure(index);
         effects.extend(self.update_host(None));
         effects
     }
@@ -315,7 +316,7 @@ impl RoomState {
     }
 
     /// Tells what one of this node's own is like now, on every node.
-    fn publish_member(&self, index: usize) -> Vec<Effect> {
+    fn publish_member(&mut self, index: usize) -> Vec<Effect> {
         let mut effects = self.show(index);
         effects.push(Effect::Publish(self.member_message(index)));
         effects
@@ -331,7 +332,8 @@ impl RoomState {
 
     /// Tells those with feature `members` who are here what a member is like
     /// now, that member too: so it learns its tracks' sids.
-    fn show(&self, index: usize) -> Vec<Effect> {
+    fn show(&mut self, index: usize) -> Vec<Effect> {
+        let pending = self.update_pending(index);
         let member = &self.members[index];
         let updated = MemberUpdated {
             room_id: self.room.code.clone(),
@@ -339,7 +341,14 @@ impl RoomState {
             member: member.wire(self.host),
         };
         let message = ServerMessage::MemberUpdated(updated);
-        self.tell(None, Broadcast::extension(Feature::Members, message))
+        let mut notice = Broadcast::extension(Feature::Members, message);
+        match pending {
+            None => self.tell(None, notice),
+            Some(mut effects) => {
+                effects.extend(self.send_to(index, &mut notice));
+                effects
+            }
+        }
     }
 
     /// To one member, if it is here.

@@ -5,6 +5,7 @@
 mod access;
 mod api;
 mod bookings;
+mod broadcast;
 mod controls;
 mod extensions;
 mod livekit_webhooks;

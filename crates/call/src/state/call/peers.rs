@@ -28,9 +28,15 @@ impl CallState {
         if id == self.me.id || self.session != Session::Inside {
             return;
         }
+        // A viewer that was announced before its offer is announced again in
+        // `members-changed`.
+        let is_known = self.remote_mut(&id).is_some();
         self.meet(now.instant, &id, now.instant, false);
         if let Some(member) = member {
             self.member_updated(member);
+        }
+        if is_known {
+            return;
         }
         self.emit(CallEvent::MemberJoined { member: id });
     }

@@ -33,11 +33,12 @@ impl CallState {
             }
             ServerMessage::MemberLeft(left) => self.member_left(&left.member_id),
             ServerMessage::MembersChanged(changed) => {
-                for member in &changed.joined {
-                    self.member_joined(now, member.id.clone(), Some(member));
-                }
+                // A member in both lists left and joined again.
                 for id in &changed.left {
                     self.member_left(id);
+                }
+                for member in &changed.joined {
+                    self.member_joined(now, member.id.clone(), Some(member));
                 }
             }
             ServerMessage::MemberUpdated(updated) => self.member_updated(&updated.member),

@@ -1,7 +1,7 @@
 //! What other nodes tell of the room.
 
 use uuid::Uuid;
-use visavis_protocol::{ChatEntry, CloseCode};
+use visavis_protocol::{ChatEntry, CloseCode, RelayKind};
 
 use super::{Effect, RoomState};
 use crate::cluster::ClusterMessage;
@@ -53,7 +53,9 @@ impl RoomState {
             ClusterMessage::CatchUp | ClusterMessage::Queue { .. } => Vec::new(),
             ClusterMessage::Relayed { kind, from, to } => {
                 self.calls.relayed(kind, from, to);
-                Vec::new()
+                let offered = self.find(to).filter(|_| kind == RelayKind::Offer);
+                let announced = offered.and_then(|index| self.announce_to(from, index));
+                announced.into_iter().collect()
             }
         }
     }
@@ -113,8 +115,7 @@ impl RoomState {
             self.members
                 .insert(place, Member::new(who, Attachment::elsewhere(reconnecting)));
             let host = self.update_host(Some(id));
-            let joined_broadcast = self.joined_broadcast(&self.members[place]);
-            let mut effects = self.tell(None, joined_broadcast);
+            let mut effects = self.announce_join(place);
             effects.extend(host);
             return effects;
         };

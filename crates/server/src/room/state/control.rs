@@ -146,7 +146,10 @@ impl RoomState {
             effects.extend(self.make_host(Some(to), None));
             return effects;
         }
-        for index in [from, to].into_iter().filter_map(|id| self.find(id)) {
+        for id in [from, to] {
+            let Some(index) = self.find(id) else {
+                continue;
+            };
             effects.extend(self.show(index));
             if self.is_host(index) {
                 effects.extend(self.send_pending_joins(index));

@@ -1,18 +1,18 @@
 //! Coming in, and coming back.
 
 use visavis_protocol::{
-    CloseCode, CreatedRoom, Feature, IceServer, JoinedRoom, MemberJoined, RequestId, RoomCreated,
-    RoomJoined, ServerMessage,
+    CloseCode, CreatedRoom, Feature, IceServer, JoinedRoom, RequestId, RoomCreated, RoomJoined,
+    ServerMessage,
 };
 
 use super::{Effect, RoomState, WasHost};
 use crate::cluster::ClusterMessage;
 use crate::id::{ClientId, ResumeToken, SocketId};
-use crate::model::{Participant, Room, Secret};
+use crate::model::{Participant, Room, Secret, Template};
 use crate::refusal::Refusal;
 use crate::room::applicant::Applicant;
 use crate::room::member::{Attachment, Member};
-use crate::room::message::{Broadcast, frame};
+use crate::room::message::frame;
 
 /// What every way in brings along.
 #[derive(Debug)]
@@ -40,6 +40,7 @@ impl RoomState {
         let Some(index) = self.find(client) else {
             return self.repeat_waiting(client, entry);
         };
+        self.gets_list(index);
         let member = &self.members[index];
         let joined = self.joined(member, entry.request_id.take(), entry.ice_servers.clone());
         Some(vec![Effect::Send {
@@ -82,6 +83,7 @@ impl RoomState {
         self.members.insert(place, member);
         let host = self.update_host(Some(id));
 
+        self.membership.expose();
         let member = &self.members[place];
         let reply = if entry.creator {
             ServerMessage::RoomCreated(self.created(member, entry.request_id, entry.ice_servers))
@@ -91,7 +93,7 @@ impl RoomState {
         let frame = frame(&reply);
         let mut effects = vec![Effect::Send { to, frame }];
         effects.extend(self.welcome(place));
-        effects.extend(self.tell(Some(id), self.joined_broadcast(member)));
+        effects.extend(self.announce_join(place));
         effects.push(Effect::Publish(self.member_message(place)));
         effects.extend(changed);
         effects.extend(host);
@@ -166,6 +168,7 @@ impl RoomState {
         let to = entry.socket;
         let member = &mut self.members[index];
         let before = std::mem::replace(&mut member.attachment, Attachment::Here(to));
+        self.gets_list(index);
         let member = &self.members[index];
         let resumed = self.joined(member, entry.request_id, entry.ice_servers);
         let frame = frame(&ServerMessage::Resumed(resumed));
@@ -182,22 +185,10 @@ impl RoomState {
         effects
     }
 
-    pub(super) fn joined_broadcast(&self, member: &Member) -> Broadcast {
-        let plain = MemberJoined {
-            room_id: self.room.code.clone(),
-            member_id: member.id().to_string(),
-            participants: Some(self.participants()),
-            ..MemberJoined::default()
-        };
-        let rich = MemberJoined {
-            member: Some(member.wire(self.host)),
-            ..plain.clone()
-        };
-        Broadcast::extended(
-            Feature::Members,
-            ServerMessage::MemberJoined(rich),
-            ServerMessage::MemberJoined(plain),
-        )
+    /// A member gets the current list, so the changes that wait are known to it.
+    fn gets_list(&mut self, index: usize) {
+        self.membership.expose();
+        self.members[index].first_change = self.membership.next_change();
     }
 
     fn created(
@@ -241,7 +232,17 @@ impl RoomState {
         ice_servers: Vec<IceServer>,
     ) -> RoomJoined {
         let features = member.features();
-        let members = || self.members.iter().map(|member| member.wire(self.host));
+        let has_members = features.has(Feature::Members);
+        let is_watched = Template::of(self.room.kind).watched;
+        // The list of a webinar or broadcast has no viewers but the receiver.
+        let is_listed =
+            |one: &&Member| !is_watched || one.id() == member.id() || !self.is_viewer(one);
+        let members: Option<Vec<_>> = has_members.then(|| {
+            let listed = self.members.iter().filter(is_listed);
+            listed.map(|one| one.wire(self.host)).collect()
+        });
+        let omitted = |listed: &Vec<_>| self.members.len() - listed.len();
+        let viewer_count = members.as_ref().filter(|_| is_watched).map(omitted);
         let token = ResumeToken {
             room: self.room.uid,
             secret: member.who.secret.0,
@@ -252,11 +253,11 @@ impl RoomState {
                 id: self.room.code.clone(),
                 participants: self.participants(),
                 name: (!features.is_empty()).then(|| self.room.name.clone()),
-                members: features.has(Feature::Members).then(|| members().collect()),
+                members,
+                viewer_count: viewer_count.and_then(|count| u32::try_from(count).ok()),
                 chat: features
                     .has(Feature::Chat)
                     .then(|| self.history.for_reader(member.id())),
-                ..JoinedRoom::default()
             },
             resume_token: features.has(Feature::Resume).then(|| token.to_string()),
             ice_servers: (!features.is_empty() && !ice_servers.is_empty()).then_some(ice_servers),

@@ -107,6 +107,9 @@ impl RoomState {
             let to = whom;
             effects.push(Effect::Publish(ClusterMessage::Relayed { kind, from, to }));
         }
+        if kind == RelayKind::Offer {
+            effects.extend(self.announce_to(from, to));
+        }
         self.deliver(to, frame(&message), &mut effects);
         Ok(effects)
     }
@@ -221,6 +224,10 @@ impl RoomState {
     /// Sends to a member, keeps it for one who is away, or passes it on to the
     /// node that the member is on.
     pub(super) fn deliver(&mut self, index: usize, frame: Frame, effects: &mut Vec<Effect>) {
+        // Clients without feature `members` know the sender of every message.
+        if !self.members[index].features().has(Feature::Members) {
+            effects.extend(self.flush_plain());
+        }
         match &mut self.members[index].attachment {
             Attachment::Here(to) => effects.push(Effect::Send { to: *to, frame }),
             Attachment::Away { kept, .. } => kept.push(frame),

@@ -1,7 +1,7 @@
 //! The room by example. `walk.rs` beside this goes through it at random.
 
 use serde_json::Value;
-use visavis_protocol::{ClientMessage, ErrorCode, Features, RelayKind};
+use visavis_protocol::{ClientMessage, ErrorCode, Features, Grants, RelayKind};
 
 use super::*;
 use crate::clock::Timestamp;
@@ -44,6 +44,10 @@ impl Scene {
     }
 
     pub fn join(&mut self, who: Sender, features: Features) -> Vec<Effect> {
+        self.join_as(who, features, Grants::default())
+    }
+
+    pub fn join_as(&mut self, who: Sender, features: Features, grants: Grants) -> Vec<Effect> {
         let mut entry = entry(who.socket);
         if let Some(effects) = self.state.rejoin(who.id, &mut entry) {
             return effects;
@@ -54,6 +58,7 @@ impl Scene {
             joined_at: self.now.utc,
             node: self.node.to_owned(),
             sid: format!("PA_{:08}", who.socket.0),
+            grants,
             secret: Secret(entry.secret),
             ..Participant::someone(who.id)
         };
