@@ -24,10 +24,16 @@ pub(super) fn known<T: DeserializeOwned>(body: Value, names: &[&str]) -> Result<
 
 /// Parses the body of a change. `T` denies all but the writable fields; members
 /// equal to the shown object's change nothing, so that a client may send back the
-/// object it got.
-pub(super) fn changed<T: DeserializeOwned>(body: Value, shown: &Value) -> Result<T, Problem> {
+/// object it got, and neither do the fields in `ignored`, which the server sets.
+pub(super) fn changed<T: DeserializeOwned>(
+    body: Value,
+    shown: &Value,
+    ignored: &[&str],
+) -> Result<T, Problem> {
     let mut body = object(body)?;
-    body.retain(|name, value| shown.get(name) != Some(value));
+    let changes =
+        |name: &str, value: &Value| !ignored.contains(&name) && shown.get(name) != Some(value);
+    body.retain(|name, value| changes(name, value));
     read(body)
 }
 

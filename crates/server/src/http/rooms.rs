@@ -127,7 +127,7 @@ async fn change(
 ) -> Result<Json<Value>, Problem> {
     let room = own(&app, &who, &id).await?;
     let shown = render::room::s4(&room, app.service.clock.now());
-    let said: Said = fields::changed(body, &shown)?;
+    let said: Said = fields::changed(body, &shown, &[])?;
     let room = app
         .service
         .change(room.uid, |room| said.write_on(room))

@@ -47,7 +47,7 @@ pub(super) fn routes() -> Router<App> {
 )]
 pub(super) struct Api;
 
-/// Fields of a room that the server sets; a create request's values are ignored.
+/// Fields of a room that the server sets; a client's values are ignored.
 const SET_BY_SERVER: [&str; 7] = [
     "id",
     "created_at",
@@ -145,7 +145,7 @@ async fn change(
     Body(body): Body<Value>,
 ) -> Result<Json<Value>, Problem> {
     let room = app.administrated(&who, &id).await?;
-    let said: RoomChange = fields::changed(body, &app.shown(&room).await?)?;
+    let said: RoomChange = fields::changed(body, &app.shown(&room).await?, &SET_BY_SERVER)?;
     let now = app.service.clock.now();
     let changed = app
         .service

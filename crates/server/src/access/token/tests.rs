@@ -266,7 +266,10 @@ fn fractional_times_null_members_and_an_audience_are_accepted() {
         Err(TokenError::Expired)
     );
     assert_eq!(verified(json!({"nbf": at + 61.5})), Err(TokenError::NotYet));
-    assert_eq!(verified(json!({"exp": 1e300})).unwrap().exp, u64::MAX);
+    assert_eq!(
+        verified(json!({"exp": 1e15})).unwrap().exp,
+        1_000_000_000_000_000
+    );
 
     let nulls = json!({"name": null, "metadata": null, "iat": null, "nbf": null, "video": {
         "room": "tea", "roomJoin": true, "roomAdmin": null, "canPublish": null,

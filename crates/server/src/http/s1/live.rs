@@ -13,7 +13,6 @@ use crate::http::App;
 use crate::http::actor::{Actor, GivenId};
 use crate::http::body::{Body, MaybeBody};
 use crate::http::extract::Path;
-use crate::http::fields;
 use crate::http::join_credentials::{Guest, JoinCredentials, ServerUrl, grant, issue};
 use crate::http::problem::Problem;
 use crate::http::requester::Requester;
@@ -58,9 +57,10 @@ pub(super) async fn begin_room(
     Ok((status, Json(app.shown(&room).await?)))
 }
 
-/// The participant to issue a token for.
+/// The participant to issue a token for. Any other field, such as a role, is
+/// ignored.
 #[derive(Default, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub(super) struct TokenRequest {
     /// The name to show.
     display_name: String,
@@ -88,10 +88,8 @@ pub(super) async fn token(
     who: Requester,
     url: ServerUrl,
     Path(id): Path<String>,
-    MaybeBody(body): MaybeBody<Value>,
+    MaybeBody(said): MaybeBody<TokenRequest>,
 ) -> Result<Json<JoinCredentials>, Problem> {
-    // A role is ignored.
-    let said: TokenRequest = fields::created(body, &["role"])?;
     let actor = Actor::of(&app, &who, said.user_id)?;
     let session = find(&app, &id).await?;
     if session.status.is_terminal() {

@@ -17,7 +17,6 @@ use crate::http::App;
 use crate::http::actor::{Actor, GivenId};
 use crate::http::body::MaybeBody;
 use crate::http::extract::Path;
-use crate::http::fields;
 use crate::http::join_credentials::{Guest, JoinCredentials, ServerUrl, grant, issue};
 use crate::http::problem::{ACCESS_DENIED, BOOKING_NOT_ACTIVE, NOT_FOUND, Problem};
 use crate::http::requester::Requester;
@@ -99,12 +98,10 @@ pub(in crate::http) async fn create(
     Ok((StatusCode::CREATED, Json(render::room::full(&room, 0, now))))
 }
 
-/// A token request may name a role, which is ignored.
-const ROLE: [&str; 1] = ["role"];
-
-/// The participant to issue a token for.
+/// The participant to issue a token for. Any other field, such as a role, is
+/// ignored.
 #[derive(Default, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub(super) struct TokenRequest {
     /// The user; only an operator may name another user.
     user_id: Option<GivenId>,
@@ -132,9 +129,8 @@ pub(super) async fn get_token(
     who: Requester,
     url: ServerUrl,
     Path(id): Path<String>,
-    MaybeBody(body): MaybeBody<Value>,
+    MaybeBody(said): MaybeBody<TokenRequest>,
 ) -> Result<Json<JoinCredentials>, Problem> {
-    let said = fields::created(body, &ROLE)?;
     let room = app.room(&id).await?;
     join_credentials(&app, &who, url, room, said).await
 }
@@ -157,9 +153,8 @@ pub(super) async fn join_booking(
     who: Requester,
     url: ServerUrl,
     Path(id): Path<String>,
-    MaybeBody(body): MaybeBody<Value>,
+    MaybeBody(said): MaybeBody<TokenRequest>,
 ) -> Result<Json<JoinCredentials>, Problem> {
-    let said = fields::created(body, &ROLE)?;
     let room = match is_id(&id) {
         true => app.service.store.find_linked(&Link::Booking(id)).await?,
         false => None,

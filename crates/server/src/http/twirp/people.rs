@@ -65,7 +65,7 @@ impl Caller<'_> {
                 .tracks
                 .iter()
                 .find(|track| track.sid == request.track_sid);
-            Some((who.features.clone(), track?.clone()))
+            Some((who.features, track?.clone()))
         });
         let (features, track) = found
             .ok_or_else(|| TwirpError::new(Code::NotFound, "this participant has no such track"))?;

@@ -37,7 +37,11 @@ impl Caller<'_> {
         check(&request)?;
         let service = &self.app.service;
         for _ in 0..ATTEMPTS {
-            match service.look_up(&request.name).await? {
+            let found = service.look_up(&request.name).await?;
+            // A look-up forgives blanks around a name; here they belong to it.
+            let exact = |room: &Room| room.names().contains(&request.name);
+            let found = found.filter(|room| request.name.trim() == request.name || exact(room));
+            match found {
                 Some(room) if !self.is_there(&room) => break,
                 Some(room) => return self.take_on(room, request).await,
                 None => {}

@@ -5,7 +5,10 @@ use livekit_api::access_token::TokenVerifier;
 use serde_json::{Value, json};
 use visavis_server::{AuthMode, ServerConfig, TrustedProxies};
 
-use super::{host_ticket, idle, is_ulid, path, ready, room_path, status, viewer_credentials};
+use super::{
+    go_live, host_ticket, idle, is_ulid, path, ready, room_path, sessions, status, stop,
+    viewer_credentials,
+};
 use crate::studio::{Studio, claims, entry};
 use crate::support::{Client, KEY, SECRET};
 
@@ -153,27 +156,40 @@ async fn s1_32_s1_34_a_token_names_the_user_the_room_and_the_name_to_show() {
 }
 
 #[tokio::test]
-async fn s1_40_figures_are_of_one_session_each() {
+async fn s1_40_two_sessions_of_one_room_have_figures_of_their_own() {
     let studio = Studio::open().await;
-    let busy = idle(&studio).await;
-    let quiet = idle(&studio).await;
-    let _host = ready(&studio, &busy).await;
-    let join_credentials = viewer_credentials(&studio, &busy, "9").await;
-    let _viewer = studio.join(&join_credentials).await;
+    let first = idle(&studio).await;
     let address = studio.address();
-    let (code, _, page) = crate::support::http(address, "GET", "/metrics", "", "").await;
-    assert_eq!(code, 200);
-    let figure = |session: &Value| {
+    let figure = async |name: &str, session: &Value| {
+        let (code, _, page) = crate::support::http(address, "GET", "/metrics", "", "").await;
+        assert_eq!(code, 200);
         let id = session["session_id"].as_str().unwrap();
+        let start = format!("visavis_session_{name}{{");
         let mut lines = page.lines();
-        let line = lines
-            .find(|line| line.starts_with("visavis_session_participants{") && line.contains(id));
-        line.unwrap().rsplit(' ').next().unwrap().to_owned()
+        let line = lines.find(|line| line.starts_with(&start) && line.contains(id));
+        line.map(|line| line.rsplit(' ').next().unwrap().to_owned())
     };
-    assert_eq!(
-        (figure(&busy).as_str(), figure(&quiet).as_str()),
-        ("2", "0")
-    );
+    let _host = ready(&studio, &first).await;
+    let join_credentials = viewer_credentials(&studio, &first, "9").await;
+    let _viewer = studio.join(&join_credentials).await;
+    assert_eq!(figure("joins", &first).await.as_deref(), Some("2"));
+
+    studio.advance(1).await;
+    go_live(&studio, &first, "EG_first").await;
+    stop(&studio, &first).await;
+    let all = sessions(&studio, &first).await;
+    let second = all.iter().find(|one| one["status"] == "READY").unwrap();
+    assert_eq!(second["room_id"], first["room_id"]);
+    // The joins of the first session are not counted again.
+    assert_eq!(figure("joins", second).await.as_deref(), Some("0"));
+    assert_eq!(figure("participants", second).await.as_deref(), Some("2"));
+    assert_eq!(figure("joins", &first).await, None);
+
+    studio.advance(1).await;
+    let join_credentials = viewer_credentials(&studio, second, "10").await;
+    let _late = studio.join(&join_credentials).await;
+    assert_eq!(figure("joins", second).await.as_deref(), Some("1"));
+    assert_eq!(figure("participants", second).await.as_deref(), Some("3"));
 }
 
 #[tokio::test]
