@@ -217,7 +217,7 @@ async fn an_unfinished_message_is_closed_and_its_member_leaves_at_once() {
     let server = server_with(limits).await;
     let mut host = Client::connect(server.local_addr()).await;
     let room = host.create(json!({"name": "Tea"})).await;
-    for begun in [&frame_header(1_000)[..], b"\x01\x81\0\0\0\0x"] {
+    for begun in [&frame_header(70_000)[..], b"\x01\x81\0\0\0\0x"] {
         let mut client = Client::connect(server.local_addr()).await;
         client.join_with(&room, all()).await;
         host.expect("member-joined").await;
