@@ -33,6 +33,28 @@ const FEATURES: [Feature; 8] = [
     Feature::Quality,
 ];
 
+/// Which budget a message counts against, besides those of messages and bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Other,
+    /// Enters a room: a passcode hash, a transaction, a snapshot.
+    Entry,
+    /// Is stored or announced to the whole room.
+    Write,
+}
+
+impl Kind {
+    fn of(message: &ClientMessage) -> Self {
+        match message {
+            ClientMessage::CreateRoom(_)
+            | ClientMessage::JoinRoom(_)
+            | ClientMessage::Resume(_) => Self::Entry,
+            ClientMessage::Chat(_) | ClientMessage::UpdateMember(_) => Self::Write,
+            _ => Self::Other,
+        }
+    }
+}
+
 pub(crate) struct Session {
     service: Arc<RoomService>,
     caller: Caller,
@@ -69,16 +91,18 @@ impl Session {
         session
     }
 
-    /// A message of the client.
-    pub async fn handle_text(&mut self, text: &str) {
+    /// Handles a message of the client; returns which budget it counts against.
+    pub async fn handle_text(&mut self, text: &str) -> Kind {
         match ClientMessage::read(text) {
             Ok((mut envelope, message)) => {
+                let kind = Kind::of(&message);
                 let heard = self.service.metrics.heard(&message);
                 let done = self.moderation(&mut envelope, message).await;
                 self.service.metrics.answered(heard, &done);
                 if let Err(refusal) = done {
                     self.refuse(refusal, envelope);
                 }
+                kind
             }
             Err(rejected) => {
                 let Rejected {
@@ -87,6 +111,7 @@ impl Session {
                     envelope,
                 } = *rejected;
                 self.refuse(Refusal::new(code, message), envelope);
+                Kind::Other
             }
         }
     }

@@ -49,6 +49,18 @@ pub(crate) enum Incoming {
     Close(Vec<u8>),
 }
 
+impl Incoming {
+    /// Bytes of the payload.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => *bytes,
+            Self::Ping(payload) | Self::Close(payload) => payload.len(),
+            Self::Pong => 0,
+        }
+    }
+}
+
 /// A message or control frame to the client.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Outgoing<'a> {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use visavis_protocol::limits::CONNECTIONS_PER_MINUTE;
 
+use super::rate::Buckets;
 use crate::socket::network_of;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -46,13 +47,15 @@ struct Address {
     /// Start of the current minute, and the new connections in it.
     minute: Instant,
     connections: u32,
+    /// What its sockets may send.
+    budget: Arc<Mutex<Buckets>>,
 }
 
 /// A counted socket; dropping it frees the place.
 pub(super) struct Place {
     shared: Arc<Shared>,
-    /// Whether rates and the limits of an address hold for it.
-    pub limited: bool,
+    /// The budget of its address; `None` for an exempt socket.
+    pub budget: Option<Arc<Mutex<Buckets>>>,
     network: IpAddr,
 }
 
@@ -81,11 +84,13 @@ impl Addresses {
         if table.sockets >= self.0.max_sockets {
             return Err(Full::Server);
         }
+        let mut budget = None;
         if limited {
             let entry = table.addresses.entry(network).or_insert(Address {
                 sockets: 0,
                 minute: now,
                 connections: 0,
+                budget: Buckets::of_address(now),
             });
             if since(entry.minute) >= MINUTE {
                 (entry.minute, entry.connections) = (now, 0);
@@ -98,11 +103,12 @@ impl Addresses {
             }
             entry.connections += 1;
             entry.sockets += 1;
+            budget = Some(Arc::clone(&entry.budget));
         }
         table.sockets += 1;
         Ok(Place {
             shared: Arc::clone(&self.0),
-            limited,
+            budget,
             network,
         })
     }
@@ -118,7 +124,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut table = self.shared.table();
         table.sockets -= 1;
-        if self.limited
+        if self.budget.is_some()
             && let Some(address) = table.addresses.get_mut(&self.network)
         {
             address.sockets -= 1;

@@ -15,11 +15,11 @@ use super::Reader;
 use super::addresses::Place;
 use super::closing::Closing;
 use super::keepalive::{Due, KeepAlive};
-use super::rate::{MessageRate, Verdict};
+use super::rate::{ClientRate, Cost, Verdict};
 use crate::id::SocketId;
 use crate::refusal::Refusal;
 use crate::rooms::RoomService;
-use crate::signalling::{Caller, Session};
+use crate::signalling::{Caller, Kind, Session};
 use crate::socket::{Incoming, Outgoing, Permit, Queue, Sink, WireError, outbox};
 
 /// Longest wait for the client to read the close frame.
@@ -45,7 +45,7 @@ struct Connection {
     parting: CancellationToken,
     keep_alive: KeepAlive,
     /// None where rates are off.
-    rate: Option<MessageRate>,
+    rate: Option<Box<ClientRate>>,
     /// Reading stops until then.
     paused_until: Option<Instant>,
 }
@@ -68,8 +68,9 @@ pub(super) async fn run(
         parting: service.parting.clone(),
         keep_alive: KeepAlive::new(now, limits.ping_interval, limits.silence_limit),
         rate: place
-            .limited
-            .then(|| MessageRate::new(now, limits.rate_patience)),
+            .budget
+            .clone()
+            .map(|address| Box::new(ClientRate::new(now, limits.rate_patience, address))),
         paused_until: None,
         session: Session::begin(service, caller, id, outbox),
     };
@@ -133,12 +134,14 @@ impl Connection {
     async fn handle(&mut self, incoming: Incoming) -> Result<(), End> {
         let now = Instant::now();
         self.keep_alive.received(now);
+        let bytes = incoming.len();
+        let mut kind = Kind::Other;
         match incoming {
             Incoming::Text(text) if text.len() > MAX_MESSAGE_BYTES => {
                 let why = format!("the message exceeds {MAX_MESSAGE_BYTES} bytes");
                 self.refuse(ErrorCode::MessageTooLarge, why);
             }
-            Incoming::Text(text) => self.session.handle_text(&text).await,
+            Incoming::Text(text) => kind = self.session.handle_text(&text).await,
             Incoming::Binary(_) => {
                 let why = "binary messages are not supported; send JSON in text frames";
                 self.refuse(ErrorCode::BadMessage, why);
@@ -153,7 +156,8 @@ impl Connection {
                 return Err(End::Closed);
             }
         }
-        let verdict = self.rate.as_mut().map(|rate| rate.count(now));
+        let cost = Cost::of(kind, bytes);
+        let verdict = self.rate.as_mut().map(|rate| rate.count(now, cost));
         match verdict.unwrap_or(Verdict::Go) {
             Verdict::Go => Ok(()),
             Verdict::Wait(pause) => {
@@ -162,7 +166,7 @@ impl Connection {
                 Ok(())
             }
             Verdict::TooMuch => {
-                self.refuse(ErrorCode::RateLimited, "message rate exceeded for too long");
+                self.refuse(ErrorCode::RateLimited, "rate limit exceeded for too long");
                 self.flush().await?;
                 Err(End::Close(CloseCode::RateLimited.into()))
             }

@@ -217,7 +217,7 @@ async fn an_unfinished_message_is_closed_and_its_member_leaves_at_once() {
     let server = server_with(limits).await;
     let mut host = Client::connect(server.local_addr()).await;
     let room = host.create(json!({"name": "Tea"})).await;
-    for begun in [&frame_header(1_000)[..], b"\x01\x81\0\0\0\0x"] {
+    for begun in [&frame_header(70_000)[..], b"\x01\x81\0\0\0\0x"] {
         let mut client = Client::connect(server.local_addr()).await;
         client.join_with(&room, all()).await;
         host.expect("member-joined").await;
@@ -308,4 +308,29 @@ async fn a_protocol_error_is_closed_with_its_code_and_the_member_leaves_at_once(
     let mut client = Client::connect(server.local_addr()).await;
     send_raw(&mut client, &masked(0x88, b"")).await;
     assert_eq!(client.closed().await, None, "a close frame without a code");
+}
+
+#[tokio::test]
+async fn a_client_that_creates_rooms_without_end_is_held_back_and_then_closed() {
+    let limits = Limits {
+        rates_on_loopback: true,
+        rate_patience: Duration::from_millis(100),
+        ..Limits::default()
+    };
+    let server = server_with(limits).await;
+    let mut client = Client::connect(server.local_addr()).await;
+    let create = json!({"type": "create-room", "payload": {"name": "Tea"}});
+    for _ in 0..20 {
+        client.say(create.clone()).await;
+    }
+    let mut answered = 0;
+    let refused = loop {
+        let message = client.hear().await;
+        if message["code"] == "rate-limited" {
+            break message;
+        }
+        answered += 1;
+    };
+    assert!((10..20).contains(&answered), "{answered}: {refused}");
+    assert_eq!(client.closed().await, Some(4029));
 }

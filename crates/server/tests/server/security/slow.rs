@@ -123,7 +123,8 @@ async fn an_event_stream_and_a_websocket_have_no_http_deadline() {
     .await;
     let address = server.local_addr();
     let mut client = Client::connect(address).await;
-    let get = b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let get =
+        b"GET /api/v1/events?uri=audiences/default/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let mut stream = sent(address, get).await;
     let mut head = [0; 15];
     stream.read_exact(&mut head).await.unwrap();
