@@ -4,16 +4,14 @@ use std::sync::{Arc, Mutex};
 
 use axum::extract::FromRef;
 use moka::sync::Cache;
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use super::events::StreamPlaces;
 use crate::rooms::RoomService;
 use crate::webhook::dispatcher::Attempts;
 use crate::webhook::receive::Seen;
 use crate::ws;
 
-/// The most event streams at a time.
-const MAX_EVENT_STREAMS: usize = 1_000;
 /// Users cached as having a row; past it the least recently used are evicted.
 const MAX_KNOWN_USERS: u64 = 100_000;
 
@@ -26,8 +24,8 @@ pub(crate) struct App {
     /// Recently received webhooks, to drop repeats.
     pub seen: Arc<Mutex<Seen>>,
     pub sockets: ws::Endpoint,
-    /// A permit for each event stream.
-    pub event_streams: Arc<Semaphore>,
+    /// The open event streams.
+    pub event_streams: StreamPlaces,
     /// Users whose row exists.
     pub known_users: Cache<Uuid, ()>,
 }
@@ -39,7 +37,7 @@ impl App {
             service,
             attempts,
             seen: Arc::default(),
-            event_streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
+            event_streams: StreamPlaces::default(),
             known_users: Cache::new(MAX_KNOWN_USERS),
         }
     }
