@@ -98,6 +98,14 @@ pub enum Contradiction {
     /// No gateway is listed.
     #[error("--auth header needs --trusted-proxy: X-User-Id is accepted from listed proxies only")]
     HeaderWithoutProxies,
+    /// A secret that could be guessed.
+    #[error(
+        "--api-secret needs {MIN_SECRET_BYTES} bytes or more: tokens are signed with HMAC-SHA-256"
+    )]
+    ShortSecret,
+    /// Clients could reach others without authentication.
+    #[error("--direct needs --auth open: it relays messages of clients without authentication")]
+    DirectWithAuth,
     /// Administrators by user id outside header mode.
     #[error("--admin names users of --auth header; otherwise a token says who may administrate")]
     AdminsWithoutHeader,
@@ -109,6 +117,10 @@ pub enum Contradiction {
     WebhookUrl(String),
 }
 
+/// The shortest secret: as long as the output of the hash that signs with it
+/// (RFC 7518, section 3.2).
+const MIN_SECRET_BYTES: usize = 32;
+
 impl ServerConfig {
     /// Checks that no settings contradict each other.
     ///
@@ -119,8 +131,13 @@ impl ServerConfig {
             let url = reqwest::Url::parse(url);
             url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         };
+        let short = |keys: &Keys| keys.secret().len() < MIN_SECRET_BYTES;
         if self.auth == AuthMode::Jwt && self.keys.is_none() {
             Err(Contradiction::JwtWithoutKeys)
+        } else if self.keys.as_ref().is_some_and(short) {
+            Err(Contradiction::ShortSecret)
+        } else if self.direct && self.auth != AuthMode::Open {
+            Err(Contradiction::DirectWithAuth)
         } else if self.auth == AuthMode::Header && self.trusted_proxies.is_empty() {
             Err(Contradiction::HeaderWithoutProxies)
         } else if self.auth != AuthMode::Header && !self.admins.is_empty() {
@@ -136,6 +153,23 @@ impl ServerConfig {
 }
 
 impl ServerConfig {
+    /// Settings that work but probably not as meant, in words.
+    pub(crate) fn warnings(&self) -> Vec<&'static str> {
+        let turn = |server: &IceServer| {
+            let is_turn = |url: &String| url.starts_with("turn:") || url.starts_with("turns:");
+            server.credential.is_none() && server.urls.iter().any(is_turn)
+        };
+        let memory = self.redis.is_some() && self.database == Database::Memory;
+        let no_turn = self.turn_secret.is_some() && !self.ice_servers.iter().any(turn);
+        let memory = memory.then_some(
+            "--redis with --database memory: the nodes of a cluster need one PostgreSQL database",
+        );
+        let no_turn = no_turn.then_some(
+            "--turn-secret without a turn: or turns: URL in --ice-server: no client gets it",
+        );
+        memory.into_iter().chain(no_turn).collect()
+    }
+
     /// Where a request comes from, by these settings.
     pub(crate) fn origin(&self, peer: SocketAddr, headers: &HeaderMap) -> Origin {
         let rules = Rules {

@@ -12,8 +12,10 @@ use visavis_protocol::{
 };
 
 pub(crate) use caller::Caller;
+use caller::admission;
 
 use crate::id::{ClientId, SocketId};
+use crate::model::Room;
 use crate::refusal::Refusal;
 use crate::room::{
     Control, MemberRequest, Presence, RoomHandle, RoomInactive, Sender, frame, relayed,
@@ -174,9 +176,14 @@ impl Session {
                 Ok(())
             }
             ClientMessage::GetRoom(Request { payload, .. }) => {
+                let principal = self.caller.principal(&self.service, None).ok();
+                let may_join = |room: &Room| {
+                    let principal = principal.as_ref();
+                    principal.is_some_and(|principal| admission(principal, room).is_ok())
+                };
                 let room = self
                     .service
-                    .info(envelope.room_id.insert(payload.room_id))
+                    .info(envelope.room_id.insert(payload.room_id), may_join)
                     .await?;
                 let request_id = envelope.request_id.take();
                 self.answer(&ServerMessage::RoomInfo(RoomInfoMessage {

@@ -1,7 +1,7 @@
 //! The client address of a request that may have come through proxies.
 #![deny(clippy::disallowed_methods)]
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 
@@ -32,6 +32,18 @@ impl Origin {
     /// Whether the rates do not apply.
     pub fn is_exempt(&self) -> bool {
         self.loopback
+    }
+}
+
+/// The network that counts as one client in limits by address: an IPv4 address,
+/// or the /64 of an IPv6 one, which a single subscriber gets as a whole.
+pub(crate) fn client_network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => {
+            let network = u128::from(address) & !u128::from(u64::MAX);
+            Ipv6Addr::from(network).into()
+        }
     }
 }
 
@@ -156,6 +168,18 @@ mod tests {
         assert_eq!(network("127.0.0.1"), Ok("127.0.0.1/32".parse().unwrap()));
         assert_eq!(network("::1"), Ok("::1/128".parse().unwrap()));
         assert!(network("localhost").is_err());
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_64_count_as_one_client() {
+        let one = client_network(ip("2001:db8:0:1::1"));
+        assert_eq!(one, client_network(ip("2001:db8:0:1:ffff::2")));
+        assert_ne!(one, client_network(ip("2001:db8:0:2::1")));
+        assert_eq!(client_network(ip("::ffff:192.0.2.1")), ip("192.0.2.1"));
+        assert_ne!(
+            client_network(ip("192.0.2.1")),
+            client_network(ip("192.0.2.2"))
+        );
     }
 
     proptest! {

@@ -39,6 +39,9 @@ pub(super) async fn serve(config: ServerConfig, format: LogFormat) -> anyhow::Re
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "cannot raise the limit of open files");
     }
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
     let stop = stop_asked().context("cannot listen for signals")?;
     let scheme = if config.tls.is_some() {
         "https"

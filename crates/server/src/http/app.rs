@@ -4,17 +4,15 @@ use std::sync::{Arc, Mutex};
 
 use axum::extract::FromRef;
 use moka::sync::Cache;
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use super::events::StreamPlaces;
 use crate::rooms::RoomService;
 use crate::socket::Connections;
 use crate::webhook::dispatcher::Attempts;
 use crate::webhook::receive::Seen;
 use crate::ws;
 
-/// The most event streams at a time.
-const MAX_EVENT_STREAMS: usize = 1_000;
 /// Users cached as having a row; past it the least recently used are evicted.
 const MAX_KNOWN_USERS: u64 = 100_000;
 
@@ -28,8 +26,8 @@ pub(crate) struct App {
     pub seen: Arc<Mutex<Seen>>,
     pub sockets: ws::Endpoint,
     pub connections: Connections,
-    /// A permit for each event stream.
-    pub event_streams: Arc<Semaphore>,
+    /// The open event streams.
+    pub event_streams: StreamPlaces,
     /// Users whose row exists.
     pub known_users: Cache<Uuid, ()>,
 }
@@ -42,7 +40,7 @@ impl App {
             service,
             attempts,
             seen: Arc::default(),
-            event_streams: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
+            event_streams: StreamPlaces::default(),
             known_users: Cache::new(MAX_KNOWN_USERS),
         }
     }

@@ -1,6 +1,7 @@
 //! The stream of events: `GET /api/v1/events?uri=…`, Server-Sent Events (HTML
 //! standard, section 9.2).
 
+mod places;
 mod reader;
 
 use std::convert::Infallible;
@@ -15,9 +16,10 @@ use axum::routing::get;
 use futures_util::{Stream, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
+pub(crate) use self::places::StreamPlaces;
+use self::places::{NoPlace, Place};
 use self::reader::Reader;
 use super::app::App;
 use super::extract::{BothForms, Query};
@@ -71,6 +73,7 @@ struct Outgoing {
     responses(
         (status = 200, description = "The stream", body = String, content_type = "text/event-stream"),
         (status = 404, description = "There is no such room"),
+        (status = 429, description = "There are too many event streams of this address"),
         (status = 503, description = "There are too many event streams")
     )
 )]
@@ -81,12 +84,16 @@ async fn listen(
     Query(Listening { uri }): Query<Listening>,
 ) -> Result<Sse<impl Stream<Item = Result<Sent, Infallible>>>, Problem> {
     let topic = topic(&app, &who, &uri).await?;
-    let place = Arc::clone(&app.event_streams).try_acquire_owned();
-    let place = place.map_err(|_| {
-        Problem::new(
+    let place = app.event_streams.take(who.origin.address);
+    let place = place.map_err(|full| match full {
+        NoPlace::Server => Problem::new(
             problem::CAPACITY_EXCEEDED,
             "too many event streams; try again later",
-        )
+        ),
+        NoPlace::Address => Problem::new(
+            problem::RATE_LIMITED,
+            "too many event streams of this address; close one first",
+        ),
     })?;
     let last = headers.get("last-event-id").map(|id| id.as_bytes());
     let last = last.filter(|id| !id.is_empty());
@@ -124,10 +131,7 @@ fn is_plain(text: &str) -> bool {
 
 /// Ends when the server stops or the log cannot be read; the client reconnects
 /// and continues by `Last-Event-ID`.
-fn tell(
-    reader: Reader,
-    place: OwnedSemaphorePermit,
-) -> impl Stream<Item = Result<Sent, Infallible>> {
+fn tell(reader: Reader, place: Place) -> impl Stream<Item = Result<Sent, Infallible>> {
     stream::unfold((reader, place), async |(mut reader, place)| {
         let event = reader.next().await?;
         let sent = sent(event)?;

@@ -45,6 +45,8 @@ pub(super) const SESSION_EXISTS: Kind = ("session_exists", StatusCode::CONFLICT)
 pub(super) const ILLEGAL_TRANSITION: Kind = ("illegal_transition", StatusCode::CONFLICT);
 pub(super) const CAPACITY_EXCEEDED: Kind = ("capacity_exceeded", StatusCode::SERVICE_UNAVAILABLE);
 pub(super) const NOT_IMPLEMENTED: Kind = ("not_implemented", StatusCode::NOT_IMPLEMENTED);
+/// Too many requests of one address.
+pub(super) const RATE_LIMITED: Kind = ("rate_limited", StatusCode::TOO_MANY_REQUESTS);
 /// The body exceeds the limit.
 pub(super) const PAYLOAD_TOO_LARGE: Kind = ("about:blank", StatusCode::PAYLOAD_TOO_LARGE);
 /// The path has no such method.

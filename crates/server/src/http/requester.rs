@@ -9,12 +9,15 @@ use super::app::App;
 use super::problem::Problem;
 use crate::access::headers::{bearer, user};
 use crate::access::principal::{self, Principal};
+use crate::access::proxy::Origin;
 use crate::model::Room;
 
 /// The principal of a request. Extraction rejects a request with bad credentials.
 #[derive(Debug, Clone)]
 pub(crate) struct Requester {
     pub principal: Principal,
+    /// Where the request comes from.
+    pub origin: Origin,
 }
 
 impl FromRequestParts<App> for Requester {
@@ -42,7 +45,7 @@ impl FromRequestParts<App> for Requester {
             app.service.ensure_user_row(user).await?;
             app.known_users.insert(user, ());
         }
-        Ok(Self { principal })
+        Ok(Self { principal, origin })
     }
 }
 

@@ -91,8 +91,13 @@ impl RoomService {
         Ok(open.map(listed).collect())
     }
 
-    /// What a lobby shows before joining.
-    pub async fn info(&self, name: &str) -> Result<RoomInfo, Refusal> {
+    /// What a lobby shows before joining: the names of those inside only to one
+    /// who may join.
+    pub async fn info(
+        &self,
+        name: &str,
+        may_join: impl Fn(&Room) -> bool,
+    ) -> Result<RoomInfo, Refusal> {
         let room = self.find(name).await?;
         let now = self.clock.now();
         if room.phase(now) == Phase::Closed {
@@ -115,7 +120,8 @@ impl RoomService {
             needs_passcode: room.passcode.is_some(),
             waiting_room: room.waiting_room,
             opens_at: (room.phase(now) == Phase::Pending).then(|| room.opens_at.rfc3339()),
-            names: (!room.is_private()).then(|| names.filter(|name| !name.is_empty()).collect()),
+            names: (!room.is_private() && may_join(&room))
+                .then(|| names.filter(|name| !name.is_empty()).collect()),
             id: room.code,
             name: room.name,
         })

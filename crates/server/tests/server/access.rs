@@ -192,6 +192,26 @@ async fn s2_63_each_reason_for_not_getting_in_has_its_own_code() {
 }
 
 #[tokio::test]
+async fn names_inside_a_room_are_shown_only_to_those_who_may_join() {
+    let server = strict().await;
+    let named = json!({"displayName": "Ann"});
+    let (_host, tea) = room(&server, named).await;
+    let address = server.local_addr();
+    let names = async |mut client: Client| {
+        let get = json!({"type": "get-room", "payload": {"roomId": tea}});
+        let info = client.ask(get).await["room"].clone();
+        assert_eq!(info["participantCount"], 1);
+        info["names"].clone()
+    };
+    assert_eq!(names(Client::connect(address).await).await, Value::Null);
+    for (room, expected) in [(tea.as_str(), json!(["Ann"])), ("other", Value::Null)] {
+        let bearer = format!("Bearer {}", token("ann", guest(room)));
+        let client = Client::connect_with(address, &[("authorization", bearer.as_str())]).await;
+        assert_eq!(names(client).await, expected, "{room}");
+    }
+}
+
+#[tokio::test]
 async fn the_gateway_names_the_user() {
     let user = Uuid::new_v4().to_string();
     let header = [("x-user-id", user.as_str())];

@@ -6,6 +6,7 @@ use visavis_server::{AuthMode, Keys, ServerConfig};
 
 use crate::api::{Api, Listener, by_hand, gated, server_of};
 use crate::support::{Client, KEY, SECRET, server};
+use crate::webhooks::wait_for;
 
 const ACME: &str = "audiences/acme/events";
 
@@ -300,6 +301,20 @@ async fn who_may_listen_operates_the_service_or_has_to_do_with_the_room() {
         .get("/api/v1/events")
         .await
         .refused(400, "invalid_payload");
+}
+
+#[tokio::test]
+async fn one_address_holds_at_most_32_event_streams() {
+    let server = server().await;
+    let api = Api::new(server.local_addr());
+    let mut open = Vec::new();
+    for _ in 0..32 {
+        open.push(api.listen(ACME).await);
+    }
+    assert_eq!(Listener::start(&api, ACME).await.err(), Some(429));
+    drop(open.pop());
+    // The server notices the closed connection at its next write or read.
+    wait_for(async || Listener::start(&api, ACME).await.ok()).await;
 }
 
 #[tokio::test]

@@ -110,7 +110,10 @@ async fn s2_62_a_webhook_can_be_tried() {
     assert!(said.contains(event["id"].as_str().unwrap()));
 
     // Who signs with another secret is told that it is not taken.
-    let other = [KEYS[0], ("LIVEKIT_API_SECRET", "another secret")];
+    let other = [
+        KEYS[0],
+        ("LIVEKIT_API_SECRET", "another secret of more than 32 bytes"),
+    ];
     let (status, said, _) = run(&["webhook-test", "--webhook", &receiver.url()], &other).await;
     assert_eq!(status, 1);
     assert!(said.contains(": not taken: 401"), "{said}");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use visavis_server::{Server, ServerConfig};
 
 use super::{KEYS, run, start};
-use crate::support::{Client, http};
+use crate::support::{Client, SECRET, http};
 use crate::webhooks::wait_for;
 
 async fn settings(arguments: &[&str], environment: &[(&str, &str)]) -> Value {
@@ -105,8 +105,45 @@ async fn settings_that_contradict_each_other_are_said_so() {
             "--webhook needs --api-key",
         ),
         (
-            &["--webhook", "hook", "--api-key", "k", "--api-secret", "s"],
+            &[
+                "--webhook",
+                "hook",
+                "--api-key",
+                "k",
+                "--api-secret",
+                SECRET,
+            ],
             "--webhook hook: it must be a URL",
+        ),
+        (
+            &["--api-key", "k", "--api-secret", &SECRET[..31]],
+            "--api-secret needs 32 bytes or more",
+        ),
+        (
+            &[
+                "--direct",
+                "--auth",
+                "jwt",
+                "--api-key",
+                "k",
+                "--api-secret",
+                SECRET,
+            ],
+            "--direct needs --auth open",
+        ),
+        (
+            &[
+                "--direct",
+                "--auth",
+                "header",
+                "--trusted-proxy",
+                "10.0.0.1",
+            ],
+            "--direct needs --auth open",
+        ),
+        (
+            &["--allow-origin", "app.example.org"],
+            "--allow-origin: app.example.org is not an origin",
         ),
         (
             &["--admin", "6f1c1c3e-0b4e-4d36-9d7e-6a7c8f3f0a11"],
@@ -129,6 +166,33 @@ async fn settings_that_contradict_each_other_are_said_so() {
 }
 
 #[tokio::test]
+async fn settings_without_effect_are_warned_of_at_the_start() {
+    let warnings = async |arguments: &[&str]| {
+        let log = start(arguments, &[]).await.log().await;
+        (
+            log.contains("--redis with"),
+            log.contains("--turn-secret without"),
+        )
+    };
+    let turn = [
+        "--turn-secret",
+        "x",
+        "--ice-server",
+        "turn:turn.example.org",
+    ];
+    assert_eq!(warnings(&turn).await, (false, false));
+    let stun = [
+        "--turn-secret",
+        "x",
+        "--ice-server",
+        "stun:stun.example.org",
+    ];
+    assert_eq!(warnings(&stun).await, (false, true));
+    let redis = ["--redis", "redis://127.0.0.1:1"];
+    assert_eq!(warnings(&redis).await, (true, false));
+}
+
+#[tokio::test]
 async fn empty_variables_count_as_none() {
     let empty = [
         "DATABASE_URL",
@@ -139,6 +203,7 @@ async fn empty_variables_count_as_none() {
     let empty = [
         &empty[..],
         &["LIVEKIT_API_SECRET", "VISAVIS_WEBHOOK", "VISAVIS_TLS_CERT"],
+        &["VISAVIS_ALLOW_HOST", "VISAVIS_ALLOW_ORIGIN"],
     ];
     let empty: Vec<(&str, &str)> = empty.concat().into_iter().map(|name| (name, "")).collect();
     assert_eq!(settings(&[], &empty).await["auth"], "open");
