@@ -24,11 +24,11 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::Postgres;
-use sqlx::pool::PoolConnection;
+use tokio::time::Instant;
 
 pub use crate::id::RoomKey;
 pub use leases::NODE_LEASE;
@@ -40,6 +40,14 @@ use statement::{Outcome, Row, Value};
 pub use statistics::{RoomStatistics, SessionStatistics};
 pub use tx::Tx;
 pub use webhooks::Delivery;
+
+/// Time limit of a statement, including the wait for a connection and for locks. A
+/// statement that exceeds it fails, and its transaction is rolled back.
+pub const STATEMENT_LIMIT: Duration = Duration::from_secs(2);
+
+fn deadline() -> Instant {
+    Instant::now() + STATEMENT_LIMIT
+}
 
 /// Where rooms, people, chat and events are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -148,7 +156,7 @@ enum Backend {
 /// A pooled connection; dropping it returns it to the pool.
 enum Connection {
     Sqlite(PooledConnection),
-    Postgres(PoolConnection<Postgres>),
+    Postgres(postgres::PooledConnection),
 }
 
 /// An exclusive lock on the SQLite file, held until it is dropped.
@@ -162,16 +170,16 @@ impl Store {
     /// When the database is unreachable, or its tables are of a newer version.
     pub async fn open(database: &Database) -> Result<Self, StoreError> {
         let (backend, path) = match database {
-            Database::Memory => (Backend::Sqlite(Sqlite::open(None)?), None),
+            Database::Memory => (Backend::Sqlite(Sqlite::open(None).await?), None),
             Database::Sqlite(path) => {
                 let path = Path::new(path);
-                let file = Sqlite::open(Some(path))?;
+                let file = Sqlite::open(Some(path)).await?;
                 (Backend::Sqlite(file), Some(path.to_owned()))
             }
             Database::Postgres(url) => (Backend::Postgres(Pool::open(url).await?), None),
         };
         let store = Self { backend, path };
-        migrations::run(store.writer().await?).await?;
+        migrations::run(store.writer(deadline()).await?).await?;
         Ok(store)
     }
 
@@ -199,8 +207,9 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn check(&self) -> Result<(), StoreError> {
-        let mut writer = self.writer().await?;
-        writer.run("SELECT 1", Vec::new()).await.map(drop)
+        let deadline = deadline();
+        let mut writer = self.writer(deadline).await?;
+        writer.run("SELECT 1", Vec::new(), deadline).await.map(drop)
     }
 
     /// Whether several nodes can use the database at the same time.
@@ -208,32 +217,39 @@ impl Store {
         matches!(self.backend, Backend::Postgres(_))
     }
 
-    async fn reader(&self) -> Result<Connection, StoreError> {
+    async fn reader(&self, deadline: Instant) -> Result<Connection, StoreError> {
         match &self.backend {
-            Backend::Sqlite(file) => Ok(Connection::Sqlite(file.reader().await?)),
-            Backend::Postgres(pool) => pool_connection(pool).await,
+            Backend::Sqlite(file) => Ok(Connection::Sqlite(file.reader(deadline).await?)),
+            Backend::Postgres(pool) => pool_connection(pool, deadline).await,
         }
     }
 
-    async fn writer(&self) -> Result<Connection, StoreError> {
+    async fn writer(&self, deadline: Instant) -> Result<Connection, StoreError> {
         match &self.backend {
-            Backend::Sqlite(file) => Ok(Connection::Sqlite(file.writer().await?)),
-            Backend::Postgres(pool) => pool_connection(pool).await,
+            Backend::Sqlite(file) => Ok(Connection::Sqlite(file.writer(deadline).await?)),
+            Backend::Postgres(pool) => pool_connection(pool, deadline).await,
         }
     }
 }
 
 /// Boxed, so that the futures of SQLite callers stay small.
-async fn pool_connection(pool: &Pool) -> Result<Connection, StoreError> {
-    Ok(Connection::Postgres(Box::pin(pool.acquire()).await?))
+async fn pool_connection(pool: &Pool, deadline: Instant) -> Result<Connection, StoreError> {
+    Ok(Connection::Postgres(
+        Box::pin(pool.acquire(deadline)).await?,
+    ))
 }
 
 impl Connection {
-    async fn run(&mut self, sql: &str, values: Vec<Value>) -> Result<Outcome, StoreError> {
+    async fn run(
+        &mut self,
+        sql: &str,
+        values: Vec<Value>,
+        deadline: Instant,
+    ) -> Result<Outcome, StoreError> {
         match self {
-            Self::Sqlite(connection_guard) => connection_guard.run(sql, &values),
+            Self::Sqlite(connection_guard) => connection_guard.run(sql, &values, deadline).await,
             Self::Postgres(connection_guard) => {
-                Box::pin(postgres::run(connection_guard, sql, values)).await
+                Box::pin(connection_guard.run(sql, values, deadline)).await
             }
         }
     }
@@ -244,9 +260,11 @@ impl Connection {
         // transaction; the error is then ignored.
         const UNDO: &str = "ROLLBACK";
         match self {
-            Self::Sqlite(connection_guard) => drop(connection_guard.run(UNDO, &[])),
+            Self::Sqlite(mut connection_guard) => drop(connection_guard.execute(UNDO, &[])),
+            // The server rolls back when the connection closes.
+            Self::Postgres(connection_guard) if connection_guard.is_broken() => {}
             Self::Postgres(mut connection_guard) => drop(tokio::spawn(async move {
-                let _ = postgres::run(&mut connection_guard, UNDO, Vec::new()).await;
+                let _ = connection_guard.run(UNDO, Vec::new(), deadline()).await;
             })),
         }
     }

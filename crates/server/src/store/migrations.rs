@@ -24,20 +24,19 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
 /// Applies every missing migration.
 pub(super) async fn run(connection: Connection) -> Result<(), StoreError> {
     match connection {
-        Connection::Sqlite(connection_guard) => {
+        Connection::Sqlite(mut connection_guard) => {
             let steps = STEPS.iter().map(|&(number, _, sqlite, _)| (number, sqlite));
-            connection_guard.migrate(&steps.collect::<Vec<_>>())
+            connection_guard.migrate(&steps.collect::<Vec<_>>()).await
         }
-        Connection::Postgres(mut connection_guard) => {
+        Connection::Postgres(connection_guard) => {
             let step = |&(number, name, _, postgres): &(i64, &'static str, _, &'static str)| {
                 let text = postgres.into_sql_str();
                 Migration::new(number, name.into(), MigrationType::Simple, text, false)
             };
-            Migrator::with_migrations(STEPS.iter().map(step).collect())
-                // The future of `run` is not `Send`.
-                .run_direct(None, &mut *connection_guard, false)
+            let steps = STEPS.iter().map(step).collect();
+            connection_guard
+                .migrate(&Migrator::with_migrations(steps))
                 .await
-                .map_err(StoreError::failed)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Connection, Store, StoreError, Tx};
+use super::{Connection, Store, StoreError, Tx, deadline};
 
 /// The value of a column or a placeholder. NULL parameters are typed.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,14 +112,18 @@ impl<'on> Statement<'on> {
 
     async fn run(self) -> Result<Outcome, StoreError> {
         let Self { on, sql, values } = self;
+        let deadline = deadline();
         match on {
-            On::Tx(tx) => tx.connection()?.run(&sql, values).await,
-            On::Writer(store) => store.writer().await?.run(&sql, values).await,
-            On::Reader(store) => match store.reader().await? {
+            On::Tx(tx) => tx.connection()?.run(&sql, values, deadline).await,
+            On::Writer(store) => {
+                let mut writer = store.writer(deadline).await?;
+                writer.run(&sql, values, deadline).await
+            }
+            On::Reader(store) => match store.reader(deadline).await? {
                 Connection::Sqlite(connection_guard) => {
-                    connection_guard.run_aside(sql, values).await
+                    connection_guard.run_aside(sql, values, deadline).await
                 }
-                mut postgres => postgres.run(&sql, values).await,
+                mut postgres => postgres.run(&sql, values, deadline).await,
             },
         }
     }

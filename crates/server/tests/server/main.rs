@@ -21,6 +21,7 @@ mod s2;
 mod s4;
 mod security;
 mod sse;
+mod store_faults;
 mod studio;
 mod support;
 mod system;
