@@ -109,6 +109,9 @@ pub enum StoreError {
     /// Another server process uses this file.
     #[error("another server process uses {0}")]
     InUse(String),
+    /// A stored document cannot be parsed.
+    #[error("a stored document cannot be read: {0}")]
+    Unreadable(serde_json::Error),
     /// The database is unreachable, or a statement failed.
     #[error("the store failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -135,7 +138,7 @@ pub fn failures() -> u64 {
 
 impl From<serde_json::Error> for StoreError {
     fn from(error: serde_json::Error) -> Self {
-        Self::failed(error)
+        Self::Unreadable(error)
     }
 }
 
@@ -279,6 +282,41 @@ fn from_doc<T: DeserializeOwned>(row: &Row) -> Result<T, StoreError> {
     Ok(serde_json::from_str(&row.get::<String>(0)?)?)
 }
 
-fn from_docs<T: DeserializeOwned>(rows: &[Row]) -> Result<Vec<T>, StoreError> {
-    rows.iter().map(from_doc).collect()
+/// Parses the documents in the first column of rows whose second column is their id. A
+/// row that cannot be read is logged and left out, so that it hides no other.
+fn from_docs<T: DeserializeOwned>(table: &str, rows: &[Row]) -> Vec<T> {
+    let parse = |row: &Row| readable(table, row.id(1), from_doc(row));
+    rows.iter().filter_map(parse).collect()
+}
+
+/// Logs an unreadable row, without its content.
+fn readable<T>(table: &str, id: String, parsed: Result<T, StoreError>) -> Option<T> {
+    let why = match parsed {
+        Ok(parsed) => return Some(parsed),
+        // The error's text may quote the document.
+        Err(StoreError::Unreadable(error)) => format!("{:?} error", error.classify()),
+        Err(_) => "a column has another type".to_owned(),
+    };
+    tracing::warn!(table, id, why, "a row cannot be read and is left out");
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::lifecycle::booking::Booking;
+    use crate::lifecycle::session::{Channel, Session};
+    use crate::model::Link;
+
+    #[test]
+    fn documents_with_only_their_identity_are_read() {
+        let booking = json!({"link": {"kind": "booking", "id": "7"}});
+        let booking: Booking = serde_json::from_value(booking).unwrap();
+        assert_eq!(booking.link, Link::Booking("7".to_owned()));
+        let session: Session = serde_json::from_value(json!({"session_id": "se_1"})).unwrap();
+        assert_eq!(session.session_id, "se_1");
+        let channel: Channel = serde_json::from_value(json!({"channel_id": "ch_1"})).unwrap();
+        assert_eq!(channel.channel_id, "ch_1");
+    }
 }

@@ -14,21 +14,22 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 
 /// What sessions belong to: a programme, of which at most one session is unended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Channel {
     /// `ch_` and a ULID.
     pub channel_id: String,
     /// The user whose channel it is: a UUID of ours, or a token's `sub`.
     pub owner: String,
     /// What people call it.
-    #[serde(default)]
     pub name: String,
     /// When it was made.
     pub created_at: Timestamp,
 }
 
 /// One broadcast.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Session {
     /// `se_` and a ULID; never used again.
     pub session_id: String,
@@ -41,10 +42,8 @@ pub struct Session {
     /// Where it is in its life.
     pub status: Status,
     /// What people call it.
-    #[serde(default)]
     pub name: String,
     /// What it is about.
-    #[serde(default)]
     pub description: String,
     /// `EG_` and twelve characters: what carries it out.
     pub egress: Option<String>,
@@ -57,10 +56,11 @@ pub struct Session {
 }
 
 /// Where a session is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
-    /// Made; nobody is there.
+    /// Created; nobody is there.
+    #[default]
     Idle,
     /// The host is in the room.
     Ready,

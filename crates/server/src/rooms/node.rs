@@ -149,7 +149,14 @@ async fn remove_from_list(
     for mut who in people.into_iter().filter(&over) {
         let (room, client) = (who.room, who.client);
         who.left_at = ago.map(|ago| who.joined_at.max(service.clock.now().before(ago)));
-        service.left(who, false).await?;
+        match service.left(who, false).await {
+            // One unreadable room keeps neither the others nor the server from starting.
+            Err(error) if !error.is_outage() => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, %room, "a departure could not be stored");
+            }
+            done => done?,
+        }
         service
             .announce(room, ClusterMessage::Left { client })
             .await;

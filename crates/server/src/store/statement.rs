@@ -130,6 +130,15 @@ impl<'on> Statement<'on> {
 }
 
 impl Row {
+    /// The text of an id for logs.
+    pub fn id(&self, column: usize) -> String {
+        match self.0.get(column) {
+            Some(Value::Int(Some(number))) => number.to_string(),
+            Some(Value::Text(Some(text))) => text.clone(),
+            _ => String::new(),
+        }
+    }
+
     /// The value of a column.
     pub fn get<T: Column>(&self, column: usize) -> Result<T, StoreError> {
         let value = self.0.get(column).and_then(T::of);

@@ -5,9 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::timeout;
-use visavis_server::store::{Database, STATEMENT_LIMIT, Store, StoreError};
+use uuid::Uuid;
+use visavis_server::model::{Participant, Room};
+use visavis_server::store::{Database, RoomKey, Rtc, STATEMENT_LIMIT, Store, StoreError};
+use visavis_server::{Server, ServerConfig, Timestamp};
+
+use crate::support::http;
 
 /// A file with the server's tables, its store, and the connection of another process.
 async fn file() -> (TempDir, Store, rusqlite::Connection) {
@@ -70,4 +76,90 @@ async fn a_write_waits_for_a_lock_that_is_released_in_time() {
     other.execute_batch("ROLLBACK").unwrap();
     let written: Result<(), StoreError> = write.await.unwrap();
     written.unwrap();
+}
+
+/// Makes a room's document unreadable.
+fn corrupt(other: &rusqlite::Connection, uid: Uuid) {
+    let sql = "UPDATE rooms SET doc = '{\"uid\":' WHERE uid = ?1";
+    assert_eq!(other.execute(sql, [uid.to_string()]).unwrap(), 1);
+}
+
+fn room(number: u32, closes_at: Timestamp) -> Room {
+    let mut room = Room::draft(Timestamp(0));
+    room.code = format!("aaa-aaaa-{number:03}");
+    room.ro = format!("ro_{number}");
+    room.rtc_name.clone_from(&room.ro);
+    room.closes_at = Some(closes_at);
+    room
+}
+
+async fn insert(store: &Store, rooms: &[Room]) {
+    let mut tx = store.begin().await.unwrap();
+    for room in rooms {
+        tx.insert_room(room).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_unreadable_row_is_left_out_of_lists_and_is_an_error_when_read_alone() {
+    let (_folder, store, other) = file().await;
+    let rooms = [0, 1, 2].map(|number| room(number, Timestamp(i64::MAX)));
+    insert(&store, &rooms).await;
+    corrupt(&other, rooms[1].uid);
+    let listed = store.active_rooms(9).await.unwrap();
+    let listed: Vec<_> = listed.into_iter().map(|room| room.uid).collect();
+    assert_eq!(listed, [rooms[0].uid, rooms[2].uid]);
+    let alone = store.find_room(&RoomKey::Uid(rooms[1].uid)).await;
+    let error = alone.unwrap_err();
+    assert!(matches!(error, StoreError::Unreadable(_)), "{error}");
+    assert!(!error.is_outage(), "another attempt reads the same row");
+}
+
+#[tokio::test]
+async fn a_room_that_fails_keeps_neither_the_server_from_starting_nor_others_from_ending() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rooms.db");
+    let database = Database::Sqlite(path.display().to_string());
+    let store = Store::open(&database).await.unwrap();
+    let now = Timestamp(1);
+    // The unreadable one has been due for longest.
+    let rooms = [room(0, now), room(1, Timestamp(2))];
+    insert(&store, &rooms).await;
+    let other = rusqlite::Connection::open(path).unwrap();
+    corrupt(&other, rooms[0].uid);
+
+    let config = ServerConfig {
+        database,
+        manual_clock: true,
+        ..ServerConfig::default()
+    };
+    let server = Server::bind(config).await.unwrap();
+    let ended = store.find_room(&RoomKey::Uid(rooms[1].uid)).await.unwrap();
+    assert!(ended.unwrap().closed.is_some());
+
+    // Repaired, it is ended at the next attempt.
+    let doc = serde_json::to_string(&rooms[0]).unwrap();
+    let sql = "UPDATE rooms SET doc = ?1 WHERE uid = ?2";
+    other.execute(sql, [doc, rooms[0].uid.to_string()]).unwrap();
+    let address = server.local_addr();
+    let body = r#"{"seconds":31}"#;
+    let head = "Content-Type: application/json\r\n";
+    let (status, ..) = http(address, "POST", "/debug/clock/advance", head, body).await;
+    assert_eq!(status, 204);
+    let ended = store.find_room(&RoomKey::Uid(rooms[0].uid)).await.unwrap();
+    assert!(ended.unwrap().closed.is_some());
+}
+
+#[test]
+fn documents_with_only_their_identity_are_read() {
+    let uid = Uuid::from_u128(7);
+    let room: Room = serde_json::from_value(json!({"uid": uid, "code": "abc-defg-hij"})).unwrap();
+    assert_eq!((room.uid, room.code.as_str()), (uid, "abc-defg-hij"));
+    assert_eq!(room.max_participants, 0);
+    let stay = json!({"sid": "PA_1", "room": uid, "client": uid});
+    let stay: Participant = serde_json::from_value(stay).unwrap();
+    assert!(stay.sid == "PA_1" && stay.left_at.is_none());
+    let rtc: Rtc = serde_json::from_value(json!({"id": uid})).unwrap();
+    assert_eq!(rtc.id, uid);
 }
