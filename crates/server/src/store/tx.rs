@@ -1,4 +1,9 @@
 //! A transaction.
+//!
+//! Rows are locked in one order, so that transactions of several nodes cannot deadlock:
+//! a room, its participants, its booking or session (a channel before its sessions), and
+//! last the topics of events. A transaction that changes a participant and needs the
+//! room locks the room first.
 
 use std::fmt;
 
