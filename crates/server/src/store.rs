@@ -109,6 +109,14 @@ pub enum StoreError {
     /// Another server process uses this file.
     #[error("another server process uses {0}")]
     InUse(String),
+    /// The tables were made by another version of this program.
+    #[error("the tables are at version {found}, this program needs version {needed}: {}", advice(*.found, *.needed))]
+    Version {
+        /// The last migration of the database; 0 = it has no tables.
+        found: i64,
+        /// The last migration of this program.
+        needed: i64,
+    },
     /// A stored document cannot be parsed.
     #[error("a stored document cannot be read: {0}")]
     Unreadable(serde_json::Error),
@@ -126,6 +134,13 @@ impl StoreError {
     fn failed(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         FAILURES.fetch_add(1, Ordering::Relaxed);
         Self::Failed(why.into())
+    }
+}
+
+fn advice(found: i64, needed: i64) -> &'static str {
+    match found < needed {
+        true => "start the server once to migrate them",
+        false => "use a newer version of this program",
     }
 }
 
@@ -183,6 +198,27 @@ impl Store {
         };
         let store = Self { backend, path };
         migrations::run(store.writer(deadline()).await?).await?;
+        Ok(store)
+    }
+
+    /// Opens a database whose tables are of this version, and changes nothing: no file
+    /// is created and no migration applied.
+    ///
+    /// # Errors
+    /// When it does not exist or is unreachable; [`StoreError::Version`] when its tables
+    /// are of another version.
+    pub async fn open_existing(database: &Database) -> Result<Self, StoreError> {
+        let (backend, path) = match database {
+            Database::Memory => return Self::open(database).await,
+            Database::Sqlite(path) => {
+                let path = Path::new(path);
+                let file = Sqlite::open_existing(path).await?;
+                (Backend::Sqlite(file), Some(path.to_owned()))
+            }
+            Database::Postgres(url) => (Backend::Postgres(Pool::open(url).await?), None),
+        };
+        let store = Self { backend, path };
+        migrations::check(store.reader(deadline()).await?).await?;
         Ok(store)
     }
 

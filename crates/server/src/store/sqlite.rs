@@ -15,7 +15,7 @@ use rusqlite::ffi::{
     SQLITE_CONSTRAINT_FOREIGNKEY, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE,
 };
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, Error, ErrorCode};
+use rusqlite::{Connection, Error, ErrorCode, OpenFlags};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -39,6 +39,16 @@ const CHECKPOINT_LIMIT: Duration = Duration::from_secs(60);
 /// restarts at its beginning only while nobody writes.
 const LONG_LOG: i64 = 262_144;
 
+/// Settings of a file, and of each connection to it. synchronous = NORMAL: commits
+/// survive a crash of the process; a power failure can lose those since the last
+/// checkpoint. Automatic checkpoints are off, since they would block the writer on the
+/// disk. Small pages keep the WAL small, which stores whole pages.
+const FILE: &str = "PRAGMA page_size = 1024; PRAGMA journal_mode = WAL; \
+                    PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; \
+                    PRAGMA wal_autocheckpoint = 0;";
+/// Settings of a connection alone.
+const SESSION: &str = "PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0;";
+
 /// The open database.
 #[derive(Debug, Clone)]
 pub(super) struct Sqlite {
@@ -58,21 +68,32 @@ impl Sqlite {
     /// Opens a file, creating it if necessary; `None` opens an in-memory database.
     pub async fn open(path: Option<&Path>) -> Result<Self, StoreError> {
         let Some(path) = path else {
-            let only = open_connections([Connection::open_in_memory()]).await?;
+            let only = open_connections([Connection::open_in_memory()], FILE).await?;
             return Ok(Self {
                 writer: Arc::clone(&only),
                 readers: only,
             });
         };
         let opened = Self {
-            writer: open_connections([Connection::open(path)]).await?,
-            readers: open_connections([(); READERS].map(|()| Connection::open(path))).await?,
+            writer: open_connections([Connection::open(path)], FILE).await?,
+            readers: open_connections([(); READERS].map(|()| Connection::open(path)), FILE).await?,
         };
         tokio::spawn(checkpoints(
             Arc::downgrade(&opened.writer),
             Arc::downgrade(&opened.readers),
         ));
         Ok(opened)
+    }
+
+    /// Opens a file that exists, without changing its settings.
+    pub async fn open_existing(path: &Path) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let only = [Connection::open_with_flags(path, flags)];
+        let only = open_connections(only, SESSION).await?;
+        Ok(Self {
+            writer: Arc::clone(&only),
+            readers: only,
+        })
     }
 
     /// Waits for the connection for writing.
@@ -88,12 +109,13 @@ impl Sqlite {
 
 async fn open_connections<const N: usize>(
     opened: [Result<Connection, Error>; N],
+    settings: &str,
 ) -> Result<Connections, StoreError> {
     let deadline = deadline();
     let mut connections = Vec::with_capacity(N);
     for connection in opened {
         let mut connection = PreparedConnection(connection?);
-        retry_while_locked(deadline, || connection.prepare()).await?;
+        retry_while_locked(deadline, || connection.prepare(settings)).await?;
         connections.push(Arc::new(Mutex::new(connection.0)));
     }
     Ok(connections.into())
@@ -102,18 +124,10 @@ async fn open_connections<const N: usize>(
 struct PreparedConnection(Connection);
 
 impl PreparedConnection {
-    fn prepare(&mut self) -> Result<(), StoreError> {
+    fn prepare(&mut self, settings: &str) -> Result<(), StoreError> {
         // SQLite's own wait for a lock would block the thread.
         self.0.busy_timeout(Duration::ZERO)?;
-        // synchronous = NORMAL: commits survive a crash of the process; a power
-        // failure can lose those since the last checkpoint. Automatic checkpoints
-        // are off, since they would block the writer on the disk. Small pages keep
-        // the WAL small, which stores whole pages.
-        self.0.execute_batch(
-            "PRAGMA page_size = 1024; PRAGMA journal_mode = WAL; \
-             PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; \
-             PRAGMA wal_autocheckpoint = 0;",
-        )?;
+        self.0.execute_batch(settings)?;
         self.0.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(())
     }

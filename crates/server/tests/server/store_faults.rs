@@ -163,3 +163,27 @@ fn documents_with_only_their_identity_are_read() {
     let rtc: Rtc = serde_json::from_value(json!({"id": uid})).unwrap();
     assert_eq!(rtc.id, uid);
 }
+
+#[tokio::test]
+async fn opening_an_existing_database_neither_migrates_it_nor_creates_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rooms.db");
+    let database = Database::Sqlite(path.display().to_string());
+    assert!(Store::open_existing(&database).await.is_err());
+    assert!(!path.exists());
+
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.pragma_update(None, "user_version", 1).unwrap();
+    let error = Store::open_existing(&database)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("are at version 1"), "{error}");
+    assert!(error.contains("start the server once"), "{error}");
+    let version = "PRAGMA user_version";
+    let version: i64 = other.query_row(version, [], |row| row.get(0)).unwrap();
+    assert_eq!(version, 1);
+    other.pragma_update(None, "user_version", 0).unwrap();
+    Store::open(&database).await.unwrap();
+    Store::open_existing(&database).await.unwrap();
+}
