@@ -8,7 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::RoomService;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Timestamp;
 use crate::model::Due;
 use crate::model::RoomEvent;
 use crate::store::StoreError;
@@ -86,11 +86,9 @@ pub(super) async fn run_scheduler(service: Arc<RoomService>) {
 /// Does what is due; returns when to look again.
 async fn look(service: &RoomService) -> Result<Option<Timestamp>, StoreError> {
     if service.store.is_shared() {
-        let now = Clock::real();
-        let until = now.after(LEASE);
         if !service
             .store
-            .take_lease("scheduler", &service.node, now, until)
+            .take_lease("scheduler", &service.node, LEASE)
             .await?
         {
             return Ok(None);
@@ -175,8 +173,7 @@ impl RoomService {
                 .saturating_sub(i64::try_from(MEMORY.as_millis()).unwrap_or(i64::MAX)),
         );
         tx.purge(before).await?;
-        tx.purge_leases(Timestamp(Clock::real().0.saturating_sub(60_000)))
-            .await?;
-        tx.commit().await
+        tx.commit().await?;
+        self.store.purge_leases().await
     }
 }
