@@ -91,7 +91,7 @@ pub(crate) struct RoomService {
     /// for any.
     awaited: AtomicI64,
     /// What is due is done by one at a time.
-    due_lock: tokio::sync::Mutex<()>,
+    due_lock: tokio::sync::Mutex<scheduler::FailingRooms>,
     reconciliation: Reconciliation,
     active: Mutex<HashMap<Uuid, RoomHandle>>,
     _claim: Claim,

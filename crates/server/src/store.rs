@@ -24,11 +24,11 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::Postgres;
-use sqlx::pool::PoolConnection;
+use tokio::time::Instant;
 
 pub use crate::id::RoomKey;
 pub use leases::NODE_LEASE;
@@ -40,6 +40,14 @@ use statement::{Outcome, Row, Value};
 pub use statistics::{RoomStatistics, SessionStatistics};
 pub use tx::Tx;
 pub use webhooks::Delivery;
+
+/// Time limit of a statement, including the wait for a connection and for locks. A
+/// statement that exceeds it fails, and its transaction is rolled back.
+pub const STATEMENT_LIMIT: Duration = Duration::from_secs(2);
+
+fn deadline() -> Instant {
+    Instant::now() + STATEMENT_LIMIT
+}
 
 /// Where rooms, people, chat and events are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -101,6 +109,17 @@ pub enum StoreError {
     /// Another server process uses this file.
     #[error("another server process uses {0}")]
     InUse(String),
+    /// The tables were made by another version of this program.
+    #[error("the tables are at version {found}, this program needs version {needed}: {}", advice(*.found, *.needed))]
+    Version {
+        /// The last migration of the database; 0 = it has no tables.
+        found: i64,
+        /// The last migration of this program.
+        needed: i64,
+    },
+    /// A stored document cannot be parsed.
+    #[error("a stored document cannot be read: {0}")]
+    Unreadable(serde_json::Error),
     /// The database is unreachable, or a statement failed.
     #[error("the store failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -118,6 +137,13 @@ impl StoreError {
     }
 }
 
+fn advice(found: i64, needed: i64) -> &'static str {
+    match found < needed {
+        true => "start the server once to migrate them",
+        false => "use a newer version of this program",
+    }
+}
+
 static FAILURES: AtomicU64 = AtomicU64::new(0);
 
 /// Database failures since this process started.
@@ -127,7 +153,7 @@ pub fn failures() -> u64 {
 
 impl From<serde_json::Error> for StoreError {
     fn from(error: serde_json::Error) -> Self {
-        Self::failed(error)
+        Self::Unreadable(error)
     }
 }
 
@@ -148,7 +174,7 @@ enum Backend {
 /// A pooled connection; dropping it returns it to the pool.
 enum Connection {
     Sqlite(PooledConnection),
-    Postgres(PoolConnection<Postgres>),
+    Postgres(postgres::PooledConnection),
 }
 
 /// An exclusive lock on the SQLite file, held until it is dropped.
@@ -162,16 +188,37 @@ impl Store {
     /// When the database is unreachable, or its tables are of a newer version.
     pub async fn open(database: &Database) -> Result<Self, StoreError> {
         let (backend, path) = match database {
-            Database::Memory => (Backend::Sqlite(Sqlite::open(None)?), None),
+            Database::Memory => (Backend::Sqlite(Sqlite::open(None).await?), None),
             Database::Sqlite(path) => {
                 let path = Path::new(path);
-                let file = Sqlite::open(Some(path))?;
+                let file = Sqlite::open(Some(path)).await?;
                 (Backend::Sqlite(file), Some(path.to_owned()))
             }
             Database::Postgres(url) => (Backend::Postgres(Pool::open(url).await?), None),
         };
         let store = Self { backend, path };
-        migrations::run(store.writer().await?).await?;
+        migrations::run(store.writer(deadline()).await?).await?;
+        Ok(store)
+    }
+
+    /// Opens a database whose tables are of this version, and changes nothing: no file
+    /// is created and no migration applied.
+    ///
+    /// # Errors
+    /// When it does not exist or is unreachable; [`StoreError::Version`] when its tables
+    /// are of another version.
+    pub async fn open_existing(database: &Database) -> Result<Self, StoreError> {
+        let (backend, path) = match database {
+            Database::Memory => return Self::open(database).await,
+            Database::Sqlite(path) => {
+                let path = Path::new(path);
+                let file = Sqlite::open_existing(path).await?;
+                (Backend::Sqlite(file), Some(path.to_owned()))
+            }
+            Database::Postgres(url) => (Backend::Postgres(Pool::open(url).await?), None),
+        };
+        let store = Self { backend, path };
+        migrations::check(store.reader(deadline()).await?).await?;
         Ok(store)
     }
 
@@ -199,8 +246,9 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn check(&self) -> Result<(), StoreError> {
-        let mut writer = self.writer().await?;
-        writer.run("SELECT 1", Vec::new()).await.map(drop)
+        let deadline = deadline();
+        let mut writer = self.writer(deadline).await?;
+        writer.run("SELECT 1", Vec::new(), deadline).await.map(drop)
     }
 
     /// Whether several nodes can use the database at the same time.
@@ -208,32 +256,39 @@ impl Store {
         matches!(self.backend, Backend::Postgres(_))
     }
 
-    async fn reader(&self) -> Result<Connection, StoreError> {
+    async fn reader(&self, deadline: Instant) -> Result<Connection, StoreError> {
         match &self.backend {
-            Backend::Sqlite(file) => Ok(Connection::Sqlite(file.reader().await?)),
-            Backend::Postgres(pool) => pool_connection(pool).await,
+            Backend::Sqlite(file) => Ok(Connection::Sqlite(file.reader(deadline).await?)),
+            Backend::Postgres(pool) => pool_connection(pool, deadline).await,
         }
     }
 
-    async fn writer(&self) -> Result<Connection, StoreError> {
+    async fn writer(&self, deadline: Instant) -> Result<Connection, StoreError> {
         match &self.backend {
-            Backend::Sqlite(file) => Ok(Connection::Sqlite(file.writer().await?)),
-            Backend::Postgres(pool) => pool_connection(pool).await,
+            Backend::Sqlite(file) => Ok(Connection::Sqlite(file.writer(deadline).await?)),
+            Backend::Postgres(pool) => pool_connection(pool, deadline).await,
         }
     }
 }
 
 /// Boxed, so that the futures of SQLite callers stay small.
-async fn pool_connection(pool: &Pool) -> Result<Connection, StoreError> {
-    Ok(Connection::Postgres(Box::pin(pool.acquire()).await?))
+async fn pool_connection(pool: &Pool, deadline: Instant) -> Result<Connection, StoreError> {
+    Ok(Connection::Postgres(
+        Box::pin(pool.acquire(deadline)).await?,
+    ))
 }
 
 impl Connection {
-    async fn run(&mut self, sql: &str, values: Vec<Value>) -> Result<Outcome, StoreError> {
+    async fn run(
+        &mut self,
+        sql: &str,
+        values: Vec<Value>,
+        deadline: Instant,
+    ) -> Result<Outcome, StoreError> {
         match self {
-            Self::Sqlite(connection_guard) => connection_guard.run(sql, &values),
+            Self::Sqlite(connection_guard) => connection_guard.run(sql, &values, deadline).await,
             Self::Postgres(connection_guard) => {
-                Box::pin(postgres::run(connection_guard, sql, values)).await
+                Box::pin(connection_guard.run(sql, values, deadline)).await
             }
         }
     }
@@ -244,9 +299,11 @@ impl Connection {
         // transaction; the error is then ignored.
         const UNDO: &str = "ROLLBACK";
         match self {
-            Self::Sqlite(connection_guard) => drop(connection_guard.run(UNDO, &[])),
+            Self::Sqlite(mut connection_guard) => drop(connection_guard.execute(UNDO, &[])),
+            // The server rolls back when the connection closes.
+            Self::Postgres(connection_guard) if connection_guard.is_broken() => {}
             Self::Postgres(mut connection_guard) => drop(tokio::spawn(async move {
-                let _ = postgres::run(&mut connection_guard, UNDO, Vec::new()).await;
+                let _ = connection_guard.run(UNDO, Vec::new(), deadline()).await;
             })),
         }
     }
@@ -261,6 +318,41 @@ fn from_doc<T: DeserializeOwned>(row: &Row) -> Result<T, StoreError> {
     Ok(serde_json::from_str(&row.get::<String>(0)?)?)
 }
 
-fn from_docs<T: DeserializeOwned>(rows: &[Row]) -> Result<Vec<T>, StoreError> {
-    rows.iter().map(from_doc).collect()
+/// Parses the documents in the first column of rows whose second column is their id. A
+/// row that cannot be read is logged and left out, so that it hides no other.
+fn from_docs<T: DeserializeOwned>(table: &str, rows: &[Row]) -> Vec<T> {
+    let parse = |row: &Row| readable(table, row.id(1), from_doc(row));
+    rows.iter().filter_map(parse).collect()
+}
+
+/// Logs an unreadable row, without its content.
+fn readable<T>(table: &str, id: String, parsed: Result<T, StoreError>) -> Option<T> {
+    let why = match parsed {
+        Ok(parsed) => return Some(parsed),
+        // The error's text may quote the document.
+        Err(StoreError::Unreadable(error)) => format!("{:?} error", error.classify()),
+        Err(_) => "a column has another type".to_owned(),
+    };
+    tracing::warn!(table, id, why, "a row cannot be read and is left out");
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::lifecycle::booking::Booking;
+    use crate::lifecycle::session::{Channel, Session};
+    use crate::model::Link;
+
+    #[test]
+    fn documents_with_only_their_identity_are_read() {
+        let booking = json!({"link": {"kind": "booking", "id": "7"}});
+        let booking: Booking = serde_json::from_value(booking).unwrap();
+        assert_eq!(booking.link, Link::Booking("7".to_owned()));
+        let session: Session = serde_json::from_value(json!({"session_id": "se_1"})).unwrap();
+        assert_eq!(session.session_id, "se_1");
+        let channel: Channel = serde_json::from_value(json!({"channel_id": "ch_1"})).unwrap();
+        assert_eq!(channel.channel_id, "ch_1");
+    }
 }

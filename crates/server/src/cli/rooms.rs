@@ -35,7 +35,7 @@ pub(super) async fn open(database: &Database) -> anyhow::Result<Option<Store>> {
         }
         Database::Sqlite(_) | Database::Postgres(_) => {}
     }
-    let store = Store::open(database).await;
+    let store = Store::open_existing(database).await;
     store
         .map(Some)
         .with_context(|| format!("{database} cannot be used"))

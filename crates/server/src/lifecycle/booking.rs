@@ -14,8 +14,9 @@ use crate::model::Link;
 /// The longest id, in bytes.
 const MAX_ID_BYTES: usize = 200;
 
-/// A booking.
+/// A booking. Fields that a stored document lacks get their default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Booking {
     /// What its room is linked to.
     pub link: Link,
@@ -27,6 +28,18 @@ pub struct Booking {
     pub participants: Vec<BookedParticipant>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+impl Default for Booking {
+    fn default() -> Self {
+        Self {
+            link: Link::Booking(String::new()),
+            kind: RoomKind::Group,
+            status: BookingStatus::Confirmed,
+            participants: Vec::new(),
+            created_at: Timestamp::default(),
+        }
+    }
 }
 
 /// A booking's status; it only goes forward.

@@ -14,21 +14,22 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 
 /// A channel, with at most one unfinished session.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Channel {
     /// `ch_` and a ULID.
     pub channel_id: String,
     /// The user whose channel it is: a UUID of ours, or a token's `sub`.
     pub owner: String,
     /// The display name.
-    #[serde(default)]
     pub name: String,
     /// When it was made.
     pub created_at: Timestamp,
 }
 
 /// One broadcast.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Session {
     /// `se_` and a ULID; never used again.
     pub session_id: String,
@@ -41,10 +42,8 @@ pub struct Session {
     /// Its status.
     pub status: Status,
     /// The display name.
-    #[serde(default)]
     pub name: String,
     /// What it is about.
-    #[serde(default)]
     pub description: String,
     /// Its egress: `EG_` and twelve characters.
     pub egress: Option<String>,
@@ -56,11 +55,12 @@ pub struct Session {
     pub created_at: Timestamp,
 }
 
-/// A session's status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// Where a session is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
-    /// Created; the host has not joined.
+    /// Created; nobody is there.
+    #[default]
     Idle,
     /// The host is in the room.
     Ready,

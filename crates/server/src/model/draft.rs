@@ -13,13 +13,11 @@ use crate::clock::Timestamp;
 /// host's leave closes it.
 const DEPARTURE_TIMEOUT: Duration = Duration::from_secs(20);
 
-impl Room {
-    /// An open room without limits, from now on. The room service
-    /// adds its names.
-    #[must_use]
-    pub fn draft(now: Timestamp) -> Self {
+impl Default for Room {
+    /// An open room without names and limits.
+    fn default() -> Self {
         Self {
-            uid: Uuid::new_v4(),
+            uid: Uuid::nil(),
             code: String::new(),
             ro: String::new(),
             rtc_name: String::new(),
@@ -28,7 +26,7 @@ impl Room {
             host: None,
             link: None,
             kind: RoomKind::Open,
-            opens_at: now,
+            opens_at: Timestamp::default(),
             opened: true,
             closes_at: None,
             empty_timeout: None,
@@ -45,7 +43,7 @@ impl Room {
             waiting_room: false,
             locked: false,
             recording_enabled: false,
-            created_at: now,
+            created_at: Timestamp::default(),
             visited: false,
             empty_since: None,
             host_left_at: None,
@@ -53,6 +51,19 @@ impl Room {
             closed: None,
             deleted_at: None,
             version: 0,
+        }
+    }
+}
+
+impl Room {
+    /// An open room without limits, from now on. The room service adds its names.
+    #[must_use]
+    pub fn draft(now: Timestamp) -> Self {
+        Self {
+            uid: Uuid::new_v4(),
+            opens_at: now,
+            created_at: now,
+            ..Self::default()
         }
     }
 }

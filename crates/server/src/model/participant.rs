@@ -11,9 +11,10 @@ use crate::clock::Timestamp;
 /// service has them.
 pub(crate) const LIVEKIT_NODE: &str = "livekit";
 
-/// One stay, from joining to leaving.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// One stay, from joining to leaving. Fields that a stored document lacks get their
+/// default.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Participant {
     /// `PA_` and twelve characters.
     pub sid: String,
@@ -58,6 +59,13 @@ pub struct Participant {
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(#[serde(with = "hex")] pub u128);
+
+impl Default for Secret {
+    /// A random one, which nobody knows.
+    fn default() -> Self {
+        Self(rand::random())
+    }
+}
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -18,9 +18,9 @@ use crate::clock::Timestamp;
 /// A room without an end closes this long after its first media.
 pub const FIRST_RTC_CAP: Duration = Duration::from_secs(6 * 3_600);
 
-/// A room.
+/// A room. Fields that a stored document lacks get their default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct Room {
     /// The room's own identity.
     pub uid: Uuid,
@@ -131,8 +131,8 @@ pub enum OnHostLeave {
 
 /// One instance of a room, from its first participant (or its host's token) to its
 /// end: `room_started` to `room_finished`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct RoomInstance {
     /// `RM_` and twelve characters.
     pub sid: String,

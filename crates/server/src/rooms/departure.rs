@@ -82,10 +82,6 @@ impl RoomService {
 
     /// Stores a change of a participant, `before` being its last state.
     pub async fn updated(&self, before: &Participant, who: &Participant) -> Result<(), StoreError> {
-        let mut tx = self.store.begin().await?;
-        if !tx.put_participant(who).await? {
-            return Ok(());
-        }
         let is_in = |tracks: &[visavis_protocol::Track], sid: &str| {
             tracks.iter().any(|track| track.sid == sid)
         };
@@ -101,9 +97,16 @@ impl RoomService {
             .map(|track| RoomEvent::Unpublished(who, track))
             .chain(new.map(|track| RoomEvent::Published(who, track)))
             .collect();
-        if !happened.is_empty()
-            && let Some(room) = tx.lock_room(who.room).await?
-        {
+        let mut tx = self.store.begin().await?;
+        // The room is locked before its participants, as everywhere.
+        let room = match happened.is_empty() {
+            true => None,
+            false => tx.lock_room(who.room).await?,
+        };
+        if !tx.put_participant(who).await? {
+            return Ok(());
+        }
+        if let Some(room) = room {
             let present = tx.count_present(who.room).await?;
             for what in happened {
                 self.log_event(&mut tx, &room, present, what).await?;

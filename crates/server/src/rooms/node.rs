@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use visavis_protocol::Feature;
 
 use super::RoomService;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::cluster::ClusterMessage;
 use crate::model::{LIVEKIT_NODE, Participant};
 use crate::store::{NODE_LEASE, StoreError};
@@ -30,7 +30,7 @@ pub(super) async fn enlist(service: &RoomService) -> Result<(), StoreError> {
         return renew(service).await;
     }
     let now = Clock::real();
-    for node in service.store.dead_nodes(Timestamp(i64::MAX)).await? {
+    for node in service.store.nodes_with_participants().await? {
         let lease_end = service.store.lease_end(&lease(&node)).await?;
         let may_resume = lease_end.is_none_or(|until| until > now);
         let last_alive = lease_end.map(|until| now.after(NODE_LEASE).since(until));
@@ -39,9 +39,7 @@ pub(super) async fn enlist(service: &RoomService) -> Result<(), StoreError> {
         })
         .await?;
     }
-    let mut tx = service.store.begin().await?;
-    tx.purge_leases(now).await?;
-    tx.commit().await?;
+    service.store.purge_leases().await?;
     service.run_due().await
 }
 
@@ -69,7 +67,7 @@ async fn alone(service: Arc<RoomService>) {
             },
             () = &mut window, if !swept => {
                 swept = true;
-                sweep(&service, Timestamp(i64::MAX)).await
+                remove_from_all(&service, service.store.nodes_with_participants().await).await
             }
         };
         if let Err(error) = done {
@@ -104,7 +102,7 @@ async fn among_others(service: Arc<RoomService>) {
                 }
                 return Ok(());
             }
-            sweep(&service, Clock::real()).await
+            remove_from_all(&service, service.store.dead_nodes().await).await
         };
         if let Err(error) = done.await {
             tracing::warn!(
@@ -116,18 +114,19 @@ async fn among_others(service: Arc<RoomService>) {
 }
 
 async fn renew(service: &RoomService) -> Result<(), StoreError> {
-    let now = Clock::real();
-    let until = now.after(NODE_LEASE);
     service
         .store
-        .take_lease(&lease(&service.node), &service.node, now, until)
+        .take_lease(&lease(&service.node), &service.node, NODE_LEASE)
         .await
         .map(drop)
 }
 
-/// Removes the participants of nodes that are dead at this time.
-async fn sweep(service: &RoomService, now: Timestamp) -> Result<(), StoreError> {
-    for node in service.store.dead_nodes(now).await? {
+/// Removes the participants of these nodes.
+async fn remove_from_all(
+    service: &RoomService,
+    nodes: Result<Vec<String>, StoreError>,
+) -> Result<(), StoreError> {
+    for node in nodes? {
         remove_from_list(service, &node, None, |_| true).await?;
     }
     Ok(())
@@ -149,7 +148,14 @@ async fn remove_from_list(
     for mut who in people.into_iter().filter(&over) {
         let (room, client) = (who.room, who.client);
         who.left_at = ago.map(|ago| who.joined_at.max(service.clock.now().before(ago)));
-        service.left(who, false).await?;
+        match service.left(who, false).await {
+            // One unreadable room keeps neither the others nor the server from starting.
+            Err(error) if !error.is_outage() => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, %room, "a departure could not be stored");
+            }
+            done => done?,
+        }
         service
             .announce(room, ClusterMessage::Left { client })
             .await;

@@ -55,7 +55,12 @@ pub(super) async fn run_reconciliation(service: Arc<RoomService>) {
                 None => service.reconciliation.added.notified().await,
                 Some(commit) => match service.reconcile(commit).await {
                     Ok(()) => drop(service.reconciliation.queue().pop_front()),
-                    Err(_) => sleep(RETRY).await,
+                    Err(error) if error.is_outage() => sleep(RETRY).await,
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::warn!(error, "a commit could not be reconciled");
+                        service.reconciliation.queue().pop_front();
+                    }
                 },
             }
         };

@@ -1,5 +1,6 @@
 //! Opens and ends rooms when they are due; one node does it for all.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::RoomService;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Timestamp;
 use crate::model::Due;
 use crate::model::RoomEvent;
 use crate::store::StoreError;
@@ -20,6 +21,25 @@ const LEASE: Duration = Duration::from_secs(5);
 const AT_ONCE: i64 = 100;
 /// How long deleted rooms are kept.
 const MEMORY: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// Pause before a room is tried again that could not be opened or ended.
+const ROOM_RETRY: Duration = Duration::from_secs(30);
+
+/// Rooms that could not be opened or ended, with the time of the next attempt. Until
+/// then they are passed over, so that they hold up no other room.
+#[derive(Debug, Default)]
+pub(super) struct FailingRooms(HashMap<Uuid, Timestamp>);
+
+impl FailingRooms {
+    fn is_paused(&self, uid: Uuid, now: Timestamp) -> bool {
+        self.0.get(&uid).is_some_and(|retry_at| *retry_at > now)
+    }
+
+    fn next_retry(&self, now: Timestamp) -> Option<Timestamp> {
+        let retries = self.0.values().copied();
+        retries.filter(|retry_at| *retry_at > now).min()
+    }
+}
 
 /// Does what is due until the server stops.
 pub(super) async fn run_scheduler(service: Arc<RoomService>) {
@@ -66,18 +86,15 @@ pub(super) async fn run_scheduler(service: Arc<RoomService>) {
 /// Does what is due; returns when to look again.
 async fn look(service: &RoomService) -> Result<Option<Timestamp>, StoreError> {
     if service.store.is_shared() {
-        let now = Clock::real();
-        let until = now.after(LEASE);
         if !service
             .store
-            .take_lease("scheduler", &service.node, now, until)
+            .take_lease("scheduler", &service.node, LEASE)
             .await?
         {
             return Ok(None);
         }
     }
-    service.run_due().await?;
-    service.store.next_due().await
+    service.run_all_due().await
 }
 
 async fn run_due_room(service: &RoomService, uid: Uuid) -> Result<(), StoreError> {
@@ -112,14 +129,36 @@ async fn run_due_room(service: &RoomService, uid: Uuid) -> Result<(), StoreError
 impl RoomService {
     /// Does what is due. When it returns, no other task of this node is doing so.
     pub async fn run_due(&self) -> Result<(), StoreError> {
-        let _alone = self.due_lock.lock().await;
+        self.run_all_due().await.map(drop)
+    }
+
+    /// Does what is due; returns when something is due next. A room that fails is logged
+    /// and passed over for [`ROOM_RETRY`].
+    async fn run_all_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut failing = self.due_lock.lock().await;
         loop {
-            let due = self.store.due_rooms(self.clock.now(), AT_ONCE).await?;
+            let now = self.clock.now();
+            let paused = i64::try_from(failing.0.len()).unwrap_or(i64::MAX);
+            let most = AT_ONCE.saturating_add(paused);
+            let mut due = self.store.due_rooms(now, most).await?;
+            due.retain(|uid| !failing.is_paused(*uid, now));
             if due.is_empty() {
-                return Ok(());
+                let next = self.store.next_due(now).await?;
+                // Rooms that are no longer due have been dealt with elsewhere.
+                failing.0.retain(|_, retry_at| *retry_at > now);
+                return Ok(next.into_iter().chain(failing.next_retry(now)).min());
             }
             for uid in due {
-                run_due_room(self, uid).await?;
+                failing.0.remove(&uid);
+                let Err(error) = run_due_room(self, uid).await else {
+                    continue;
+                };
+                failing.0.insert(uid, now.after(ROOM_RETRY));
+                if error.is_outage() {
+                    return Err(error);
+                }
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, room = %uid, "a due room failed");
             }
         }
     }
@@ -134,8 +173,7 @@ impl RoomService {
                 .saturating_sub(i64::try_from(MEMORY.as_millis()).unwrap_or(i64::MAX)),
         );
         tx.purge(before).await?;
-        tx.purge_leases(Timestamp(Clock::real().0.saturating_sub(60_000)))
-            .await?;
-        tx.commit().await
+        tx.commit().await?;
+        self.store.purge_leases().await
     }
 }

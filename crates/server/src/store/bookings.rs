@@ -25,10 +25,11 @@ impl Store {
     /// # Errors
     /// When the database failed.
     pub async fn bookings(&self, who: &str, most: i64) -> Result<Vec<Booking>, StoreError> {
-        let sql = "SELECT doc FROM bookings WHERE id LIKE 'booking:%' \
+        let sql = "SELECT doc, id FROM bookings WHERE id LIKE 'booking:%' \
                    AND ($1 = '' OR id IN (SELECT booking FROM booked WHERE who = $2)) \
                    ORDER BY created_at DESC, id LIMIT $3";
-        from_docs(&self.query(sql).bind(who).bind(who).bind(most).all().await?)
+        let rows = self.query(sql).bind(who).bind(who).bind(most);
+        Ok(from_docs("bookings", &rows.all().await?))
     }
 }
 

@@ -23,10 +23,10 @@ impl Store {
     /// # Errors
     /// When the database failed.
     pub async fn recent_chat(&self, room: Uuid, most: usize) -> Result<Vec<ChatEntry>, StoreError> {
-        let sql = "SELECT entry FROM chat WHERE room = $1 ORDER BY seq DESC LIMIT $2";
+        let sql = "SELECT entry, seq FROM chat WHERE room = $1 ORDER BY seq DESC LIMIT $2";
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let rows = self.query(sql).bind(room.to_string()).bind(most);
-        let mut chat: Vec<ChatEntry> = from_docs(&rows.all().await?)?;
+        let mut chat: Vec<ChatEntry> = from_docs("chat", &rows.all().await?);
         chat.reverse();
         Ok(chat)
     }

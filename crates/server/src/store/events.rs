@@ -27,7 +27,8 @@ impl Store {
             .bind(most)
             .all()
             .await?;
-        rows.iter().map(logged).collect()
+        let event = |row| super::readable("events", Row::id(row, 0), logged(row));
+        Ok(rows.iter().filter_map(event).collect())
     }
 
     /// The sequence number of an event.

@@ -3,7 +3,7 @@
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-use super::{Connection, StoreError};
+use super::{Connection, StoreError, deadline};
 
 /// Number, name, SQL for SQLite, SQL for PostgreSQL.
 const STEPS: &[(i64, &str, &str, &str)] = &[
@@ -21,23 +21,49 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
     ),
 ];
 
+/// Checks that the tables are of this version.
+pub(super) async fn check(mut connection: Connection) -> Result<(), StoreError> {
+    let deadline = deadline();
+    let found = match &mut connection {
+        Connection::Sqlite(connection_guard) => connection_guard.version(deadline).await?,
+        Connection::Postgres(connection_guard) => {
+            let exists = "SELECT to_regclass('_sqlx_migrations')::text";
+            let exists = connection_guard.run(exists, Vec::new(), deadline).await?;
+            let exists = exists.rows.first().map(|row| row.get::<Option<String>>(0));
+            match exists.transpose()?.flatten() {
+                None => 0,
+                Some(_) => {
+                    let last = "SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations \
+                                WHERE success";
+                    let last = connection_guard.run(last, Vec::new(), deadline).await?;
+                    last.rows.first().map_or(Ok(0), |row| row.get(0))?
+                }
+            }
+        }
+    };
+    let needed = STEPS.last().map_or(0, |(number, ..)| *number);
+    match found == needed {
+        true => Ok(()),
+        false => Err(StoreError::Version { found, needed }),
+    }
+}
+
 /// Applies every missing migration.
 pub(super) async fn run(connection: Connection) -> Result<(), StoreError> {
     match connection {
-        Connection::Sqlite(connection_guard) => {
+        Connection::Sqlite(mut connection_guard) => {
             let steps = STEPS.iter().map(|&(number, _, sqlite, _)| (number, sqlite));
-            connection_guard.migrate(&steps.collect::<Vec<_>>())
+            connection_guard.migrate(&steps.collect::<Vec<_>>()).await
         }
-        Connection::Postgres(mut connection_guard) => {
+        Connection::Postgres(connection_guard) => {
             let step = |&(number, name, _, postgres): &(i64, &'static str, _, &'static str)| {
                 let text = postgres.into_sql_str();
                 Migration::new(number, name.into(), MigrationType::Simple, text, false)
             };
-            Migrator::with_migrations(STEPS.iter().map(step).collect())
-                // The future of `run` is not `Send`.
-                .run_direct(None, &mut *connection_guard, false)
+            let steps = STEPS.iter().map(step).collect();
+            connection_guard
+                .migrate(&Migrator::with_migrations(steps))
                 .await
-                .map_err(StoreError::failed)
         }
     }
 }

@@ -27,12 +27,15 @@ impl Store {
     ) -> Result<Vec<Participant>, StoreError> {
         let sql = match stay {
             Stay::Present => {
-                "SELECT doc FROM participants WHERE room = $1 AND left_at IS NULL \
+                "SELECT doc, sid FROM participants WHERE room = $1 AND left_at IS NULL \
                  ORDER BY joined_at, sid"
             }
-            Stay::Any => "SELECT doc FROM participants WHERE room = $1 ORDER BY joined_at, sid",
+            Stay::Any => {
+                "SELECT doc, sid FROM participants WHERE room = $1 ORDER BY joined_at, sid"
+            }
         };
-        from_docs(&self.query(sql).bind(room.to_string()).all().await?)
+        let rows = self.query(sql).bind(room.to_string()).all().await?;
+        Ok(from_docs("participants", &rows))
     }
 
     /// Participants present per room, for rooms that are not empty.
@@ -55,8 +58,9 @@ impl Store {
     /// # Errors
     /// When the database failed.
     pub async fn participants_of_node(&self, node: &str) -> Result<Vec<Participant>, StoreError> {
-        let sql = "SELECT doc FROM participants WHERE node = $1 AND left_at IS NULL";
-        from_docs(&self.query(sql).bind(node).all().await?)
+        let sql = "SELECT doc, sid FROM participants WHERE node = $1 AND left_at IS NULL";
+        let rows = self.query(sql).bind(node).all().await?;
+        Ok(from_docs("participants", &rows))
     }
 }
 
@@ -86,9 +90,10 @@ impl Tx {
     /// # Errors
     /// When the database failed.
     pub async fn present(&mut self, room: Uuid) -> Result<Vec<Participant>, StoreError> {
-        let sql = "SELECT doc FROM participants WHERE room = $1 AND left_at IS NULL \
+        let sql = "SELECT doc, sid FROM participants WHERE room = $1 AND left_at IS NULL \
                    ORDER BY joined_at, sid";
-        from_docs(&self.statement(sql).bind(room.to_string()).all().await?)
+        let rows = self.statement(sql).bind(room.to_string()).all().await?;
+        Ok(from_docs("participants", &rows))
     }
 
     /// Adds a stay.

@@ -1,65 +1,172 @@
 //! PostgreSQL. While it is down one caller at a time waits for it; the others fail
 //! at once.
 
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgConnection, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPoolOptions, PgRow};
 use sqlx::{
-    Arguments, AssertSqlSafe, Column, Either, Executor, PgPool, Postgres, Row as _, TypeInfo,
+    Arguments, AssertSqlSafe, Column, ConnectOptions, Either, Executor, PgPool, Postgres, Row as _,
+    TypeInfo,
 };
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::StoreError;
 use super::statement::{Outcome, Row, Value};
+use super::{STATEMENT_LIMIT, StoreError};
 
-/// How long a caller waits for a connection before the database counts as down.
-const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
+/// Part of the limit that is left to find out why no connection could be opened.
+const PROBE_LIMIT: Duration = Duration::from_millis(250);
 /// After a failure: how long callers fail without a connection attempt.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Connections of the pool at most.
 const CONNECTIONS: u32 = 16;
+/// Sent on each new connection. The server cancels first in most cases, which leaves
+/// the connection usable; the client's deadline covers a server that does not answer.
+const SESSION: &str = "SET statement_timeout = 2000; SET lock_timeout = 1500";
+/// A migration may take longer.
+const MIGRATION_SESSION: &str = "SET statement_timeout = 0; SET lock_timeout = 0";
 
 /// A pool of connections; broken ones are replaced.
 #[derive(Debug, Clone)]
 pub(super) struct Pool {
     pool: PgPool,
+    options: Arc<PgConnectOptions>,
     outage: Arc<Outage>,
+}
+
+/// A pooled connection; dropping it returns it to the pool, unless a statement was
+/// interrupted on it: then it is closed, since its state is unknown.
+pub(super) struct PooledConnection {
+    /// `None` only while it is dropped.
+    inner: Option<PoolConnection<Postgres>>,
+    broken: bool,
 }
 
 impl Pool {
     /// Opens the first connection.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let options = PgPoolOptions::new()
+        let options: PgConnectOptions = url.parse()?;
+        let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE_LIMIT);
-        Ok(Self {
-            pool: options.connect_with(url.parse()?).await?,
+            .acquire_timeout(STATEMENT_LIMIT)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    connection.execute(SESSION).await?;
+                    Ok(())
+                })
+            });
+        let opened = Self {
+            pool: pool.connect_lazy_with(options.clone()),
+            options: Arc::new(options),
             outage: Arc::default(),
-        })
+        };
+        opened.acquire(super::deadline()).await?;
+        Ok(opened)
     }
 
     /// Waits for a connection.
-    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        if !self.outage.may_try(Instant::now()) {
-            let why = io::Error::other("the database did not answer a moment ago");
-            return Err(sqlx::Error::Io(why).into());
+    pub async fn acquire(&self, deadline: Instant) -> Result<PooledConnection, StoreError> {
+        if let Some(cause) = self.outage.refuses(Instant::now()) {
+            return Err(StoreError::failed(cause.to_string()));
         }
-        let connection_guard = self.pool.acquire().await;
-        match &connection_guard {
-            Ok(_) => self.outage.is_over(),
-            // A full pool is busy; the database is not down.
-            Err(_) if self.pool.size() < CONNECTIONS => self.outage.extend(Instant::now()),
-            Err(_) => {}
+        let acquired = timeout_at(deadline - PROBE_LIMIT, self.pool.acquire()).await;
+        let error = match acquired {
+            Ok(Ok(connection)) => {
+                self.outage.is_over();
+                return Ok(PooledConnection {
+                    inner: Some(connection),
+                    broken: false,
+                });
+            }
+            Ok(Err(sqlx::Error::PoolTimedOut)) | Err(_) => None,
+            Ok(Err(error)) => Some(error),
+        };
+        // A full pool is busy; the database is not down.
+        if self.pool.size() >= CONNECTIONS {
+            return Err(StoreError::failed(
+                "other statements kept every connection busy",
+            ));
         }
-        Ok(connection_guard?)
+        let cause: Arc<str> = match error {
+            Some(error) => error.to_string(),
+            None => self.probe().await,
+        }
+        .into();
+        self.outage.extend(Instant::now(), Arc::clone(&cause));
+        Err(StoreError::failed(cause.to_string()))
+    }
+
+    /// Why no connection can be opened: the pool only says that it timed out.
+    async fn probe(&self) -> String {
+        match timeout(PROBE_LIMIT, self.options.connect()).await {
+            Ok(Err(error)) => error.to_string(),
+            Ok(Ok(connection)) => {
+                drop(connection);
+                "the database answers too slowly".to_owned()
+            }
+            Err(_) => format!("no answer within {} s", STATEMENT_LIMIT.as_secs()),
+        }
+    }
+}
+
+impl PooledConnection {
+    /// Whether a statement was interrupted on it.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Runs a statement until the deadline.
+    pub async fn run(
+        &mut self,
+        sql: &str,
+        values: Vec<Value>,
+        deadline: Instant,
+    ) -> Result<Outcome, StoreError> {
+        let closed = || StoreError::failed("the connection was closed after a timeout");
+        if self.broken {
+            return Err(closed());
+        }
+        let connection = self.inner.as_mut().ok_or_else(closed)?;
+        // Also when this future is dropped before the end.
+        self.broken = true;
+        let done = timeout_at(deadline, run(connection, sql, values)).await;
+        let done = done.map_err(|_| {
+            let seconds = STATEMENT_LIMIT.as_secs();
+            StoreError::failed(format!("the database did not answer within {seconds} s"))
+        })?;
+        self.broken = false;
+        done
+    }
+
+    /// Applies the missing migrations, without a time limit.
+    pub async fn migrate(mut self, migrator: &Migrator) -> Result<(), StoreError> {
+        let closed = || StoreError::failed("the connection is closed");
+        let connection = self.inner.as_mut().ok_or_else(closed)?;
+        // Closed afterwards, for its session settings.
+        self.broken = true;
+        connection.execute(MIGRATION_SESSION).await?;
+        // The future of `run` is not `Send`.
+        let done = migrator.run_direct(None, &mut **connection, false).await;
+        done.map_err(StoreError::failed)
+    }
+}
+
+impl Drop for PooledConnection {
+    fn drop(&mut self) {
+        if self.broken
+            && let Some(connection) = self.inner.take()
+        {
+            // Frees its place in the pool at once, and closes the socket.
+            drop(connection.detach());
+        }
     }
 }
 
 /// Runs a statement.
-pub(super) async fn run(
+async fn run(
     connection: &mut PgConnection,
     sql: &str,
     values: Vec<Value>,
@@ -120,27 +227,28 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// Circuit breaker: after a failed attempt, when the next caller may try.
+/// Circuit breaker: after a failed attempt, when the next caller may try, and why the
+/// last attempt failed.
 #[derive(Debug, Default)]
-struct Outage(Mutex<Option<Instant>>);
+struct Outage(Mutex<Option<(Instant, Arc<str>)>>);
 
 impl Outage {
-    fn may_try(&self, now: Instant) -> bool {
-        let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match *next {
-            None => true,
-            Some(at) if now < at => false,
-            Some(_) => {
-                // This caller tries for all. If it is dropped, the next one may
-                // try after the limit.
-                *next = Some(now + ACQUIRE_LIMIT);
-                true
-            }
+    /// The cause of the outage, unless the caller may try to connect.
+    fn refuses(&self, now: Instant) -> Option<Arc<str>> {
+        let mut outage = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (next, cause) = outage.as_mut()?;
+        if now < *next {
+            return Some(Arc::clone(cause));
         }
+        // This caller tries for all. If it is dropped, the next one may try after
+        // the limit.
+        *next = now + STATEMENT_LIMIT;
+        None
     }
 
-    fn extend(&self, now: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now + PAUSE);
+    fn extend(&self, now: Instant, cause: Arc<str>) {
+        let outage = Some((now + PAUSE, cause));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = outage;
     }
 
     fn is_over(&self) {
@@ -150,24 +258,47 @@ impl Outage {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
     use super::*;
 
     #[test]
-    fn while_the_database_is_down_one_caller_at_a_time_tries_it() {
+    fn while_the_database_is_down_one_caller_at_a_time_tries_it_and_the_others_get_the_cause() {
         let (outage, start) = (Outage::default(), Instant::now());
-        assert!(outage.may_try(start));
-        assert!(outage.may_try(start));
+        let refuses = |at| outage.refuses(at).as_deref().map(str::to_owned);
+        assert_eq!(refuses(start), None);
+        assert_eq!(refuses(start), None);
 
-        outage.extend(start);
-        assert!(!outage.may_try(start));
-        assert!(outage.may_try(start + PAUSE));
-        assert!(!outage.may_try(start + PAUSE), "another caller tries");
-        assert!(
-            outage.may_try(start + PAUSE + ACQUIRE_LIMIT),
-            "that caller was dropped"
-        );
+        outage.extend(start, "connection refused".into());
+        assert_eq!(refuses(start).as_deref(), Some("connection refused"));
+        assert_eq!(refuses(start + PAUSE), None);
+        assert!(refuses(start + PAUSE).is_some(), "another caller tries");
+        let later = start + PAUSE + STATEMENT_LIMIT;
+        assert_eq!(refuses(later), None, "that caller was dropped");
 
         outage.is_over();
-        assert!(outage.may_try(start));
+        assert_eq!(refuses(start), None);
+    }
+
+    async fn failure(address: std::net::SocketAddr) -> String {
+        let opened = Pool::open(&format!("postgres://nobody@{address}/none")).await;
+        match opened {
+            Err(StoreError::Failed(cause)) => cause.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unreachable_database_is_reported_with_its_cause_within_the_limit() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        // Accepts connections and never answers, like a stopped server.
+        let silent = timeout(2 * STATEMENT_LIMIT, failure(address)).await;
+        assert_eq!(silent.unwrap(), "no answer within 2 s");
+
+        drop(listener);
+        let refused = timeout(2 * STATEMENT_LIMIT, failure(address)).await;
+        let refused = refused.unwrap().to_lowercase();
+        assert!(refused.contains("connection refused"), "{refused}");
     }
 }

@@ -45,9 +45,10 @@ impl Store {
     /// # Errors
     /// When the database failed.
     pub async fn public_rooms(&self, most: i64) -> Result<Vec<Room>, StoreError> {
-        let sql = "SELECT doc FROM rooms WHERE is_private = 0 AND is_active = 1 \
+        let sql = "SELECT doc, uid FROM rooms WHERE is_private = 0 AND is_active = 1 \
                    ORDER BY created_at LIMIT $1";
-        from_docs(&self.query(sql).bind(most).all().await?)
+        let rows = self.query(sql).bind(most).all().await?;
+        Ok(from_docs("rooms", &rows))
     }
 
     /// All active rooms, oldest first.
@@ -55,8 +56,9 @@ impl Store {
     /// # Errors
     /// When the database failed.
     pub async fn active_rooms(&self, most: i64) -> Result<Vec<Room>, StoreError> {
-        let sql = "SELECT doc FROM rooms WHERE is_active = 1 ORDER BY created_at LIMIT $1";
-        from_docs(&self.query(sql).bind(most).all().await?)
+        let sql = "SELECT doc, uid FROM rooms WHERE is_active = 1 ORDER BY created_at LIMIT $1";
+        let rows = self.query(sql).bind(most).all().await?;
+        Ok(from_docs("rooms", &rows))
     }
 
     /// Active rooms for which [`Room::is_rtc`] holds, oldest first.
@@ -64,11 +66,12 @@ impl Store {
     /// # Errors
     /// When the database failed.
     pub async fn rtc_rooms(&self, most: i64) -> Result<Vec<Room>, StoreError> {
-        let sql = "SELECT doc FROM rooms WHERE is_active = 1 AND (\
+        let sql = "SELECT doc, uid FROM rooms WHERE is_active = 1 AND (\
                    (link IS NULL AND rtc_name <> ro) OR \
                    uid IN (SELECT room FROM room_instances WHERE ended_at IS NULL)) \
                    ORDER BY created_at LIMIT $1";
-        from_docs(&self.query(sql).bind(most).all().await?)
+        let rows = self.query(sql).bind(most).all().await?;
+        Ok(from_docs("rooms", &rows))
     }
 
     /// Rooms with something due, the longest due first.
@@ -82,13 +85,13 @@ impl Store {
         Ok(rows.iter().filter_map(uid).collect())
     }
 
-    /// When the next room is due.
+    /// When the next room is due after this time.
     ///
     /// # Errors
     /// When the database failed.
-    pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let sql = "SELECT MIN(due_at) FROM rooms WHERE due_at IS NOT NULL";
-        let row = self.query(sql).one().await?;
+    pub async fn next_due(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT MIN(due_at) FROM rooms WHERE due_at > $1";
+        let row = self.query(sql).bind(after.0).one().await?;
         Ok(row.get::<Option<i64>>(0)?.map(Timestamp))
     }
 }

@@ -7,8 +7,8 @@ use super::{Store, StoreError, Tx, from_doc, from_docs, to_doc};
 use crate::clock::Timestamp;
 
 /// The media that an SFU forwards for a room, and that a recording is made of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Rtc {
     /// Its own identity.
     pub id: Uuid,
@@ -39,8 +39,9 @@ impl Store {
     /// # Errors
     /// When the database failed.
     pub async fn rtcs(&self, room: Uuid) -> Result<Vec<Rtc>, StoreError> {
-        let sql = "SELECT doc FROM rtcs WHERE room = $1 ORDER BY created_at, id";
-        from_docs(&self.query(sql).bind(room.to_string()).all().await?)
+        let sql = "SELECT doc, id FROM rtcs WHERE room = $1 ORDER BY created_at, id";
+        let rows = self.query(sql).bind(room.to_string()).all().await?;
+        Ok(from_docs("rtcs", &rows))
     }
 }
 

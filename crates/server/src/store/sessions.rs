@@ -22,16 +22,15 @@ impl Store {
     /// # Errors
     /// When the database failed.
     pub async fn channels(&self, owner: &str, most: i64) -> Result<Vec<Channel>, StoreError> {
-        let sql = "SELECT doc FROM channels WHERE ($1 = '' OR owner = $2) ORDER BY id LIMIT $3";
-        from_docs(
-            &self
-                .query(sql)
-                .bind(owner)
-                .bind(owner)
-                .bind(most)
-                .all()
-                .await?,
-        )
+        let sql = "SELECT doc, id FROM channels WHERE ($1 = '' OR owner = $2) ORDER BY id LIMIT $3";
+        let rows = self
+            .query(sql)
+            .bind(owner)
+            .bind(owner)
+            .bind(most)
+            .all()
+            .await?;
+        Ok(from_docs("channels", &rows))
     }
 
     /// A session.
@@ -59,22 +58,21 @@ impl Store {
         owner: &str,
         most: i64,
     ) -> Result<Vec<Session>, StoreError> {
-        let sql = "SELECT doc FROM sessions WHERE ($1 = '' OR room = $2) \
+        let sql = "SELECT doc, id FROM sessions WHERE ($1 = '' OR room = $2) \
                    AND ($3 = '' OR channel = $4) AND ($5 = '' OR channel IN \
                    (SELECT id FROM channels WHERE owner = $6)) ORDER BY id LIMIT $7";
-        from_docs(
-            &self
-                .query(sql)
-                .bind(room)
-                .bind(room)
-                .bind(channel)
-                .bind(channel)
-                .bind(owner)
-                .bind(owner)
-                .bind(most)
-                .all()
-                .await?,
-        )
+        let rows = self
+            .query(sql)
+            .bind(room)
+            .bind(room)
+            .bind(channel)
+            .bind(channel)
+            .bind(owner)
+            .bind(owner)
+            .bind(most)
+            .all()
+            .await?;
+        Ok(from_docs("sessions", &rows))
     }
 }
 

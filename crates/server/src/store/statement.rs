@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Connection, Store, StoreError, Tx};
+use super::{Connection, Store, StoreError, Tx, deadline};
 
 /// The value of a column or a placeholder. NULL parameters are typed.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,20 +112,33 @@ impl<'on> Statement<'on> {
 
     async fn run(self) -> Result<Outcome, StoreError> {
         let Self { on, sql, values } = self;
+        let deadline = deadline();
         match on {
-            On::Tx(tx) => tx.connection()?.run(&sql, values).await,
-            On::Writer(store) => store.writer().await?.run(&sql, values).await,
-            On::Reader(store) => match store.reader().await? {
+            On::Tx(tx) => tx.connection()?.run(&sql, values, deadline).await,
+            On::Writer(store) => {
+                let mut writer = store.writer(deadline).await?;
+                writer.run(&sql, values, deadline).await
+            }
+            On::Reader(store) => match store.reader(deadline).await? {
                 Connection::Sqlite(connection_guard) => {
-                    connection_guard.run_aside(sql, values).await
+                    connection_guard.run_aside(sql, values, deadline).await
                 }
-                mut postgres => postgres.run(&sql, values).await,
+                mut postgres => postgres.run(&sql, values, deadline).await,
             },
         }
     }
 }
 
 impl Row {
+    /// The text of an id for logs.
+    pub fn id(&self, column: usize) -> String {
+        match self.0.get(column) {
+            Some(Value::Int(Some(number))) => number.to_string(),
+            Some(Value::Text(Some(text))) => text.clone(),
+            _ => String::new(),
+        }
+    }
+
     /// The value of a column.
     pub fn get<T: Column>(&self, column: usize) -> Result<T, StoreError> {
         let value = self.0.get(column).and_then(T::of);

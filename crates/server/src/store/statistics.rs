@@ -57,9 +57,9 @@ impl Store {
     /// # Errors
     /// When the database failed.
     pub async fn all_rooms(&self, most: i64) -> Result<Vec<Room>, StoreError> {
-        let sql = "SELECT doc FROM rooms ORDER BY created_at LIMIT $1";
+        let sql = "SELECT doc, uid FROM rooms ORDER BY created_at LIMIT $1";
         let rows = self.query(sql).bind(most).all().await?;
-        super::from_docs(&rows)
+        Ok(super::from_docs("rooms", &rows))
     }
 
     /// The active sessions.

@@ -1,8 +1,13 @@
 //! A transaction.
+//!
+//! Rows are locked in one order, so that transactions of several nodes cannot deadlock:
+//! a room, its participants, its booking or session (a channel before its sessions), and
+//! last the topics of events. A transaction that changes a participant and needs the
+//! room locks the room first.
 
 use std::fmt;
 
-use super::{Connection, Store, StoreError};
+use super::{Connection, Store, StoreError, deadline};
 
 /// Changes that are committed together; dropping it rolls back.
 pub struct Tx {
@@ -16,16 +21,17 @@ impl Store {
     /// # Errors
     /// When the database is unreachable.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
+        let deadline = deadline();
         // Created before BEGIN: if this future is dropped midway, dropping the Tx
         // rolls back.
         let mut tx = Tx {
-            connection: Some(self.writer().await?),
+            connection: Some(self.writer(deadline).await?),
         };
         let begin = match self.is_shared() {
             true => "BEGIN",
             false => "BEGIN IMMEDIATE",
         };
-        tx.connection()?.run(begin, Vec::new()).await?;
+        tx.connection()?.run(begin, Vec::new(), deadline).await?;
         Ok(tx)
     }
 }
@@ -36,7 +42,8 @@ impl Tx {
     /// # Errors
     /// When the commit failed; after a lost connection it may have succeeded.
     pub async fn commit(mut self) -> Result<(), StoreError> {
-        self.connection()?.run("COMMIT", Vec::new()).await?;
+        let commit = self.connection()?;
+        commit.run("COMMIT", Vec::new(), deadline()).await?;
         self.connection = None;
         Ok(())
     }

@@ -24,6 +24,7 @@ mod s4;
 mod seal;
 mod security;
 mod sse;
+mod store_faults;
 mod studio;
 mod support;
 mod system;
