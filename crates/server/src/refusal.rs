@@ -73,7 +73,7 @@ impl Refusal {
     pub fn void_token() -> Self {
         Self::new(
             ErrorCode::Unauthorized,
-            "the resume token is not valid any more; join again",
+            "the resume token is not valid; join again",
         )
     }
 

@@ -14,7 +14,7 @@ use sha2::Sha256;
 /// A secret for [`crate::ServerConfig::operator_secret`]: 32 random bytes in
 /// hexadecimal digits. An embedder makes one at each start.
 pub fn operator_secret() -> String {
-    let mut bytes = [0; 32];
+    let mut bytes = [0_u8; 32];
     rand::rng().fill(&mut bytes);
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
