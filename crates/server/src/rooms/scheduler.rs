@@ -85,14 +85,13 @@ pub(super) async fn run_scheduler(service: Arc<RoomService>) {
 
 /// Does what is due; returns when to look again.
 async fn look(service: &RoomService) -> Result<Option<Timestamp>, StoreError> {
-    if service.store.is_shared() {
-        if !service
+    if service.store.is_shared()
+        && !service
             .store
             .take_lease("scheduler", &service.node, LEASE)
             .await?
-        {
-            return Ok(None);
-        }
+    {
+        return Ok(None);
     }
     service.run_all_due().await
 }
