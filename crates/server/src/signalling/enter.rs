@@ -168,8 +168,7 @@ impl Session {
         applicant: &Applicant,
         passcode: Option<String>,
     ) -> Result<(), Refusal> {
-        let now = self.service.clock.read();
-        match room.phase(now.utc) {
+        match room.phase(self.service.clock.now()) {
             Phase::Open => {}
             Phase::Pending => return Err(Refusal::room_not_open(room.opens_at)),
             Phase::Closed => return Err(Refusal::room_ended()),
@@ -180,7 +179,7 @@ impl Session {
         }
         let address = self.caller.origin.address;
         let passcodes = &self.service.passcodes;
-        passcodes.check(now.instant, room, address, passcode).await
+        passcodes.check(room, address, passcode).await
     }
 
     pub(super) async fn resume(

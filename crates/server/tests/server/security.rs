@@ -64,33 +64,73 @@ async fn s3_56_a_passcode_lets_in_who_knows_it_and_is_not_guessed_at_speed() {
     assert_eq!(guest.join(&room).await["type"], "room-joined");
 
     let mut guesser = Client::connect(address).await;
-    for guess in 0..9 {
+    for guess in 0..10 {
         let guess = json!({"roomId": room, "passcode": format!("guess {guess}")});
         assert_eq!(guesser.check_entry(guess).await["code"], "wrong-passcode");
     }
-    let limited = guesser.check_entry(right.clone()).await;
-    assert_eq!(limited["code"], "rate-limited", "right or wrong");
-    let wait = limited["retryAfter"].as_u64().unwrap();
-    assert!((1..=60).contains(&wait), "{wait}");
+    // A spent budget delays the next try of the address, and only delays it.
+    let started = std::time::Instant::now();
     let mut other = Client::connect(address).await;
-    assert_eq!(
-        other.check_entry(right).await["code"],
-        "rate-limited",
-        "the address is"
+    let late = other.check_entry(right.clone()).await;
+    assert_eq!(late["type"], "room-joined", "{late}");
+    let delay = started.elapsed().as_secs_f64();
+    assert!((3.0..20.0).contains(&delay), "{delay}");
+    other.say(json!({"type": "leave-room"})).await;
+    host.until("member-left").await;
+    // Eight at most wait, and none so long that its connection counts as silent.
+    guesser
+        .check_entry(json!({"roomId": room, "passcode": "guess"}))
+        .await;
+    let mut crowd = Vec::new();
+    for _ in 0..9 {
+        let mut client = Client::connect(address).await;
+        client
+            .say(json!({"type": "join-room", "payload": {"roomId": room, "passcode": "wrong"}}))
+            .await;
+        crowd.push(client);
+    }
+    let limited = crowd.pop().unwrap().hear().await;
+    assert_eq!(limited["code"], "rate-limited", "{limited}");
+    assert!(
+        (1..=60).contains(&limited["retryAfter"].as_u64().unwrap()),
+        "{limited}"
     );
+    drop(crowd);
     // Another room is another matter.
     let second = other
-        .create(json!({"name": "Other", "passcode": "x"}))
+        .create(json!({"name": "Other", "passcode": "four"}))
         .await;
-    let into = json!({"roomId": second, "passcode": "x"});
+    let into = json!({"roomId": second, "passcode": "four"});
     assert_eq!(guesser.check_entry(into).await["type"], "room-joined");
-    for passcode in ["", &"x".repeat(129)] {
+    for passcode in ["", "abc", &"x".repeat(129)] {
         let mut client = Client::connect(address).await;
         let payload = json!({"name": "Tea", "passcode": passcode});
         client
             .say(json!({"type": "create-room", "payload": payload}))
             .await;
         client.refused("bad-message").await;
+    }
+}
+
+#[tokio::test]
+async fn a_whole_office_with_the_right_passcode_gets_in() {
+    let server = server().await;
+    let address = server.local_addr();
+    let mut host = Client::connect(address).await;
+    let room = host
+        .create(json!({"name": "Tea", "passcode": "open sesame"}))
+        .await;
+    let right = json!({"roomId": room, "passcode": "open sesame"});
+    let mut office = Vec::new();
+    for _ in 0..11 {
+        let mut client = Client::connect(address).await;
+        client
+            .say(json!({"type": "join-room", "payload": right}))
+            .await;
+        office.push(client);
+    }
+    for client in &mut office {
+        client.until("room-joined").await;
     }
 }
 
