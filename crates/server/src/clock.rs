@@ -92,7 +92,7 @@ pub(crate) struct Clock(Arc<ClockState>);
 struct ClockState {
     manual: bool,
     offset: AtomicI64,
-    activity_changed_for: Notify,
+    advanced: Notify,
 }
 
 impl Clock {
@@ -130,22 +130,22 @@ impl Clock {
     pub fn advance(&self, by: Duration) {
         let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
         self.0.offset.fetch_add(millis, Ordering::Relaxed);
-        self.0.activity_changed_for.notify_waiters();
+        self.0.advanced.notify_waiters();
     }
 
     /// Waits for a moment, however the clock gets there.
     pub async fn sleep_until(&self, at: Timestamp) {
         loop {
-            let activity_changed_for = self.0.activity_changed_for.notified();
-            tokio::pin!(activity_changed_for);
-            activity_changed_for.as_mut().enable();
+            let advanced = self.0.advanced.notified();
+            tokio::pin!(advanced);
+            advanced.as_mut().enable();
             let left = at.since(self.now());
             if left.is_zero() {
                 return;
             }
             tokio::select! {
                 () = tokio::time::sleep(left) => {}
-                () = activity_changed_for => {}
+                () = advanced => {}
             }
         }
     }

@@ -38,7 +38,7 @@ pub(crate) struct Cluster {
     /// it is back, and made anew from the rows.
     stale: Mutex<HashSet<String>>,
     /// Rooms that woke or fell asleep, until the listener has seen it.
-    activity_changed_for: Mutex<HashSet<Uuid>>,
+    changed_rooms: Mutex<HashSet<Uuid>>,
     activity_changed: Notify,
 }
 
@@ -60,7 +60,7 @@ impl Cluster {
             node: node.to_owned(),
             down: AtomicBool::new(false),
             stale: Mutex::default(),
-            activity_changed_for: Mutex::default(),
+            changed_rooms: Mutex::default(),
             activity_changed: Notify::new(),
         })
     }
@@ -140,12 +140,12 @@ impl Cluster {
 
     /// A room woke or fell asleep on this node.
     pub fn room_activity_changed(&self, room: Uuid) {
-        lock(&self.activity_changed_for).insert(room);
+        lock(&self.changed_rooms).insert(room);
         self.activity_changed.notify_one();
     }
 
     fn take_changed_rooms(&self) -> HashSet<Uuid> {
-        std::mem::take(&mut *lock(&self.activity_changed_for))
+        std::mem::take(&mut *lock(&self.changed_rooms))
     }
 }
 

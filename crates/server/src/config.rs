@@ -3,7 +3,6 @@
 mod connections;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -16,6 +15,7 @@ use crate::access::proxy::{Origin, TrustedProxies};
 use crate::access::seal::StateKey;
 use crate::access::token::Keys;
 use crate::store::Database;
+use crate::tls::TlsFiles;
 
 pub use connections::HttpLimits;
 
@@ -225,15 +225,6 @@ pub enum Discovery {
     /// Those that are not private.
     #[default]
     Hybrid,
-}
-
-/// A certificate and its key, as PEM files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The certificate, with those up to a known authority after it.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
 }
 
 /// Timeouts, rates and bounds of connections; where the protocol names one, it is the

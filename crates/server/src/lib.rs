@@ -38,8 +38,8 @@ pub use access::seal::StateKey;
 pub use access::site::operator_secret;
 pub use access::token::Keys;
 pub use clock::Timestamp;
-pub use config::{Contradiction, Discovery, HttpLimits, Limits, ServerConfig, TlsFiles};
+pub use config::{Contradiction, Discovery, HttpLimits, Limits, ServerConfig};
 pub use server::{Listener, Server, ServerError};
-pub use tls::TlsError;
+pub use tls::{TlsError, TlsFiles};
 #[cfg(any(test, fuzzing))]
 pub use ws::fuzz;

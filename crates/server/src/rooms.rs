@@ -37,7 +37,7 @@ pub(crate) use event_log::test_event;
 pub(crate) use moderation::AdminAction;
 pub(crate) use sessions::{MOST_SESSIONS, SessionError};
 
-use crate::ServerConfig;
+use crate::config::ServerConfig;
 use crate::cache::{LocalCache, RoomCache};
 use crate::clock::Clock;
 use crate::cluster::{self, BusListener, BusMessage, Cluster, ClusterMessage};

@@ -16,7 +16,7 @@ use crate::rooms::RoomService;
 use crate::store::{Store, StoreError};
 use crate::tls::{Certificate, TlsError};
 use crate::webhook::dispatcher::{self, WebhookClient};
-use crate::{Contradiction, ServerConfig};
+use crate::config::{Contradiction, ServerConfig};
 
 /// Longest wait of [`Server::shutdown`] for connections to close and departures to
 /// be recorded.

@@ -17,6 +17,15 @@ use tokio_util::either::Either;
 
 pub(crate) use certificate::Certificate;
 
+/// A certificate and its key, as PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, with those up to a known authority after it.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
 /// Names a PEM file of additional trust roots, as for OpenSSL.
 const OWN_AUTHORITIES: &str = "SSL_CERT_FILE";
 

@@ -24,6 +24,8 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 use tracing::Instrument;
 
+use visavis_protocol::limits::MAX_MESSAGE_BYTES_BEFORE_JOIN;
+
 use crate::access::headers::{bearer, user};
 use crate::rooms::RoomService;
 use crate::signalling::Caller;
@@ -34,9 +36,6 @@ use addresses::{Addresses, Full};
 #[cfg(any(test, fuzzing))]
 pub use script::fuzz;
 
-/// Longest message of a client outside of a room; a larger one closes the connection
-/// with 1009 at its frame header.
-const OUTSIDE_MESSAGE_BYTES: usize = 64 * 1024;
 /// Seconds after which a client may retry when the server has no socket left.
 const RETRY_SECONDS: u64 = 10;
 
@@ -102,7 +101,7 @@ pub(crate) async fn accept(
         let (stream, permit) = parts.io.into_inner().into_parts();
         let (stream, sink) = halves(stream);
         let limits = ReadLimits {
-            message: OUTSIDE_MESSAGE_BYTES,
+            message: MAX_MESSAGE_BYTES_BEFORE_JOIN,
             deadline: service.config.limits.message_deadline,
             budget: endpoint.unfinished,
         };

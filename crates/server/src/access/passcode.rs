@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use argon2::password_hash::Error;
 use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
 use uuid::Uuid;
+use visavis_protocol::limits::{
+    PASSCODE_QUEUE as QUEUE, PASSCODE_REFILL as REFILL, PASSCODE_TRIES as WRONG_TRIES,
+};
 
 use super::proxy::client_network;
 
@@ -30,12 +33,6 @@ pub(crate) fn verify(passcode: &str, hash: &str) -> bool {
     })
 }
 
-/// Wrong tries that a room and address have at once.
-const WRONG_TRIES: u32 = 10;
-/// A wrong try is available again after this.
-const REFILL: Duration = Duration::from_secs(6);
-/// Tries that wait for a spent budget.
-const QUEUE: usize = 8;
 /// Tries of one room and address that wait for others to be checked.
 const WAITING: usize = 64;
 /// Wrong tries that a room has at once, over all addresses.

@@ -1,6 +1,7 @@
 //! Seals: what a client keeps of its room, so that a server in memory can restore the
 //! room after a restart. Only this server can read or make one.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -100,6 +101,24 @@ impl StateKey {
     }
 }
 
+impl FromStr for StateKey {
+    type Err = String;
+
+    /// Reads 64 hexadecimal digits.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "a state key is 64 hexadecimal digits".to_owned();
+        let mut bytes = [0_u8; 32];
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(wrong());
+        }
+        for (place, byte) in bytes.iter_mut().enumerate() {
+            let digits = &text[2 * place..2 * place + 2];
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong())?;
+        }
+        Ok(Self::new(bytes))
+    }
+}
+
 impl std::fmt::Debug for StateKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("StateKey")
@@ -179,6 +198,22 @@ mod tests {
         assert_eq!(restored.code, "abc-defg-hij");
         assert_eq!(restored.passcode.as_deref(), Some("$argon2id$"));
         assert!(restored.locked && restored.max_participants == 4);
+    }
+
+    #[test]
+    fn a_state_key_is_read_from_64_hexadecimal_digits_alone() {
+        let key: StateKey = "07".repeat(32).parse().unwrap();
+        let seal = key.seal(&room(), NOW).unwrap().member;
+        assert!(StateKey::new([7; 32]).open(&seal, NOW).is_some());
+        for text in [
+            "",
+            "07",
+            &"0g".repeat(32),
+            &"+7".repeat(32),
+            &"é".repeat(32),
+        ] {
+            assert!(text.parse::<StateKey>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -16,7 +16,8 @@ use crate::id::RoomKey;
 use crate::model::{Phase, Room};
 use crate::store::{Stay, Store};
 use crate::webhook::dispatcher::{http_client, reason};
-use crate::{AuthMode, ServerConfig};
+use crate::access::principal::AuthMode;
+use crate::config::ServerConfig;
 
 /// Time limit of a check.
 const LIMIT: Duration = Duration::from_secs(5);

@@ -7,7 +7,7 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 use visavis_protocol::token::VideoGrant;
 
-use crate::ServerConfig;
+use crate::config::ServerConfig;
 use crate::clock::Clock;
 use crate::webhook::dispatcher::{http_client, reason};
 

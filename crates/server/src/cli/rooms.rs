@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::args::RoomsArgs;
 use super::remote::Remote;
-use crate::ServerConfig;
+use crate::config::ServerConfig;
 use crate::clock::Clock;
 use crate::render::table::{self, table};
 use crate::store::{Database, Store};

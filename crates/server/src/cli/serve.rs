@@ -7,7 +7,8 @@ use anyhow::Context;
 
 use super::args::LogFormat;
 use super::log;
-use crate::{Server, ServerConfig};
+use crate::config::ServerConfig;
+use crate::server::Server;
 
 /// Waits for SIGTERM or SIGINT. The handlers are installed by the call itself.
 #[cfg(unix)]

@@ -11,7 +11,12 @@ use visavis_protocol::IceServer;
 
 use super::args::{ClockKind, DiscoveryKind, user};
 use crate::access::site::{host_of, web_origin};
-use crate::{AuthMode, Discovery, Keys, ServerConfig, TlsFiles, TrustedProxies};
+use crate::access::principal::AuthMode;
+use crate::access::proxy::TrustedProxies;
+use crate::access::seal::StateKey;
+use crate::access::token::Keys;
+use crate::config::{Discovery, ServerConfig};
+use crate::tls::TlsFiles;
 
 /// The server's own flags.
 #[derive(Debug, Args)]
@@ -68,6 +73,16 @@ pub(super) struct Settings {
         help_heading = "Keeping"
     )]
     database: Option<String>,
+    /// Seals rooms in memory for their members, who restore them after a restart: 64
+    /// hexadecimal digits
+    #[arg(
+        long,
+        value_name = "HEX",
+        env = "VISAVIS_STATE_KEY",
+        hide_env_values = true,
+        help_heading = "Keeping"
+    )]
+    state_key: Option<StateKey>,
     /// Redis, which connects the nodes of a cluster
     #[arg(
         long,
@@ -248,6 +263,7 @@ impl Settings {
             ice_servers: self.ice_server,
             turn_secret: given(self.turn_secret),
             database,
+            state_key: self.state_key,
             redis: given(self.redis),
             auth: self.auth,
             keys,

@@ -6,7 +6,7 @@ use anyhow::Context;
 use visavis_protocol::token::VideoGrant;
 
 use super::args::TokenArgs;
-use crate::ServerConfig;
+use crate::config::ServerConfig;
 use crate::clock::Clock;
 
 pub(super) fn token(config: &ServerConfig, asked: &TokenArgs) -> anyhow::Result<ExitCode> {

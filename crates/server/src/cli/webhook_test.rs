@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 
-use crate::ServerConfig;
+use crate::config::ServerConfig;
 use crate::clock::Clock;
 use crate::rooms::test_event;
 use crate::webhook::dispatcher::WebhookClient;

@@ -155,7 +155,7 @@ impl RoomService {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ServerConfig;
+    use crate::config::ServerConfig;
     use crate::store::{Database, Store};
 
     #[tokio::test]

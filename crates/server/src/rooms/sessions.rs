@@ -249,7 +249,7 @@ fn is_host(who: &Participant, session: &Session) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ServerConfig;
+    use crate::config::ServerConfig;
     use crate::store::{Database, Store};
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 use super::{TlsError, certificates, file_error};
-use crate::TlsFiles;
+use super::TlsFiles;
 
 /// Interval of the checks for renewed files.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(5);

@@ -2,10 +2,6 @@
 
 use visavis_protocol::CloseCode;
 
-/// The client violated the framing (RFC 6455, section 7.4.1).
-const PROTOCOL_ERROR: u16 = 1002;
-/// A text message was not UTF-8 (RFC 6455, section 8.1).
-const INVALID_PAYLOAD: u16 = 1007;
 /// An unfinished message exceeded its deadline (RFC 6455, section 7.4.1).
 const POLICY_VIOLATION: u16 = 1008;
 /// The memory for unfinished messages is used up; the client may reconnect (IANA
@@ -35,13 +31,13 @@ impl Closing {
     };
 
     pub const NOT_UTF8: Self = Self {
-        code: INVALID_PAYLOAD,
+        code: CloseCode::InvalidPayload as u16,
         reason: "text that is not UTF-8",
     };
 
     pub const fn protocol_error(reason: &'static str) -> Self {
         Self {
-            code: PROTOCOL_ERROR,
+            code: CloseCode::ProtocolError as u16,
             reason,
         }
     }

@@ -21,7 +21,7 @@ use crate::rooms::RoomService;
 use crate::signalling::{Caller, Session};
 use crate::socket::{Queue, outbox};
 use crate::store::{Database, Store};
-use crate::{Limits, ServerConfig};
+use crate::config::{Limits, ServerConfig};
 
 const CLIENTS: usize = 4;
 /// Large enough that no send ever blocks.

@@ -494,13 +494,10 @@ fn a_full_rooms_line_moves_up_in_the_order_of_asking() {
     let full = scene.check_entry(client(9), Features::default());
     assert_eq!(full.unwrap_err().code, ErrorCode::RoomFull);
     scene.state.leave(client(3));
-    let activity_changed_for = sent(&scene.serve_queue());
-    assert_eq!(activity_changed_for.len(), 1, "{activity_changed_for:?}");
+    let positions = sent(&scene.serve_queue());
+    assert_eq!(positions.len(), 1, "{positions:?}");
     assert_eq!(
-        (
-            activity_changed_for[0].0,
-            &activity_changed_for[0].1["position"]
-        ),
+        (positions[0].0, &positions[0].1["position"]),
         (4, &2.into())
     );
     scene.state.leave(client(1));
