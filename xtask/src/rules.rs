@@ -105,7 +105,7 @@ pub fn check() -> Result<()> {
     if !breaches.is_empty() {
         bail!("forbidden dependencies:\n  {}", breaches.join("\n  "));
     }
-    Ok(())
+    layers::check(crate::build::root())
 }
 
 fn breaches(metadata: &Metadata) -> Vec<String> {

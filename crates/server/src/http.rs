@@ -68,6 +68,7 @@ fn router(app: App) -> Router {
             Problem::new(problem::METHOD_NOT_ALLOWED, "this path has no such method")
         })
         .layer(DefaultBodyLimit::max(body::LONGEST))
+        .layer(from_fn(middleware::run_to_end))
         .layer(from_fn_with_state(app.clone(), middleware::cors))
         .layer(from_fn(middleware::log))
         .with_state(app)

@@ -37,10 +37,10 @@ pub(crate) use event_log::test_event;
 pub(crate) use moderation::AdminAction;
 pub(crate) use sessions::{MOST_SESSIONS, SessionError};
 
-use crate::config::ServerConfig;
 use crate::cache::{LocalCache, RoomCache};
 use crate::clock::Clock;
 use crate::cluster::{self, BusListener, BusMessage, Cluster, ClusterMessage};
+use crate::config::ServerConfig;
 use crate::egress::{Egress, NoEgress};
 use crate::ice::IceServers;
 use crate::id::ulid::UlidSource;

@@ -11,12 +11,12 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::DropGuard;
 use visavis_protocol::{Feature, Role};
 
+use crate::config::{Contradiction, ServerConfig};
 use crate::http::{self, App};
 use crate::rooms::RoomService;
 use crate::store::{Store, StoreError};
 use crate::tls::{Certificate, TlsError};
 use crate::webhook::dispatcher::{self, WebhookClient};
-use crate::config::{Contradiction, ServerConfig};
 
 /// Longest wait of [`Server::shutdown`] for connections to close and departures to
 /// be recorded.

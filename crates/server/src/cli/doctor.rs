@@ -10,14 +10,14 @@ use visavis_protocol::token::VideoGrant;
 use super::args::DoctorArgs;
 use super::remote::Remote;
 use super::rooms::open;
+use crate::access::principal::AuthMode;
 use crate::access::token::LEEWAY;
 use crate::clock::{Clock, Timestamp};
+use crate::config::ServerConfig;
 use crate::id::RoomKey;
 use crate::model::{Phase, Room};
 use crate::store::{Stay, Store};
 use crate::webhook::dispatcher::{http_client, reason};
-use crate::access::principal::AuthMode;
-use crate::config::ServerConfig;
 
 /// Time limit of a check.
 const LIMIT: Duration = Duration::from_secs(5);

@@ -7,8 +7,8 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 use visavis_protocol::token::VideoGrant;
 
-use crate::config::ServerConfig;
 use crate::clock::Clock;
+use crate::config::ServerConfig;
 use crate::webhook::dispatcher::{http_client, reason};
 
 /// The running server.

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::args::RoomsArgs;
 use super::remote::Remote;
-use crate::config::ServerConfig;
 use crate::clock::Clock;
+use crate::config::ServerConfig;
 use crate::render::table::{self, table};
 use crate::store::{Database, Store};
 

@@ -10,10 +10,10 @@ use uuid::Uuid;
 use visavis_protocol::IceServer;
 
 use super::args::{ClockKind, DiscoveryKind, user};
-use crate::access::site::{host_of, web_origin};
 use crate::access::principal::AuthMode;
 use crate::access::proxy::TrustedProxies;
 use crate::access::seal::StateKey;
+use crate::access::site::{host_of, web_origin};
 use crate::access::token::Keys;
 use crate::config::{Discovery, ServerConfig};
 use crate::tls::TlsFiles;

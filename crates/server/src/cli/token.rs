@@ -6,8 +6,8 @@ use anyhow::Context;
 use visavis_protocol::token::VideoGrant;
 
 use super::args::TokenArgs;
-use crate::config::ServerConfig;
 use crate::clock::Clock;
+use crate::config::ServerConfig;
 
 pub(super) fn token(config: &ServerConfig, asked: &TokenArgs) -> anyhow::Result<ExitCode> {
     let keys = config

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 
-use crate::config::ServerConfig;
 use crate::clock::Clock;
+use crate::config::ServerConfig;
 use crate::rooms::test_event;
 use crate::webhook::dispatcher::WebhookClient;
 

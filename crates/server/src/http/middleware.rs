@@ -1,4 +1,4 @@
-//! CORS and logging around every request.
+//! CORS, logging and completion around every request.
 
 use std::time::Instant;
 
@@ -11,6 +11,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tracing::Instrument;
 
 use super::app::App;
 use super::problem::{ACCESS_DENIED, Problem};
@@ -105,4 +106,93 @@ pub(super) async fn log(request: Request, next: Next) -> Response {
         "request"
     );
     response
+}
+
+/// Runs a request that may change something to its end, also if its client hangs up:
+/// what follows a commit (caches, notifications) is never skipped. An upgrade and an
+/// event stream are GET and end with their connection.
+pub(super) async fn run_to_end(request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    let handled = tokio::spawn(next.run(request).in_current_span()).await;
+    handled.unwrap_or_else(|error| {
+        tracing::error!(%error, "a handler failed");
+        Problem::internal().into_response()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use axum::Router;
+    use axum::middleware::from_fn;
+    use axum::routing::post;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::Semaphore;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Adds a permit when it is dropped.
+    struct Dropped(Arc<Semaphore>);
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.add_permits(1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_handler_runs_to_its_end_when_its_client_hangs_up() {
+        let [started, gone, released, done] = [(); 4].map(|()| Arc::new(Semaphore::new(0)));
+        let (begin, may_end, end) = (started.clone(), released.clone(), done.clone());
+        let handler = move || async move {
+            begin.add_permits(1);
+            may_end.acquire().await.unwrap().forget();
+            end.add_permits(1);
+        };
+        let outer = gone.clone();
+        // Outside of what is tested: it notices that the client is gone.
+        let notice = move |request: Request, next: Next| {
+            let dropped = Dropped(outer.clone());
+            async move {
+                let _dropped = dropped;
+                next.run(request).await
+            }
+        };
+        let routes = Router::new()
+            .route("/", post(handler))
+            .layer(from_fn(run_to_end))
+            .layer(from_fn(notice));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(async move { axum::serve(listener, routes).await });
+
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let request = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        let limit = Duration::from_secs(20);
+        timeout(limit, started.acquire())
+            .await
+            .unwrap()
+            .unwrap()
+            .forget();
+        drop(client);
+        timeout(limit, gone.acquire())
+            .await
+            .unwrap()
+            .unwrap()
+            .forget();
+        released.add_permits(1);
+        timeout(limit, done.acquire())
+            .await
+            .unwrap()
+            .unwrap()
+            .forget();
+        serving.abort();
+    }
 }

@@ -263,12 +263,12 @@ impl PooledConnection {
         retry_while_locked(deadline, || self.taken()).await
     }
 
-    fn taken(&self) -> Result<i64, StoreError> {
+    fn taken(&mut self) -> Result<i64, StoreError> {
         let version = "PRAGMA user_version";
         Ok(self.0.query_row(version, [], |row| row.get(0))?)
     }
 
-    fn take(&self, steps: &[(i64, &str)], newest: i64) -> Result<(), StoreError> {
+    fn take(&mut self, steps: &[(i64, &str)], newest: i64) -> Result<(), StoreError> {
         let taken = self.taken()?;
         if taken > newest {
             let why =

@@ -13,8 +13,8 @@ use rustls::{ServerConfig, crypto};
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
-use super::{TlsError, certificates, file_error};
 use super::TlsFiles;
+use super::{TlsError, certificates, file_error};
 
 /// Interval of the checks for renewed files.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(5);

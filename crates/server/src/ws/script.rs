@@ -17,11 +17,11 @@ use visavis_protocol::ServerMessage;
 
 use crate::access::proxy::Origin;
 use crate::cluster::BusListener;
+use crate::config::{Limits, ServerConfig};
 use crate::rooms::RoomService;
 use crate::signalling::{Caller, Session};
 use crate::socket::{Queue, outbox};
 use crate::store::{Database, Store};
-use crate::config::{Limits, ServerConfig};
 
 const CLIENTS: usize = 4;
 /// Large enough that no send ever blocks.
