@@ -2,38 +2,38 @@
 import type { RoomState } from "./RoomState";
 
 /**
- * What a lobby shows of a room before joining.
+ * A room as a lobby shows it before joining.
  */
 export type RoomInfo = { 
 /**
- * What others join by.
+ * The room's id to join by.
  */
 id: string, 
 /**
- * What a person calls it.
+ * The display name.
  */
 name: string, 
 /**
- * Who and what is inside.
+ * The occupancy state.
  */
 state: RoomState, 
 /**
- * How many are inside.
+ * Number of participants.
  */
 participantCount: number, 
 /**
- * Whether a passcode is asked for.
+ * Whether joining requires a passcode.
  */
 needsPasscode: boolean, 
 /**
- * Whether the host lets people in one by one.
+ * Whether a host has to admit each participant.
  */
 waitingRoom: boolean, 
 /**
- * When it opens, RFC 3339, UTC; of rooms that are not open yet.
+ * When the room opens: RFC 3339, UTC; absent once it is open.
  */
 opensAt?: string, 
 /**
- * Who is inside; of public rooms only.
+ * Names of the participants; public rooms only.
  */
 names?: Array<string>, };
