@@ -4,11 +4,9 @@
 mod budget;
 mod connections;
 mod frames;
-mod network;
 mod outbox;
 
 pub(crate) use budget::{Budget, UNFINISHED_BYTES};
 pub(crate) use connections::{Connections, Permit, Refused, Watched};
 pub(crate) use frames::{Incoming, Outgoing, ReadLimits, Reader, WireError};
-pub(crate) use network::network_of;
 pub(crate) use outbox::{Frame, Outbox, Queue, Sink, outbox};

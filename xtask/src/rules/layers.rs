@@ -26,7 +26,6 @@ const LAYERS: &[Layer] = &[
     ("id", &["clock"]),
     ("model", &["clock", "id"]),
     ("tls", &[]),
-    ("socket", &[]),
     ("access", &["clock", "id", "model"]),
     ("lifecycle", &["clock", "id", "model"]),
     ("render", &["clock", "id", "model", "lifecycle"]),
@@ -34,7 +33,8 @@ const LAYERS: &[Layer] = &[
     ("egress", &["model", "lifecycle"]),
     ("store", &["clock", "id", "model", "lifecycle"]),
     ("config", &["tls", "access", "store"]),
-    ("cluster", &["clock", "id", "model", "socket"]),
+    ("socket", &["tls", "access", "config"]),
+    ("cluster", &["clock", "id", "model"]),
     ("cache", &["clock", "id", "model", "cluster"]),
     ("refusal", &["clock", "access", "store"]),
     ("metrics", &["clock", "model", "store", "refusal"]),
@@ -48,12 +48,12 @@ const LAYERS: &[Layer] = &[
     ("ws", &["id", "tls", "socket", "access", "refusal", "rooms", "signalling"]),
     ("http", &[
         "clock", "id", "model", "tls", "access", "lifecycle", "render", "egress", "store",
-        "config", "refusal", "metrics", "rooms", "webhook", "ws",
+        "config", "socket", "refusal", "metrics", "rooms", "webhook", "ws",
     ]),
     ("server", &["tls", "store", "config", "rooms", "webhook", "http"]),
     ("cli", &[
-        "clock", "id", "model", "access", "render", "store", "config", "rooms", "webhook",
-        "server",
+        "clock", "id", "model", "tls", "access", "render", "store", "config", "rooms",
+        "webhook", "server",
     ]),
 ];
 

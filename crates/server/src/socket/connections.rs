@@ -12,7 +12,7 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
-use super::network_of;
+use crate::access::proxy::client_network;
 use crate::config::HttpLimits;
 use crate::tls::Stream;
 
@@ -101,7 +101,7 @@ impl Connections {
     /// # Errors
     /// The limit that it would exceed.
     pub fn admit(&self, now: Instant, peer: IpAddr, exempt: bool) -> Result<Arc<Permit>, Refused> {
-        let network = (!exempt).then(|| network_of(peer));
+        let network = (!exempt).then(|| client_network(peer));
         let mut table = self.0.table();
         if let Some(network) = &network
             && table.addresses.get(network) >= Some(&self.0.limits.per_address)

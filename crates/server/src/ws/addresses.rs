@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use visavis_protocol::limits::CONNECTIONS_PER_MINUTE;
 
 use super::rate::Buckets;
-use crate::socket::network_of;
+use crate::access::proxy::client_network;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -73,7 +73,7 @@ impl Addresses {
     /// # Errors
     /// The limit that it would exceed.
     pub fn admit(&self, now: Instant, address: IpAddr, limited: bool) -> Result<Place, Full> {
-        let network = network_of(address);
+        let network = client_network(address);
         let mut table = self.0.table();
         let since = |then: Instant| now.saturating_duration_since(then);
         if table.swept.is_none_or(|swept| since(swept) >= MINUTE) {
