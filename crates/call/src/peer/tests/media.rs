@@ -1,7 +1,7 @@
 //! Sound, pictures and messages.
 
 use visavis_media::VideoCodec::{H264, Vp8};
-use visavis_protocol::Hello;
+use visavis_protocol::{Description, DescriptionKind, PeerPayload};
 
 use super::super::*;
 use super::lossy;
@@ -92,26 +92,27 @@ async fn messages_cross_the_data_channel_in_order() {
         .await;
     }
     for (from, to) in [(&a, &b), (&b, &a)] {
-        for version in 0..20 {
-            let hello = PeerMessage::Hello(Hello {
-                version,
-                name: "x".repeat(50_000),
-            });
-            from.command(PeerCommand::Send(Box::new(hello))).await;
+        for number in 0..20 {
+            let payload = Description {
+                offer_id: Some(number),
+                ..Description::new(DescriptionKind::Offer, "x".repeat(50_000))
+            };
+            let offer = PeerMessage::Offer(PeerPayload { payload });
+            from.command(PeerCommand::Send(Box::new(offer))).await;
         }
-        let versions = || -> Vec<u32> {
+        let numbers = || -> Vec<u32> {
             let log = to.log.lock().unwrap();
-            let version = |event: &PeerEvent| match event {
+            let number = |event: &PeerEvent| match event {
                 PeerEvent::Message(message) => match message.as_ref() {
-                    PeerMessage::Hello(hello) => Some(hello.version),
+                    PeerMessage::Offer(offer) => offer.payload.offer_id,
                     _ => None,
                 },
                 _ => None,
             };
-            log.iter().filter_map(version).collect()
+            log.iter().filter_map(number).collect()
         };
-        wait_until(|| versions().len() >= 20, || format!("{:?}", versions())).await;
-        assert_eq!(versions(), (0..20).collect::<Vec<_>>());
+        wait_until(|| numbers().len() >= 20, || format!("{:?}", numbers())).await;
+        assert_eq!(numbers(), (0..20).collect::<Vec<_>>());
     }
     a.end().await;
     b.end().await;
