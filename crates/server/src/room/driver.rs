@@ -105,6 +105,7 @@ async fn run(
             publisher: Publisher::default(),
             publishing: None,
             queue: QueueAdmission::default(),
+            crowded: Vec::new(),
             deferred: None,
         };
         // Not in the future of a room that is still being read.
@@ -132,6 +133,8 @@ struct RoomTask {
     publisher: Publisher,
     publishing: Option<Publishing>,
     queue: QueueAdmission,
+    /// Admitted clients that enter when the rows are read.
+    crowded: Vec<Joined>,
     /// Membership messages of other nodes that arrived while the rows were read: the
     /// rows may be older or newer than they are. `None`: no read is under way.
     deferred: Option<VecDeque<ClusterMessage>>,
@@ -198,6 +201,7 @@ impl RoomTask {
             && self.operations.is_empty()
             && self.publishing.is_none()
             && self.publisher.is_empty()
+            && self.crowded.is_empty()
             && self.inbox.is_empty()
     }
 
@@ -520,6 +524,16 @@ impl RoomTask {
     }
 
     fn joined(&mut self, joined: Joined) {
+        if joined.admitted.is_ok() && self.state.is_crowded() && !self.state.is_over() {
+            // A departure elsewhere was missed: the member that left is removed first, so
+            // that nobody sees more members than the limit.
+            self.crowded.push(joined);
+            return self.catch_up();
+        }
+        self.enter_joined(joined);
+    }
+
+    fn enter_joined(&mut self, joined: Joined) {
         let Joined {
             applicant,
             entry,
@@ -535,13 +549,7 @@ impl RoomTask {
         let entered = match admitted {
             // Its end has taken the new participant out again.
             Ok(_) if self.state.is_over() => Err(Refusal::room_ended()),
-            Ok(Admitted { who, room }) => {
-                if self.state.is_crowded() {
-                    // A departure elsewhere was missed.
-                    self.catch_up();
-                }
-                Ok(self.state.enter(entry, who, room))
-            }
+            Ok(Admitted { who, room }) => Ok(self.state.enter(entry, who, room)),
             Err(refusal) => {
                 let now = self.services.now();
                 self.state.enqueue(now, applicant, entry, refusal)
@@ -622,6 +630,9 @@ impl RoomTask {
         }
         for message in deferred {
             self.cluster_message(message);
+        }
+        for joined in std::mem::take(&mut self.crowded) {
+            self.enter_joined(joined);
         }
     }
 
