@@ -486,11 +486,19 @@ impl RoomTask {
                 self.answer(socket, adopted, reply);
             }
             Outcome::ChatSaved(chat, saved) => {
+                // Where the room ended, or its sender left, meanwhile: no echo reaches it.
+                let left = !self.state.has(chat.from.id);
+                let (socket, envelope) = (chat.from.socket, chat.envelope.clone());
+                let stored = saved.is_ok();
                 let effects = match saved {
                     Ok(()) => self.state.chat_saved(chat),
                     Err(refusal) => self.state.chat_lost(chat, refusal),
                 };
                 self.perform(effects);
+                if left && stored {
+                    let answer = Refusal::not_in_room().answer(envelope);
+                    self.send(socket, super::frame(&answer));
+                }
             }
             Outcome::ServerChatSaved(entry, to, reply, saved) => {
                 let stored = saved.is_ok();
