@@ -35,7 +35,7 @@ pub(crate) struct Cluster {
     node: String,
     down: AtomicBool,
     /// Keys that could not be written while Redis was down: they are removed when
-    /// it is back, and made anew from the rows.
+    /// it is back, and rebuilt from the rows.
     stale: Mutex<HashSet<String>>,
     /// Rooms that woke or fell asleep, until the listener has seen it.
     changed_rooms: Mutex<HashSet<Uuid>>,

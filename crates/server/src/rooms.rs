@@ -73,7 +73,7 @@ pub(crate) struct RoomService {
     pub direct_clients: DirectClients,
     /// This process, among those that share a database.
     pub node: String,
-    /// It is about to stop: whoever chooses a node chooses another.
+    /// The server is about to stop: load balancers should send clients to another node.
     pub leaving: CancellationToken,
     /// Ends everything, rooms first.
     pub cancel: CancellationToken,
