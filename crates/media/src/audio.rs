@@ -8,6 +8,8 @@
 
 mod capture;
 pub mod device;
+mod downmix;
+mod file;
 #[cfg(test)]
 mod goertzel;
 mod jitter;
@@ -21,9 +23,10 @@ mod receiver;
 mod resample;
 mod sender;
 mod stream;
-mod synthetic;
 #[cfg(test)]
 mod tests;
+mod tone;
+pub mod wav;
 
 pub use level::Level;
 pub use playout::{Playout, PlayoutState};

@@ -6,11 +6,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::audio::device::Direction;
+use crate::audio::downmix::Downmix;
+use crate::audio::file::FileCapture;
 use crate::audio::keeper::{Keeper, Kept};
 use crate::audio::pacer::Pacer;
 use crate::audio::resample::Resampler;
 use crate::audio::stream::{self, CaptureEnd};
-use crate::audio::synthetic::{Synthetic, downmix};
+use crate::audio::tone::Tone;
 use crate::audio::{FRAME_SAMPLES, SAMPLE_RATE};
 use crate::device::DeviceError;
 use crate::source::AudioSource;
@@ -22,8 +24,10 @@ pub(crate) type Frame = [f32; FRAME_SAMPLES];
 pub(crate) enum Capture {
     /// Gives nothing.
     Off,
-    /// Gives frames by the clock.
-    Paced(Synthetic, Pacer),
+    /// Gives a tone by the clock.
+    Tone(Tone, Pacer),
+    /// Gives a file by the clock.
+    File(FileCapture),
     /// Gives what the device gives.
     Device(Box<DeviceCapture>),
 }
@@ -41,34 +45,34 @@ pub(crate) enum Step {
 }
 
 impl Capture {
-    /// Opens a source; a device opens behind this, on a thread of its own.
-    ///
-    /// # Errors
-    /// When a file cannot be used.
-    pub(crate) fn open(source: AudioSource) -> Result<Self, DeviceError> {
-        let paced =
-            |sound| Self::Paced(sound, Pacer::new(Instant::now(), Duration::from_millis(20)));
+    /// Opens a source. Files and devices are opened by threads of their own: the
+    /// first step after that is [`Step::Live`] or [`Step::Failed`].
+    pub(crate) fn open(source: AudioSource) -> Self {
         let device = |id| Self::Device(Box::new(DeviceCapture::new(id)));
-        Ok(match source {
+        match source {
             AudioSource::None => Self::Off,
-            AudioSource::Tone(hertz) => paced(Synthetic::tone(hertz)),
-            AudioSource::Wav(path) => paced(Synthetic::wav(&path)?),
+            AudioSource::Tone(hertz) => {
+                let pacer = Pacer::new(Instant::now(), Duration::from_millis(20));
+                Self::Tone(Tone::new(hertz), pacer)
+            }
+            AudioSource::Wav(path) => Self::File(FileCapture::open(path)),
             AudioSource::DefaultMicrophone => device(None),
             AudioSource::Microphone(id) => device(Some(id)),
-        })
+        }
     }
 
-    /// The next thing that is so.
+    /// Advances the source by one step.
     pub(crate) fn step(&mut self, frame: &mut Frame) -> Step {
         match self {
             Self::Off => Step::Wait(None),
-            Self::Paced(sound, pacer) => match pacer.take(Instant::now()) {
+            Self::Tone(tone, pacer) => match pacer.take(Instant::now()) {
                 Ok(due) => {
-                    sound.fill(frame);
+                    tone.fill(frame);
                     Step::Frame(due)
                 }
                 Err(wait) => Step::Wait(Some(wait)),
             },
+            Self::File(file) => file.step(frame),
             Self::Device(device) => device.step(frame),
         }
     }
@@ -77,7 +81,7 @@ impl Capture {
     pub(crate) fn take_overruns(&self) -> u64 {
         match self {
             Self::Device(device) => device.take_overruns(),
-            Self::Off | Self::Paced(..) => 0,
+            Self::Off | Self::Tone(..) | Self::File(_) => 0,
         }
     }
 }
@@ -89,9 +93,10 @@ pub(crate) struct DeviceCapture {
 }
 
 struct Running {
-    end: CaptureEnd,
+    downmix: Downmix,
     resampler: Resampler,
     mono: VecDeque<f32>,
+    end: CaptureEnd,
 }
 
 impl DeviceCapture {
@@ -115,9 +120,10 @@ impl DeviceCapture {
                 return match Resampler::new(end.hertz, SAMPLE_RATE, 1) {
                     Ok(resampler) => {
                         self.running = Some(Running {
-                            end,
+                            downmix: Downmix::new(end.channels, end.hertz),
                             resampler,
                             mono: VecDeque::new(),
+                            end,
                         });
                         Step::Live
                     }
@@ -143,8 +149,9 @@ impl Running {
         let whole = self.end.ring.slots() / channels * channels;
         if let Ok(chunk) = self.end.ring.read_chunk(whole) {
             let interleaved: Vec<f32> = chunk.into_iter().collect();
-            self.resampler
-                .push(&downmix(&interleaved, channels), &mut self.mono);
+            let mut mono = Vec::with_capacity(interleaved.len() / channels);
+            self.downmix.push(&interleaved, &mut mono);
+            self.resampler.push(&mono, &mut self.mono);
         }
         if self.mono.len() < FRAME_SAMPLES {
             return Step::Wait(None);

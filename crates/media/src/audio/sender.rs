@@ -226,11 +226,8 @@ impl Worker {
         } else {
             AudioCaptureState::Starting
         });
-        match Capture::open(source) {
-            Ok(capture) => self.capture = capture,
-            Err(error) => self.fail(error),
-        }
-        if matches!(self.capture, Capture::Paced(..)) {
+        self.capture = Capture::open(source);
+        if matches!(self.capture, Capture::Tone(..)) {
             self.live();
         }
     }

@@ -1,9 +1,14 @@
-//! The capture thread: one source after another, one newest frame.
+//! Capturing: one source after another, one newest frame.
+//!
+//! A thread supervises; each source runs on a thread of its own, so that a driver
+//! or a pipe that does not answer holds up nothing else.
 
 mod pace;
 mod source;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 pub(super) use self::pace::RateMeter;
@@ -42,7 +47,7 @@ pub(super) struct Wish {
     pub ended: bool,
 }
 
-/// What the capture thread shares: its orders and its results.
+/// What the capture threads share: the desired state and the results.
 pub(super) struct Capture {
     wish: Mutex<Wish>,
     /// Every change of the wish.
@@ -50,12 +55,36 @@ pub(super) struct Capture {
     pub state: Latest<CaptureState>,
     pub preview: Latest<Frame>,
     pub meter: Mutex<RateMeter>,
+    current: Mutex<Current>,
     /// The synthetic picture's colour: the same for as long as the sender lives.
     hue_degrees: f32,
 }
 
-/// No change of the wish comes for this long without anything being wrong.
-const IDLE: Duration = Duration::from_secs(3_600);
+/// Which source may show frames.
+#[derive(Default)]
+struct Current {
+    /// The order that it was opened for. A source of an earlier one, which did
+    /// not end in time, shows nothing.
+    order: u64,
+    /// When its last frame came, for a source that paces itself.
+    last_frame: Option<(Instant, VideoFormat)>,
+}
+
+/// What a capture belongs to.
+pub(super) trait Owner: Send + Sync + 'static {
+    fn capture(&self) -> &Capture;
+    /// A source was opened: its first frame follows.
+    fn opened(&self);
+    /// A frame was captured: it is shown next.
+    fn captured(&self);
+}
+
+/// How often the supervisor looks whether frames still come.
+const CHECK: Duration = Duration::from_secs(1);
+/// A camera without a frame for this long has failed.
+const STALLED: Duration = Duration::from_secs(5);
+/// How long a source may take to release its device before the next one opens.
+const RELEASE_LIMIT: Duration = Duration::from_secs(2);
 
 impl Capture {
     pub(super) fn new(hue_degrees: f32) -> Self {
@@ -73,76 +102,125 @@ impl Capture {
             state,
             preview: Latest::new(),
             meter: Mutex::default(),
+            current: Mutex::default(),
             hue_degrees,
         }
     }
 
-    /// Changes what is wanted; when `change` says that it did, the thread
-    /// reopens the source.
+    /// Changes what is wanted; when `change` says that it did, the source is
+    /// opened again.
     pub(super) fn change(&self, change: impl FnOnce(&mut Wish) -> bool) {
-        let mut wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut wish = lock(&self.wish);
         if change(&mut wish) {
             self.orders.set(wish.clone());
         }
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        self.wish
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .ended
+        lock(&self.wish).ended
     }
 
     pub(super) fn rate(&self) -> f32 {
-        self.meter
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .rate(Instant::now())
+        lock(&self.meter).rate(Instant::now())
     }
 
     fn enter(&self, state: CaptureState) {
-        tracing::info!(?state, "picture capture");
+        tracing::info!(?state, "video capture");
         self.state.set(state);
     }
 
-    /// The capture thread. `opened` is called before a source's first picture,
-    /// `captured` before each is shown.
-    pub(super) fn run(&self, opened: impl Fn(), captured: impl Fn()) {
+    /// The supervising thread.
+    pub(super) fn run<O: Owner>(owner: &Arc<O>) {
+        let this = owner.capture();
         let mut seen = 0;
+        let mut running: Option<Receiver<()>> = None;
         loop {
-            let Some((order, Some(wish))) = self.orders.wait_newer(seen, IDLE) else {
+            let Some((order, Some(wish))) = this.orders.wait_newer(seen, CHECK) else {
+                this.check_for_frames();
                 continue;
             };
             seen = order;
+            let wants_source = !wish.ended && !wish.muted && wish.source != VideoSource::None;
+            this.begin(order, wants_source);
+            // The old source goes first: some devices can be open only once.
+            if let Some(running) = running.take()
+                && running.recv_timeout(RELEASE_LIMIT)
+                    == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+            {
+                tracing::warn!("a video source does not end: it is left behind");
+            }
             if wish.ended {
                 return;
             }
-            if wish.muted || wish.source == VideoSource::None {
-                self.enter(CaptureState::Off);
-                continue;
-            }
-            self.enter(CaptureState::Starting);
-            let outcome = self.stream(&wish, order, &opened, &captured);
-            // The source is released by now; nothing of it stays on the screen.
-            self.preview.clear();
-            *self.meter.lock().unwrap_or_else(PoisonError::into_inner) = RateMeter::default();
-            if let Err(error) = outcome {
-                self.enter(CaptureState::Failed(error));
+            if wants_source {
+                running = this.start(owner, wish, order);
             }
         }
     }
 
+    /// From now on only the source of this order shows frames.
+    fn begin(&self, order: u64, wants_source: bool) {
+        let mut current = lock(&self.current);
+        *current = Current {
+            order,
+            last_frame: None,
+        };
+        self.preview.clear();
+        *lock(&self.meter) = RateMeter::default();
+        self.enter(if wants_source {
+            CaptureState::Starting
+        } else {
+            CaptureState::Off
+        });
+    }
+
+    /// Starts a source; the receiver is closed when it has ended.
+    fn start<O: Owner>(&self, owner: &Arc<O>, wish: Wish, order: u64) -> Option<Receiver<()>> {
+        let (ending, ended) = sync_channel(0);
+        let owner = Arc::clone(owner);
+        let streaming = move || {
+            let this = owner.capture();
+            let outcome = this.stream(&wish, order, &*owner);
+            drop(ending);
+            this.ended(order, outcome);
+        };
+        let thread = thread::Builder::new().name("video source".into());
+        match thread.spawn(streaming) {
+            Ok(_) => Some(ended),
+            Err(error) => {
+                self.enter(CaptureState::Failed(DeviceError::Failed(error.to_string())));
+                None
+            }
+        }
+    }
+
+    fn ended(&self, order: u64, outcome: Result<(), DeviceError>) {
+        let mut current = lock(&self.current);
+        if let Err(error) = outcome
+            && current.order == order
+        {
+            current.last_frame = None;
+            self.preview.clear();
+            *lock(&self.meter) = RateMeter::default();
+            self.enter(CaptureState::Failed(error));
+        }
+    }
+
     /// Captures until there is a newer order.
-    fn stream(
-        &self,
-        wish: &Wish,
-        order: u64,
-        opened: &impl Fn(),
-        captured: &impl Fn(),
-    ) -> Result<(), DeviceError> {
+    fn stream(&self, wish: &Wish, order: u64, owner: &impl Owner) -> Result<(), DeviceError> {
         let mut source = source::open(wish, self.hue_degrees)?;
-        opened();
-        self.enter(CaptureState::Live(source.format()));
+        let format = source.format();
+        {
+            let mut current = lock(&self.current);
+            if current.order != order {
+                return Ok(());
+            }
+            if source.due().is_none() {
+                current.last_frame = Some((Instant::now(), format));
+            }
+            owner.opened();
+            self.enter(CaptureState::Live(format));
+        }
         loop {
             let patience = source.due().map_or(Duration::ZERO, |due| {
                 due.saturating_duration_since(Instant::now())
@@ -151,12 +229,40 @@ impl Capture {
                 return Ok(());
             }
             let frame = source.next()?;
-            self.meter
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .picture(frame.captured_at());
-            captured();
+            let mut current = lock(&self.current);
+            if current.order != order {
+                return Ok(());
+            }
+            if let Some((last_frame, format)) = &mut current.last_frame {
+                *last_frame = Instant::now();
+                if matches!(self.state.get(), Some(CaptureState::Failed(_))) {
+                    self.enter(CaptureState::Live(*format));
+                }
+            }
+            lock(&self.meter).picture(frame.captured_at());
+            owner.captured();
             self.preview.set(frame);
         }
     }
+
+    /// A driver may stop without an error: then nothing else says that the
+    /// picture stands still. When frames come again it is live again.
+    fn check_for_frames(&self) {
+        let current = lock(&self.current);
+        let Some((last_frame, _)) = current.last_frame else {
+            return;
+        };
+        if last_frame.elapsed() > STALLED && matches!(self.state.get(), Some(CaptureState::Live(_)))
+        {
+            self.preview.clear();
+            self.enter(CaptureState::Failed(DeviceError::Failed(
+                "it gives no picture".into(),
+            )));
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is behind these locks is whole at every moment, after a panic too.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

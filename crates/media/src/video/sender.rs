@@ -20,7 +20,7 @@ use crate::packet::{EncodedVideo, VideoCodec};
 use crate::queue::{Queue, queue};
 use crate::source::{VideoFormat, VideoSource};
 use crate::video::CLOCK;
-use crate::video::capture::{Capture, CaptureState};
+use crate::video::capture::{self, Capture, CaptureState};
 
 /// The least share of a size's bit rate that can be asked for.
 const MIN_BITRATE_SCALE: f32 = 0.05;
@@ -105,7 +105,7 @@ impl VideoSender {
             bytes_encoded: AtomicU64::new(0),
         });
         let shared = Arc::clone(&pipeline);
-        let capturing = move || shared.capture.run(|| shared.opened(), || shared.captured());
+        let capturing = move || Capture::run(&shared);
         if let Err(error) = thread::Builder::new()
             .name("video capture".into())
             .spawn(capturing)
@@ -226,17 +226,6 @@ impl Pipeline {
         }
     }
 
-    /// A source was opened: who forgot the last picture needs a key frame.
-    fn opened(&self) {
-        self.lanes.iter().for_each(Lane::request_key_frame);
-    }
-
-    fn captured(&self) {
-        if self.lanes.iter().any(Lane::has_subscribers) {
-            self.frames_captured.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
     fn count_encoded(&self, picture: &EncodedPicture) {
         self.frames_encoded.fetch_add(1, Ordering::SeqCst);
         self.key_frames
@@ -260,6 +249,23 @@ impl Pipeline {
     fn timestamp(&self, at: Instant) -> u32 {
         let nanos = at.saturating_duration_since(self.clock_start).as_nanos();
         (nanos * u128::from(CLOCK) / 1_000_000_000) as u32
+    }
+}
+
+impl capture::Owner for Pipeline {
+    fn capture(&self) -> &Capture {
+        &self.capture
+    }
+
+    /// Receivers need a key frame: the new source may have another size.
+    fn opened(&self) {
+        self.lanes.iter().for_each(Lane::request_key_frame);
+    }
+
+    fn captured(&self) {
+        if self.lanes.iter().any(Lane::has_subscribers) {
+            self.frames_captured.fetch_add(1, Ordering::SeqCst);
+        }
     }
 }
 

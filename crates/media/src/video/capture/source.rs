@@ -1,5 +1,7 @@
 //! The sources behind one trait.
 
+use std::fs::File;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::Wish;
@@ -10,7 +12,7 @@ use crate::source::{VideoFormat, VideoSource};
 use crate::time::unix_ms;
 use crate::video::camera::{Camera, Choice};
 use crate::video::synthetic::Synthetic;
-use crate::video::y4m::Y4m;
+use crate::video::y4m::{self, Y4m};
 
 /// Gives one picture after another. Dropping it releases its device.
 pub(super) trait PictureSource {
@@ -34,9 +36,10 @@ pub(super) fn open(wish: &Wish, hue_degrees: f32) -> Result<Box<dyn PictureSourc
         VideoSource::CameraIndex(index) => camera(Choice::Index(*index)),
         VideoSource::Camera(id) => camera(Choice::Id(id.clone())),
         VideoSource::Y4m(path) => {
-            let file = Y4m::open(path)?;
+            let file = y4m::open(path)?;
             let (pictures, seconds) = file.rate();
             Ok(Box::new(FileSource {
+                path: path.clone(),
                 file,
                 pace: Pace::new(Instant::now(), pictures, seconds),
             }))
@@ -83,7 +86,8 @@ impl PictureSource for SyntheticSource {
 }
 
 struct FileSource {
-    file: Y4m,
+    path: PathBuf,
+    file: Y4m<File>,
     pace: Pace,
 }
 
@@ -99,7 +103,9 @@ impl PictureSource for FileSource {
     fn next(&mut self) -> Result<Frame, DeviceError> {
         let now = Instant::now();
         self.pace.take(now);
-        self.file.next_frame(now)
+        self.file
+            .next_frame(now)
+            .map_err(|reason| y4m::file_error(&self.path, reason))
     }
 }
 

@@ -174,7 +174,7 @@ fn a_source_that_fails_shows_its_error_and_another_takes_over() {
         file.write_all(b"FRAME\n").unwrap();
         file.write_all(&[50; 64 * 64 * 3 / 2]).unwrap();
     }
-    file.write_all(b"FRAME\ncut off").unwrap();
+    file.write_all(b"JUNK\n").unwrap();
     file.flush().unwrap();
     let sender = VideoSender::new();
     let mut queue = sender.subscribe(VideoCodec::Vp8);
@@ -193,7 +193,7 @@ fn a_source_that_fails_shows_its_error_and_another_takes_over() {
         (picture.width, picture.height, picture.key_frame),
         (64, 64, true)
     );
-    wait_until("a file that is cut off", failed);
+    wait_until("a damaged file", failed);
     assert!(sender.preview().get().is_none());
     sender.set_source(VideoSource::Camera("nobody's".into()), SMALL);
     wait_for_state(&sender, &CaptureState::Failed(DeviceError::Absent));
@@ -202,6 +202,54 @@ fn a_source_that_fails_shows_its_error_and_another_takes_over() {
         queue
             .try_next()
             .is_some_and(|video| video.width == 320 && video.key_frame)
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_that_nobody_writes_blocks_no_other_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.y4m");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let sender = VideoSender::new();
+    sender.set_source(VideoSource::Y4m(pipe.clone()), SMALL);
+    wait_for_state(&sender, &CaptureState::Starting);
+    sender.set_muted(true);
+    wait_for_state(&sender, &CaptureState::Off);
+    sender.set_muted(false);
+    sender.set_source(VideoSource::Synthetic(SMALL), SMALL);
+    wait_for_state(&sender, &CaptureState::Live(SMALL));
+    // What is written late is not shown.
+    let mut late = std::fs::File::create(&pipe).unwrap();
+    let _ = late.write_all(b"YUV4MPEG2 W64 H64 F30:1\n");
+    wait_until("a frame of the other source", || {
+        sender
+            .preview()
+            .get()
+            .is_some_and(|frame| frame.width() == SMALL.width)
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_plays_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.y4m");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let sender = VideoSender::new();
+    sender.set_source(VideoSource::Y4m(pipe.clone()), SMALL);
+    let mut file = std::fs::File::create(&pipe).unwrap();
+    file.write_all(b"YUV4MPEG2 W64 H64 F30:1\nFRAME\n").unwrap();
+    file.write_all(&[50; 64 * 64 * 3 / 2]).unwrap();
+    wait_until("its frame", || sender.preview().get().is_some());
+    drop(file);
+    wait_until("its end", || {
+        matches!(
+            sender.state().get(),
+            Some(CaptureState::Failed(DeviceError::File { reason, .. })) if reason == "the pipe has ended"
+        )
     });
 }
 
