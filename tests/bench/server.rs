@@ -11,6 +11,8 @@ mod client;
 mod crowd;
 #[path = "machine.rs"]
 mod machine;
+#[path = "server/pace.rs"]
+mod pace;
 #[path = "server/program.rs"]
 mod program;
 #[path = "server/record.rs"]

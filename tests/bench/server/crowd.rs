@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use tokio::task::{JoinSet, spawn_local};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::sleep;
 
 use crate::client::{self, Reader, Scratch, Writer};
+use crate::pace::at_rate;
 use crate::record::Record;
 
 pub const ROOM_SIZE: usize = 4;
@@ -92,21 +93,9 @@ impl Crowd {
         &self,
         per_second: f64,
         count: usize,
-        mut act: impl FnMut(usize) -> Result<()>,
+        act: impl FnMut(usize) -> Result<()>,
     ) -> Result<()> {
-        let mut ticks = interval(Duration::from_millis(1));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let started = Instant::now();
-        let mut done = 0;
-        while done < count {
-            ticks.tick().await;
-            self.check()?;
-            let due = started.elapsed().as_secs_f64() * per_second;
-            while done < count && (done as f64) < due {
-                act(done)?;
-                done += 1;
-            }
-        }
+        at_rate(per_second, count, || self.check(), act).await?;
         let deadline = Instant::now() + ANSWER_LIMIT;
         loop {
             self.check()?;

@@ -10,9 +10,10 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::task::spawn_local;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::sleep;
 
 use crate::client::{self, Scratch, Writer};
+use crate::pace::at_rate;
 use crate::program::Program;
 use crate::record::Delays;
 use crate::usage;
@@ -178,29 +179,6 @@ fn receive(
     Ok(())
 }
 
-/// Does something `count` times at a fixed rate.
-async fn at_rate(
-    shared: &Shared,
-    per_second: f64,
-    count: usize,
-    mut act: impl FnMut(usize) -> Result<()>,
-) -> Result<()> {
-    let mut ticks = interval(Duration::from_millis(1));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let started = Instant::now();
-    let mut done = 0;
-    while done < count {
-        ticks.tick().await;
-        shared.check()?;
-        let due = started.elapsed().as_secs_f64() * per_second;
-        while done < count && (done as f64) < due {
-            act(done)?;
-            done += 1;
-        }
-    }
-    Ok(())
-}
-
 /// Viewers come into one broadcast; every one stays connected.
 pub async fn broadcast(program: &Program) -> Result<Broadcast> {
     let (pid, shared) = (program.pid()?, Shared::new());
@@ -214,10 +192,8 @@ pub async fn broadcast(program: &Program) -> Result<Broadcast> {
     }
     shared.bytes.set(0);
     let (cpu, started) = (usage::cpu_seconds(pid)?, Instant::now());
-    at_rate(&shared, VIEWERS_PER_SECOND, VIEWERS, |number| {
-        viewers[number].join(&room)
-    })
-    .await?;
+    let join = |number: usize| viewers[number].join(&room);
+    at_rate(VIEWERS_PER_SECOND, VIEWERS, || shared.check(), join).await?;
     let all = || viewers.iter().all(|viewer| viewer.inside.get());
     shared.until("every viewer inside", all).await?;
     let seconds = started.elapsed().as_secs_f64();
@@ -255,7 +231,7 @@ pub async fn churn(program: &Program) -> Result<Churn> {
     shared.joined.take();
     let cpu = usage::cpu_seconds(pid)?;
     let changes = (CHANGES_PER_SECOND * CHURN.as_secs_f64()) as usize;
-    at_rate(&shared, CHANGES_PER_SECOND, changes, |number| {
+    let change = |number: usize| {
         let place = number % ROOMS;
         let (client, room) = (&moving[place], &rooms[place]);
         match client.inside.get() {
@@ -264,8 +240,8 @@ pub async fn churn(program: &Program) -> Result<Churn> {
             false if client.asked.get().is_some() => Ok(()),
             false => client.join(room),
         }
-    })
-    .await?;
+    };
+    at_rate(CHANGES_PER_SECOND, changes, || shared.check(), change).await?;
     let answered = || moving.iter().all(|client| client.asked.get().is_none());
     shared.until("every answer", answered).await?;
     Ok(Churn {

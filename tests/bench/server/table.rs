@@ -61,7 +61,8 @@ pub async fn print(sides: &Sides, clients: usize, flags: &[String]) -> Result<()
     );
     println!(
         "Connecting: {HANDSHAKES} handshakes at a time. Then, whatever is answered: \
-        {ENTRIES_PER_SECOND} entries, {CHATS_PER_SECOND} chat messages, \
+        {ENTRIES_PER_SECOND} entries (creating or joining a room), \
+        {CHATS_PER_SECOND} chat messages, \
         {OFFERS_PER_SECOND} offers of {OFFER_BYTES} bytes a second."
     );
     println!("Delays are of all runs together, the other figures means of the runs.");
