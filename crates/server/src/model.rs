@@ -10,7 +10,7 @@ mod template;
 
 pub use event::{Event, EventLabel, Topic};
 pub(crate) use participant::LIVEKIT_NODE;
-pub use participant::{Participant, ParticipantKind, Secret};
+pub use participant::{Participant, ParticipantKind, SecretHash};
 pub(crate) use participant_update::ParticipantUpdate;
 pub(crate) use room::Due;
 pub use room::{

@@ -1,7 +1,10 @@
 //! A stay of a participant in a room, as it is stored: for billing, for the
 //! participant limit and for other nodes.
 
-use serde::{Deserialize, Serialize};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use visavis_protocol::{Features, Grants, Role, Track};
 
@@ -49,40 +52,52 @@ pub struct Participant {
     pub hand_raised: bool,
     /// Its last `report-quality`.
     pub quality: Option<serde_json::Value>,
+    /// Whether the other participants are not told of it. It publishes nothing.
+    pub hidden: bool,
     /// LiveKit's free text.
     pub metadata: String,
-    /// Proves who comes back; 128 bits.
-    pub secret: Secret,
+    /// Its resume token's secret, hashed.
+    pub secret: SecretHash,
 }
 
-/// What proves that one who comes back is the one who was here.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(#[serde(with = "hex")] pub u128);
+/// The SHA-256 of a resume token's secret: whoever reads the store cannot resume.
+/// The secret has 128 random bits, so it needs no salt and no slow hash.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SecretHash([u8; 32]);
 
-impl Default for Secret {
-    /// A random one, which nobody knows.
+impl SecretHash {
+    /// The hash of a secret.
+    pub fn of(secret: u128) -> Self {
+        Self(Sha256::digest(secret.to_be_bytes()).into())
+    }
+}
+
+impl Default for SecretHash {
+    /// The hash of a secret that nobody knows.
     fn default() -> Self {
         Self(rand::random())
     }
 }
 
-impl std::fmt::Debug for Secret {
+impl std::fmt::Debug for SecretHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret")
+        f.write_str("SecretHash")
     }
 }
 
-mod hex {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub fn serialize<S: Serializer>(secret: &u128, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{secret:032x}"))
+impl Serialize for SecretHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(self.0))
     }
+}
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
+impl<'de> Deserialize<'de> for SecretHash {
+    /// What is no hash, as the plain secrets of earlier versions, is the hash of a
+    /// secret that nobody knows: its owner joins again instead of resuming.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        u128::from_str_radix(&text, 16).map_err(serde::de::Error::custom)
+        let bytes = STANDARD.decode(text).unwrap_or_default();
+        Ok(bytes.try_into().map(Self).unwrap_or_default())
     }
 }
 
@@ -95,4 +110,28 @@ pub enum ParticipantKind {
     Video,
     /// By telephone.
     Phone,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_hash_does_not_contain_its_secret() {
+        let secret = 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef;
+        let hash = SecretHash::of(secret);
+        let stored = serde_json::to_string(&hash).unwrap();
+        assert!(!stored.contains("0123456789abcdef"), "{stored}");
+        assert_eq!(serde_json::from_str::<SecretHash>(&stored).unwrap(), hash);
+    }
+
+    #[test]
+    fn the_plain_secret_of_an_earlier_version_proves_nothing() {
+        let stored = "\"0123456789abcdef0123456789abcdef\"";
+        let read: SecretHash = serde_json::from_str(stored).unwrap();
+        assert_ne!(
+            read,
+            SecretHash::of(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef)
+        );
+    }
 }

@@ -15,7 +15,8 @@ pub(crate) struct ParticipantUpdate {
 
 impl ParticipantUpdate {
     /// Applies the changes. Tracks that the new grants forbid are removed; a
-    /// participant that may publish nothing becomes a viewer, and the reverse.
+    /// participant that may publish nothing becomes a viewer, and the reverse. A
+    /// hidden participant gets no grants: it would be seen.
     pub fn apply(&self, who: &mut Participant) {
         if let Some(name) = &self.name {
             who.name.clone_from(name);
@@ -23,7 +24,7 @@ impl ParticipantUpdate {
         if let Some(metadata) = &self.metadata {
             who.metadata.clone_from(metadata);
         }
-        if let Some(grants) = &self.grants {
+        if let Some(grants) = self.grants.as_ref().filter(|_| !who.hidden) {
             who.tracks.retain(|track| grants.may_publish(track.source));
             who.role = match who.role {
                 Role::Host => Role::Host,

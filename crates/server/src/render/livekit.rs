@@ -44,7 +44,7 @@ pub fn participant(who: &Participant) -> ParticipantInfo {
         joined_at: who.joined_at.secs(),
         joined_at_ms: who.joined_at.0,
         name: who.name.clone(),
-        permission: Some(permission(&who.grants)),
+        permission: Some(permission(&who.grants, who.hidden)),
         is_publisher: !who.tracks.is_empty(),
         kind: match who.kind {
             ParticipantKind::Video => Kind::Standard,
@@ -89,13 +89,14 @@ pub fn permitted_source(source: Source) -> Option<TrackSource> {
     }
 }
 
-fn permission(grants: &Grants) -> ParticipantPermission {
+fn permission(grants: &Grants, hidden: bool) -> ParticipantPermission {
     let sources = grants.can_publish_sources.iter();
     ParticipantPermission {
         can_subscribe: grants.can_subscribe,
         can_publish: grants.can_publish,
         can_publish_data: grants.may_publish_data(),
         can_publish_sources: sources.map(|allowed| source(*allowed) as i32).collect(),
+        hidden,
         ..ParticipantPermission::default()
     }
 }

@@ -21,8 +21,11 @@ pub(crate) struct Applicant {
     /// Whether its token says in so many words that it may send media.
     pub speaks: bool,
     pub pass: Pass,
+    /// Whether its token hides it.
+    pub hidden: bool,
     pub metadata: String,
     pub features: Features,
+    /// Its resume token's secret.
     pub secret: u128,
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Member {
     /// As stored.
     pub who: Participant,
     pub attachment: Attachment,
+    /// Its resume token's secret, while this node has its socket.
+    pub secret: u128,
     /// When its report of the connections was stored last.
     pub reported: Option<Instant>,
     /// Number of the first membership change that is not in the list that it got.
@@ -86,6 +88,7 @@ impl Member {
         Self {
             who,
             attachment,
+            secret: 0,
             reported: None,
             first_change: 0,
         }
@@ -219,8 +222,9 @@ mod tests {
                 tracks: Vec::new(),
                 hand_raised: false,
                 quality: None,
+                hidden: false,
                 metadata: String::new(),
-                secret: crate::model::Secret(0),
+                secret: crate::model::SecretHash::of(0),
             }
         }
     }

@@ -14,6 +14,8 @@ mod cluster;
 mod cluster_tests;
 mod control;
 mod enter;
+#[cfg(test)]
+mod hidden_tests;
 mod membership;
 #[cfg(test)]
 mod membership_tests;
@@ -102,7 +104,8 @@ pub(crate) struct WasHost(pub bool);
 pub(crate) struct RoomState {
     room: Room,
     resume_window: Duration,
-    /// In the order of joining.
+    /// In the order of joining, hidden ones after all others: so the place of a
+    /// visible member is its place in the lists that members get.
     members: Vec<Member>,
     /// What members keep to restore the room after a restart of the server.
     seals: Option<Seals>,
@@ -124,10 +127,12 @@ impl RoomState {
         resume_window: Duration,
     ) -> Self {
         let elsewhere = |who| Member::new(who, Attachment::elsewhere(false));
+        let mut members: Vec<Member> = present.into_iter().map(elsewhere).collect();
+        members.sort_by_key(|member| member.who.hidden);
         let mut state = Self {
             room,
             resume_window,
-            members: present.into_iter().map(elsewhere).collect(),
+            members,
             seals: None,
             membership: Membership::default(),
             queue: Queue::default(),
@@ -275,10 +280,7 @@ impl RoomState {
     /// Finds the host anew, and tells of it where it is another one than
     /// before. A newcomer is told otherwise.
     fn update_host(&mut self, newcomer: Option<ClientId>) -> Vec<Effect> {
-        let inside = self
-            .members
-            .iter()
-            .map(|member| (member.id(), member.who.role));
+        let inside = self.visible().map(|member| (member.id(), member.who.role));
         let inside: Vec<(ClientId, Role)> = inside.collect();
         let host = policy::host(self.host, &inside, self.room.on_host_leave);
         self.make_host(host, newcomer)
@@ -311,8 +313,14 @@ impl RoomState {
     }
 
     fn participants(&self) -> Vec<String> {
-        let ids = self.members.iter().map(|member| member.id().to_string());
-        ids.collect()
+        self.visible()
+            .map(|member| member.id().to_string())
+            .collect()
+    }
+
+    /// The members that others are told of: those before the hidden ones.
+    fn visible(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().take_while(|member| !member.who.hidden)
     }
 
     /// Tells what one of this node's own is like now, on every node.
@@ -342,6 +350,9 @@ impl RoomState {
         };
         let message = ServerMessage::MemberUpdated(updated);
         let mut notice = Broadcast::extension(Feature::Members, message);
+        if member.who.hidden {
+            return self.send_to(index, &mut notice).into_iter().collect();
+        }
         match pending {
             None => self.tell(None, notice),
             Some(mut effects) => {

@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::cluster::{Cluster, Reserved};
 use crate::id::short_id;
 use crate::model::RoomEvent;
-use crate::model::{Participant, Phase, Room, RoomInstance, Secret, Template};
+use crate::model::{Participant, Phase, Room, RoomInstance, SecretHash, Template};
 use crate::refusal::Refusal;
 use crate::refusal::store_failed;
 use crate::room::{Admitted, Applicant};
@@ -99,7 +99,7 @@ impl RoomService {
         };
         let instance = self.start_instance(&mut tx, &mut entered, now).await?;
         let room = &mut entered.room;
-        if room.host.is_none() {
+        if room.host.is_none() && !applicant.hidden {
             tx.ensure_user(applicant.user, now).await?;
             room.host = Some(applicant.user);
             entered.changed = true;
@@ -135,8 +135,9 @@ impl RoomService {
             tracks: Vec::new(),
             hand_raised: false,
             quality: None,
+            hidden: applicant.hidden,
             metadata: applicant.metadata,
-            secret: Secret(applicant.secret),
+            secret: SecretHash::of(applicant.secret),
         };
         tx.insert_participant(&who).await?;
         self.log_event(&mut tx, room, present + 1, RoomEvent::Joined(&who))
@@ -212,7 +213,13 @@ fn check_open(room: &Room, now: Timestamp) -> Result<(), Refusal> {
 /// As what someone comes in. An account whose room it is is host by right, and
 /// whoever else it belongs to may at least become host.
 fn seat(applicant: &Applicant, room: &Room, is_host: bool) -> (Role, Grants) {
-    let grants = applicant.grants.clone();
+    let mut grants = applicant.grants.clone();
+    if applicant.hidden {
+        // Whatever it sent would show that it is there.
+        grants.can_publish = false;
+        grants.can_publish_data = Some(false);
+        return (applicant.role, grants);
+    }
     let role = match applicant.role {
         _ if applicant.has_account() && room.host == Some(applicant.user) => Role::Host,
         Role::Viewer if is_host => Role::Participant,

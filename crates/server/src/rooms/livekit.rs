@@ -15,7 +15,8 @@ use crate::lifecycle::booking::Booking;
 use crate::lifecycle::session::SessionEvent;
 use crate::model::RoomEvent;
 use crate::model::{
-    EndReason, EventLabel, LIVEKIT_NODE, Participant, ParticipantKind, Room, RoomInstance, Secret,
+    EndReason, EventLabel, LIVEKIT_NODE, Participant, ParticipantKind, Room, RoomInstance,
+    SecretHash,
 };
 use crate::store::{StoreError, Tx};
 
@@ -302,7 +303,8 @@ fn stay(
         hand_raised: false,
         quality: None,
         metadata: info.metadata.clone(),
-        secret: Secret(rand::random()),
+        hidden: false,
+        secret: SecretHash::default(),
     }
 }
 

@@ -4,7 +4,7 @@ use uuid::Uuid;
 use visavis_protocol::Feature;
 
 use super::RoomService;
-use crate::model::{Participant, Secret};
+use crate::model::{Participant, SecretHash};
 use crate::refusal::Refusal;
 use crate::refusal::store_failed;
 use crate::store::StoreError;
@@ -17,15 +17,17 @@ impl RoomService {
         proof: u128,
         secret: u128,
     ) -> Result<Participant, Refusal> {
-        let taken = self.take(room, Secret(proof), Secret(secret)).await;
+        let taken = self
+            .take(room, SecretHash::of(proof), SecretHash::of(secret))
+            .await;
         taken.map_err(store_failed)?.ok_or_else(Refusal::void_token)
     }
 
     async fn take(
         &self,
         room: Uuid,
-        proof: Secret,
-        secret: Secret,
+        proof: SecretHash,
+        secret: SecretHash,
     ) -> Result<Option<Participant>, StoreError> {
         let mut tx = self.store.begin().await?;
         let is = |who: &Participant| {

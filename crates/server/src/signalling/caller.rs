@@ -91,6 +91,7 @@ pub(super) fn applicant(
         grants: admission.grants,
         speaks: grant.is_some_and(|grant| grant.can_publish == Some(true)),
         pass: visitor.pass,
+        hidden: grant.is_some_and(|grant| grant.hidden),
         metadata: claims
             .and_then(|claims| claims.metadata.clone())
             .unwrap_or_default(),

@@ -49,7 +49,7 @@ impl Session {
         let made = self.service.create_for_first(draft, &applicant).await;
         let Admitted { who, room } = made.map_err(store_failed)?;
         let handle = self.service.activate_new(room.clone());
-        let entry = self.entry(envelope, true);
+        let entry = self.entry(envelope, applicant.secret, true);
         let entered = handle.enter(Admitted { who, room }, entry, self.outbox.clone());
         // The task is inactive only while the server stops.
         entered
@@ -148,7 +148,7 @@ impl Session {
                 }
             }
             let handle = self.service.activate(&room);
-            let entry = self.entry(envelope, false);
+            let entry = self.entry(envelope, applicant.secret, false);
             match handle.join(applicant, entry, self.outbox.clone()).await {
                 Err(RoomInactive) => continue,
                 Ok(joined) => {
@@ -207,7 +207,7 @@ impl Session {
                 }
             };
             let resumer = Resumer {
-                entry: self.entry(envelope, false),
+                entry: self.entry(envelope, rand::random(), false),
                 proof: token.secret,
             };
             match handle.resume(resumer, self.outbox.clone()).await {
@@ -223,11 +223,11 @@ impl Session {
         Ok(())
     }
 
-    fn entry(&self, envelope: &Envelope, creator: bool) -> Entry {
+    fn entry(&self, envelope: &Envelope, secret: u128, creator: bool) -> Entry {
         Entry {
             socket: self.socket,
             request_id: envelope.request_id.clone(),
-            secret: rand::random(),
+            secret,
             ice_servers: self
                 .service
                 .ice

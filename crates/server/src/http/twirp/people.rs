@@ -178,7 +178,7 @@ fn update(request: UpdateParticipantRequest) -> Result<ParticipantUpdate, TwirpE
 
 fn granted(permission: ParticipantPermission) -> Result<Grants, TwirpError> {
     if permission.hidden {
-        let why = "hidden participants are not supported: in a mesh everyone connects to everyone";
+        let why = "a participant is hidden by its token only, from the start";
         return Err(TwirpError::new(Code::Unimplemented, why));
     }
     let sources = permission.can_publish_sources();

@@ -178,9 +178,9 @@ impl RoomState {
     /// Where a newcomer stands in the order of joining, which is the same on
     /// every node.
     pub(super) fn join_order_index(&self, who: &Participant) -> usize {
-        let rank = (who.joined_at, &who.sid);
+        let rank = |who: &Participant| (who.hidden, who.joined_at);
         self.members
-            .partition_point(|member| (member.who.joined_at, &member.who.sid) <= rank)
+            .partition_point(|member| (rank(&member.who), &member.who.sid) <= (rank(who), &who.sid))
     }
 }
 

@@ -7,7 +7,7 @@ use visavis_protocol::{Features, Grants, TrackSource};
 use super::tests::{Scene, WINDOW, all_features, client, control, entry, error_code, sent, told};
 use super::*;
 use crate::model::ParticipantUpdate;
-use crate::model::Secret;
+use crate::model::SecretHash;
 
 struct Pair {
     nodes: [Scene; 2],
@@ -291,7 +291,7 @@ fn both_nodes_show_a_broken_socket_and_its_return() {
 fn come_back_here(pair: &mut Pair, who: Sender) -> Vec<Effect> {
     let who = Participant {
         node: "here".to_owned(),
-        secret: Secret(9),
+        secret: SecretHash::of(9),
         ..pair.stored(1, who)
     };
     let entry = entry(SocketId(9));

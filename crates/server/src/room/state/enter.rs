@@ -8,7 +8,7 @@ use visavis_protocol::{
 use super::{Effect, RoomState, WasHost};
 use crate::cluster::ClusterMessage;
 use crate::id::{ClientId, ResumeToken, SocketId};
-use crate::model::{Participant, Room, Secret, Template};
+use crate::model::{Participant, Room, SecretHash, Template};
 use crate::refusal::Refusal;
 use crate::room::applicant::Applicant;
 use crate::room::member::{Attachment, Member};
@@ -19,7 +19,7 @@ use crate::room::message::frame;
 pub(crate) struct Entry {
     pub socket: SocketId,
     pub request_id: Option<RequestId>,
-    /// Made for this entry.
+    /// The resume token's secret. The store has its hash.
     pub secret: u128,
     pub ice_servers: Vec<IceServer>,
     /// Whether it has just made the room: the reply is `room-created`.
@@ -79,7 +79,8 @@ impl RoomState {
         let changed = self.changed(room);
         let (to, id) = (entry.socket, who.client);
         let place = self.join_order_index(&who);
-        let member = Member::new(who, Attachment::Here(to));
+        let mut member = Member::new(who, Attachment::Here(to));
+        member.secret = entry.secret;
         self.members.insert(place, member);
         let host = self.update_host(Some(id));
 
@@ -125,7 +126,7 @@ impl RoomState {
         let member = &mut self.members[index];
         let id = member.id();
         let before = Box::new(member.who.clone());
-        member.who.secret = Secret(entry.secret);
+        member.who.secret = SecretHash::of(entry.secret);
         let who = Box::new(member.who.clone());
         entry.ice_servers = ice_servers(id);
         let mut effects = vec![Effect::Save { before, who }];
@@ -135,9 +136,10 @@ impl RoomState {
 
     /// Whose place it is that this proves, of those of this node.
     pub fn resumes(&self, proof: u128) -> Option<usize> {
+        let proof = SecretHash::of(proof);
         let is = |member: &Member| {
             member.is_local()
-                && member.who.secret == Secret(proof)
+                && member.who.secret == proof
                 && member.features().has(Feature::Resume)
         };
         self.members.iter().position(is)
@@ -168,6 +170,7 @@ impl RoomState {
         let to = entry.socket;
         let member = &mut self.members[index];
         let before = std::mem::replace(&mut member.attachment, Attachment::Here(to));
+        member.secret = entry.secret;
         self.gets_list(index);
         let member = &self.members[index];
         let resumed = self.joined(member, entry.request_id, entry.ice_servers);
@@ -238,14 +241,14 @@ impl RoomState {
         let is_listed =
             |one: &&Member| !is_watched || one.id() == member.id() || !self.is_viewer(one);
         let members: Option<Vec<_>> = has_members.then(|| {
-            let listed = self.members.iter().filter(is_listed);
+            let listed = self.visible().filter(is_listed);
             listed.map(|one| one.wire(self.host)).collect()
         });
-        let omitted = |listed: &Vec<_>| self.members.len() - listed.len();
+        let omitted = |listed: &Vec<_>| self.visible().count() - listed.len();
         let viewer_count = members.as_ref().filter(|_| is_watched).map(omitted);
         let token = ResumeToken {
             room: self.room.uid,
-            secret: member.who.secret.0,
+            secret: member.secret,
         };
         RoomJoined {
             request_id,

@@ -164,6 +164,10 @@ impl RoomState {
     /// Announces a member that was just added to the list.
     pub(super) fn announce_join(&mut self, index: usize) -> Vec<Effect> {
         let client = self.members[index].id();
+        if self.members[index].who.hidden {
+            self.members[index].first_change = self.membership.next_change;
+            return Vec::new();
+        }
         // Its list contains this change and those that wait.
         self.members[index].first_change = self.membership.next_change + 1;
         let mut effects = Vec::new();
@@ -194,6 +198,10 @@ impl RoomState {
 
     /// Removes a member from the list and announces it.
     pub(super) fn announce_departure(&mut self, index: usize) -> Vec<Effect> {
+        if self.members[index].who.hidden {
+            self.members.remove(index);
+            return Vec::new();
+        }
         let mut effects = Vec::new();
         let is_large = self.members.len() > LARGE_ROOM_MEMBERS;
         let is_viewer = self.is_viewer(&self.members[index]);
@@ -418,11 +426,11 @@ impl RoomState {
     }
 
     fn client_ids(&self) -> Vec<ClientId> {
-        self.members.iter().map(Member::id).collect()
+        self.visible().map(Member::id).collect()
     }
 
     fn count(&self) -> u32 {
-        u32::try_from(self.members.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.visible().count()).unwrap_or(u32::MAX)
     }
 }
 

@@ -99,6 +99,11 @@ impl RoomState {
         relay: ClientRelay,
     ) -> Result<Vec<Effect>, Refusal> {
         let message = relayed(kind, from, relay.payload)?;
+        let is_hidden = |index: usize| self.members[index].who.hidden;
+        if self.find(from).is_some_and(is_hidden) {
+            let why = "a hidden participant connects to nobody";
+            return Err(Refusal::new(ErrorCode::Forbidden, why));
+        }
         let to = self.addressee(&relay.to)?;
         let whom = self.members[to].id();
         self.calls.relayed(kind, from, whom);
@@ -282,7 +287,8 @@ impl RoomState {
     }
 
     pub(super) fn addressee(&self, id: &str) -> Result<usize, Refusal> {
-        let is = |id: Uuid| self.find(id);
+        let is_visible = |index: &usize| !self.members[*index].who.hidden;
+        let is = |id: Uuid| self.find(id).filter(is_visible);
         let found = Uuid::try_parse(id).ok().and_then(is);
         found.ok_or_else(Refusal::member_not_found)
     }

@@ -5,7 +5,7 @@ use visavis_protocol::{ClientMessage, ErrorCode, Features, Grants, RelayKind};
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::model::{ParticipantKind, Secret};
+use crate::model::{ParticipantKind, SecretHash};
 use crate::room::applicant::{Applicant, Pass};
 
 pub(super) const WINDOW: Duration = Duration::from_secs(30);
@@ -59,7 +59,7 @@ impl Scene {
             node: self.node.to_owned(),
             sid: format!("PA_{:08}", who.socket.0),
             grants,
-            secret: Secret(entry.secret),
+            secret: SecretHash::of(entry.secret),
             ..Participant::someone(who.id)
         };
         let room = self.state.room.clone();
@@ -97,7 +97,7 @@ impl Scene {
                 joined_at: self.now.utc,
                 node: self.node.to_owned(),
                 sid: format!("PA_{}", first.client),
-                secret: Secret(first.secret),
+                secret: SecretHash::of(first.secret),
                 ..Participant::someone(first.client)
             };
             let room = self.state.room.clone();
@@ -187,6 +187,7 @@ pub(super) fn applicant(who: Sender, features: Features) -> Applicant {
         grants: visavis_protocol::Grants::default(),
         speaks: false,
         pass: Pass::None,
+        hidden: false,
         metadata: String::new(),
         features,
         secret: who.socket.0.into(),
