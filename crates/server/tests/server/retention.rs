@@ -11,6 +11,7 @@ use visavis_server::{Contradiction, ServerConfig, Timestamp};
 
 use crate::api::Api;
 use crate::database_file::{DAY, DatabaseFile};
+use crate::support::Client;
 
 /// The time so many days ago.
 fn days_ago(days: i64) -> Timestamp {
@@ -300,5 +301,39 @@ async fn rows_are_kept_for_a_day_or_more() {
             ..ServerConfig::default()
         };
         assert_eq!(config.check(), Err(Contradiction::KeptTooShort));
+    }
+}
+
+#[tokio::test]
+async fn s2_73_every_join_is_one_row_which_the_vacuum_deletes_after_the_history() {
+    const JOINS: i64 = 300;
+    let file = DatabaseFile::new();
+    let server = file.server().await;
+    let api = Api::new(server.local_addr());
+    let mut client = Client::connect(server.local_addr()).await;
+    for _ in 0..JOINS {
+        let room = client.create(json!({"name": "Tea"})).await;
+        let leave = json!({"type": "leave-room", "payload": {"roomId": room}});
+        client.say(leave).await;
+    }
+    let left = "SELECT COUNT(*) FROM participants WHERE left_at IS NOT NULL";
+    file.wait_for(left, JOINS).await;
+    for one_each in [
+        "SELECT COUNT(*) FROM participants",
+        "SELECT COUNT(DISTINCT sid) FROM participants",
+        "SELECT COUNT(DISTINCT room) FROM participants",
+        "SELECT COUNT(*) FROM rooms",
+    ] {
+        assert_eq!(file.number(one_each), JOINS, "{one_each}");
+    }
+    let ended = "SELECT COUNT(*) FROM rooms WHERE is_active = 0";
+    api.advance(301).await;
+    file.wait_for(ended, JOINS).await;
+    file.age(&api, 400).await;
+    let kept = ["rooms", "participants", "room_instances"].map(|table| file.count(table));
+    assert_eq!(kept, [JOINS; 3]);
+    vacuum(&api).await;
+    for table in ["rooms", "participants", "room_instances", "chat"] {
+        assert_eq!(file.count(table), 0, "{table}");
     }
 }
