@@ -8,6 +8,7 @@ mod rooms;
 mod serve;
 mod settings;
 mod token;
+mod values;
 mod webhook_test;
 
 use std::process::ExitCode;

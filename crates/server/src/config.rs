@@ -19,6 +19,14 @@ use crate::tls::TlsFiles;
 
 pub use connections::HttpLimits;
 
+/// Unit of the times that rows are kept.
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 3_600);
+/// Default of [`ServerConfig::keep_days`], in days.
+pub(crate) const KEEP_DAYS: u32 = 30;
+/// Default of [`ServerConfig::keep_history`], in days: a year and a month, so that a
+/// yearly bill can be checked.
+pub(crate) const KEEP_HISTORY: u32 = 400;
+
 /// The server's configuration. The default listens on a free port of 127.0.0.1.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
@@ -37,6 +45,11 @@ pub struct ServerConfig {
     pub database: Database,
     /// Redis, which connects the nodes of a cluster; `None` = a single node.
     pub redis: Option<String>,
+    /// How long chat messages and events are kept; a day or more.
+    pub keep_days: Duration,
+    /// How long the history of rooms is kept, counted from its end: ended rooms, room
+    /// instances and stays of participants. A day or more.
+    pub keep_history: Duration,
     /// How requests authenticate.
     pub auth: AuthMode,
     /// The key that signs tokens and webhooks.
@@ -112,6 +125,9 @@ pub enum Contradiction {
     /// Webhooks could not be signed.
     #[error("--webhook needs --api-key and --api-secret to sign with")]
     WebhooksWithoutKeys,
+    /// Rows would be deleted as soon as they are written.
+    #[error("--keep-days and --keep-history need one day or more")]
+    KeptTooShort,
     /// A webhook URL is invalid.
     #[error("--webhook {0}: it must be a URL that begins with http:// or https://")]
     WebhookUrl(String),
@@ -142,6 +158,8 @@ impl ServerConfig {
             Err(Contradiction::HeaderWithoutProxies)
         } else if self.auth != AuthMode::Header && !self.admins.is_empty() {
             Err(Contradiction::AdminsWithoutHeader)
+        } else if self.keep_days < DAY || self.keep_history < DAY {
+            Err(Contradiction::KeptTooShort)
         } else if !self.webhooks.is_empty() && self.keys.is_none() {
             Err(Contradiction::WebhooksWithoutKeys)
         } else if let Some(url) = self.webhooks.iter().find(|url| !http(url)) {
@@ -191,6 +209,8 @@ impl Default for ServerConfig {
             turn_secret: None,
             database: Database::default(),
             redis: None,
+            keep_days: KEEP_DAYS * DAY,
+            keep_history: KEEP_HISTORY * DAY,
             auth: AuthMode::default(),
             keys: None,
             admins: Vec::new(),

@@ -85,6 +85,12 @@ impl Refusal {
         )
     }
 
+    /// The server failed, and a retry fails in the same way; the cause is logged where
+    /// it happened.
+    pub fn internal() -> Self {
+        Self::new(ErrorCode::Internal, "the server failed internally")
+    }
+
     /// A retry makes sense after this time.
     pub fn rate_limited(wait: Duration, text: &'static str) -> Self {
         Self {
@@ -127,8 +133,15 @@ impl From<Denied> for Refusal {
     }
 }
 
-/// Logs the cause and answers `server-busy`.
+/// Logs the cause. Answers `internal` for a row that cannot be read, since a retry reads
+/// the same row, and `server-busy` for any other failure.
 pub(crate) fn store_failed(error: StoreError) -> Refusal {
+    if let StoreError::Unreadable(cause) = &error {
+        // The error's text may quote the document.
+        let why = format!("{:?} error", cause.classify());
+        tracing::error!(why, "a stored document cannot be read");
+        return Refusal::internal();
+    }
     tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
     Refusal::server_busy()
 }
@@ -166,6 +179,15 @@ fn bounded(text: String, most: usize) -> Result<String, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_unreadable_row_is_internal_and_an_outage_is_busy() {
+        let unreadable = serde_json::from_str::<u32>("{").unwrap_err();
+        let refusal = store_failed(StoreError::Unreadable(unreadable));
+        assert_eq!(refusal.code, ErrorCode::Internal);
+        let refusal = store_failed(StoreError::Failed("no answer".into()));
+        assert_eq!(refusal.code, ErrorCode::ServerBusy);
+    }
 
     #[test]
     fn names_are_trimmed_and_lose_control_characters() {

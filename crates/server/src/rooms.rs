@@ -16,6 +16,7 @@ mod node;
 mod passcodes;
 mod reconciliation;
 mod restore;
+mod retention;
 mod room_services;
 mod scheduler;
 mod sessions;
@@ -155,6 +156,9 @@ impl RoomService {
         service
             .tasks
             .spawn(scheduler::run_scheduler(Arc::clone(&service)));
+        service
+            .tasks
+            .spawn(retention::run_retention(Arc::clone(&service)));
         service
             .tasks
             .spawn(reconciliation::run_reconciliation(Arc::clone(&service)));

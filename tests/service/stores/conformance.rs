@@ -11,7 +11,9 @@ use visavis_server::Timestamp;
 use visavis_server::model::{
     Closing, EndReason, Event, EventLabel, Link, Participant, Room, Topic,
 };
-use visavis_server::store::{Database, RoomKey, Rtc, Stay, Store, StoreError, Tx};
+use visavis_server::store::{
+    AgedRows, BATCH, Database, RoomCursor, RoomKey, Rtc, Stay, Store, StoreError, Tx,
+};
 use visavis_tests::postgres::Postgres;
 use visavis_tests::wait::wait_until;
 
@@ -44,6 +46,7 @@ async fn every_store_does_the_same() -> Result<()> {
             an_rtc_belongs_to_a_room(&store).await?;
             a_lease_has_one_holder(&store).await?;
             what_is_forgotten_is_forgotten_whole(&store).await?;
+            old_rows_are_deleted_in_batches(&store).await?;
             anyhow::Ok(())
         };
         shown.await.with_context(|| database.clone())?;
@@ -463,6 +466,7 @@ async fn a_lease_has_one_holder(store: &Store) -> Result<()> {
 
 async fn what_is_forgotten_is_forgotten_whole(store: &Store) -> Result<()> {
     let mut gone = room("for-gott-ten");
+    gone.link = Some(Link::Booking("b-gone".to_owned()));
     let kept = room("kep-tfor-now");
     add(store, &gone).await?;
     add(store, &kept).await?;
@@ -472,19 +476,97 @@ async fn what_is_forgotten_is_forgotten_whole(store: &Store) -> Result<()> {
     gone.deleted_at = Some(later(10));
     tx.put_room(&mut gone).await?;
     tx.commit().await?;
+    // Of the other rooms of these tests some ended at this time or before.
     for (before, left) in [(10, true), (11, false)] {
-        let mut tx = store.begin().await?;
-        tx.purge(later(before)).await?;
-        tx.commit().await?;
+        let mut from = Some(RoomCursor::default());
+        let mut codes = Vec::new();
+        while let Some(cursor) = from {
+            let purged = store.purge_ended_rooms(later(before), &cursor).await?;
+            codes.extend(purged.codes);
+            from = purged.next;
+        }
+        ensure!(codes.contains(&gone.code) != left, "{codes:?}");
         ensure!(find(store, &gone).await?.is_some() == left);
     }
     ensure!(store.participants(gone.uid, Stay::Any).await?.is_empty());
     ensure!(find(store, &kept).await?.is_some());
-    ensure!(
+    Ok(())
+}
+
+/// The number of rows that each batch deletes.
+async fn batches(store: &Store, rows: AgedRows, before: Timestamp) -> Result<Vec<u64>> {
+    let mut batches = Vec::new();
+    loop {
+        let deleted = store.purge_aged(rows, before).await?;
+        batches.push(deleted);
+        if deleted < BATCH {
+            return Ok(batches);
+        }
+    }
+}
+
+async fn old_rows_are_deleted_in_batches(store: &Store) -> Result<()> {
+    let place = room("old-rows-goo");
+    add(store, &place).await?;
+    let topic = Topic::room(place.uid);
+    let old = |id: u64| Event {
+        at: Timestamp(1),
+        ..event(&topic, &format!("EV_{id}"))
+    };
+    let mut tx = store.begin().await?;
+    for id in 0..2 * BATCH + 1 {
+        tx.append_event(&old(id)).await?;
+    }
+    tx.append_event(&event(&topic, "EV_young")).await?;
+    tx.start_instance(place.uid, "RM_old", Timestamp(1)).await?;
+    tx.end_instance("RM_old", Timestamp(1)).await?;
+    tx.start_instance(place.uid, "RM_now", Timestamp(1)).await?;
+    let left = stay(&place, "PA_old", Uuid::new_v4(), 1)?.gone(Timestamp(1));
+    tx.insert_participant(&left).await?;
+    tx.insert_participant(&stay(&place, "PA_now", Uuid::new_v4(), 1)?)
+        .await?;
+    tx.commit().await?;
+    for sent_at in ["1970-01-01T00:00:00Z", "2024-01-01T00:00:00Z"] {
+        let entry = json!({
+            "id": sent_at, "from": "x", "name": "Ann", "payload": "ü", "sentAt": sent_at,
+        });
         store
-            .events_after(&Topic::audience("ours"), 0, 10)
-            .await?
-            .is_empty()
-    );
+            .append_chat(place.uid, &serde_json::from_value(entry)?)
+            .await?;
+    }
+    let deleted = batches(store, AgedRows::Events, NOW).await?;
+    ensure!(deleted == [BATCH, BATCH, 1], "{deleted:?}");
+    let events = store.events_after(&topic, 0, 10).await?;
+    ensure!(events.len() == 1 && events[0].1.id == "EV_young");
+    for rows in [AgedRows::Chat, AgedRows::Stays, AgedRows::RoomInstances] {
+        let deleted = batches(store, rows, NOW).await?;
+        ensure!(deleted == [1], "{rows:?} {deleted:?}");
+    }
+    ensure!(store.recent_chat(place.uid, 9).await?.len() == 1);
+    let stays = store.participants(place.uid, Stay::Any).await?;
+    ensure!(stays.len() == 1 && stays[0].sid == "PA_now");
+    for (sid, is_there) in [("RM_old", false), ("RM_now", true)] {
+        let found = store.find_room(&RoomKey::Sid(sid.to_owned())).await?;
+        ensure!(found.is_some() == is_there, "{sid}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn nodes_that_delete_at_the_same_time_take_different_rows() -> Result<()> {
+    let postgres = Postgres::start().await?;
+    let database = Database::from_str(&postgres.url())?;
+    let (one, other) = (Store::open(&database).await?, Store::open(&database).await?);
+    let mut tx = one.begin().await?;
+    let rows = 4 * BATCH + 1;
+    for id in 0..rows {
+        tx.append_event(&event("rooms/x/events", &format!("EV_{id}")))
+            .await?;
+    }
+    tx.commit().await?;
+    let delete = |store| batches(store, AgedRows::Events, later(1));
+    let (ones, others) = tokio::join!(delete(&one), delete(&other));
+    let deleted: Vec<u64> = [ones?, others?].concat();
+    ensure!(deleted.iter().sum::<u64>() == rows, "{deleted:?}");
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! The command line.
 
 use clap::{Parser, Subcommand, ValueEnum};
-use uuid::Uuid;
 
 use super::settings::Settings;
 
@@ -86,29 +85,4 @@ pub(super) enum LogFormat {
     Text,
     /// One JSON object a line
     Json,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum ClockKind {
-    /// The system's
-    #[default]
-    System,
-    /// For tests: POST /debug/clock/advance {"seconds": N} moves it on
-    Manual,
-}
-
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub(super) enum DiscoveryKind {
-    /// A list shows all rooms, including private ones
-    Public,
-    /// A list shows no rooms
-    IdOnly,
-    /// A list shows the rooms that are not private
-    #[default]
-    Hybrid,
-}
-
-/// A user's id.
-pub(super) fn user(text: &str) -> Result<Uuid, String> {
-    Uuid::try_parse(text).map_err(|_| "a user's id is a UUID".to_owned())
 }

@@ -9,13 +9,13 @@ use clap::{ArgAction, Args};
 use uuid::Uuid;
 use visavis_protocol::IceServer;
 
-use super::args::{ClockKind, DiscoveryKind, user};
+use super::values::{ClockKind, Days, DiscoveryKind, ice_server, public_url, user};
 use crate::access::principal::AuthMode;
 use crate::access::proxy::TrustedProxies;
 use crate::access::seal::StateKey;
 use crate::access::site::{host_of, web_origin};
 use crate::access::token::Keys;
-use crate::config::{Discovery, ServerConfig};
+use crate::config::{Discovery, KEEP_DAYS, KEEP_HISTORY, ServerConfig};
 use crate::tls::TlsFiles;
 
 /// The server's own flags.
@@ -92,6 +92,14 @@ pub(super) struct Settings {
         help_heading = "Keeping"
     )]
     redis: Option<String>,
+    /// Days that chat messages and events are kept, 1 or more; older ones are deleted
+    /// every hour
+    #[arg(long, value_name = "DAYS", default_value_t = Days(KEEP_DAYS), env = "VISAVIS_KEEP_DAYS", allow_negative_numbers = true, help_heading = "Keeping")]
+    keep_days: Days,
+    /// Days that ended rooms are kept, with their instances and participants, counted
+    /// from the end, 1 or more; older ones are deleted every hour
+    #[arg(long, value_name = "DAYS", default_value_t = Days(KEEP_HISTORY), env = "VISAVIS_KEEP_HISTORY", allow_negative_numbers = true, help_heading = "Keeping")]
+    keep_history: Days,
 
     /// How requests authenticate: open, header or jwt
     #[arg(
@@ -265,6 +273,8 @@ impl Settings {
             database,
             state_key: self.state_key,
             redis: given(self.redis),
+            keep_days: self.keep_days.duration(),
+            keep_history: self.keep_history.duration(),
             auth: self.auth,
             keys,
             admins: self.admin,
@@ -295,36 +305,4 @@ impl Settings {
 
 fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
-}
-
-/// LiveKit's hosts are written with any of these schemes, or with none.
-fn public_url(text: &str) -> Result<String, String> {
-    let (scheme, place) = text.split_once("://").unwrap_or(("wss", text));
-    let scheme = match scheme {
-        "ws" | "http" => "ws",
-        "wss" | "https" => "wss",
-        _ => return Err("--public-url: it must begin with wss:// or ws://".to_owned()),
-    };
-    match place.trim_end_matches('/') {
-        "" => Err("--public-url: it names no host".to_owned()),
-        place => Ok(format!("{scheme}://{place}")),
-    }
-}
-
-fn ice_server(text: &str) -> Result<IceServer, String> {
-    let mut parts = text.splitn(3, ',').map(str::to_owned);
-    let url = parts.next().unwrap_or_default();
-    let scheme = url.split(':').next().unwrap_or_default();
-    if !matches!(scheme, "stun" | "stuns" | "turn" | "turns") || scheme.len() + 1 >= url.len() {
-        return Err("the URL must begin with stun:, stuns:, turn: or turns:".to_owned());
-    }
-    let (username, credential) = (parts.next(), parts.next());
-    if username.is_some() != credential.is_some() {
-        return Err("a user needs a credential: URL,USER,CREDENTIAL".to_owned());
-    }
-    Ok(IceServer {
-        urls: vec![url],
-        username,
-        credential,
-    })
 }

@@ -19,8 +19,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(5);
 /// Due rooms read at a time.
 const AT_ONCE: i64 = 100;
-/// How long deleted rooms are kept.
-const MEMORY: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// Pause before a room is tried again that could not be opened or ended.
 const ROOM_RETRY: Duration = Duration::from_secs(30);
@@ -162,17 +160,10 @@ impl RoomService {
         }
     }
 
-    /// Does what is due and deletes what is past its retention.
+    /// Does what is due and deletes what is past its retention, in bounded batches.
     pub async fn vacuum(&self) -> Result<(), StoreError> {
-        let now = self.clock.now();
         self.run_due().await?;
-        let mut tx = self.store.begin().await?;
-        let before = Timestamp(
-            now.0
-                .saturating_sub(i64::try_from(MEMORY.as_millis()).unwrap_or(i64::MAX)),
-        );
-        tx.purge(before).await?;
-        tx.commit().await?;
+        self.purge().await?;
         self.store.purge_leases().await
     }
 }

@@ -4,6 +4,7 @@ use uuid::Uuid;
 use visavis_protocol::ChatEntry;
 
 use super::{Store, StoreError, from_docs, to_doc};
+use crate::clock::{Clock, Timestamp};
 
 impl Store {
     /// Adds a chat message, as a transaction of its own.
@@ -11,9 +12,12 @@ impl Store {
     /// # Errors
     /// When the database failed, or the room does not exist.
     pub async fn append_chat(&self, room: Uuid, entry: &ChatEntry) -> Result<(), StoreError> {
-        self.statement("INSERT INTO chat (room, entry) VALUES ($1, $2)")
+        // Only a time past the year 9999 has no text.
+        let sent_at = Timestamp::parse(&entry.sent_at).unwrap_or_else(Clock::real);
+        self.statement("INSERT INTO chat (room, entry, sent_at) VALUES ($1, $2, $3)")
             .bind(room.to_string())
             .bind(to_doc(entry)?)
+            .bind(sent_at.0)
             .write()
             .await
     }

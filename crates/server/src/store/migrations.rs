@@ -19,6 +19,12 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0002_room_instances.sql"),
         include_str!("../../migrations/postgres/0002_room_instances.sql"),
     ),
+    (
+        3,
+        "retention",
+        include_str!("../../migrations/sqlite/0003_retention.sql"),
+        include_str!("../../migrations/postgres/0003_retention.sql"),
+    ),
 ];
 
 /// Checks that the tables are of this version.
@@ -71,7 +77,8 @@ pub(super) async fn run(connection: Connection) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Participant, Room};
+    use crate::clock::Clock;
+    use crate::model::{Closing, EndReason, Participant, Room};
     use crate::store::{Database, Store};
 
     #[tokio::test]
@@ -104,5 +111,64 @@ mod tests {
         let mut who = serde_json::to_value(Participant::someone(room.uid)).unwrap();
         who["incarnation"] = who.as_object_mut().unwrap().remove("instance").unwrap();
         assert!(serde_json::from_value::<Participant>(who).is_ok());
+    }
+
+    #[tokio::test]
+    async fn retention_counts_from_the_times_in_the_documents_of_an_older_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rooms.db");
+        let old = rusqlite::Connection::open(&path).unwrap();
+        for step in &STEPS[..2] {
+            old.execute_batch(step.2).unwrap();
+        }
+        old.pragma_update(None, "user_version", 2).unwrap();
+        let mut closed = Room::draft(crate::clock::Timestamp(1));
+        closed.closed = Some(Closing {
+            at: crate::clock::Timestamp(5_000),
+            reason: EndReason::Ended,
+        });
+        let closed = serde_json::to_string(&closed).unwrap();
+        let room = "INSERT INTO rooms (uid, code, ro, rtc_name, audience, is_active, created_at, \
+                    deleted_at, doc) VALUES (?1, ?1, ?1, ?1, 'default', ?2, 1, ?3, ?4)";
+        for (uid, is_active, deleted_at, doc) in [
+            ("closed", 0, None, closed.as_str()),
+            ("deleted", 0, Some(7_000), closed.as_str()),
+            ("unreadable", 0, None, "{"),
+            ("open", 1, None, "{}"),
+        ] {
+            let values = rusqlite::params![uid, is_active, deleted_at, doc];
+            old.execute(room, values).unwrap();
+        }
+        for entry in [
+            r#"{"id":"1","payload":{"sentAt":"2020-01-01T00:00:00Z"},"sentAt":"2026-01-22T10:30:00.25Z"}"#,
+            r#"{"id":"2","sentAt":"yesterday"}"#,
+            "{",
+        ] {
+            let chat = "INSERT INTO chat (room, entry) VALUES ('open', ?1)";
+            old.execute(chat, [entry]).unwrap();
+        }
+        let sessions = r#"INSERT INTO channels (id, owner, created_at, doc) VALUES ('ch', 'o', 1, '');
+            INSERT INTO sessions (id, room, channel, status, created_at, doc) VALUES
+            ('se_1', 'ro_1', 'ch', 'STOPPED', 1, '{"egress":"EG_1"}'),
+            ('se_2', 'ro_2', 'ch', 'STOPPED', 1, '{"egress":null}')"#;
+        old.execute_batch(sessions).unwrap();
+        let before = Clock::real().secs() * 1_000;
+        let file = Database::Sqlite(path.display().to_string());
+        Store::open(&file).await.unwrap();
+
+        let column = |sql: &str| -> Vec<Option<i64>> {
+            let mut query = old.prepare(sql).unwrap();
+            let rows = query.query_map([], |row| row.get(0)).unwrap();
+            rows.collect::<Result<_, _>>().unwrap()
+        };
+        let sent = column("SELECT sent_at FROM chat ORDER BY seq");
+        let written = crate::clock::Timestamp::parse("2026-01-22T10:30:00.25Z").unwrap();
+        assert_eq!(sent[0], Some(written.0));
+        assert!(sent[1..].iter().all(|at| *at >= Some(before)), "{sent:?}");
+        let ended = column("SELECT ended_at FROM rooms ORDER BY uid");
+        assert_eq!(ended[..3], [Some(5_000), Some(7_000), None]);
+        assert!(ended[3] >= Some(before), "{ended:?}");
+        let egress = column("SELECT egress IS NOT NULL FROM sessions ORDER BY id");
+        assert_eq!(egress, [Some(1), Some(0)]);
     }
 }

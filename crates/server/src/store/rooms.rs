@@ -116,8 +116,8 @@ impl Tx {
     /// [`StoreError::Dangling`] when its host is no user.
     pub async fn insert_room(&mut self, room: &Room) -> Result<(), StoreError> {
         let sql = "INSERT INTO rooms (uid, code, ro, rtc_name, audience, host_id, link, \
-                   max_participants, is_private, is_active, created_at, due_at, deleted_at, doc) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+                   max_participants, is_private, is_active, created_at, due_at, deleted_at, ended_at, \
+                   doc) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
         self.statement(sql)
             .bind(room.uid.to_string())
             .bind(room.code.as_str())
@@ -132,6 +132,7 @@ impl Tx {
             .bind(room.created_at.0)
             .bind(room.next_due().map(|at| at.0))
             .bind(room.deleted_at.map(|at| at.0))
+            .bind(ended_at(room).map(|at| at.0))
             .bind(to_doc(room)?)
             .write()
             .await
@@ -183,8 +184,8 @@ impl Tx {
     pub async fn put_room(&mut self, room: &mut Room) -> Result<(), StoreError> {
         room.version += 1;
         let sql = "UPDATE rooms SET host_id = $2, link = $3, max_participants = $4, \
-                   is_private = $5, is_active = $6, due_at = $7, deleted_at = $8, doc = $9 \
-                   WHERE uid = $1";
+                   is_private = $5, is_active = $6, due_at = $7, deleted_at = $8, \
+                   ended_at = $9, doc = $10 WHERE uid = $1";
         self.statement(sql)
             .bind(room.uid.to_string())
             .bind(room.host.map(|host| host.to_string()))
@@ -194,6 +195,7 @@ impl Tx {
             .bind(i64::from(is_active(room)))
             .bind(room.next_due().map(|at| at.0))
             .bind(room.deleted_at.map(|at| at.0))
+            .bind(ended_at(room).map(|at| at.0))
             .bind(to_doc(room)?)
             .write()
             .await
@@ -246,31 +248,15 @@ impl Tx {
             .write()
             .await
     }
-
-    /// Deletes rooms that were marked deleted before this time, with their rows in
-    /// other tables, and older events; returns the number of rooms.
-    ///
-    /// # Errors
-    /// When the database failed.
-    pub async fn purge(&mut self, before: Timestamp) -> Result<u64, StoreError> {
-        let rooms = self
-            .statement("DELETE FROM rooms WHERE deleted_at < $1")
-            .bind(before.0)
-            .count()
-            .await?;
-        self.statement(
-            "DELETE FROM events WHERE seq < COALESCE(\
-             (SELECT seq FROM events WHERE at >= $1 ORDER BY seq LIMIT 1), 9223372036854775807)",
-        )
-        .bind(before.0)
-        .write()
-        .await?;
-        Ok(rooms)
-    }
 }
 
 fn is_active(room: &Room) -> bool {
     room.closed.is_none() && room.deleted_at.is_none()
+}
+
+/// From when on the room cannot be entered.
+fn ended_at(room: &Room) -> Option<Timestamp> {
+    room.deleted_at.or(room.closed.map(|closed| closed.at))
 }
 
 /// The text of a link in columns.

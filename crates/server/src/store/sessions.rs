@@ -134,14 +134,15 @@ impl Tx {
     /// [`StoreError::Taken`] when its room or its channel has an active session,
     /// [`StoreError::Dangling`] when the channel does not exist.
     pub async fn insert_session(&mut self, session: &Session) -> Result<(), StoreError> {
-        let sql = "INSERT INTO sessions (id, room, channel, status, created_at, doc) \
-                   VALUES ($1, $2, $3, $4, $5, $6)";
+        let sql = "INSERT INTO sessions (id, room, channel, status, created_at, egress, doc) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7)";
         self.statement(sql)
             .bind(session.session_id.as_str())
             .bind(session.room_id.as_str())
             .bind(session.channel_id.as_str())
             .bind(session.status.as_str())
             .bind(session.created_at.0)
+            .bind(session.egress.clone())
             .bind(to_doc(session)?)
             .write()
             .await
@@ -173,10 +174,11 @@ impl Tx {
     /// # Errors
     /// When the database failed.
     pub async fn put_session(&mut self, session: &Session) -> Result<(), StoreError> {
-        let sql = "UPDATE sessions SET status = $2, doc = $3 WHERE id = $1";
+        let sql = "UPDATE sessions SET status = $2, egress = $3, doc = $4 WHERE id = $1";
         self.statement(sql)
             .bind(session.session_id.as_str())
             .bind(session.status.as_str())
+            .bind(session.egress.clone())
             .bind(to_doc(session)?)
             .write()
             .await

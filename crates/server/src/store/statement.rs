@@ -58,6 +58,11 @@ impl Tx {
         Statement::new(On::Tx(self), sql)
     }
 
+    /// A statement of this transaction whose SQL is composed.
+    pub(super) fn composed(&mut self, sql: String) -> Statement<'_> {
+        Statement::new(On::Tx(self), sql)
+    }
+
     /// A query that locks its rows until the end of this transaction; SQLite has
     /// a single writer anyway.
     pub(super) fn locking(&mut self, sql: &'static str) -> Statement<'_> {

@@ -7,6 +7,7 @@ mod api;
 mod bookings;
 mod broadcast;
 mod controls;
+mod database_file;
 mod extensions;
 mod livekit_webhooks;
 #[cfg(unix)]
@@ -16,6 +17,7 @@ mod operator;
 mod program;
 mod quality;
 mod resume;
+mod retention;
 mod rooms;
 mod s0;
 mod s1;

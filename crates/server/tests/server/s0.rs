@@ -5,6 +5,7 @@ use uuid::Uuid;
 use visavis_server::{AuthMode, Keys, ServerConfig};
 
 use crate::api::{Api, by_hand, gated, server_of};
+use crate::database_file::DatabaseFile;
 use crate::support::{Client, KEY, SECRET, server, wait_for_room};
 
 /// Six hours, in seconds.
@@ -296,7 +297,8 @@ async fn s0_09_the_first_rtc_of_an_unbounded_room_gives_it_six_hours() {
 
 #[tokio::test]
 async fn s0_10_s0_17_after_those_six_hours_the_vacuum_leaves_nothing_behind() {
-    let server = by_hand().await;
+    let file = DatabaseFile::new();
+    let server = file.server().await;
     let api = Api::new(server.local_addr());
     let room = api.conference(None).await;
     let mut client = Client::connect(server.local_addr()).await;
@@ -323,6 +325,17 @@ async fn s0_10_s0_17_after_those_six_hours_the_vacuum_leaves_nothing_behind() {
     assert_eq!(api.get(&agents).await.expect(200), json!([]));
     while client.hear().await["type"] != "room-closed" {}
     while events.hear().await.label != "room.close" {}
+    let uid = room["id"].as_str().unwrap();
+    let inside = "SELECT COUNT(*) FROM participants WHERE left_at IS NULL";
+    assert_eq!(file.number(inside), 0);
+    let closings =
+        format!("SELECT COUNT(*) FROM events WHERE room = '{uid}' AND label = 'room.close'");
+    // One of the room's topic, one of its audience's.
+    assert_eq!(file.number(&closings), 2);
+    file.age(&api, 30).await;
+    assert_eq!(file.number(&closings), 2);
+    api.post("/system/vacuum", json!(null)).await.expect(204);
+    assert_eq!(file.count("events"), 0);
 }
 
 /// A room that has an end keeps one, which may be another.

@@ -13,7 +13,7 @@ use visavis_server::model::{Participant, Room};
 use visavis_server::store::{Database, RoomKey, Rtc, STATEMENT_LIMIT, Store, StoreError};
 use visavis_server::{Server, ServerConfig, Timestamp};
 
-use crate::support::http;
+use crate::support::{Client, http};
 
 /// A file with the server's tables, its store, and the connection of another process.
 async fn file() -> (TempDir, Store, rusqlite::Connection) {
@@ -149,6 +149,28 @@ async fn a_room_that_fails_keeps_neither_the_server_from_starting_nor_others_fro
     assert_eq!(status, 204);
     let ended = store.find_room(&RoomKey::Uid(rooms[0].uid)).await.unwrap();
     assert!(ended.unwrap().closed.is_some());
+}
+
+#[tokio::test]
+async fn a_room_whose_row_is_unreadable_is_an_internal_error_and_not_a_busy_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rooms.db");
+    let database = Database::Sqlite(path.display().to_string());
+    let store = Store::open(&database).await.unwrap();
+    let rooms = [room(0, Timestamp(i64::MAX))];
+    insert(&store, &rooms).await;
+    corrupt(&rusqlite::Connection::open(path).unwrap(), rooms[0].uid);
+    let config = ServerConfig {
+        database,
+        ..ServerConfig::default()
+    };
+    let server = Server::bind(config).await.unwrap();
+    let mut client = Client::connect(server.local_addr()).await;
+    let answer = client.join(&rooms[0].uid.to_string()).await;
+    assert_eq!(answer["code"], "internal", "{answer}");
+    let path = format!("/rooms/{}", rooms[0].uid);
+    let (status, ..) = http(server.local_addr(), "GET", &path, "", "").await;
+    assert_eq!(status, 500);
 }
 
 #[test]

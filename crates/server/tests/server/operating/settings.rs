@@ -158,6 +158,18 @@ async fn settings_that_contradict_each_other_are_said_so() {
             "--public-url: it must begin with",
         ),
         (&["doctor", "--auth", "jwt"], "--auth jwt needs --api-key"),
+        (
+            &["--keep-days", "0"],
+            "it must be a whole number of days, 1 or more",
+        ),
+        (
+            &["--keep-days", "-1"],
+            "it must be a whole number of days, 1 or more",
+        ),
+        (
+            &["--keep-history", "a week"],
+            "it must be a whole number of days, 1 or more",
+        ),
     ] {
         let (status, said, complaint) = run(arguments, &[]).await;
         assert_eq!((status, said.as_str()), (2, ""), "{arguments:?}");
