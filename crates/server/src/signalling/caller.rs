@@ -3,6 +3,7 @@
 use visavis_protocol::token::Claims;
 use visavis_protocol::{Features, Role};
 
+use crate::access::creation::SharedCreations;
 use crate::access::principal::{self, Admission, Principal};
 use crate::access::proxy::Origin;
 use crate::id::ClientId;
@@ -21,6 +22,9 @@ pub(crate) struct Caller {
     pub bearer: Option<String>,
     /// Of `X-User-Id`.
     pub user: Option<String>,
+    /// What its address created without authentication; `None` where rates do not
+    /// apply to it.
+    pub creations: Option<SharedCreations>,
 }
 
 /// What a request says of the one who would come in.

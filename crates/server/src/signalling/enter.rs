@@ -45,9 +45,13 @@ impl Session {
             pass: Pass::HostApproval,
         };
         let applicant = applicant(&principal, creator(&principal), visitor)?;
+        let creations = self.caller.creations.clone();
+        let creations = creations.filter(|_| principal.is_anonymous());
+        let creation = self.service.count_creation(creations).await?;
         let draft = self.draft(create, applicant.user).await?;
         let made = self.service.create_for_first(draft, &applicant).await;
         let Admitted { who, room } = made.map_err(store_failed)?;
+        creation.done(room.uid);
         let handle = self.service.activate_new(room.clone());
         let entry = self.entry(envelope, true);
         let entered = handle.enter(Admitted { who, room }, entry, self.outbox.clone());

@@ -124,6 +124,7 @@ impl Cast {
             },
             bearer: None,
             user: None,
+            creations: None,
         };
         let (socket, sink) = duplex(SOCKET_BYTES);
         let (outbox, queue) = outbox(Box::new(sink));

@@ -297,7 +297,7 @@ async fn s3_57_a_scheduled_room_opens_and_closes_in_its_time() {
 #[tokio::test]
 async fn s3_36_rooms_are_found_by_a_list_by_their_id_alone_or_by_either() {
     for (discovery, listed) in [
-        (Discovery::Public, &["open", "den"][..]),
+        (Discovery::Public, &["den", "open"][..]),
         (Discovery::IdOnly, &[]),
         (Discovery::Hybrid, &["open"]),
     ] {
@@ -315,11 +315,9 @@ async fn s3_36_rooms_are_found_by_a_list_by_their_id_alone_or_by_either() {
             .await;
         let mut guest = Client::connect(address).await;
         let list = guest.ask(json!({"type": "list-rooms"})).await;
-        let names: Vec<_> = list["rooms"].as_array().unwrap().iter().collect();
-        let names: Vec<_> = names
-            .iter()
-            .map(|room| room["name"].as_str().unwrap())
-            .collect();
+        let rooms = list["rooms"].as_array().unwrap().iter();
+        let mut names: Vec<_> = rooms.map(|room| room["name"].as_str().unwrap()).collect();
+        names.sort_unstable();
         assert_eq!(names, listed, "{discovery:?}");
         assert_eq!(guest.join(&den).await["type"], "room-joined");
     }

@@ -1,6 +1,7 @@
 //! Attacks: forged tokens, passcode guessing, spoofed headers, messages across
 //! rooms, altered and replayed webhooks, clients that do not read or that flood.
 
+mod flood;
 mod pressure;
 mod slow;
 mod tokens;
