@@ -5,6 +5,7 @@ mod closing;
 mod connection;
 mod handshake;
 mod keepalive;
+mod link;
 mod rate;
 #[cfg(any(test, fuzzing))]
 mod script;
@@ -22,6 +23,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use visavis_protocol::limits::MAX_MESSAGE_BYTES_BEFORE_JOIN;
@@ -91,6 +93,7 @@ pub(crate) async fn accept(
         bearer: bearer(headers).map(str::to_owned),
         user: user(headers).map(str::to_owned),
         creations: None,
+        hung_up: CancellationToken::new(),
     };
     let response = handshake::respond(headers);
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {

@@ -1,5 +1,6 @@
 //! Who is at the other end, as far as the handshake and the tokens tell.
 
+use tokio_util::sync::CancellationToken;
 use visavis_protocol::token::Claims;
 use visavis_protocol::{Features, Role};
 
@@ -25,6 +26,8 @@ pub(crate) struct Caller {
     /// What its address created without authentication; `None` where rates do not
     /// apply to it.
     pub creations: Option<SharedCreations>,
+    /// Cancelled when the connection ends while one of its messages is handled.
+    pub hung_up: CancellationToken,
 }
 
 /// What a request says of the one who would come in.

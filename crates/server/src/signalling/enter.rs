@@ -183,7 +183,11 @@ impl Session {
         }
         let address = self.caller.origin.address;
         let passcodes = &self.service.passcodes;
-        passcodes.check(room, address, passcode).await
+        tokio::select! {
+            checked = passcodes.check(room, address, passcode) => checked,
+            // The try leaves the queue; there is nobody to answer.
+            () = self.caller.hung_up.cancelled() => Err(Refusal::server_busy()),
+        }
     }
 
     pub(super) async fn resume(
