@@ -59,6 +59,14 @@ impl Refusal {
         Self::new(ErrorCode::RoomFull, "the room is full")
     }
 
+    /// The same, where a place may become free after this time.
+    pub fn room_full_until(wait: Option<Duration>) -> Self {
+        Self {
+            retry_after: wait.map(|wait| wait.as_secs() + 1),
+            ..Self::room_full()
+        }
+    }
+
     /// The sender is not in the room that it names.
     pub fn not_in_room() -> Self {
         Self::new(ErrorCode::NotInRoom, "you are not in this room")
