@@ -9,7 +9,7 @@ use crate::access::principal::{self, Admission, Principal};
 use crate::access::proxy::Origin;
 use crate::id::ClientId;
 use crate::model::{ParticipantKind, Room};
-use crate::refusal::{Refusal, person_name};
+use crate::refusal::{Refusal, display_name};
 use crate::room::{Applicant, Pass};
 use crate::rooms::RoomService;
 
@@ -76,7 +76,7 @@ pub(super) fn applicant(
     principal: &Principal,
     admission: Admission,
     visitor: Visitor<'_>,
-) -> Result<Applicant, Refusal> {
+) -> Applicant {
     let claims = claims(principal);
     let account = principal.account();
     let identity = claims.and_then(|claims| claims.sub.clone());
@@ -85,11 +85,11 @@ pub(super) fn applicant(
     let name = name.or(visitor.display_name).unwrap_or_default();
     let grant = claims.and_then(|claims| claims.video.as_ref());
     let by_telephone = claims.is_some_and(|claims| claims.kind.as_deref() == Some(BY_TELEPHONE));
-    Ok(Applicant {
+    Applicant {
         client: visitor.client,
         user: account.unwrap_or(visitor.client),
         identity: identity.unwrap_or_else(|| visitor.client.to_string()),
-        name: person_name(name)?,
+        name: display_name(name),
         role: admission.role,
         kind: match by_telephone {
             true => ParticipantKind::Phone,
@@ -103,7 +103,7 @@ pub(super) fn applicant(
             .unwrap_or_default(),
         features: visitor.features,
         secret: rand::random(),
-    })
+    }
 }
 
 fn claims(principal: &Principal) -> Option<&Claims> {

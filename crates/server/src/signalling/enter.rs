@@ -44,7 +44,7 @@ impl Session {
             features: create.features,
             pass: Pass::HostApproval,
         };
-        let applicant = applicant(&principal, creator(&principal), visitor)?;
+        let applicant = applicant(&principal, creator(&principal), visitor);
         let creations = self.caller.creations.clone();
         let creations = creations.filter(|_| principal.is_anonymous());
         let creation = self.service.count_creation(creations).await?;
@@ -132,7 +132,7 @@ impl Session {
                 features: join.features,
                 pass: Pass::None,
             };
-            let mut applicant = applicant(&principal, admission(&principal, &room)?, visitor)?;
+            let mut applicant = applicant(&principal, admission(&principal, &room)?, visitor);
             // Made before this row was: its holder was inside before a restart.
             let sealed = sealed
                 .as_ref()
