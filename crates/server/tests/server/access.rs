@@ -120,6 +120,27 @@ async fn a_token_may_come_with_the_handshake() {
 }
 
 #[tokio::test]
+async fn a_long_name_of_a_token_joins_and_is_cut_between_two_graphemes() {
+    let server = strict().await;
+    let (mut host, room) = room(&server, json!({"features": ["members"]})).await;
+    // An e and its accent are one grapheme: the 100th character is an e, which goes.
+    let name = format!("{}{}", "x".repeat(99), "e\u{301}".repeat(201));
+    assert!(name.chars().count() > 300);
+    let mut ann = claims("ann", guest(&room));
+    ann["name"] = name.into();
+    let token = signed(&ann, SECRET);
+    let joined = check_entry(
+        &server,
+        json!({"roomId": room, "token": token, "features": ["members"]}),
+    )
+    .await;
+    assert_eq!(joined["type"], "room-joined", "{joined}");
+    assert_eq!(joined["room"]["members"][1]["name"], "x".repeat(99));
+    let told = host.until("member-joined").await;
+    assert_eq!(told["member"]["name"], "x".repeat(99));
+}
+
+#[tokio::test]
 async fn s2_13_s2_72_role_name_and_grants_are_the_tokens_whatever_the_request_claims() {
     let server = strict().await;
     let (mut host, room) = room(&server, json!({"features": ["members"]})).await;
