@@ -1,5 +1,6 @@
 //! Authentication and authorisation: tokens, passcodes, proxies, and the principal of a request.
 
+pub(crate) mod creation;
 pub(crate) mod headers;
 pub(crate) mod passcode;
 pub(crate) mod principal;

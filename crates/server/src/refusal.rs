@@ -59,6 +59,14 @@ impl Refusal {
         Self::new(ErrorCode::RoomFull, "the room is full")
     }
 
+    /// The same, where a place may become free after this time.
+    pub fn room_full_until(wait: Option<Duration>) -> Self {
+        Self {
+            retry_after: wait.map(|wait| wait.as_secs() + 1),
+            ..Self::room_full()
+        }
+    }
+
     /// The sender is not in the room that it names.
     pub fn not_in_room() -> Self {
         Self::new(ErrorCode::NotInRoom, "you are not in this room")
@@ -155,12 +163,6 @@ pub(crate) fn room_name(text: &str) -> Result<String, Refusal> {
     }
 }
 
-/// A person's display name; may be empty. No text is refused, see
-/// [`display_name`].
-pub(crate) fn person_name(text: &str) -> Result<String, Refusal> {
-    Ok(display_name(text))
-}
-
 /// A room's description.
 pub(crate) fn description(text: &str) -> Result<String, Refusal> {
     let kept = |c: &char| *c == '\n' || !c.is_control();
@@ -192,7 +194,7 @@ mod tests {
     #[test]
     fn names_are_trimmed_and_lose_control_characters() {
         assert_eq!(room_name("  Tea \u{7}time\n").unwrap(), "Tea time");
-        assert_eq!(person_name(" \u{0} ").unwrap(), "");
+        assert_eq!(display_name(" \u{0} "), "");
         assert_eq!(description(" a\nb\u{1b} ").unwrap(), "a\nb");
     }
 

@@ -2,6 +2,7 @@
 
 mod caller;
 mod enter;
+mod list;
 
 use std::sync::Arc;
 
@@ -99,7 +100,7 @@ impl Session {
             Ok((mut envelope, message)) => {
                 let kind = Kind::of(&message);
                 let heard = self.service.metrics.heard(&message);
-                let done = self.moderation(&mut envelope, message).await;
+                let done = self.moderation(&mut envelope, message, text).await;
                 self.service.metrics.answered(heard, &done);
                 if let Err(refusal) = done {
                     self.refuse(refusal, envelope);
@@ -158,6 +159,7 @@ impl Session {
         &mut self,
         envelope: &mut Envelope,
         message: ClientMessage,
+        text: &str,
     ) -> Result<(), Refusal> {
         match message {
             ClientMessage::CreateRoom(Request { payload, .. }) => {
@@ -171,7 +173,7 @@ impl Session {
             ClientMessage::ListRooms(_) => {
                 self.answer(&ServerMessage::RoomsList(RoomsList {
                     request_id: envelope.request_id.take(),
-                    rooms: self.service.list().await?,
+                    rooms: self.list(text).await?,
                 }));
                 Ok(())
             }

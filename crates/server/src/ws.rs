@@ -5,6 +5,7 @@ mod closing;
 mod connection;
 mod handshake;
 mod keepalive;
+mod link;
 mod rate;
 #[cfg(any(test, fuzzing))]
 mod script;
@@ -22,11 +23,14 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use visavis_protocol::limits::MAX_MESSAGE_BYTES_BEFORE_JOIN;
 
+use crate::access::creation::SharedCreations;
 use crate::access::headers::{bearer, user};
+use crate::access::proxy::Origin;
 use crate::rooms::RoomService;
 use crate::signalling::Caller;
 use crate::socket::{Budget, ReadLimits, Sink, UNFINISHED_BYTES, Watched};
@@ -61,6 +65,17 @@ impl Endpoint {
             unfinished: Budget::new(UNFINISHED_BYTES),
         }
     }
+
+    /// What the address of a request created without authentication; `None` where
+    /// rates do not apply to it.
+    pub fn creations(&self, origin: Origin) -> Option<SharedCreations> {
+        let creations = || self.addresses.creations(Instant::now(), origin.address);
+        self.is_limited(origin).then(creations)
+    }
+
+    fn is_limited(&self, origin: Origin) -> bool {
+        !origin.is_exempt() || self.service.config.limits.rates_on_loopback
+    }
 }
 
 /// Answers the handshake and starts the connection's task.
@@ -73,20 +88,23 @@ pub(crate) async fn accept(
     let service = Arc::clone(&endpoint.service);
     let origin = service.config.origin(peer, headers);
     let address = origin.address;
-    let caller = Caller {
+    let mut caller = Caller {
         origin,
         bearer: bearer(headers).map(str::to_owned),
         user: user(headers).map(str::to_owned),
+        creations: None,
+        hung_up: CancellationToken::new(),
     };
     let response = handshake::respond(headers);
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return response;
     }
-    let limited = !origin.is_exempt() || service.config.limits.rates_on_loopback;
+    let limited = endpoint.is_limited(origin);
     let place = match endpoint.addresses.admit(Instant::now(), address, limited) {
         Ok(place) => place,
         Err(full) => return refused(&full),
     };
+    caller.creations.clone_from(&place.creations);
     let upgraded = hyper::upgrade::on(&mut request);
     let tasks = service.tasks.clone();
     // Two tasks: the future that waits for the upgrade is larger than the connection's.

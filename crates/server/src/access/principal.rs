@@ -41,6 +41,11 @@ pub(crate) enum Principal {
 }
 
 impl Principal {
+    /// Whether nothing is known of it: no token, no user, no operator.
+    pub fn is_anonymous(&self) -> bool {
+        matches!(self, Self::Open { operator: false })
+    }
+
     /// The user account, where the principal has one.
     pub fn account(&self) -> Option<Uuid> {
         match self {

@@ -24,6 +24,9 @@ pub(crate) struct Problem {
     status: u16,
     /// The explanation, for people.
     detail: String,
+    /// Seconds until a retry makes sense, for the header `Retry-After`.
+    #[serde(skip)]
+    retry_after: Option<u64>,
 }
 
 /// A kind of problem: its `type`, and its status.
@@ -63,6 +66,7 @@ impl Problem {
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
             detail: detail.into(),
+            retry_after: None,
         }
     }
 
@@ -95,7 +99,12 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.status();
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        let retry_after = self.retry_after;
         let mut response = (status, kind, axum::Json(self)).into_response();
+        if let Some(seconds) = retry_after {
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
         if status == StatusCode::UNAUTHORIZED {
             let scheme = HeaderValue::from_static("Bearer");
             response
@@ -115,9 +124,13 @@ impl From<Refusal> for Problem {
             ErrorCode::Forbidden => ACCESS_DENIED,
             ErrorCode::Unauthorized => AUTHENTICATION_FAILED,
             ErrorCode::TokenExpired => TOKEN_EXPIRED,
+            ErrorCode::RateLimited => RATE_LIMITED,
             _ => return Self::internal(),
         };
-        Self::new(kind, refusal.text)
+        Self {
+            retry_after: refusal.retry_after,
+            ..Self::new(kind, refusal.text)
+        }
     }
 }
 

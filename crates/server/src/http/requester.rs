@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 
 use super::app::App;
 use super::problem::Problem;
+use crate::access::creation::Creation;
 use crate::access::headers::{bearer, user};
 use crate::access::principal::{self, Principal};
 use crate::access::proxy::Origin;
@@ -85,6 +86,16 @@ impl Requester {
             app.service.config.auth,
             &self.principal,
         )?)
+    }
+
+    /// Counts the creation of a room against the limits of its address, unless it is
+    /// authenticated.
+    pub async fn counts_creation(&self, app: &App) -> Result<Creation, Problem> {
+        let creations = match self.principal.is_anonymous() {
+            true => app.sockets.creations(self.origin),
+            false => None,
+        };
+        Ok(app.service.count_creation(creations).await?)
     }
 
     /// The user id or token identity.

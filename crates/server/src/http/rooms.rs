@@ -14,6 +14,7 @@ use super::extract::{BothForms, Path};
 use super::fields;
 use super::problem::Problem;
 use super::requester::Requester;
+use crate::access::creation::UNENTERED_TTL;
 use crate::model::{EndReason, Phase, Room};
 use crate::refusal::room_name;
 use crate::render;
@@ -67,13 +68,21 @@ pub(super) struct Created {
     room_id: String,
 }
 
-/// Creates a room, for four participants by default. The body may be empty.
+/// Creates a room, for four participants by default. The body may be empty. A room of an
+/// unauthenticated requester on another machine ends when nobody entered it for 7 days.
 #[utoipa::path(
     post,
     path = "/rooms",
     tag = "rooms",
     request_body = Option<Said>,
-    responses((status = 201, description = "The room is created", body = Created))
+    responses(
+        (status = 201, description = "The room is created", body = Created),
+        (
+            status = 429,
+            description = "Too many new or empty rooms of this address, without authentication",
+            headers(("Retry-After" = u64, description = "Seconds until a retry makes sense"))
+        )
+    )
 )]
 async fn create(
     State(app): State<App>,
@@ -88,7 +97,10 @@ async fn create(
         ..Room::draft(app.service.clock.now())
     };
     said.write_on(&mut draft)?;
+    let creation = who.counts_creation(&app).await?;
+    draft.unentered_ttl = creation.is_limited().then_some(UNENTERED_TTL);
     let room = app.service.create(draft).await?;
+    creation.done(room.uid);
     let created = Created { room_id: room.code };
     Ok((StatusCode::CREATED, Json(created)))
 }

@@ -87,7 +87,12 @@ impl AnyRoom {
     request_body = AnyRoom,
     responses(
         (status = 201, description = "The room", body = FullRoom),
-        (status = 409, description = "The booking or service session has a room")
+        (status = 409, description = "The booking or service session has a room"),
+        (
+            status = 429,
+            description = "Too many new or empty rooms of this address, without authentication",
+            headers(("Retry-After" = u64, description = "Seconds until a retry makes sense"))
+        )
     )
 )]
 async fn create(
@@ -105,7 +110,9 @@ async fn create(
         host: who.principal.account(),
         ..said.draft(now)?
     };
+    let creation = who.counts_creation(&app).await?;
     let room = app.service.create(draft).await?;
+    creation.done(room.uid);
     Ok((StatusCode::CREATED, Json(render::room::full(&room, 0, now))))
 }
 

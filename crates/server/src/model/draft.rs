@@ -32,6 +32,7 @@ impl Default for Room {
             empty_timeout: None,
             departure_timeout: DEPARTURE_TIMEOUT,
             idle_ttl: None,
+            unentered_ttl: None,
             on_host_leave: OnHostLeave::Transfer,
             max_participants: 0,
             reserve: None,

@@ -52,6 +52,9 @@ pub struct Room {
     pub departure_timeout: Duration,
     /// How long it waits for anyone but its creator; `None` = unlimited.
     pub idle_ttl: Option<Duration>,
+    /// How long it waits for its first participant, if it has no host; `None` =
+    /// unlimited.
+    pub unentered_ttl: Option<Duration>,
     /// What happens when its host leaves.
     pub on_host_leave: OnHostLeave,
     /// Participants at most; 0 = unlimited.
@@ -164,7 +167,7 @@ pub enum EndReason {
     HostLeft,
     /// It was empty for its timeout.
     Empty,
-    /// Nobody but its creator joined in time.
+    /// Nobody, or nobody but its creator, joined in time.
     Idle,
     /// It was deleted.
     Deleted,
@@ -250,6 +253,9 @@ impl Room {
         let empty = self.empty_since.map(|at| at.max(self.opens_at));
         let empty = empty.zip(self.empty_timeout);
         let idle = self.idle_ttl.filter(|_| !self.visited);
+        // The first participant of a room without a host becomes its host.
+        let unentered = self.unentered_ttl.filter(|_| self.host.is_none());
+        let idle = idle.or(unentered);
         let opening = (!self.opened).then_some((self.opens_at, Due::Opening));
         let ends = [
             (self.closes_at, EndReason::Time),

@@ -12,7 +12,7 @@ use visavis_protocol::{
 
 use crate::id::{ClientId, SocketId, short_id};
 use crate::model::Participant;
-use crate::refusal::{Refusal, person_name};
+use crate::refusal::{Refusal, display_name};
 use crate::socket::Frame;
 
 /// The most that is kept for an absent member, in bytes; past it the oldest goes.
@@ -124,7 +124,7 @@ impl Member {
 
     /// Takes over what the member says of itself. All of it or nothing.
     pub fn patch(&mut self, patch: MemberPatch, rng: &mut dyn Rng) -> Result<(), Refusal> {
-        let name = patch.name.as_deref().map(person_name).transpose()?;
+        let name = patch.name.as_deref().map(display_name);
         let tracks = patch
             .tracks
             .map(|tracks| self.named(&tracks, rng))

@@ -205,14 +205,17 @@ impl RoomState {
 
     /// When [`RoomState::expire`] has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let away = self
-            .members
-            .iter()
-            .filter_map(|member| match member.attachment {
-                Attachment::Away { until, .. } => Some(until),
-                Attachment::Here(_) | Attachment::Elsewhere { .. } => None,
-            });
+        let away = self.next_departure().into_iter();
         away.chain(self.membership.next_deadline()).min()
+    }
+
+    /// When the first resume window of a broken socket is over.
+    fn next_departure(&self) -> Option<Instant> {
+        let until = |member: &Member| match member.attachment {
+            Attachment::Away { until, .. } => Some(until),
+            Attachment::Here(_) | Attachment::Elsewhere { .. } => None,
+        };
+        self.members.iter().filter_map(until).min()
     }
 
     /// Removes members whose resume window is over, and sends the membership changes that

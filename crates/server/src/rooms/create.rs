@@ -1,15 +1,20 @@
 //! Creates rooms.
 
+use std::collections::HashMap;
+use std::time::Instant;
+
 use uuid::Uuid;
 use visavis_protocol::limits::MAX_NAME_CHARS;
 
 use super::RoomService;
+use crate::access::creation::{Creation, MOST_UNOCCUPIED, QUOTA_RETRY, SharedCreations};
 use crate::id::ulid::UlidKind;
 use crate::id::{room_code, short_id};
 use crate::lifecycle::booking::Booking;
 use crate::lifecycle::session::Session;
 use crate::model::RoomEvent;
 use crate::model::{Participant, Room};
+use crate::refusal::{Refusal, store_failed};
 use crate::room::{Admitted, Applicant};
 use crate::store::StoreError;
 
@@ -27,6 +32,35 @@ pub(super) enum Purpose<'a> {
 }
 
 impl RoomService {
+    /// Counts the creation of a room against the limits of its network.
+    ///
+    /// # Errors
+    /// A limit is exceeded, or the store failed.
+    pub async fn count_creation(
+        &self,
+        creations: Option<SharedCreations>,
+    ) -> Result<Creation, Refusal> {
+        let Some(creations) = creations else {
+            return Ok(Creation::unlimited());
+        };
+        let mut creations = creations.lock_owned().await;
+        let now = Instant::now();
+        creations.take(now).map_err(|wait| {
+            let why = "too many new rooms from this address without authentication";
+            Refusal::rate_limited(wait, why)
+        })?;
+        if let Some(rooms) = creations.uncounted() {
+            let open = self.store.crowds(rooms).await.map_err(store_failed)?;
+            let open: HashMap<Uuid, u32> = open.into_iter().collect();
+            creations.retain(|room| open.contains_key(room));
+            if open.values().filter(|present| **present == 0).count() >= MOST_UNOCCUPIED {
+                let why = "too many empty rooms of this address; end some or authenticate";
+                return Err(Refusal::rate_limited(QUOTA_RETRY, why));
+            }
+        }
+        Ok(Creation::limited(now, creations))
+    }
+
     /// Gives a draft its names, and stores it. A draft that has a `ro` or an
     /// `rtc_name` keeps it.
     ///
@@ -157,6 +191,57 @@ mod tests {
     use super::*;
     use crate::config::ServerConfig;
     use crate::store::{Database, Store};
+
+    #[tokio::test]
+    async fn a_network_has_a_hundred_unoccupied_rooms_at_most() {
+        let store = Store::open(&Database::Memory).await.unwrap();
+        let service = RoomService::start(ServerConfig::default(), store)
+            .await
+            .unwrap();
+        let network = SharedCreations::default();
+        let mut rooms = Vec::new();
+        for _ in 0..MOST_UNOCCUPIED {
+            let room = service.create(Room::draft(service.clock.now())).await;
+            let room = room.unwrap();
+            network.lock().await.add(Instant::now(), room.uid);
+            rooms.push(room);
+        }
+        let count = || service.count_creation(Some(SharedCreations::clone(&network)));
+        let Err(refused) = count().await else {
+            panic!("one room too many");
+        };
+        assert_eq!(refused.code, visavis_protocol::ErrorCode::RateLimited);
+        assert_eq!(refused.retry_after, Some(QUOTA_RETRY.as_secs() + 1));
+        let other = service.count_creation(Some(SharedCreations::default()));
+        drop(other.await.unwrap());
+        // An ended room does not count any more.
+        let reason = crate::model::EndReason::Deleted;
+        service.end(rooms[0].uid, reason).await.unwrap();
+        count().await.unwrap().done(rooms[0].uid);
+        let another = service.create(Room::draft(service.clock.now())).await;
+        network
+            .lock()
+            .await
+            .add(Instant::now(), another.unwrap().uid);
+        assert!(count().await.is_err());
+        // Neither does an occupied one.
+        let applicant = Applicant {
+            client: Uuid::new_v4(),
+            user: Uuid::new_v4(),
+            identity: "ann".to_owned(),
+            name: "Ann".to_owned(),
+            role: visavis_protocol::Role::Participant,
+            kind: crate::model::ParticipantKind::Video,
+            grants: visavis_protocol::Grants::default(),
+            speaks: false,
+            pass: crate::room::Pass::None,
+            metadata: String::new(),
+            features: visavis_protocol::Features::default(),
+            secret: 1,
+        };
+        service.admit(rooms[1].uid, applicant).await.unwrap();
+        assert!(count().await.is_ok());
+    }
 
     #[tokio::test]
     async fn s4_07_a_code_that_is_taken_is_replaced_by_another() {

@@ -1,7 +1,5 @@
 //! Room lookup and listing.
 
-use std::collections::HashMap;
-
 use uuid::Uuid;
 use visavis_protocol::{ListedRoom, RoomInfo, RoomState as Occupancy};
 
@@ -12,9 +10,6 @@ use crate::model::{Phase, Room};
 use crate::refusal::Refusal;
 use crate::refusal::store_failed;
 use crate::store::{Stay, StoreError};
-
-/// The most rooms in a list.
-const MOST_LISTED: i64 = 1_000;
 
 impl RoomService {
     /// A stored room by any of its names, over or not, unless it was deleted.
@@ -69,22 +64,23 @@ impl RoomService {
         Ok(u32::try_from(present.len()).unwrap_or(u32::MAX))
     }
 
-    /// The open rooms that the discovery setting shows.
-    pub async fn list(&self) -> Result<Vec<ListedRoom>, Refusal> {
-        let rooms = match self.config.discovery {
+    /// A page of the open rooms that the discovery setting shows: occupied ones first,
+    /// then the newest first.
+    pub async fn list(&self, offset: u32, limit: u32) -> Result<Vec<ListedRoom>, Refusal> {
+        let with_private = match self.config.discovery {
             Discovery::IdOnly => return Ok(Vec::new()),
-            Discovery::Hybrid => self.store.public_rooms(MOST_LISTED).await,
-            Discovery::Public => self.store.active_rooms(MOST_LISTED).await,
+            Discovery::Hybrid => false,
+            Discovery::Public => true,
         };
-        let rooms = rooms.map_err(store_failed)?;
-        let counts = self.store.counts().await.map_err(store_failed)?;
-        let counts: HashMap<Uuid, u32> = counts.into_iter().collect();
         let now = self.clock.now();
+        let rooms = self.store.open_rooms(with_private, now, offset, limit);
+        let rooms = rooms.await.map_err(store_failed)?;
+        // One whose time is over may not have been closed yet.
         let open = rooms
             .into_iter()
-            .filter(|room| room.phase(now) == Phase::Open);
-        let listed = |room: Room| ListedRoom {
-            participant_count: counts.get(&room.uid).copied().unwrap_or_default(),
+            .filter(|(room, _)| room.phase(now) == Phase::Open);
+        let listed = |(room, present): (Room, u32)| ListedRoom {
+            participant_count: present,
             id: room.code,
             name: room.name,
         };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::spawn_blocking;
 use visavis_protocol::ErrorCode;
-use visavis_protocol::limits::PASSCODE_CHARS;
+use visavis_protocol::limits::{PASSCODE_CHARS, PASSCODE_QUEUE, PASSCODE_REFILL};
 
 use crate::access::passcode::{Attempts, Ticket, Turn, hash, verify};
 use crate::model::Room;
@@ -20,9 +20,9 @@ const AT_ONCE: usize = 4;
 const WAITING: usize = 64;
 /// The length of a new passcode. A shorter one of an older room is still accepted.
 const NEW_CHARS: RangeInclusive<usize> = 4..=*PASSCODE_CHARS.end();
-/// The longest delay of a try. The connection reads and answers nothing
-/// meanwhile, and is dropped as silent after [`visavis_protocol::limits::SILENCE_LIMIT`].
-const LONGEST_DELAY: Duration = Duration::from_secs(20);
+/// The longest delay of a try: that of the last one in the queue of a spent budget, and
+/// of two more for the time that the hashes of those before it take.
+const LONGEST_DELAY: Duration = PASSCODE_REFILL.saturating_mul(PASSCODE_QUEUE as u32 + 2);
 
 pub(crate) struct Passcodes {
     attempts: Mutex<Attempts>,
@@ -166,6 +166,7 @@ impl Passcodes {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
+    use visavis_protocol::limits::PASSCODE_TRIES;
 
     #[tokio::test]
     async fn past_64_waiting_hashes_the_server_is_busy() {
@@ -182,6 +183,38 @@ mod tests {
         drop(held);
         drop(waiting);
         assert!(keep().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_last_in_the_queue_of_a_spent_budget_waits_for_its_turn() {
+        let passcodes = Passcodes::default();
+        let room = Room {
+            passcode: hash("open sesame", [1; 16]).ok(),
+            ..Room::draft(Timestamp(0))
+        };
+        let here = IpAddr::from([192, 0, 2, 1]);
+        for _ in 0..PASSCODE_TRIES {
+            let mut attempts = passcodes.attempts();
+            let ticket = attempts.queue(Instant::now(), room.uid, here).unwrap();
+            assert_eq!(attempts.turn(Instant::now(), ticket), Turn::Go);
+            attempts.checked(Instant::now(), ticket, false);
+        }
+        let check = || Box::pin(passcodes.check(&room, here, Some("open sesame".to_owned())));
+        let mut waiting = Vec::new();
+        for place in 1..=PASSCODE_QUEUE {
+            let mut check = check();
+            let polled = futures_util::poll!(&mut check);
+            assert!(polled.is_pending(), "{place}: {polled:?}");
+            waiting.push(check);
+        }
+        assert_eq!(check().await.unwrap_err().code, ErrorCode::RateLimited);
+        // One that hangs up leaves its place to another.
+        drop(waiting.remove(3));
+        let mut next = check();
+        assert!(futures_util::poll!(&mut next).is_pending());
+        // The others move up: the first is checked after one interval.
+        let first = tokio::time::timeout(PASSCODE_REFILL * 2, waiting.remove(0));
+        assert_eq!(first.await.unwrap(), Ok(()));
     }
 
     #[tokio::test]

@@ -1,13 +1,15 @@
 //! Who is at the other end, as far as the handshake and the tokens tell.
 
+use tokio_util::sync::CancellationToken;
 use visavis_protocol::token::Claims;
 use visavis_protocol::{Features, Role};
 
+use crate::access::creation::SharedCreations;
 use crate::access::principal::{self, Admission, Principal};
 use crate::access::proxy::Origin;
 use crate::id::ClientId;
 use crate::model::{ParticipantKind, Room};
-use crate::refusal::{Refusal, person_name};
+use crate::refusal::{Refusal, display_name};
 use crate::room::{Applicant, Pass};
 use crate::rooms::RoomService;
 
@@ -21,6 +23,11 @@ pub(crate) struct Caller {
     pub bearer: Option<String>,
     /// Of `X-User-Id`.
     pub user: Option<String>,
+    /// What its address created without authentication; `None` where rates do not
+    /// apply to it.
+    pub creations: Option<SharedCreations>,
+    /// Cancelled when the connection ends while one of its messages is handled.
+    pub hung_up: CancellationToken,
 }
 
 /// What a request says of the one who would come in.
@@ -69,7 +76,7 @@ pub(super) fn applicant(
     principal: &Principal,
     admission: Admission,
     visitor: Visitor<'_>,
-) -> Result<Applicant, Refusal> {
+) -> Applicant {
     let claims = claims(principal);
     let account = principal.account();
     let identity = claims.and_then(|claims| claims.sub.clone());
@@ -78,11 +85,11 @@ pub(super) fn applicant(
     let name = name.or(visitor.display_name).unwrap_or_default();
     let grant = claims.and_then(|claims| claims.video.as_ref());
     let by_telephone = claims.is_some_and(|claims| claims.kind.as_deref() == Some(BY_TELEPHONE));
-    Ok(Applicant {
+    Applicant {
         client: visitor.client,
         user: account.unwrap_or(visitor.client),
         identity: identity.unwrap_or_else(|| visitor.client.to_string()),
-        name: person_name(name)?,
+        name: display_name(name),
         role: admission.role,
         kind: match by_telephone {
             true => ParticipantKind::Phone,
@@ -97,7 +104,7 @@ pub(super) fn applicant(
             .unwrap_or_default(),
         features: visitor.features,
         secret: rand::random(),
-    })
+    }
 }
 
 fn claims(principal: &Principal) -> Option<&Claims> {

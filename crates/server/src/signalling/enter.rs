@@ -44,10 +44,14 @@ impl Session {
             features: create.features,
             pass: Pass::HostApproval,
         };
-        let applicant = applicant(&principal, creator(&principal), visitor)?;
+        let applicant = applicant(&principal, creator(&principal), visitor);
+        let creations = self.caller.creations.clone();
+        let creations = creations.filter(|_| principal.is_anonymous());
+        let creation = self.service.count_creation(creations).await?;
         let draft = self.draft(create, applicant.user).await?;
         let made = self.service.create_for_first(draft, &applicant).await;
         let Admitted { who, room } = made.map_err(store_failed)?;
+        creation.done(room.uid);
         let handle = self.service.activate_new(room.clone());
         let entry = self.entry(envelope, applicant.secret, true);
         let entered = handle.enter(Admitted { who, room }, entry, self.outbox.clone());
@@ -128,7 +132,7 @@ impl Session {
                 features: join.features,
                 pass: Pass::None,
             };
-            let mut applicant = applicant(&principal, admission(&principal, &room)?, visitor)?;
+            let mut applicant = applicant(&principal, admission(&principal, &room)?, visitor);
             // Made before this row was: its holder was inside before a restart.
             let sealed = sealed
                 .as_ref()
@@ -179,7 +183,11 @@ impl Session {
         }
         let address = self.caller.origin.address;
         let passcodes = &self.service.passcodes;
-        passcodes.check(room, address, passcode).await
+        tokio::select! {
+            checked = passcodes.check(room, address, passcode) => checked,
+            // The try leaves the queue; there is nobody to answer.
+            () = self.caller.hung_up.cancelled() => Err(Refusal::server_busy()),
+        }
     }
 
     pub(super) async fn resume(

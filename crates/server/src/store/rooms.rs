@@ -8,6 +8,60 @@ use crate::clock::Timestamp;
 use crate::id::RoomKey;
 use crate::model::{Link, Room};
 
+/// Joins the parts of a query on open rooms, for SQLite and PostgreSQL. `$1` is the
+/// time now; that of a room's opening is in its document alone. PostgreSQL refuses to parse
+/// a document whose tags have a `\u0000`, so there the first field of that name is read: it
+/// comes before the tags. The first pair leaves out private rooms.
+macro_rules! open_rooms {
+    ($select:literal, $public:literal, $rest:literal) => {
+        [
+            concat!(
+                $select,
+                " AND rooms.is_active = 1",
+                $public,
+                " AND CASE WHEN json_valid(rooms.doc) \
+                 THEN COALESCE(json_extract(rooms.doc, '$.opensAt'), 0) ELSE 0 END <= $1",
+                $rest
+            ),
+            concat!(
+                $select,
+                " AND rooms.is_active = 1",
+                $public,
+                " AND COALESCE(CAST(substring(rooms.doc from '\"opensAt\":(-?[0-9]+)') \
+                 AS bigint), 0) <= $1",
+                $rest
+            ),
+        ]
+    };
+    ($select:literal, $rest:literal) => {
+        [
+            open_rooms!($select, " AND rooms.is_private = 0", $rest),
+            open_rooms!($select, "", $rest),
+        ]
+    };
+}
+
+/// Occupied open rooms with the number of their participants, the newest first.
+const OCCUPIED: [[&str; 2]; 2] = open_rooms!(
+    "SELECT rooms.doc, rooms.uid, inside.present FROM (\
+     SELECT room, COUNT(*) AS present FROM participants WHERE left_at IS NULL GROUP BY room\
+     ) AS inside JOIN rooms ON rooms.uid = inside.room WHERE 1 = 1",
+    " ORDER BY rooms.created_at DESC, rooms.uid LIMIT $2 OFFSET $3"
+);
+/// The number of occupied open rooms.
+const OCCUPIED_COUNT: [[&str; 2]; 2] = open_rooms!(
+    "SELECT COUNT(*) FROM rooms WHERE rooms.uid IN (\
+     SELECT room FROM participants WHERE left_at IS NULL)",
+    ""
+);
+/// Unoccupied open rooms, the newest first.
+const UNOCCUPIED: [[&str; 2]; 2] = open_rooms!(
+    "SELECT rooms.doc, rooms.uid, 0 FROM rooms WHERE NOT EXISTS (\
+     SELECT 1 FROM participants WHERE participants.room = rooms.uid \
+     AND participants.left_at IS NULL)",
+    " ORDER BY rooms.created_at DESC, rooms.uid LIMIT $2 OFFSET $3"
+);
+
 impl Store {
     /// Finds a room by any of its identifiers.
     ///
@@ -59,6 +113,73 @@ impl Store {
         let sql = "SELECT doc, uid FROM rooms WHERE is_active = 1 ORDER BY created_at LIMIT $1";
         let rows = self.query(sql).bind(most).all().await?;
         Ok(from_docs("rooms", &rows))
+    }
+
+    /// A page of open rooms with the number of their participants: occupied ones first,
+    /// then the newest first. Private rooms are left out unless wanted.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn open_rooms(
+        &self,
+        with_private: bool,
+        now: Timestamp,
+        offset: u32,
+        limit: u32,
+    ) -> Result<Vec<(Room, u32)>, StoreError> {
+        let sql = |queries: [[&'static str; 2]; 2]| {
+            queries[usize::from(with_private)][usize::from(self.is_shared())]
+        };
+        let page = async |queries, offset: u32, limit: usize| {
+            let query = self.query(sql(queries)).bind(now.0);
+            let query = query.bind(i64::try_from(limit).unwrap_or(i64::MAX));
+            query.bind(i64::from(offset)).all().await
+        };
+        let limit = limit as usize;
+        let mut rows = page(OCCUPIED, offset, limit).await?;
+        if rows.len() < limit {
+            let skipped = match rows.is_empty() && offset > 0 {
+                true => {
+                    let count = self.query(sql(OCCUPIED_COUNT)).bind(now.0).one().await?;
+                    let count = u32::try_from(count.get::<i64>(0)?).unwrap_or(u32::MAX);
+                    offset.saturating_sub(count)
+                }
+                false => 0,
+            };
+            let left = limit - rows.len();
+            rows.extend(page(UNOCCUPIED, skipped, left).await?);
+        }
+        let with_count = |row: &Row| {
+            let room = from_docs("rooms", std::slice::from_ref(row)).pop()?;
+            Some((room, u32::try_from(row.get::<i64>(2).ok()?).ok()?))
+        };
+        Ok(rows.iter().filter_map(with_count).collect())
+    }
+
+    /// Those of the rooms that are active, with the number of their participants.
+    ///
+    /// # Errors
+    /// When the database failed.
+    pub async fn crowds(&self, rooms: &[Uuid]) -> Result<Vec<(Uuid, u32)>, StoreError> {
+        let sql = match self.is_shared() {
+            false => {
+                "SELECT uid, (SELECT COUNT(*) FROM participants \
+                 WHERE participants.room = rooms.uid AND participants.left_at IS NULL) \
+                 FROM rooms WHERE is_active = 1 AND uid IN (SELECT value FROM json_each($1))"
+            }
+            true => {
+                "SELECT uid, (SELECT COUNT(*) FROM participants \
+                 WHERE participants.room = rooms.uid AND participants.left_at IS NULL) \
+                 FROM rooms WHERE is_active = 1 \
+                 AND uid IN (SELECT json_array_elements_text(CAST($1 AS json)))"
+            }
+        };
+        let rows = self.query(sql).bind(to_doc(&rooms)?).all().await?;
+        let crowd = |row: &Row| {
+            let room = row.get::<String>(0).ok()?.parse().ok()?;
+            Some((room, u32::try_from(row.get::<i64>(1).ok()?).ok()?))
+        };
+        Ok(rows.iter().filter_map(crowd).collect())
     }
 
     /// Active rooms for which [`Room::is_rtc`] holds, oldest first.

@@ -8,9 +8,13 @@ use std::time::{Duration, Instant};
 use visavis_protocol::limits::CONNECTIONS_PER_MINUTE;
 
 use super::rate::Buckets;
+use crate::access::creation::SharedCreations;
 use crate::access::proxy::client_network;
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// Addresses without sockets that are remembered; past it the one unused for longest is
+/// forgotten.
+const MOST_ADDRESSES: usize = 10_000;
 
 /// Why a connection is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +53,9 @@ struct Address {
     connections: u32,
     /// What its sockets may send.
     budget: Arc<Mutex<Buckets>>,
+    /// What it created without authentication.
+    creations: SharedCreations,
+    used: Instant,
 }
 
 /// A counted socket; dropping it frees the place.
@@ -56,6 +63,8 @@ pub(super) struct Place {
     shared: Arc<Shared>,
     /// The budget of its address; `None` for an exempt socket.
     pub budget: Option<Arc<Mutex<Buckets>>>,
+    /// What its address created; `None` for an exempt socket.
+    pub creations: Option<SharedCreations>,
     network: IpAddr,
 }
 
@@ -76,22 +85,13 @@ impl Addresses {
         let network = client_network(address);
         let mut table = self.0.table();
         let since = |then: Instant| now.saturating_duration_since(then);
-        if table.swept.is_none_or(|swept| since(swept) >= MINUTE) {
-            let kept = |a: &Address| a.sockets > 0 || since(a.minute) < MINUTE;
-            table.addresses.retain(|_, address| kept(address));
-            table.swept = Some(now);
-        }
+        table.sweep(now);
         if table.sockets >= self.0.max_sockets {
             return Err(Full::Server);
         }
-        let mut budget = None;
+        let (mut budget, mut creations) = (None, None);
         if limited {
-            let entry = table.addresses.entry(network).or_insert(Address {
-                sockets: 0,
-                minute: now,
-                connections: 0,
-                budget: Buckets::of_address(now),
-            });
+            let entry = table.entry(now, network);
             if since(entry.minute) >= MINUTE {
                 (entry.minute, entry.connections) = (now, 0);
             }
@@ -104,13 +104,60 @@ impl Addresses {
             entry.connections += 1;
             entry.sockets += 1;
             budget = Some(Arc::clone(&entry.budget));
+            creations = Some(Arc::clone(&entry.creations));
         }
         table.sockets += 1;
         Ok(Place {
             shared: Arc::clone(&self.0),
             budget,
+            creations,
             network,
         })
+    }
+
+    /// What the address created without authentication.
+    pub fn creations(&self, now: Instant, address: IpAddr) -> SharedCreations {
+        let mut table = self.0.table();
+        table.sweep(now);
+        Arc::clone(&table.entry(now, client_network(address)).creations)
+    }
+}
+
+impl Table {
+    /// Forgets addresses of which nothing counts any more.
+    fn sweep(&mut self, now: Instant) {
+        let since = |then: Instant| now.saturating_duration_since(then);
+        if self.swept.is_some_and(|swept| since(swept) < MINUTE) {
+            return;
+        }
+        self.addresses.retain(|_, address| {
+            // A locked one is in use.
+            let rested = |creations: &SharedCreations| {
+                creations.try_lock().is_ok_and(|one| one.is_rested(now))
+            };
+            address.sockets > 0 || since(address.minute) < MINUTE || !rested(&address.creations)
+        });
+        self.swept = Some(now);
+    }
+
+    fn entry(&mut self, now: Instant, network: IpAddr) -> &mut Address {
+        if self.addresses.len() >= MOST_ADDRESSES && !self.addresses.contains_key(&network) {
+            let unused = self.addresses.iter().filter(|(_, one)| one.sockets == 0);
+            let oldest = unused.min_by_key(|(_, one)| one.used);
+            if let Some(oldest) = oldest.map(|(network, _)| *network) {
+                self.addresses.remove(&oldest);
+            }
+        }
+        let entry = self.addresses.entry(network).or_insert_with(|| Address {
+            sockets: 0,
+            minute: now,
+            connections: 0,
+            budget: Buckets::of_address(now),
+            creations: SharedCreations::default(),
+            used: now,
+        });
+        entry.used = now;
+        entry
     }
 }
 
@@ -177,6 +224,31 @@ mod tests {
         open.clear();
         assert!(admit(ONE, true).is_ok());
         assert_eq!(addresses.0.table().sockets, 0);
+    }
+
+    #[test]
+    fn ten_thousand_addresses_are_remembered_and_the_longest_unused_forgotten() {
+        let start = Instant::now();
+        let addresses = Addresses::new(10, 10);
+        let at = |number: u32| IpAddr::from(std::net::Ipv4Addr::from(number));
+        let created = |number: u32| {
+            let creations =
+                addresses.creations(start + Duration::from_millis(number.into()), at(number));
+            let mut creations = creations.try_lock().unwrap();
+            creations.add(start, uuid::Uuid::nil());
+        };
+        let open = addresses.admit(start, at(0), true).unwrap();
+        for number in 1..=10_001 {
+            created(number);
+        }
+        let table = addresses.0.table();
+        assert_eq!(table.addresses.len(), MOST_ADDRESSES);
+        // The one with a socket stays, though it is the oldest.
+        for (number, remembered) in [(0, true), (1, false), (2, false), (3, true)] {
+            assert_eq!(table.addresses.contains_key(&at(number)), remembered);
+        }
+        drop(table);
+        drop(open);
     }
 
     #[test]

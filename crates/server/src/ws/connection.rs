@@ -2,32 +2,32 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::{sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Sleep, sleep_until, timeout};
 use visavis_protocol::limits::{CLOSING_MESSAGE_BYTES, MAX_MESSAGE_BYTES};
 use visavis_protocol::{CloseCode, Envelope, ErrorCode};
 
 use super::Reader;
 use super::addresses::Place;
 use super::closing::Closing;
-use super::keepalive::{Due, KeepAlive};
-use super::rate::{ClientRate, Cost, Verdict};
+use super::keepalive::KeepAlive;
+use super::link::Link;
+use super::rate::{ClientRate, Cost};
 use crate::id::SocketId;
 use crate::refusal::Refusal;
 use crate::rooms::RoomService;
 use crate::signalling::{Caller, Kind, Session};
-use crate::socket::{Incoming, Outgoing, Permit, Queue, Sink, WireError, outbox};
+use crate::socket::{Incoming, Outgoing, Permit, Sink, WireError, outbox};
 
 /// Longest wait for the client to read the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
 /// How a connection ended.
 #[derive(Debug)]
-enum End {
+pub(super) enum End {
     /// The client sent a close frame.
     Closed,
     /// No close frame: the participant may resume.
@@ -36,18 +36,13 @@ enum End {
     Close(Closing),
     /// Closed by the server where no further frame can be read.
     Abort(Closing),
+    /// Closed by the server: a rate was exceeded for too long.
+    Flooded,
 }
 
 struct Connection {
-    reader: Reader,
-    queue: Queue,
+    link: Link,
     session: Session,
-    parting: CancellationToken,
-    keep_alive: KeepAlive,
-    /// None where rates are off.
-    rate: Option<Box<ClientRate>>,
-    /// Reading stops until then.
-    paused_until: Option<Instant>,
 }
 
 pub(super) async fn run(
@@ -62,16 +57,12 @@ pub(super) async fn run(
     let now = Instant::now();
     let limits = &service.config.limits;
     let (outbox, queue) = outbox(sink);
+    let keep_alive = KeepAlive::new(now, limits.ping_interval, limits.silence_limit);
+    let rate = place.budget.clone();
+    let rate = rate.map(|address| Box::new(ClientRate::new(now, limits.rate_patience, address)));
+    let ended = (service.parting.clone(), caller.hung_up.clone());
     let mut connection = Connection {
-        reader,
-        queue,
-        parting: service.parting.clone(),
-        keep_alive: KeepAlive::new(now, limits.ping_interval, limits.silence_limit),
-        rate: place
-            .budget
-            .clone()
-            .map(|address| Box::new(ClientRate::new(now, limits.rate_patience, address))),
-        paused_until: None,
+        link: Link::new((reader, queue), keep_alive, rate, ended),
         session: Session::begin(service, caller, id, outbox),
     };
     let Err(end) = connection.serve().await;
@@ -81,43 +72,14 @@ pub(super) async fn run(
 
 impl Connection {
     async fn serve(&mut self) -> Result<Infallible, End> {
-        let mut alarm = pin!(sleep_until(self.keep_alive.deadline().into()));
+        let mut alarm = pin!(sleep_until(self.link.next_ping().into()));
         loop {
-            let now = Instant::now();
-            match self.keep_alive.due(now) {
-                Due::Nothing => {}
-                Due::Ping => {
-                    self.queue.put(Outgoing::Ping);
-                    self.flush().await?;
-                }
-                Due::Silent => return Err(End::Broken),
-            }
-            self.paused_until = self.paused_until.filter(|until| *until > now);
-            let wanted = self.keep_alive.deadline();
-            let wanted = self.paused_until.map_or(wanted, |until| until.min(wanted));
-            // An early wake-up finds nothing due; resetting the timer for every
-            // message would cost more.
-            let wakes_at = alarm.deadline().into_std();
-            if wakes_at > wanted || wakes_at <= now {
-                alarm.as_mut().reset(wanted.into());
-            }
-            tokio::select! {
-                () = self.parting.cancelled() => {
-                    self.flush().await?;
-                    return Err(End::Close(CloseCode::GoingAway.into()));
-                }
-                filled = self.queue.filled() => {
-                    filled.map_err(|code| End::Close(code.into()))?;
-                    self.flush().await?;
-                }
-                () = &mut alarm => {}
-                incoming = self.reader.next(), if self.paused_until.is_none() => {
-                    // Boxed: keeps the future of an idle connection small.
-                    match incoming {
-                        Ok(incoming) => Box::pin(self.handle(incoming)).await?,
-                        Err(WireError::TooBig) => Box::pin(self.permit()).await?,
-                        Err(error) => return Err(end_of(&error)),
-                    }
+            if let Some(incoming) = self.link.next(alarm.as_mut()).await? {
+                // Boxed: keeps the future of an idle connection small.
+                match incoming {
+                    Ok(incoming) => Box::pin(self.handle(incoming, alarm.as_mut())).await?,
+                    Err(WireError::TooBig) => Box::pin(self.permit()).await?,
+                    Err(error) => return Err(end_of(&error)),
                 }
             }
         }
@@ -127,13 +89,11 @@ impl Connection {
     /// at the frame header.
     async fn permit(&mut self) -> Result<(), End> {
         let inside = self.session.is_inside().await;
-        let permitted = inside && self.reader.permit(CLOSING_MESSAGE_BYTES).is_ok();
+        let permitted = inside && self.link.reader.permit(CLOSING_MESSAGE_BYTES).is_ok();
         permitted.then_some(()).ok_or(End::Abort(Closing::TOO_BIG))
     }
 
-    async fn handle(&mut self, incoming: Incoming) -> Result<(), End> {
-        let now = Instant::now();
-        self.keep_alive.received(now);
+    async fn handle(&mut self, incoming: Incoming, alarm: Pin<&mut Sleep>) -> Result<(), End> {
         let bytes = incoming.len();
         let mut kind = Kind::Other;
         match incoming {
@@ -141,36 +101,17 @@ impl Connection {
                 let why = format!("the message exceeds {MAX_MESSAGE_BYTES} bytes");
                 self.refuse(ErrorCode::MessageTooLarge, why);
             }
-            Incoming::Text(text) => kind = self.session.handle_text(&text).await,
+            Incoming::Text(text) => {
+                let handled = pin!(self.session.handle_text(&text));
+                kind = self.link.keep_up(alarm, handled).await?;
+            }
             Incoming::Binary(_) => {
                 let why = "binary messages are not supported; send JSON in text frames";
                 self.refuse(ErrorCode::BadMessage, why);
             }
-            Incoming::Ping(payload) => {
-                self.queue.put(Outgoing::Pong(&payload));
-                self.flush().await?;
-            }
-            Incoming::Pong => {}
-            Incoming::Close(code) => {
-                self.queue.put(Outgoing::Close(&code));
-                return Err(End::Closed);
-            }
+            control => return self.link.control(control).await,
         }
-        let cost = Cost::of(kind, bytes);
-        let verdict = self.rate.as_mut().map(|rate| rate.count(now, cost));
-        match verdict.unwrap_or(Verdict::Go) {
-            Verdict::Go => Ok(()),
-            Verdict::Wait(pause) => {
-                self.paused_until = Some(now + pause);
-                self.reader.pause(pause);
-                Ok(())
-            }
-            Verdict::TooMuch => {
-                self.refuse(ErrorCode::RateLimited, "rate limit exceeded for too long");
-                self.flush().await?;
-                Err(End::Close(CloseCode::RateLimited.into()))
-            }
-        }
+        self.link.count(Cost::of(kind, bytes))
     }
 
     fn refuse(&self, code: ErrorCode, why: impl Into<Cow<'static, str>>) {
@@ -178,41 +119,39 @@ impl Connection {
             .refuse(Refusal::new(code, why), Envelope::default());
     }
 
-    /// Sends everything queued, until the connection is to be closed.
-    async fn flush(&self) -> Result<(), End> {
-        tokio::select! { biased;
-            flushed = self.queue.flush() => flushed.map_err(|_| End::Broken),
-            () = self.parting.cancelled() => Err(End::Close(CloseCode::GoingAway.into())),
-            code = self.queue.closed() => Err(End::Close(code.into())),
-            () = sleep_until(self.keep_alive.silent_at().into()) => Err(End::Broken),
-        }
-    }
-
     /// Leaves the room first: the room must not wait for a client that does not read.
     async fn finish(mut self, end: End) {
         tracing::info!(?end, "connection closed");
+        if let End::Flooded = end {
+            self.refuse(ErrorCode::RateLimited, "rate limit exceeded for too long");
+        }
         self.session.end(matches!(end, End::Broken)).await;
+        let queue = &self.link.queue;
         match end {
             End::Broken => return,
             // The reply to its close frame is already queued.
             End::Closed => {}
             End::Close(closing) | End::Abort(closing) => {
-                self.queue.put(Outgoing::Close(&closing.payload()));
+                queue.put(Outgoing::Close(&closing.payload()));
+            }
+            End::Flooded => {
+                let closing = Closing::from(CloseCode::RateLimited);
+                queue.put(Outgoing::Close(&closing.payload()));
             }
         }
         let closing_handshake = async {
-            let _ = self.queue.flush().await;
-            if let End::Close(_) = end {
-                while let Ok(incoming) = self.reader.next().await
+            let _ = queue.flush().await;
+            if let End::Close(_) | End::Flooded = end {
+                while let Ok(incoming) = self.link.reader.next().await
                     && !matches!(incoming, Incoming::Close(_))
                 {}
             }
             // The server closes TCP first (RFC 6455, section 7.1.1).
-            let _ = self.queue.shut().await;
+            let _ = queue.shut().await;
             if let End::Abort(_) = end {
                 // Closing with unread input resets the connection, and the client
                 // could lose the close frame.
-                self.reader.drain().await;
+                self.link.reader.drain().await;
             }
         };
         // The timeout covers clients that never reply.
@@ -220,7 +159,7 @@ impl Connection {
     }
 }
 
-fn end_of(error: &WireError) -> End {
+pub(super) fn end_of(error: &WireError) -> End {
     tracing::debug!(%error, "reading ended");
     match error {
         WireError::Broken(_) => End::Broken,

@@ -13,6 +13,7 @@ use futures_util::FutureExt;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 use tokio::task::unconstrained;
+use tokio_util::sync::CancellationToken;
 use visavis_protocol::ServerMessage;
 
 use crate::access::proxy::Origin;
@@ -124,6 +125,8 @@ impl Cast {
             },
             bearer: None,
             user: None,
+            creations: None,
+            hung_up: CancellationToken::new(),
         };
         let (socket, sink) = duplex(SOCKET_BYTES);
         let (outbox, queue) = outbox(Box::new(sink));

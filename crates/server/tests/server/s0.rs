@@ -626,6 +626,68 @@ async fn a_change_writes_every_writable_field_and_refuses_the_others_by_name() {
 }
 
 #[tokio::test]
+async fn whether_a_room_may_be_recorded_is_changed_as_far_as_its_type_allows() {
+    let server = by_hand().await;
+    let api = Api::new(server.local_addr());
+    let room = json!({
+        "room_type": "group", "service_session_id": "s-1", "recording_enabled": true,
+    });
+    let group = api.post("/api/v1/rooms", room).await.expect(201);
+    assert_eq!(group["recording_enabled"], true);
+    for enabled in [false, true] {
+        let change = json!({"recording_enabled": enabled});
+        let changed = api.patch(&path(&group), change).await.expect(200);
+        assert_eq!(changed["recording_enabled"], enabled);
+        let shown = api.get(&path(&group)).await.expect(200);
+        assert_eq!(shown["recording_enabled"], enabled);
+    }
+    let room = json!({"room_type": "individual", "service_session_id": "s-2"});
+    let individual = api.post("/api/v1/rooms", room).await.expect(201);
+    api.patch(&path(&individual), json!({"recording_enabled": true}))
+        .await
+        .refused(400, "invalid_payload");
+    let shown = api.get(&path(&individual)).await.expect(200);
+    assert_eq!(shown["recording_enabled"], false);
+}
+
+#[tokio::test]
+async fn a_change_of_a_channel_session_or_booking_refuses_unknown_fields_by_name() {
+    let server = by_hand().await;
+    let api = Api::new(server.local_addr());
+    let id = |object: &Value, field: &str| object[field].as_str().unwrap().to_owned();
+    let user = json!({"user_id": "9", "name": "News"});
+    let channel = api.post("/channel", user).await.expect(201);
+    let channel_id = id(&channel, "channel_id");
+    let session = json!({"channel_id": channel_id});
+    let session = api.post("/session", session).await.expect(201);
+    let booking = json!({"kind": "group"});
+    let booking = api.post("/api/v1/bookings", booking).await.expect(201);
+    for (at, change) in [
+        (format!("/channel/{channel_id}"), json!({"name": "New"})),
+        (
+            format!("/session/{}", id(&session, "session_id")),
+            json!({"name": "New"}),
+        ),
+        (
+            format!("/api/v1/bookings/{}", id(&booking, "id")),
+            json!({"status": "in_progress"}),
+        ),
+    ] {
+        let mut misspelt = change.clone();
+        misspelt["titel"] = "x".into();
+        let refused = api.patch(&at, misspelt).await.expect(400);
+        assert_eq!(refused["type"], "invalid_payload", "{at}");
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.contains("titel"), "{at} {detail}");
+        // Nothing of it was written; without the unknown field it is.
+        let (field, value) = change.as_object().unwrap().iter().next().unwrap();
+        assert_ne!(&api.get(&at).await.expect(200)[field], value, "{at}");
+        let changed = api.patch(&at, change.clone()).await.expect(200);
+        assert_eq!(&changed[field], value, "{at}");
+    }
+}
+
+#[tokio::test]
 async fn a_booked_room_has_the_empty_timeout_of_its_request() {
     let server = by_hand().await;
     let api = Api::new(server.local_addr());

@@ -110,6 +110,10 @@ async fn an_unreadable_row_is_left_out_of_lists_and_is_an_error_when_read_alone(
     let listed = store.active_rooms(9).await.unwrap();
     let listed: Vec<_> = listed.into_iter().map(|room| room.uid).collect();
     assert_eq!(listed, [rooms[0].uid, rooms[2].uid]);
+    let page = store.open_rooms(true, Timestamp(1), 0, 9).await.unwrap();
+    let mut page: Vec<_> = page.into_iter().map(|(room, _)| room.code).collect();
+    page.sort();
+    assert_eq!(page, [rooms[0].code.as_str(), &rooms[2].code]);
     let alone = store.find_room(&RoomKey::Uid(rooms[1].uid)).await;
     let error = alone.unwrap_err();
     assert!(matches!(error, StoreError::Unreadable(_)), "{error}");

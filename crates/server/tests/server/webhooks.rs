@@ -220,6 +220,28 @@ async fn s2_34_the_events_of_a_scripted_call_arrive_in_their_order() {
 }
 
 #[tokio::test]
+async fn a_room_created_over_twirp_is_started_before_anybody_joins() {
+    let receiver = Receiver::start().await;
+    let server = Server::bind(config(&[&receiver.url()])).await.unwrap();
+    let create = "/twirp/livekit.RoomService/CreateRoom";
+    let head = "Content-Type: application/json\r\n";
+    let (status, _, body) = http(
+        server.local_addr(),
+        "POST",
+        create,
+        head,
+        r#"{"name":"tea"}"#,
+    )
+    .await;
+    assert_eq!(status, 200, "{body}");
+    let created: Value = serde_json::from_str(&body).unwrap();
+    let events = receiver.wait_until(|events| !events.is_empty()).await;
+    assert_eq!(names(&events), ["room_started"]);
+    assert_eq!(events[0]["room"]["sid"], created["sid"]);
+    assert_eq!(events[0]["room"]["name"], "tea");
+}
+
+#[tokio::test]
 async fn s1_33_the_rooms_name_in_webhooks_is_its_room_id() {
     let receiver = Receiver::start().await;
     let server = Server::bind(config(&[&receiver.url()])).await.unwrap();

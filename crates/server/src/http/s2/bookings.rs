@@ -78,7 +78,12 @@ fn confirmed() -> BookingStatus {
     request_body = NewBooking,
     responses(
         (status = 201, description = "The booking", body = BookingResponse),
-        (status = 409, description = "A booking with this id exists")
+        (status = 409, description = "A booking with this id exists"),
+        (
+            status = 429,
+            description = "Too many new or empty rooms of this address, without authentication",
+            headers(("Retry-After" = u64, description = "Seconds until a retry makes sense"))
+        )
     )
 )]
 pub(super) async fn create(
@@ -106,7 +111,9 @@ pub(super) async fn create(
         recording_enabled: said.recording_enabled,
         empty_timeout: said.empty_timeout,
     };
+    let creation = who.counts_creation(&app).await?;
     let room = app.service.create_booking(&booking, options).await?;
+    creation.done(room.uid);
     let shown = shown(&app, booking, Some(room)).await?;
     Ok((StatusCode::CREATED, Json(shown)))
 }

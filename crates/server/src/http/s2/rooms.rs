@@ -77,6 +77,7 @@ pub(in crate::http) async fn create(
         empty_timeout: said.empty_timeout,
     };
     let now = app.service.clock.now();
+    let creation = who.counts_creation(app).await?;
     let room = if said.participants.is_empty() {
         let named = said.user_id.filter(|_| who.operates(app).is_ok());
         let host = named
@@ -95,6 +96,7 @@ pub(in crate::http) async fn create(
         };
         app.service.create_booking(&booking, options).await?
     };
+    creation.done(room.uid);
     Ok((StatusCode::CREATED, Json(render::room::full(&room, 0, now))))
 }
 

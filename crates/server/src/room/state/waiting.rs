@@ -34,11 +34,19 @@ impl RoomState {
             ErrorCode::WaitingRoom => WaitReason::Approval,
             _ => return Err(refusal),
         };
+        let full = || {
+            let until = self.next_departure();
+            let wait = until.map(|until| until.saturating_duration_since(now.instant));
+            Refusal::room_full_until(wait)
+        };
         if !applicant.features.has(Feature::Waiting) {
-            return Err(refusal);
+            return Err(match reason {
+                WaitReason::Full => full(),
+                WaitReason::Approval => refusal,
+            });
         }
         if self.queue.len() >= MAX_WAITING {
-            return Err(Refusal::room_full());
+            return Err(full());
         }
         let request = self.join_request(applicant.client, &applicant.name);
         let since = self.queue.next_rank(now.utc);

@@ -92,3 +92,24 @@ fn only_the_socket_that_asked_gives_up_its_place_in_line() {
     scene.state.leave(two);
     assert!(!scene.state.is_waiting(two.id) && scene.state.is_waiting(three.id));
 }
+
+#[test]
+fn a_full_room_says_when_the_place_of_a_broken_socket_becomes_free() {
+    let mut scene = full();
+    let plain = visavis_protocol::Features::default();
+    let refused = scene.check_entry(client(3), plain).unwrap_err();
+    assert_eq!(
+        (refused.code, refused.retry_after),
+        (visavis_protocol::ErrorCode::RoomFull, None)
+    );
+    scene.state.gone(scene.now, client(1), true);
+    scene.pass(std::time::Duration::from_millis(9_500));
+    let refused = scene.check_entry(client(3), plain).unwrap_err();
+    assert_eq!(
+        (refused.code, refused.retry_after),
+        (visavis_protocol::ErrorCode::RoomFull, Some(21))
+    );
+    scene.pass(std::time::Duration::from_millis(20_500));
+    scene.state.expire(scene.now);
+    assert!(scene.check_entry(client(3), plain).is_ok());
+}
