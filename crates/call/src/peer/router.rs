@@ -1,4 +1,4 @@
-//! Packets of the other side to the local receivers.
+//! The RTP router: remote packets to the receivers of this peer.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,46 +14,46 @@ use visavis_media::video::VideoReceiver;
 use visavis_media::{RtpPacket, VideoCodec};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
-/// What a payload type stands for.
+/// The payload format that a payload type was negotiated for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Payload {
+pub(super) enum PayloadFormat {
     Audio,
     Video(VideoCodec),
 }
 
-/// What the last negotiation settled about receiving.
+/// How the last negotiation assigned payload types and transceivers.
 #[derive(Default)]
-pub(super) struct Negotiated {
-    /// By payload type (RFC 3550, section 5.1).
-    pub(super) payloads: HashMap<u8, Payload>,
-    /// Those that carry the call; what others carry is ignored.
+pub(super) struct ReceiveRoutes {
+    /// Payload formats by payload type (RFC 3550, section 5.1).
+    pub(super) payloads: HashMap<u8, PayloadFormat>,
+    /// The transceivers that carry the call. Packets of others are dropped.
     pub(super) transceivers: HashSet<RTCRtpTransceiverId>,
 }
 
-/// The way in.
-pub(super) struct Inlet {
+/// Routes RTP packets to the audio and the video receiver.
+pub(super) struct RtpRouter {
     pub(super) video: Arc<VideoReceiver>,
     pub(super) audio: Arc<AudioReceiver>,
-    /// The decoder cannot go on without a key frame.
+    /// Notified when the decoder cannot continue without a key frame.
     pub(super) key_frame_needed: Arc<Notify>,
-    pub(super) negotiated: RwLock<Negotiated>,
-    /// Under whose name feedback is sent.
+    pub(super) routes: RwLock<ReceiveRoutes>,
+    /// Sender SSRC of the feedback that we send.
     pub(super) ssrc: u32,
 }
 
-impl Inlet {
-    /// Takes a stream's packets until it ends. It only hands on: webrtc-rs
-    /// keeps 256 packets for a slow reader.
+impl RtpRouter {
+    /// Reads a stream until it ends. The receivers take packets without waiting,
+    /// since webrtc-rs buffers only 256 packets for a slow reader.
     pub(super) async fn receive(&self, track: Arc<dyn TrackRemote>) {
         let is_video = track.kind().await == RtpCodecKind::Video;
         let mut opened: Option<(RTCRtpTransceiverId, u32)> = None;
         loop {
-            let carries_pictures = is_video && opened.is_some_and(|(id, _)| self.is_main(id));
+            let is_call_video = is_video && opened.is_some_and(|(id, _)| self.is_negotiated(id));
             let event = tokio::select! {
                 event = track.poll() => event,
-                () = self.key_frame_needed.notified(), if carries_pictures => {
+                () = self.key_frame_needed.notified(), if is_call_video => {
                     if let Some((_, ssrc)) = opened {
-                        self.ask_for_key_frame(track.as_ref(), ssrc).await;
+                        self.request_key_frame(track.as_ref(), ssrc).await;
                     }
                     continue;
                 }
@@ -63,7 +63,7 @@ impl Inlet {
                     opened = Some((event.receiver_id.into(), event.ssrc));
                 }
                 (Some(TrackRemoteEvent::OnRtpPacket(packet)), Some((transceiver, _))) => {
-                    self.take(transceiver, packet);
+                    self.route(transceiver, packet);
                 }
                 (Some(TrackRemoteEvent::OnEnded) | None, _) => return,
                 (Some(_), _) => {}
@@ -71,12 +71,12 @@ impl Inlet {
         }
     }
 
-    fn take(&self, transceiver: RTCRtpTransceiverId, packet: rtp::Packet) {
-        let payload = self.read(|negotiated| {
-            let payload = negotiated.payloads.get(&packet.header.payload_type);
+    fn route(&self, transceiver: RTCRtpTransceiverId, packet: rtp::Packet) {
+        let payload = self.with_routes(|routes| {
+            let payload = routes.payloads.get(&packet.header.payload_type);
             payload
                 .copied()
-                .filter(|_| negotiated.transceivers.contains(&transceiver))
+                .filter(|_| routes.transceivers.contains(&transceiver))
         });
         let taken = RtpPacket {
             sequence: packet.header.sequence_number,
@@ -86,32 +86,27 @@ impl Inlet {
             arrived_at: Instant::now(),
         };
         match payload {
-            Some(Payload::Audio) => self.audio.push(taken),
-            Some(Payload::Video(codec)) => self.video.push(codec, taken),
+            Some(PayloadFormat::Audio) => self.audio.push(taken),
+            Some(PayloadFormat::Video(codec)) => self.video.push(codec, taken),
             None => {}
         }
     }
 
-    fn is_main(&self, transceiver: RTCRtpTransceiverId) -> bool {
-        self.read(|negotiated| negotiated.transceivers.contains(&transceiver))
+    fn is_negotiated(&self, transceiver: RTCRtpTransceiverId) -> bool {
+        self.with_routes(|routes| routes.transceivers.contains(&transceiver))
     }
 
-    fn read<T>(&self, read: impl FnOnce(&Negotiated) -> T) -> T {
-        read(
-            &self
-                .negotiated
-                .read()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+    fn with_routes<T>(&self, read: impl FnOnce(&ReceiveRoutes) -> T) -> T {
+        read(&self.routes.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn ask_for_key_frame(&self, track: &dyn TrackRemote, source: u32) {
+    async fn request_key_frame(&self, track: &dyn TrackRemote, source: u32) {
         let request = PictureLossIndication {
             sender_ssrc: self.ssrc,
             media_ssrc: source,
         };
         if let Err(error) = track.write_rtcp(vec![Box::new(request)]).await {
-            tracing::debug!(%error, "a key frame cannot be asked for");
+            tracing::debug!(%error, "requesting a key frame failed");
         }
     }
 }
