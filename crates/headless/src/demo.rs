@@ -233,7 +233,7 @@ fn silent_directions(people: &[Person]) -> Vec<String> {
 fn save_pictures(people: &[Person], folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for (from, to, _) in directions(people) {
-        let Some(frame) = to.call.picture(&from.id).and_then(|frames| frames.get()) else {
+        let Some(frame) = to.call.frames(&from.id).and_then(|frames| frames.get()) else {
             continue;
         };
         let path = folder.join(format!(

@@ -186,7 +186,7 @@ impl Running {
                 state,
             })?,
             CallEvent::FirstFrame { member, ms } => {
-                if let Some(frames) = self.call.picture(&member) {
+                if let Some(frames) = self.call.frames(&member) {
                     self.snapshots.watch(&member, frames);
                 }
                 report.line(&Line::FirstFrame {
