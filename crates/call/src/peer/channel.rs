@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use rtc::data_channel::RTCDataChannelInit;
-use visavis_protocol::limits::MAX_MESSAGE_BYTES;
 use visavis_protocol::{PEER_CHANNEL_LABEL, PeerMessage};
 use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelMessage};
 use webrtc::peer_connection::PeerConnection;
@@ -53,20 +52,19 @@ pub(super) async fn read(channel: Arc<dyn DataChannel>, events: PeerConnectionEv
         .await;
 }
 
+/// Parses a message. [`PeerMessage::parse`] enforces
+/// [`MAX_PEER_MESSAGE_BYTES`](visavis_protocol::limits::MAX_PEER_MESSAGE_BYTES) and
+/// the other bounds; invalid messages are ignored.
 fn parse(message: &RTCDataChannelMessage) -> Option<PeerMessage> {
-    if message.data.len() > MAX_MESSAGE_BYTES {
-        tracing::debug!(bytes = message.data.len(), "a peer's message is too large");
-        return None;
-    }
     let text = std::str::from_utf8(&message.data).ok()?;
     PeerMessage::parse(text)
-        .inspect_err(|error| tracing::debug!(%error, "a peer's message is ignored"))
+        .inspect_err(|error| tracing::debug!(%error, "an invalid message of a peer is ignored"))
         .ok()
 }
 
 /// Queues a message, or drops it when the channel's send buffer is full.
 pub(super) async fn send(channel: &dyn DataChannel, message: &PeerMessage) {
     if let Err(error) = channel.try_send_text(&message.to_json()).await {
-        tracing::debug!(%error, "a message to a peer is dropped");
+        tracing::debug!(%error, "a message to a peer was dropped");
     }
 }

@@ -20,7 +20,7 @@ use rtc::rtp_transceiver::rtp_sender::{
 use rtc::shared::error::Error;
 use visavis_media::VideoCodec;
 use visavis_protocol::IceServer;
-use visavis_protocol::limits::MAX_MESSAGE_BYTES;
+use visavis_protocol::limits::MAX_PEER_MESSAGE_BYTES;
 use webrtc::peer_connection::{
     MediaEngine, PeerConnection, PeerConnectionBuilder, RTCConfigurationBuilder, RTCIceServer,
     RTCIceTransportPolicy, SettingEngineBuilder,
@@ -37,7 +37,7 @@ use super::runtime::SupervisedRuntime;
 const ADDRESSES: [&str; 3] = ["0.0.0.0:0", "[::]:0", "127.0.0.1:0"];
 
 /// Bytes queued on a data channel. A message beyond this is refused.
-const CHANNEL_BUFFER_BYTES: usize = 4 * MAX_MESSAGE_BYTES;
+const CHANNEL_BUFFER_BYTES: usize = 16 * MAX_PEER_MESSAGE_BYTES;
 
 /// NACKs per missing packet (RFC 4585, section 6.2.1).
 const MAX_NACKS: u16 = 10;
@@ -75,7 +75,7 @@ pub(super) async fn connect(
     let registry = interceptors(&mut media, feedback)?;
     let settings = SettingEngineBuilder::new()
         .with_multicast_dns_mode(mdns_mode())
-        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(MAX_MESSAGE_BYTES as u32))
+        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(MAX_PEER_MESSAGE_BYTES as u32))
         .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS_PER_PAIR))
         // With relayed candidates only, no better pair can follow.
         .with_relay_acceptance_min_wait(config.relay_only.then_some(Duration::ZERO))

@@ -2,6 +2,7 @@
 
 use visavis_media::VideoCodec::{self, H264, Vp8};
 use visavis_protocol::DescriptionKind;
+use visavis_protocol::limits::MAX_PEER_MESSAGE_BYTES;
 
 use super::super::*;
 use super::pair::*;
@@ -62,6 +63,17 @@ async fn when_both_offer_at_once_the_polite_peer_rolls_back() {
     assert!(!b.has(is_failure), "{:?}", b.log.lock().unwrap());
     a.end().await;
     b.end().await;
+}
+
+#[tokio::test]
+async fn the_offer_announces_the_size_limit_of_peer_messages() {
+    let side = recorded(Vp8);
+    side.command(PeerCommand::MakeOffer { ice_restart: false })
+        .await;
+    let offer = description(&side, DescriptionKind::Offer, 1).await;
+    let attribute = format!("a=max-message-size:{MAX_PEER_MESSAGE_BYTES}\r\n");
+    assert!(offer.contains(&attribute), "{offer}");
+    side.end().await;
 }
 
 #[tokio::test]

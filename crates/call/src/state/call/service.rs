@@ -353,7 +353,7 @@ impl CallState {
 
     pub(super) fn send_chat(&mut self, now: Now, text: String) {
         let text = text.trim();
-        if text.is_empty() || text.len() > limits::MAX_MESSAGE_BYTES / 8 || self.room.is_none() {
+        if text.is_empty() || text.len() > limits::MAX_CHAT_TEXT_BYTES || self.room.is_none() {
             return;
         }
         self.chats_sent += 1;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use visavis_protocol::limits::MAX_CHAT_TEXT_BYTES;
 use visavis_protocol::{ClientMessage, Description, DescriptionKind, PeerMessage, ServerMessage};
 
 use super::CallState;
@@ -253,6 +254,16 @@ fn chat_without_the_server_is_sent_to_the_peers_and_shown_once() {
         scene.peer("a", PeerEvent::Message(Box::new(message)));
     }
     assert_eq!(scene.state.view().chat.len(), 2);
+}
+
+#[test]
+fn chat_beyond_the_size_limit_of_peer_messages_is_not_sent() {
+    let (mut scene, _) = Scene::inside(&[]);
+    let longest = "x".repeat(MAX_CHAT_TEXT_BYTES);
+    let effects = scene.put(Input::Command(CallCommand::SendChat(longest.clone() + "x")));
+    assert_eq!(sent(&effects), [] as [String; 0]);
+    let effects = scene.put(Input::Command(CallCommand::SendChat(longest)));
+    assert_eq!(sent(&effects).len(), 1);
 }
 
 #[test]
