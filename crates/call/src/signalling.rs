@@ -128,12 +128,12 @@ async fn run(
                     Some(Err(error)) => {
                         tracing::info!(%error, "the connection to the server broke");
                         return;
-                        }
-                        }
-                        }
+                    }
+                }
+            }
             message = queue.recv() => match message {
                 Some(text) => if let Err(error) = socket.send(Message::text(text)).await {
-                    tracing::info!(%error, "the server's socket broke");
+                    tracing::info!(%error, "the connection to the server broke");
                     return;
                 },
                 None => break,

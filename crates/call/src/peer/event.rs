@@ -52,7 +52,7 @@ impl PeerConnectionEventSender {
 
     pub(super) fn try_send(&self, event: PeerConnectionEvent) {
         if let Err(mpsc::error::TrySendError::Full(_)) = self.0.try_send(event) {
-            tracing::warn!("a peer's task is far behind: an event was dropped");
+            tracing::warn!("the event queue of a peer is full: an event was dropped");
         }
     }
 
@@ -71,7 +71,7 @@ impl PeerConnectionEventHandler for PeerConnectionEventSender {
             Ok(candidate) => {
                 self.try_send(PeerConnectionEvent::LocalCandidate(candidate.candidate))
             }
-            Err(error) => tracing::debug!(%error, "a candidate of ours cannot be written"),
+            Err(error) => tracing::debug!(%error, "serialising a local candidate failed"),
         }
     }
 

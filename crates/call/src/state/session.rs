@@ -1,14 +1,20 @@
 //! The session with the server.
 //!
 //! ```text
-//! Connecting ─ client-id ─► Joining ─ room-created, room-joined ─► Joined
-//!    │ closed, timeout         │ closed, timeout, error     closed │  ▲ resumed,
-//!    ▼                         ▼                                   ▼  │ room-joined
-//!  Ended ◄─ leave, from any state               Disconnected ◄─ Joined│
-//!    ▲                                             │    ▲ closed,     │
-//!    └──── no server and no peers for 60 s ────────┤    │ timeout     │
-//!                                          attempt └─► Reconnecting ──┘
+//! State         Event                        Next state
+//! Connecting    client-id                    Joining
+//!               closed, timeout              Ended
+//! Joining       room-created, room-joined    Joined
+//!               closed, timeout, error       Ended
+//! Joined        closed                       Disconnected
+//! Disconnected  next attempt due             Reconnecting
+//! Reconnecting  resumed, room-joined         Joined
+//!               closed, timeout, error       Disconnected
+//! any           leave                        Ended
 //! ```
+//!
+//! An outage of more than [`LOST_TIMEOUT`] without a connected peer also ends the
+//! call.
 
 use std::time::{Duration, Instant};
 
