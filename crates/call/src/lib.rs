@@ -15,6 +15,7 @@ mod command;
 mod event;
 mod lobby;
 mod peer;
+mod rtp;
 mod signalling;
 mod state;
 mod task;

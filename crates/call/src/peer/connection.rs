@@ -28,6 +28,7 @@ use super::runtime::SupervisedRuntime;
 use super::sdp::{MediaKind, MediaSection, local_sections, main, video_codec};
 use super::send::{Counters, LocalTrack};
 use super::{PeerConfig, TransportStatistics, channel, engine};
+use crate::rtp::{Mid, PayloadType, Ssrc};
 
 /// Longest wait for webrtc-rs to close a connection.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -85,7 +86,7 @@ struct SendTask {
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct NegotiatedFormat {
     payload: PayloadFormat,
-    payload_type: u8,
+    payload_type: PayloadType,
 }
 
 impl SendDirection {
@@ -113,7 +114,7 @@ impl Connection {
             uses_turn: engine::uses_turn(&context.config),
         };
         // Every stream of a session has its own SSRC (RFC 3550, section 8).
-        let [audio_ssrc, video_ssrc, rtx_ssrc] = distinct();
+        let [audio_ssrc, video_ssrc, rtx_ssrc] = distinct_ssrcs();
         let stream = format!("{:016x}", rand::random::<u64>());
         let feedback = Feedback {
             ssrc: video_ssrc,
@@ -220,15 +221,15 @@ impl Connection {
 
     /// Applies a finished negotiation to the router and to the send tasks.
     pub(super) async fn apply_negotiation(&mut self, remote: Vec<MediaSection>) {
-        let mids: HashSet<&str> = [MediaKind::Audio, MediaKind::Video]
+        let mids: HashSet<&Mid> = [MediaKind::Audio, MediaKind::Video]
             .into_iter()
             .filter_map(|kind| main(&remote, kind))
-            .map(|section| section.mid.as_str())
+            .map(|section| &section.mid)
             .collect();
         let mut routes = ReceiveRoutes::default();
         for transceiver in self.peer.get_transceivers().await {
             if let Ok(Some(mid)) = transceiver.mid().await
-                && mids.contains(mid.as_str())
+                && mids.contains(&Mid(mid))
             {
                 routes.transceivers.insert(transceiver.id());
             }
@@ -331,7 +332,7 @@ impl Connection {
     }
 
     /// The mid of our first media section.
-    pub(super) async fn first_mid(&self) -> Option<String> {
+    pub(super) async fn first_mid(&self) -> Option<Mid> {
         let description = self.peer.local_description().await?;
         local_sections(&description)
             .ok()?
@@ -377,16 +378,17 @@ fn format(codec: &RTCRtpCodecParameters) -> Option<NegotiatedFormat> {
     };
     Some(NegotiatedFormat {
         payload,
-        payload_type: codec.payload_type,
+        payload_type: PayloadType(codec.payload_type),
     })
 }
 
-fn distinct() -> [u32; 3] {
+/// Three different SSRCs, none of them 0.
+fn distinct_ssrcs() -> [Ssrc; 3] {
     loop {
         let numbers: [u32; 3] = rand::random();
         let [a, b, c] = numbers;
         if a != b && b != c && a != c && !numbers.contains(&0) {
-            return numbers;
+            return numbers.map(Ssrc);
         }
     }
 }

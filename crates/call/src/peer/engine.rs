@@ -32,6 +32,7 @@ use super::feedback::Feedback;
 use super::interceptor::InterceptorAdapter;
 use super::rtx::RtxUnwrapper;
 use super::runtime::SupervisedRuntime;
+use crate::rtp::PayloadType;
 
 /// webrtc-rs expands an unspecified address to every interface but loopback.
 const ADDRESSES: [&str; 3] = ["0.0.0.0:0", "[::]:0", "127.0.0.1:0"];
@@ -54,9 +55,10 @@ const RTX_UNWRAPPER: usize = 9_100;
 const NACKS: usize = 9_200;
 const FEEDBACK: usize = 14_000;
 
-const OPUS: u8 = 111;
-const VP8: u8 = 96;
-const H264: u8 = 102;
+/// Payload types of our offers. RTX of a video codec uses the next one.
+const OPUS: PayloadType = PayloadType(111);
+const VP8: PayloadType = PayloadType(96);
+const H264: PayloadType = PayloadType(102);
 
 /// Interval between connectivity checks: Ta of RFC 8445, section 14.2.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
@@ -174,17 +176,17 @@ fn media_engine(preferred: VideoCodec) -> Result<MediaEngine, Error> {
     for (codec, payload_type) in codecs {
         engine.register_codec(parameters(video(codec), payload_type), RtpCodecKind::Video)?;
         engine.register_codec(
-            parameters(rtx(payload_type), payload_type + 1),
+            parameters(rtx(payload_type), PayloadType(payload_type.0 + 1)),
             RtpCodecKind::Video,
         )?;
     }
     Ok(engine)
 }
 
-fn parameters(rtp_codec: RTCRtpCodec, payload_type: u8) -> RTCRtpCodecParameters {
+fn parameters(rtp_codec: RTCRtpCodec, payload_type: PayloadType) -> RTCRtpCodecParameters {
     RTCRtpCodecParameters {
         rtp_codec,
-        payload_type,
+        payload_type: payload_type.0,
     }
 }
 
@@ -224,12 +226,12 @@ pub(super) fn video(codec: VideoCodec) -> RTCRtpCodec {
 }
 
 /// Retransmission (RFC 4588) of the stream with this payload type.
-fn rtx(payload_type: u8) -> RTCRtpCodec {
+fn rtx(payload_type: PayloadType) -> RTCRtpCodec {
     RTCRtpCodec {
         mime_type: MIME_TYPE_RTX.to_owned(),
         clock_rate: 90_000,
         channels: 0,
-        sdp_fmtp_line: format!("apt={payload_type}"),
+        sdp_fmtp_line: format!("apt={}", payload_type.0),
         rtcp_feedback: Vec::new(),
     }
 }

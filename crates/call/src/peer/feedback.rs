@@ -13,6 +13,7 @@ use rtc::rtcp::sender_report::SenderReport;
 use super::event::{PeerConnectionEvent, PeerConnectionEventSender};
 use super::interceptor::IncomingInterceptor;
 use super::send::Counters;
+use crate::rtp::Ssrc;
 
 /// Reads key frame requests (PLI: RFC 4585, section 6.3.1; FIR: RFC 5104,
 /// section 4.3.1) and report blocks (RFC 3550, section 6.4.1) from incoming RTCP.
@@ -21,7 +22,7 @@ use super::send::Counters;
 /// to the track that its first packet addresses, and the others would be lost.
 pub(super) struct Feedback {
     /// SSRC of our video stream.
-    pub(super) ssrc: u32,
+    pub(super) ssrc: Ssrc,
     pub(super) counters: Arc<Counters>,
     pub(super) events: PeerConnectionEventSender,
 }
@@ -30,9 +31,14 @@ impl Feedback {
     fn read(&self, packet: &dyn rtcp::Packet) {
         let packet = packet.as_any();
         if let Some(request) = packet.downcast_ref::<PictureLossIndication>() {
-            self.key_frame_requested(request.media_ssrc == self.ssrc);
+            self.key_frame_requested(Ssrc(request.media_ssrc) == self.ssrc);
         } else if let Some(request) = packet.downcast_ref::<FullIntraRequest>() {
-            self.key_frame_requested(request.fir.iter().any(|entry| entry.ssrc == self.ssrc));
+            self.key_frame_requested(
+                request
+                    .fir
+                    .iter()
+                    .any(|entry| Ssrc(entry.ssrc) == self.ssrc),
+            );
         } else if let Some(report) = packet.downcast_ref::<ReceiverReport>() {
             self.reports(&report.reports);
         } else if let Some(report) = packet.downcast_ref::<SenderReport>() {
@@ -47,7 +53,7 @@ impl Feedback {
     }
 
     fn reports(&self, reports: &[ReceptionReport]) {
-        if let Some(report) = reports.iter().find(|report| report.ssrc == self.ssrc) {
+        if let Some(report) = reports.iter().find(|report| Ssrc(report.ssrc) == self.ssrc) {
             self.counters.report(report.fraction_lost);
         }
     }

@@ -12,6 +12,7 @@ use super::channel;
 use super::connection::Connection;
 use super::engine;
 use super::sdp::{MediaKind, RemoteDescription, SdpError, local_sections};
+use crate::rtp::Mid;
 
 /// Candidates buffered until a remote description is set; further ones are dropped.
 const PENDING_CANDIDATES_CAPACITY: usize = 64;
@@ -216,7 +217,7 @@ impl Connection {
         let ours = [&self.audio, &self.video]
             .map(|direction| direction.sender.as_ref().map(|sender| sender.id().into()));
         for transceiver in self.peer.get_transceivers().await {
-            let Some(mid) = transceiver.mid().await? else {
+            let Some(mid) = transceiver.mid().await?.map(Mid) else {
                 continue;
             };
             let Some(section) = remote.sections.iter().find(|section| section.mid == mid) else {

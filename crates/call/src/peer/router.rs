@@ -14,6 +14,8 @@ use visavis_media::video::VideoReceiver;
 use visavis_media::{RtpPacket, VideoCodec};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
+use crate::rtp::{PayloadType, Ssrc};
+
 /// The payload format that a payload type was negotiated for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PayloadFormat {
@@ -25,7 +27,7 @@ pub(super) enum PayloadFormat {
 #[derive(Default)]
 pub(super) struct ReceiveRoutes {
     /// Payload formats by payload type (RFC 3550, section 5.1).
-    pub(super) payloads: HashMap<u8, PayloadFormat>,
+    pub(super) payloads: HashMap<PayloadType, PayloadFormat>,
     /// The transceivers that carry the call. Packets of others are dropped.
     pub(super) transceivers: HashSet<RTCRtpTransceiverId>,
 }
@@ -38,7 +40,7 @@ pub(super) struct RtpRouter {
     pub(super) key_frame_needed: Arc<Notify>,
     pub(super) routes: RwLock<ReceiveRoutes>,
     /// Sender SSRC of the feedback that we send.
-    pub(super) ssrc: u32,
+    pub(super) ssrc: Ssrc,
 }
 
 impl RtpRouter {
@@ -46,7 +48,7 @@ impl RtpRouter {
     /// since webrtc-rs buffers only 256 packets for a slow reader.
     pub(super) async fn receive(&self, track: Arc<dyn TrackRemote>) {
         let is_video = track.kind().await == RtpCodecKind::Video;
-        let mut opened: Option<(RTCRtpTransceiverId, u32)> = None;
+        let mut opened: Option<(RTCRtpTransceiverId, Ssrc)> = None;
         loop {
             let is_call_video = is_video && opened.is_some_and(|(id, _)| self.is_negotiated(id));
             let event = tokio::select! {
@@ -60,7 +62,7 @@ impl RtpRouter {
             };
             match (event, opened) {
                 (Some(TrackRemoteEvent::OnOpen(event)), _) => {
-                    opened = Some((event.receiver_id.into(), event.ssrc));
+                    opened = Some((event.receiver_id.into(), Ssrc(event.ssrc)));
                 }
                 (Some(TrackRemoteEvent::OnRtpPacket(packet)), Some((transceiver, _))) => {
                     self.route(transceiver, packet);
@@ -73,12 +75,13 @@ impl RtpRouter {
 
     fn route(&self, transceiver: RTCRtpTransceiverId, packet: rtp::Packet) {
         let payload = self.with_routes(|routes| {
-            let payload = routes.payloads.get(&packet.header.payload_type);
+            let payload_type = PayloadType(packet.header.payload_type);
+            let payload = routes.payloads.get(&payload_type);
             payload
                 .copied()
                 .filter(|_| routes.transceivers.contains(&transceiver))
         });
-        let taken = RtpPacket {
+        let packet = RtpPacket {
             sequence: packet.header.sequence_number,
             timestamp: packet.header.timestamp,
             marker: packet.header.marker,
@@ -86,8 +89,8 @@ impl RtpRouter {
             arrived_at: Instant::now(),
         };
         match payload {
-            Some(PayloadFormat::Audio) => self.audio.push(taken),
-            Some(PayloadFormat::Video(codec)) => self.video.push(codec, taken),
+            Some(PayloadFormat::Audio) => self.audio.push(packet),
+            Some(PayloadFormat::Video(codec)) => self.video.push(codec, packet),
             None => {}
         }
     }
@@ -100,10 +103,10 @@ impl RtpRouter {
         read(&self.routes.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn request_key_frame(&self, track: &dyn TrackRemote, source: u32) {
+    async fn request_key_frame(&self, track: &dyn TrackRemote, media: Ssrc) {
         let request = PictureLossIndication {
-            sender_ssrc: self.ssrc,
-            media_ssrc: source,
+            sender_ssrc: self.ssrc.0,
+            media_ssrc: media.0,
         };
         if let Err(error) = track.write_rtcp(vec![Box::new(request)]).await {
             tracing::debug!(%error, "requesting a key frame failed");

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use rtc::interceptor::{Packet, StreamInfo, TaggedPacket};
 
 use super::interceptor::IncomingInterceptor;
+use crate::rtp::{PayloadType, SequenceNumber, Ssrc};
 
 /// Length of the original sequence number that precedes the payload, in bytes
 /// (RFC 4588, section 4).
@@ -18,32 +19,32 @@ const OSN_BYTES: usize = 2;
 #[derive(Default)]
 pub(super) struct RtxUnwrapper {
     /// By the SSRC of the RTX stream.
-    originals: HashMap<u32, OriginalStream>,
+    originals: HashMap<Ssrc, OriginalStream>,
 }
 
 /// The stream that an RTX stream retransmits.
 #[derive(Clone, Copy)]
 struct OriginalStream {
-    ssrc: u32,
-    payload_type: u8,
-    rtx_payload_type: u8,
+    ssrc: Ssrc,
+    payload_type: PayloadType,
+    rtx_payload_type: PayloadType,
 }
 
 impl IncomingInterceptor for RtxUnwrapper {
     fn bind_remote_stream(&mut self, info: &StreamInfo) {
         if let (Some(rtx_ssrc), Some(rtx_payload_type)) = (info.ssrc_rtx, info.payload_type_rtx) {
             let original = OriginalStream {
-                ssrc: info.ssrc,
-                payload_type: info.payload_type,
-                rtx_payload_type,
+                ssrc: Ssrc(info.ssrc),
+                payload_type: PayloadType(info.payload_type),
+                rtx_payload_type: PayloadType(rtx_payload_type),
             };
-            self.originals.insert(rtx_ssrc, original);
+            self.originals.insert(Ssrc(rtx_ssrc), original);
         }
     }
 
     fn unbind_remote_stream(&mut self, info: &StreamInfo) {
         if let Some(rtx_ssrc) = info.ssrc_rtx {
-            self.originals.remove(&rtx_ssrc);
+            self.originals.remove(&Ssrc(rtx_ssrc));
         }
     }
 
@@ -51,17 +52,19 @@ impl IncomingInterceptor for RtxUnwrapper {
         let Packet::Rtp(rtp) = &mut packet.message.packet else {
             return Some(packet);
         };
-        let Some(original) = self.originals.get(&rtp.header.ssrc) else {
+        let Some(original) = self.originals.get(&Ssrc(rtp.header.ssrc)) else {
             return Some(packet);
         };
-        if rtp.header.payload_type != original.rtx_payload_type || rtp.payload.len() <= OSN_BYTES {
+        let payload_type = PayloadType(rtp.header.payload_type);
+        if payload_type != original.rtx_payload_type || rtp.payload.len() <= OSN_BYTES {
             // Padding of a bandwidth probe, or RTX of another codec.
             return None;
         }
-        let number = rtp.payload.split_to(OSN_BYTES);
-        rtp.header.ssrc = original.ssrc;
-        rtp.header.payload_type = original.payload_type;
-        rtp.header.sequence_number = u16::from_be_bytes([number[0], number[1]]);
+        let osn = rtp.payload.split_to(OSN_BYTES);
+        let osn = SequenceNumber(u16::from_be_bytes([osn[0], osn[1]]));
+        rtp.header.ssrc = original.ssrc.0;
+        rtp.header.payload_type = original.payload_type.0;
+        rtp.header.sequence_number = osn.0;
         Some(packet)
     }
 }

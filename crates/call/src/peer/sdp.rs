@@ -11,6 +11,8 @@ use rtc::sdp::{MediaDescription, SessionDescription};
 use visavis_media::VideoCodec;
 use visavis_protocol::limits::MAX_MESSAGE_BYTES;
 
+use crate::rtp::Mid;
+
 /// Why a description is rejected. The texts quote nothing of the description.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(super) enum SdpError {
@@ -35,7 +37,7 @@ pub(super) struct RemoteDescription {
 /// A media section (RFC 8866, section 5.14; RFC 9429, section 5.2.1).
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct MediaSection {
-    pub(super) mid: String,
+    pub(super) mid: Mid,
     pub(super) kind: MediaKind,
     /// The direction as the description states it: for a remote description, seen
     /// from the remote peer. `Inactive` also stands for port 0.
@@ -155,7 +157,7 @@ fn sections(session: &SessionDescription) -> Result<Vec<MediaSection>, SdpError>
                 check_formats(media)?;
             }
             Ok(MediaSection {
-                mid: mid.to_owned(),
+                mid: Mid(mid.to_owned()),
                 kind,
                 direction: direction(media),
                 codecs: codecs(media),
@@ -294,7 +296,7 @@ mod tests {
             panic!("{:?}", remote.sections)
         };
         assert_eq!(
-            (audio.mid.as_str(), audio.kind, audio.direction),
+            (audio.mid.0.as_str(), audio.kind, audio.direction),
             ("0", MediaKind::Audio, Direction::Sendonly)
         );
         assert_eq!(

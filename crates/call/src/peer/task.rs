@@ -182,7 +182,7 @@ impl PeerTask {
     async fn candidate(&self, active: &ActiveConnection, candidate: String) {
         let candidate = IceCandidate {
             candidate,
-            sdp_mid: active.connection.first_mid().await,
+            sdp_mid: active.connection.first_mid().await.map(|mid| mid.0),
             sdp_m_line_index: Some(0),
             username_fragment: None,
         };
