@@ -41,7 +41,7 @@ impl Pictures {
     pub fn find(&self, source: &Source) -> Option<Latest<Frame>> {
         match source {
             Source::Me => Some(self.preview.clone()),
-            Source::Member(id) => self.call.borrow().as_ref()?.picture(id),
+            Source::Member(id) => self.call.borrow().as_ref()?.frames(id),
         }
     }
 }

@@ -9,33 +9,34 @@ use visavis_media::{Frame, Latest};
 
 use crate::command::{COMMANDS_CAPACITY, CallCommand, CallConfig, Media};
 use crate::event::{CallEvent, EVENTS_CAPACITY, Statistics};
-use crate::signal::{NotAServer, socket_url};
+use crate::signalling::{NotAServer, socket_url};
 use crate::task::CallTask;
 use crate::view::{CallView, EndReason};
 
-/// Makes calls.
+/// Starts calls.
 #[derive(Debug, Clone, Copy)]
 pub struct Call;
 
-/// The newest picture of each participant, by client id.
-pub(crate) type Pictures = Arc<Mutex<HashMap<String, Latest<Frame>>>>;
+/// The newest decoded frame of each remote participant, by client id.
+pub(crate) type ReceivedFrames = Arc<Mutex<HashMap<String, Latest<Frame>>>>;
 
-/// What the task tells its handles.
+/// The outputs of the call's task to its handles.
 #[derive(Debug)]
 pub(crate) struct Outputs {
     pub view: watch::Sender<CallView>,
     pub statistics: watch::Sender<Statistics>,
     pub events: broadcast::Sender<CallEvent>,
-    pub pictures: Pictures,
-    /// Set last of all: everything is torn down.
+    pub received_frames: ReceivedFrames,
+    /// Set last, after the call has shut down.
     pub ended: watch::Sender<Option<EndReason>>,
 }
 
 impl Call {
-    /// Begins a call; how it goes is seen in the view. Needs a tokio runtime.
+    /// Starts a call. Its progress is in the view. Must be called within a Tokio
+    /// runtime.
     ///
     /// # Errors
-    /// When the server's URL is none.
+    /// [`NotAServer`] when `config.server` is not a server URL.
     pub fn start(config: CallConfig, media: Media) -> Result<CallHandle, NotAServer> {
         let url = socket_url(&config.server)?;
         let (commands, commands_in) = mpsc::channel(COMMANDS_CAPACITY);
@@ -44,7 +45,7 @@ impl Call {
             view: watch::Sender::new(CallView::default()),
             statistics: watch::Sender::default(),
             events,
-            pictures: Pictures::default(),
+            received_frames: ReceivedFrames::default(),
             ended: watch::Sender::new(None),
         };
         let handle = CallHandle {
@@ -53,7 +54,7 @@ impl Call {
             statistics: outputs.statistics.subscribe(),
             events: Arc::new(Mutex::new(Some(first_reader))),
             more_events: outputs.events.clone(),
-            pictures: Arc::clone(&outputs.pictures),
+            received_frames: Arc::clone(&outputs.received_frames),
             ended: outputs.ended.subscribe(),
         };
         let task = CallTask::new(url, config, media, outputs);
@@ -65,7 +66,7 @@ impl Call {
     }
 }
 
-/// A running call. When the last clone is dropped the call is left.
+/// A running call. Dropping the last clone leaves the call.
 #[derive(Debug, Clone)]
 pub struct CallHandle {
     commands: mpsc::Sender<CallCommand>,
@@ -73,22 +74,23 @@ pub struct CallHandle {
     statistics: watch::Receiver<Statistics>,
     events: Arc<Mutex<Option<broadcast::Receiver<CallEvent>>>>,
     more_events: broadcast::Sender<CallEvent>,
-    pictures: Pictures,
+    received_frames: ReceivedFrames,
     ended: watch::Receiver<Option<EndReason>>,
 }
 
 impl CallHandle {
-    /// What a window shows, renewed with each change.
+    /// The view of the call, updated with each change.
     pub fn view(&self) -> watch::Receiver<CallView> {
         self.view.clone()
     }
 
-    /// The figures of every peer, renewed once a second.
+    /// The statistics of every peer, updated once a second.
     pub fn statistics(&self) -> watch::Receiver<Statistics> {
         self.statistics.clone()
     }
 
-    /// What happens: from the beginning for the first who asks, from now on for others.
+    /// The events of the call. The first receiver gets all events, later ones those
+    /// after their subscription.
     pub fn events(&self) -> broadcast::Receiver<CallEvent> {
         let first = self
             .events
@@ -98,27 +100,28 @@ impl CallHandle {
         first.unwrap_or_else(|| self.more_events.subscribe())
     }
 
-    /// Asks something of the call; after its end that does nothing.
+    /// Sends a command. Waits while the queue is full; does nothing after the call
+    /// ended.
     pub async fn send(&self, command: CallCommand) {
-        // A call that has ended has nobody to ask.
+        // The queue is closed after the call ended.
         let _ = self.commands.send(command).await;
     }
 
-    /// The newest picture of someone else, by client id.
-    pub fn picture(&self, member: &str) -> Option<Latest<Frame>> {
-        self.pictures
+    /// The newest decoded frame of a remote participant, by client id.
+    pub fn frames(&self, member: &str) -> Option<Latest<Frame>> {
+        self.received_frames
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(member)
             .cloned()
     }
 
-    /// Waits until the call is over and everything of it is torn down.
+    /// Waits until the call ended and has shut down. Cancel safe.
     pub async fn ended(&self) -> EndReason {
         let mut ended = self.ended.clone();
         match ended.wait_for(Option::is_some).await {
             Ok(reason) => reason.clone().unwrap_or(EndReason::ConnectionLost),
-            // The task itself is gone.
+            // The task panicked.
             Err(_) => EndReason::ConnectionLost,
         }
     }

@@ -1,70 +1,72 @@
-//! What the engine is given and told.
+//! Configuration and commands of a call.
 
 use visavis_media::VideoCodec;
 use visavis_media::audio::{AudioSender, Playout};
 use visavis_media::video::VideoSender;
 use visavis_protocol::IceServer;
 
-/// Commands waiting for the engine: 64; when full the sender waits.
+/// Commands queued for the engine; when full, the sender waits.
 pub const COMMANDS_CAPACITY: usize = 64;
 
-/// How to make a call.
+/// The configuration of a call.
 #[derive(Debug, Clone)]
 pub struct CallConfig {
-    /// The server's URL: `ws`, `wss`, `http` or `https`, used unchanged but for
-    /// the scheme; without a path too.
+    /// The server's URL with scheme `ws`, `wss`, `http` or `https`; the path is
+    /// optional. Only the scheme is changed, to `ws` or `wss`.
     pub server: String,
-    /// Which room.
+    /// The room to join or create.
     pub room: RoomChoice,
     /// The name that others see; may be empty.
     pub display_name: String,
-    /// Offered first; what the other side cannot do is not used.
+    /// Offered first, and sent to peers that support it.
     pub preferred_codec: VideoCodec,
-    /// STUN and TURN servers, besides those that the server gives.
+    /// STUN and TURN servers, used besides those of the server.
     pub ice_servers: Vec<IceServer>,
-    /// Only relayed candidates.
+    /// Use relayed candidates only.
     pub relay_only: bool,
-    /// Enter with the microphone muted.
+    /// Join with the microphone muted.
     pub microphone_muted: bool,
-    /// Enter with the camera muted.
+    /// Join with the camera muted.
     pub camera_muted: bool,
 }
 
-/// Which room to enter.
+/// The room to join or create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoomChoice {
     /// The room with this id.
     Join(String),
     /// A new room.
     Create {
-        /// What a person calls it.
+        /// The display name of the room.
         name: String,
-        /// Not listed.
+        /// Whether the server leaves the room out of its list.
         private: bool,
     },
 }
 
-/// The local media, made before the call (the device test uses it too) and
-/// left open after it. The call mutes and unmutes it.
+/// The local media. It exists before the call, for the device test, and stays
+/// open after it. The call mutes and unmutes it.
 #[derive(Clone)]
 pub struct Media {
-    /// Camera and picture encoders.
+    /// Camera and video encoders.
     pub video: VideoSender,
-    /// Microphone and sound encoder.
+    /// Microphone and audio encoder.
     pub audio: AudioSender,
     /// Mixer and speaker.
     pub playout: Playout,
 }
 
-/// What the local user asks for.
+/// Commands of the local user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallCommand {
-    /// Send no sound, or send it again.
+    /// Mute or unmute the microphone.
     SetMicrophoneMuted(bool),
-    /// Send no picture and release the camera, or open it again.
+    /// Mute or unmute the camera. A muted camera is released.
     SetCameraMuted(bool),
-    /// Say something to everyone.
+    /// Send a chat message to everyone, at most
+    /// [`MAX_CHAT_TEXT_BYTES`](visavis_protocol::limits::MAX_CHAT_TEXT_BYTES). An
+    /// empty or longer one is ignored.
     SendChat(String),
-    /// End the call.
+    /// Leave the room and end the call.
     Leave,
 }

@@ -1,4 +1,4 @@
-//! What happens once, and the figures of each second.
+//! Events and statistics of a call.
 
 use visavis_media::audio::AudioReceiveStats;
 use visavis_media::video::VideoReceiveStats;
@@ -6,84 +6,86 @@ use visavis_protocol::ErrorCode;
 
 use crate::view::{EndReason, PeerConnectionState};
 
-/// Events waiting for a reader: 256; a reader that falls behind loses the
-/// oldest and is told how many.
+/// Events queued for each receiver. A receiver that falls behind loses the oldest
+/// and gets their number as an error.
 pub const EVENTS_CAPACITY: usize = 256;
 
-/// Something that happened.
+/// An event of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CallEvent {
-    /// The local user is inside.
+    /// The local user joined the room.
     Joined {
-        /// The wire's room id.
+        /// The room id.
         room: String,
         /// The local user's client id.
         member: String,
-        /// Milliseconds since the join was sent.
+        /// Milliseconds since the join request was sent.
         ms: u64,
     },
-    /// Someone else joined.
+    /// Another member joined.
     MemberJoined {
         /// Client id.
         member: String,
     },
-    /// Someone else left.
+    /// Another member left.
     MemberLeft {
         /// Client id.
         member: String,
     },
-    /// A peer connection changed.
+    /// The state of a peer connection changed.
     Peer {
         /// Client id.
         member: String,
-        /// As it is now.
+        /// The new state.
         state: PeerConnectionState,
     },
-    /// A first picture of someone was decoded.
+    /// The first video frame of a member was decoded.
     FirstFrame {
         /// Client id.
         member: String,
-        /// Milliseconds since our join was sent, or since that member joined if later.
+        /// Milliseconds since the local join request was sent, or since the member
+        /// joined if that was later.
         ms: u64,
     },
-    /// Someone said something; the local user's own words too.
+    /// A chat message arrived or was sent.
     Chat {
         /// Client id.
         member: String,
         /// Plain text.
         text: String,
     },
-    /// The server refused something, or a message of ours.
+    /// The server reported an error.
     Error {
-        /// Why.
+        /// The error code.
         code: ErrorCode,
     },
-    /// The call is over.
+    /// The call ended.
     Ended(EndReason),
 }
 
-/// The figures of every peer, renewed once a second.
+/// The statistics of every peer.
 #[derive(Debug, Clone, Default)]
 pub struct Statistics {
     /// In the order of joining.
     pub peers: Vec<PeerStatistics>,
 }
 
-/// The figures of one peer, counted from the connection's beginning.
+/// The statistics of one peer. Counters start at zero with each new connection.
 #[derive(Debug, Clone)]
 pub struct PeerStatistics {
     /// Client id.
     pub member: String,
-    /// RTP payload bytes sent, sound and picture.
+    /// RTP payload bytes sent, audio and video.
     pub bytes_sent: u64,
-    /// Encoded pictures handed to this peer.
+    /// Encoded video frames sent to this peer.
     pub frames_sent: u64,
-    /// Loss that the peer reported last for what we send, in percent.
+    /// Loss of our video in the peer's newest report, in percent (RFC 3550, section
+    /// 6.4.1).
     pub remote_loss_percent: f32,
-    /// Round trip on the selected candidate pair, in milliseconds.
+    /// Round-trip time of the selected candidate pair, in milliseconds.
     pub round_trip_ms: Option<f32>,
-    /// The pictures of this peer.
+    /// Statistics of the received video.
     pub video: VideoReceiveStats,
-    /// The sound of this peer.
+    /// Statistics of the received audio.
     pub audio: AudioReceiveStats,
 }

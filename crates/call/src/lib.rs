@@ -1,19 +1,22 @@
-//! The call engine: one handle in, one [`CallView`] and events out.
+//! The call engine. Its interface is a [`CallHandle`] that takes commands and
+//! gives a [`CallView`], events and statistics.
 //!
-//! [`Call::start`] joins a room through its signalling server, keeps a mesh of
-//! peer connections with everyone inside, and sends what [`Media`] captures,
-//! encoded once however many peers there are. It needs nothing of a server
-//! beyond the plain room protocol; what else the server offers it uses.
+//! [`Call::start`] joins a room through a signalling server and keeps a peer
+//! connection with every other member (a mesh). It sends what [`Media`]
+//! captures, encoded once per codec for all peers. The plain room protocol
+//! suffices; protocol extensions are used where the server announces them.
 //!
-//! Inside: `state` is pure and decides, `task` waits and performs, `signal`
-//! talks to the server, `peer` is the only module that names webrtc-rs.
+//! Modules: `state` holds the pure state machines, `task` runs them and performs
+//! their effects, `signalling` is the connection to the server, and `peer` is the
+//! only module that names webrtc-rs.
 
 mod call;
 mod command;
 mod event;
 mod lobby;
 mod peer;
-mod signal;
+mod rtp;
+mod signalling;
 mod state;
 mod task;
 mod time;
@@ -23,7 +26,7 @@ pub use call::{Call, CallHandle};
 pub use command::{CallCommand, CallConfig, Media, RoomChoice};
 pub use event::{CallEvent, PeerStatistics, Statistics};
 pub use lobby::{Lobby, LobbyError};
-pub use signal::NotAServer;
+pub use signalling::NotAServer;
 pub use view::{
     CallPhase, CallView, ChatView, EndReason, ParticipantView, PeerConnectionState, RoomView,
     TrackView,

@@ -1,5 +1,4 @@
-//! Questions to a room service before entering a room: a short connection of
-//! its own for each.
+//! Requests to a server outside a call. Each opens a connection of its own.
 
 use std::time::Duration;
 
@@ -10,53 +9,53 @@ use visavis_protocol::{
     ClientMessage, ErrorCode, GetRoom, ListRooms, ListedRoom, Request, RoomInfo, ServerMessage,
 };
 
-use crate::signal::{NotAServer, open, read, socket_url};
+use crate::signalling::{NotAServer, open, parse, socket_url};
 
-/// How long a question may take, connection and all.
-const LIMIT: Duration = Duration::from_secs(5);
+/// Timeout of a request, including the connection.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why a question has no answer.
+/// Why a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LobbyError {
-    /// The text is no server's URL.
+    /// The text is not a server URL.
     #[error(transparent)]
     NotAServer(#[from] NotAServer),
-    /// The server does not answer.
+    /// The server did not answer in time, or the connection failed.
     #[error("the server does not answer")]
     Unreachable,
-    /// The server does not know the question: a plain one has no `get-room`.
-    #[error("the server does not tell this")]
+    /// The server does not support the request. Plain servers have no `get-room`.
+    #[error("the server does not support this request")]
     Unsupported,
-    /// The server refused.
-    #[error("the server refused: {0:?}")]
+    /// The server answered with an error.
+    #[error("the server rejected the request: {0:?}")]
     Refused(ErrorCode),
 }
 
-/// A room service, asked from outside of its rooms.
+/// Requests to a server outside a call.
 #[derive(Debug, Clone, Copy)]
 pub struct Lobby;
 
 impl Lobby {
-    /// The rooms that are not private.
+    /// Lists the rooms that are not private.
     ///
     /// # Errors
-    /// When the server does not answer or refuses.
+    /// See [`LobbyError`].
     pub async fn rooms(server: &str) -> Result<Vec<ListedRoom>, LobbyError> {
-        match ask(server, ClientMessage::ListRooms(ListRooms::default())).await? {
+        match request(server, ClientMessage::ListRooms(ListRooms::default())).await? {
             ServerMessage::RoomsList(list) => Ok(list.rooms),
             _ => Err(LobbyError::Unsupported),
         }
     }
 
-    /// What is to be seen of one room.
+    /// Gets the public information about a room.
     ///
     /// # Errors
-    /// When the server does not answer, does not know the question, or refuses.
+    /// See [`LobbyError`].
     pub async fn room(server: &str, room_id: &str) -> Result<RoomInfo, LobbyError> {
         let payload = GetRoom {
             room_id: room_id.to_owned(),
         };
-        match ask(
+        match request(
             server,
             ClientMessage::GetRoom(Request {
                 request_id: None,
@@ -71,22 +70,22 @@ impl Lobby {
     }
 }
 
-async fn ask(server: &str, question: ClientMessage) -> Result<ServerMessage, LobbyError> {
+async fn request(server: &str, request: ClientMessage) -> Result<ServerMessage, LobbyError> {
     let url = socket_url(server)?;
     let exchange = async {
         let mut socket = open(&url).await.ok()?;
-        let mut asked = false;
+        let mut sent = false;
         while let Some(Ok(message)) = socket.next().await {
             let Message::Text(text) = message else {
                 continue;
             };
-            match read(&text).map(|message| *message) {
-                Some(ServerMessage::ClientId(_)) if !asked => {
-                    asked = true;
-                    socket.send(Message::text(question.to_json())).await.ok()?;
+            match parse(&text).map(|message| *message) {
+                Some(ServerMessage::ClientId(_)) if !sent => {
+                    sent = true;
+                    socket.send(Message::text(request.to_json())).await.ok()?;
                 }
-                Some(answer) if asked => {
-                    // The answer is here; how the goodbye goes changes nothing.
+                Some(answer) if sent => {
+                    // The answer is complete; a failed close does not matter.
                     let _ = socket.close(None).await;
                     return Some(answer);
                 }
@@ -95,7 +94,7 @@ async fn ask(server: &str, question: ClientMessage) -> Result<ServerMessage, Lob
         }
         None
     };
-    match timeout(LIMIT, exchange)
+    match timeout(REQUEST_TIMEOUT, exchange)
         .await
         .ok()
         .flatten()

@@ -1,20 +1,21 @@
 //! One peer connection. The only module that names webrtc-rs.
 //!
-//! A task owns the connection: commands go in, events come out, media flows
-//! between the queues of the local media and the receivers of this peer.
+//! A task owns the connection. It takes [`PeerCommand`]s and emits
+//! [`PeerEvent`]s. Encoded media flows from the queues of the local senders to
+//! the connection, and from the connection to the receivers of this peer.
 
 mod channel;
 mod connection;
 mod engine;
+mod event;
 mod feedback;
+mod interceptor;
 mod negotiation;
-mod receive;
+mod router;
 mod rtx;
 mod runtime;
 mod sdp;
 mod send;
-mod signal;
-mod tap;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -31,112 +32,119 @@ use visavis_protocol::{Description, IceCandidate, IceServer, PeerMessage};
 
 use crate::command::Media;
 use crate::view::PeerConnectionState;
-use connection::Parts;
+use connection::PeerContext;
 use task::PeerTask;
 
-/// Commands waiting for a peer: 64; when full the sender waits. A peer that
-/// waits for room among the events takes no commands: whoever takes the events
-/// must not wait here without taking them.
+/// Commands queued for a peer. When the queue is full, `send` waits and
+/// `try_send` fails. A peer that waits to emit an event takes no commands, so
+/// the task that reads the events must use `try_send`, or it can deadlock.
 const COMMANDS_CAPACITY: usize = 64;
 
-/// How to make a peer connection.
+/// Configuration of a peer connection.
 #[derive(Debug, Clone)]
 pub(crate) struct PeerConfig {
-    /// STUN and TURN servers.
+    /// STUN and TURN servers to gather candidates with.
     pub ice_servers: Vec<IceServer>,
-    /// Only relayed candidates.
+    /// Gathers relayed candidates only.
     pub relay_only: bool,
-    /// Offered first.
+    /// First in our offers, and sent where the remote peer supports it.
     pub preferred_codec: visavis_media::VideoCodec,
 }
 
-/// Names a connection: a member may get a second one after the first failed,
-/// and events of the old one are told apart.
+/// Identifies a connection. A member gets a new connection after the first one
+/// failed; the generation tells late events of the old one apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct PeerKey {
-    /// Client id.
+    /// The remote peer's client id.
     pub member: String,
-    /// Counts the connections of this call.
+    /// Number of the connection in this call, from 1.
     pub generation: u64,
 }
 
-/// What the engine asks of a peer connection. Carried out in order, one at a time.
+/// Commands to a peer connection. They run in order, one at a time.
 #[derive(Debug, Clone)]
 pub(crate) enum PeerCommand {
-    /// Make an offer and set it; answered by [`PeerEvent::LocalDescription`].
+    /// Creates an offer and sets it as the local description. Answered by
+    /// [`PeerEvent::LocalDescription`] or [`PeerEvent::NegotiationFailed`].
     MakeOffer {
-        /// With new ICE credentials (RFC 8445, section 2.4).
+        /// Uses new ICE credentials (RFC 8445, section 2.4).
         ice_restart: bool,
     },
-    /// Take an offer, answer it and set the answer; answered by [`PeerEvent::LocalDescription`].
+    /// Sets a remote offer, creates an answer and sets it. Answered by
+    /// [`PeerEvent::LocalDescription`] or [`PeerEvent::NegotiationFailed`].
     AcceptOffer {
         /// SDP.
         sdp: String,
-        /// Take back our own pending offer first.
+        /// Rolls back our pending offer first (RFC 9429, section 4.1.10.2).
         rollback: bool,
     },
-    /// Take the answer to our pending offer.
+    /// Sets the answer to our pending offer. Answered by
+    /// [`PeerEvent::AnswerAccepted`] or [`PeerEvent::NegotiationFailed`].
     AcceptAnswer {
         /// SDP.
         sdp: String,
     },
-    /// A candidate of the other side; held until its description is there.
+    /// Adds a remote candidate. It is buffered until a remote description is set.
     AddCandidate(IceCandidate),
-    /// A message over the data channel; dropped where there is no open one.
+    /// Sends a message over the data channel. Without an open channel it is dropped.
     Send(Box<PeerMessage>),
 }
 
-/// What a peer connection says.
+/// Events of a peer connection.
 #[derive(Debug, Clone)]
 pub(crate) enum PeerEvent {
-    /// Ours was set; the other side is to get it.
+    /// A local description was set and must be sent to the remote peer.
     LocalDescription(Description),
-    /// A candidate of ours; an empty one ends them.
+    /// A local candidate was gathered. An empty one ends the candidates.
     LocalCandidate(IceCandidate),
-    /// The answer of the other side was taken: stable again.
+    /// The remote answer was set; the signalling state is stable.
     AnswerAccepted,
-    /// A description was refused or could not be made; the connection is as before.
+    /// A description was rejected or could not be created. Media that was
+    /// negotiated before continues.
     NegotiationFailed {
-        /// For logs: never contains SDP.
+        /// For logs; contains no SDP.
         reason: String,
     },
-    /// The connection changed.
+    /// The connection state changed.
     Connection(PeerConnectionState),
     /// The data channel is open.
     ChannelOpen,
-    /// A message over the data channel.
+    /// A message arrived on the data channel.
     Message(Box<PeerMessage>),
 }
 
-/// The network's figures of one peer connection.
+/// Transport statistics of one peer connection.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TransportStatistics {
-    /// RTP payload bytes sent.
+    /// RTP payload bytes sent, audio and video.
     pub bytes_sent: u64,
-    /// Encoded pictures sent.
+    /// Encoded video frames sent.
     pub frames_sent: u64,
-    /// From the newest receiver report about our pictures, in percent (RFC 3550, section 6.4).
+    /// Fraction lost in the newest report block about our video, in percent
+    /// (RFC 3550, section 6.4.1).
     pub remote_loss_percent: f32,
-    /// Receiver reports about our pictures so far.
+    /// Report blocks about our video so far.
     pub reports: u64,
-    /// On the selected candidate pair.
+    /// Round-trip time of the selected candidate pair, in milliseconds.
     pub round_trip_ms: Option<f32>,
 }
 
-/// A peer connection's other end.
+/// Handle of a peer connection. Dropping it ends the connection.
 pub(crate) struct PeerHandle {
-    /// Carried out in order.
+    /// Commands, run in order.
     pub commands: mpsc::Sender<PeerCommand>,
-    /// The other side's pictures.
+    /// Receiver of the remote video.
     pub video: Arc<VideoReceiver>,
-    /// The other side's sound, in the mix.
+    /// Receiver of the remote audio; part of the playout mix.
     pub audio: Arc<AudioReceiver>,
-    /// Renewed once a second.
+    /// Updated once a second.
     pub statistics: watch::Receiver<TransportStatistics>,
 }
 
-/// Makes a peer connection. Returns at once: what fails arrives as an event.
-/// It ends with `cancel`, within 2 s, without an event; and with its handle.
+/// Spawns the task of a peer connection and returns at once. Failures arrive as
+/// events. The task ends when `cancel` is cancelled, without an event, or when
+/// the handle is dropped, with [`PeerConnectionState::Closed`]. Closing takes at
+/// most 2 s.
 pub(crate) fn spawn(
     key: PeerKey,
     config: PeerConfig,
@@ -151,7 +159,7 @@ pub(crate) fn spawn(
     let needed = key_frame_needed.clone();
     let video = Arc::new(VideoReceiver::new(move || needed.notify_one()));
     let audio = Arc::new(media.playout.add());
-    let parts = Parts {
+    let context = PeerContext {
         config,
         video_sender: media.video.clone(),
         audio_sender: media.audio.clone(),
@@ -164,7 +172,7 @@ pub(crate) fn spawn(
     let span = tracing::info_span!("peer", generation = key.generation);
     let task = PeerTask {
         key,
-        parts: Arc::new(parts),
+        context: Arc::new(context),
         events,
         statistics: figures,
         cancel,

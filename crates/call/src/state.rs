@@ -1,12 +1,13 @@
-//! The engine's decisions: pure, with time as an argument. Names no runtime,
-//! no thread, no clock and no WebRTC library.
+//! The engine's state machines. They are pure: time is an argument, and they
+//! name no runtime, thread, clock, random generator or WebRTC library.
+//! [`Input`]s go in, [`Effect`]s come out; `task` performs the effects.
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+pub(crate) mod bitrate_scale;
 pub(crate) mod call;
 pub(crate) mod chat;
 pub(crate) mod negotiation;
-pub(crate) mod quality;
 pub(crate) mod remote;
 pub(crate) mod session;
 pub(crate) mod speaking;
@@ -19,82 +20,84 @@ use crate::command::CallCommand;
 use crate::event::CallEvent;
 use crate::peer::{PeerCommand, PeerEvent, PeerKey};
 
-/// The time at which something is handled.
+/// The time at which an input is handled.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Now {
-    /// For deadlines.
+    /// Monotonic time, for deadlines.
     pub instant: Instant,
-    /// For people: milliseconds since the Unix epoch.
+    /// Wall-clock time in milliseconds since the Unix epoch, for display.
     pub unix_ms: u64,
 }
 
-/// What the engine waits for.
+/// Inputs of the engine.
 #[derive(Debug)]
 pub(crate) enum Input {
-    /// The local user asks.
+    /// A command of the local user.
     Command(CallCommand),
-    /// The server says.
-    Signal(Box<ServerMessage>),
-    /// The server's socket is gone, or was never reached.
-    SignalClosed,
-    /// A peer connection says.
+    /// A message of the server.
+    ServerMessage(Box<ServerMessage>),
+    /// The signalling connection closed, broke or could not be opened.
+    SignallingClosed,
+    /// An event of a peer connection.
     Peer(PeerKey, PeerEvent),
-    /// A picture of a peer is there, or is no longer.
-    Picture {
-        /// Whose.
+    /// The first decoded frame of a peer arrived, or its frames were cleared.
+    FrameAvailability {
+        /// The connection of the peer.
         key: PeerKey,
-        /// Whether it is there.
-        shown: bool,
+        /// Whether there is a frame to draw.
+        available: bool,
     },
-    /// What is really captured.
-    Local {
-        /// Sound.
+    /// The capture state of the local devices changed.
+    CaptureChanged {
+        /// Whether audio is being captured.
         microphone: bool,
-        /// Pictures.
+        /// Whether video is being captured.
         camera: bool,
     },
-    /// Loudness, by client id; ours under our own.
+    /// Audio levels (RMS, full scale 1.0) by client id, the local user's included.
     Levels(Vec<(String, f32)>),
-    /// A second went by; the worst loss that peers reported in it, in percent.
-    Second {
-        /// None where no report came.
+    /// One second passed.
+    SecondElapsed {
+        /// Highest loss that a peer reported during it, in percent; `None` without
+        /// a report.
         worst_loss_percent: Option<f32>,
     },
-    /// [`call::CallState::next_deadline`] has come.
+    /// The time of [`call::CallState::next_deadline`] was reached.
     Deadline,
 }
 
-/// What the engine is to do.
+/// Effects that the engine requests.
 #[derive(Debug)]
 pub(crate) enum Effect {
-    /// Connect to the server; an earlier connection is given up.
+    /// Connect to the server. Events of an earlier connection are ignored.
     Connect,
-    /// Say to the server.
+    /// Send a message to the server.
     Send(ClientMessage),
-    /// Make a peer connection.
+    /// Create a peer connection.
     Spawn {
-        /// Its name.
+        /// Its key.
         key: PeerKey,
-        /// What the server gave, besides the configured ones.
+        /// The server's ICE servers, used besides the configured ones.
         ice_servers: Vec<IceServer>,
     },
-    /// Tell a peer connection.
+    /// Send a command to a peer connection.
     Peer(PeerKey, PeerCommand),
-    /// End a peer connection.
+    /// Close a peer connection.
     Close(PeerKey),
-    /// Forget what was received of a track that its sender muted.
-    Forget {
-        /// Whose.
+    /// Clear the receiver of a track that its sender muted, so that neither its
+    /// last frame is shown nor its audio concealed.
+    ClearReceived {
+        /// The connection that receives the track.
         key: PeerKey,
-        /// Its pictures; otherwise its sound.
-        pictures: bool,
+        /// Whether to clear the video receiver; otherwise the audio receiver.
+        video: bool,
     },
-    /// Mute or unmute the local sound.
+    /// Mute or unmute the local microphone.
     MuteMicrophone(bool),
-    /// Mute or unmute the local pictures.
+    /// Mute or unmute the local camera.
     MuteCamera(bool),
-    /// The share of the full picture rate to send, 0.05 to 1.
+    /// Scale the video bit rate: a factor from 0.05 to 1.
     ScaleBitrate(f32),
-    /// Tell the user of the engine.
+    /// Emit an event to the users of the call's handle.
     Emit(CallEvent),
 }

@@ -1,5 +1,5 @@
-//! The one task of a call: waits for one thing, changes the pure state, then
-//! performs what the state asked for.
+//! The task of a call: waits for one input, passes it to the pure state, and
+//! performs the effects that the state returns.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
@@ -20,21 +20,21 @@ use crate::call::Outputs;
 use crate::command::{CallCommand, CallConfig, Media};
 use crate::event::{PeerStatistics, Statistics};
 use crate::peer::{self, PeerConfig, PeerEvent, PeerHandle, PeerKey};
-use crate::signal::{self, SignalEvent, SignalHandle};
+use crate::signalling::{self, SignallingEvent, SignallingHandle};
 use crate::state::call::CallState;
 use crate::state::{Effect, Input, Now};
 use crate::view::PeerConnectionState;
 
-/// Events of all peers waiting for the call: 256; when full the peer waits.
+/// Events of all peers queued for the call; when full, the peer waits.
 const PEER_EVENTS_CAPACITY: usize = 256;
-/// Messages of the server waiting for the call: 256; when full the socket waits.
-const SIGNAL_EVENTS_CAPACITY: usize = 256;
-/// How often loudness is looked at.
+/// Messages of the server queued for the call; when full, the socket is not read.
+const SIGNALLING_EVENTS_CAPACITY: usize = 256;
+/// Interval of the audio level readings.
 const LEVEL_INTERVAL: Duration = Duration::from_millis(100);
-/// How long tearing down may take in all.
-const TEAR_DOWN_LIMIT: Duration = Duration::from_millis(2_500);
+/// Longest wait for all tasks of the call to end.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(2_500);
 
-/// Owns everything of one call.
+/// Owns all resources of one call.
 pub(crate) struct CallTask {
     url: Url,
     config: CallConfig,
@@ -42,33 +42,33 @@ pub(crate) struct CallTask {
     outputs: Outputs,
     tasks: TaskTracker,
     cancel: CancellationToken,
-    signal: Option<SignalHandle>,
-    signal_generation: u64,
-    signal_events: mpsc::Sender<(u64, SignalEvent)>,
-    signal_in: mpsc::Receiver<(u64, SignalEvent)>,
+    signalling: Option<SignallingHandle>,
+    signalling_generation: u64,
+    signalling_events: mpsc::Sender<(u64, SignallingEvent)>,
+    signalling_in: mpsc::Receiver<(u64, SignallingEvent)>,
     peers: HashMap<PeerKey, Peer>,
     peer_events: mpsc::Sender<(PeerKey, PeerEvent)>,
     peer_in: mpsc::Receiver<(PeerKey, PeerEvent)>,
-    pictures: mpsc::Sender<(PeerKey, bool)>,
-    pictures_in: mpsc::Receiver<(PeerKey, bool)>,
-    /// Versions of the local capture states that were looked at.
-    local_seen: (u64, u64),
-    /// Inputs that performing an effect brought about.
+    frame_availability: mpsc::Sender<(PeerKey, bool)>,
+    frame_availability_in: mpsc::Receiver<(PeerKey, bool)>,
+    /// The last seen versions of the local audio and video capture states.
+    capture_versions: (u64, u64),
+    /// Inputs that result from performing effects; handled before new ones.
     follow_ups: VecDeque<Input>,
 }
 
 struct Peer {
     handle: PeerHandle,
     cancel: CancellationToken,
-    /// Receiver reports that were looked at.
+    /// Report blocks that were counted in an earlier second.
     reports_seen: u64,
 }
 
 impl CallTask {
     pub fn new(url: Url, config: CallConfig, media: Media, outputs: Outputs) -> Self {
-        let (signal_events, signal_in) = mpsc::channel(SIGNAL_EVENTS_CAPACITY);
+        let (signalling_events, signalling_in) = mpsc::channel(SIGNALLING_EVENTS_CAPACITY);
         let (peer_events, peer_in) = mpsc::channel(PEER_EVENTS_CAPACITY);
-        let (pictures, pictures_in) = mpsc::channel(PEER_EVENTS_CAPACITY);
+        let (frame_availability, frame_availability_in) = mpsc::channel(PEER_EVENTS_CAPACITY);
         Self {
             url,
             config,
@@ -76,16 +76,16 @@ impl CallTask {
             outputs,
             tasks: TaskTracker::new(),
             cancel: CancellationToken::new(),
-            signal: None,
-            signal_generation: 0,
-            signal_events,
-            signal_in,
+            signalling: None,
+            signalling_generation: 0,
+            signalling_events,
+            signalling_in,
             peers: HashMap::new(),
             peer_events,
             peer_in,
-            pictures,
-            pictures_in,
-            local_seen: (0, 0),
+            frame_availability,
+            frame_availability_in,
+            capture_versions: (0, 0),
             follow_ups: VecDeque::new(),
         }
     }
@@ -136,7 +136,7 @@ impl CallTask {
                 changed
             });
         }
-        self.tear_down().await;
+        self.shut_down().await;
         self.outputs.ended.send_replace(state.ended().cloned());
     }
 
@@ -155,38 +155,38 @@ impl CallTask {
                     None => pending().await,
                 }
             };
-            let (sound, picture) = (self.media.audio.state(), self.media.video.state());
+            let (audio_state, video_state) = (self.media.audio.state(), self.media.video.state());
             tokio::select! {
                 biased;
                 () = due => return Input::Deadline,
-                // Nobody holds the call any more: it is left.
+                // Dropping the last handle leaves the call.
                 command = commands.recv() => return Input::Command(command.unwrap_or(CallCommand::Leave)),
-                Some((generation, event)) = self.signal_in.recv() => {
-                    if generation == self.signal_generation {
+                Some((generation, event)) = self.signalling_in.recv() => {
+                    if generation == self.signalling_generation {
                         return match event {
-                            SignalEvent::Message(message) => Input::Signal(message),
-                            SignalEvent::Closed => Input::SignalClosed,
+                            SignallingEvent::Message(message) => Input::ServerMessage(message),
+                            SignallingEvent::Closed => Input::SignallingClosed,
                         };
                     }
                 }
                 Some((key, event)) = self.peer_in.recv() => return Input::Peer(key, event),
-                Some((key, shown)) = self.pictures_in.recv() => return Input::Picture { key, shown },
-                (version, _) = sound.changed(self.local_seen.0) => {
-                    self.local_seen.0 = version;
-                    return self.local();
+                Some((key, available)) = self.frame_availability_in.recv() => return Input::FrameAvailability { key, available },
+                (version, _) = audio_state.changed(self.capture_versions.0) => {
+                    self.capture_versions.0 = version;
+                    return self.capture_changed();
                 }
-                (version, _) = picture.changed(self.local_seen.1) => {
-                    self.local_seen.1 = version;
-                    return self.local();
+                (version, _) = video_state.changed(self.capture_versions.1) => {
+                    self.capture_versions.1 = version;
+                    return self.capture_changed();
                 }
-                _ = seconds.tick() => return self.second(state),
+                _ = seconds.tick() => return self.second_elapsed(state),
                 _ = levels.tick() => return Input::Levels(self.levels(state)),
             }
         }
     }
 
-    fn local(&self) -> Input {
-        Input::Local {
+    fn capture_changed(&self) -> Input {
+        Input::CaptureChanged {
             microphone: matches!(
                 self.media.audio.state().get(),
                 Some(AudioCaptureState::Live)
@@ -209,8 +209,8 @@ impl CallTask {
         mine.into_iter().chain(theirs).collect()
     }
 
-    /// Publishes the figures, and says how the second went.
-    fn second(&mut self, state: &CallState) -> Input {
+    /// Publishes the statistics and returns the input for the past second.
+    fn second_elapsed(&mut self, state: &CallState) -> Input {
         let mut worst: Option<f32> = None;
         for peer in self.peers.values_mut() {
             let transport = peer.handle.statistics.borrow();
@@ -231,7 +231,7 @@ impl CallTask {
             .map(|(key, peer)| statistics(key, &peer.handle))
             .collect();
         self.outputs.statistics.send_replace(Statistics { peers });
-        Input::Second {
+        Input::SecondElapsed {
             worst_loss_percent: worst,
         }
     }
@@ -239,24 +239,24 @@ impl CallTask {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Connect => {
-                self.signal_generation += 1;
-                let events = self.signal_events.clone();
-                let handle = signal::connect(
+                self.signalling_generation += 1;
+                let events = self.signalling_events.clone();
+                let handle = signalling::connect(
                     self.url.clone(),
-                    self.signal_generation,
+                    self.signalling_generation,
                     events,
                     &self.tasks,
                 );
-                self.signal = Some(handle);
+                self.signalling = Some(handle);
             }
             Effect::Send(message) => {
                 if self
-                    .signal
+                    .signalling
                     .as_ref()
-                    .is_none_or(|signal| !signal.send(&message))
+                    .is_none_or(|signalling| !signalling.send(&message))
                 {
-                    self.signal = None;
-                    self.follow_ups.push_back(Input::SignalClosed);
+                    self.signalling = None;
+                    self.follow_ups.push_back(Input::SignallingClosed);
                 }
             }
             Effect::Spawn { key, ice_servers } => self.spawn(key, ice_servers),
@@ -267,7 +267,7 @@ impl CallTask {
                 if peer.handle.commands.try_send(command).is_err() {
                     tracing::warn!(
                         generation = key.generation,
-                        "a peer takes no commands: it is made anew"
+                        "the command queue of a peer is full or closed: replacing its connection"
                     );
                     let event = PeerEvent::Connection(PeerConnectionState::Closed);
                     self.follow_ups.push_back(Input::Peer(key, event));
@@ -279,17 +279,17 @@ impl CallTask {
                 }
                 if !self.peers.keys().any(|other| other.member == key.member) {
                     self.outputs
-                        .pictures
+                        .received_frames
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)
                         .remove(&key.member);
                 }
             }
-            Effect::Forget { key, pictures } => {
+            Effect::ClearReceived { key, video } => {
                 let Some(peer) = self.peers.get(&key) else {
                     return;
                 };
-                if pictures {
+                if video {
                     peer.handle.video.clear();
                 } else {
                     peer.handle.audio.clear();
@@ -299,7 +299,7 @@ impl CallTask {
             Effect::MuteCamera(muted) => self.media.video.set_muted(muted),
             Effect::ScaleBitrate(scale) => self.media.video.set_bitrate_scale(scale),
             Effect::Emit(event) => {
-                // Without a reader nobody needs to know.
+                // Fails only without receivers.
                 let _ = self.outputs.events.send(event);
             }
         }
@@ -329,23 +329,23 @@ impl CallTask {
             &self.tasks,
         );
         let frames = handle.video.frames();
-        let mut pictures = self
+        let mut received_frames = self
             .outputs
-            .pictures
+            .received_frames
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        pictures.insert(key.member.clone(), frames.clone());
-        drop(pictures);
+        received_frames.insert(key.member.clone(), frames.clone());
+        drop(received_frames);
         self.tasks.spawn(cancel.clone().run_until_cancelled_owned({
-            let (key, shown_to) = (key.clone(), self.pictures.clone());
+            let (key, sender) = (key.clone(), self.frame_availability.clone());
             async move {
-                let (mut seen, mut shown) = (0, false);
+                let (mut seen, mut available) = (0, false);
                 loop {
                     let (version, frame) = frames.changed(seen).await;
                     seen = version;
-                    if frame.is_some() != shown {
-                        shown = !shown;
-                        if shown_to.send((key.clone(), shown)).await.is_err() {
+                    if frame.is_some() != available {
+                        available = !available;
+                        if sender.send((key.clone(), available)).await.is_err() {
                             return;
                         }
                     }
@@ -362,27 +362,27 @@ impl CallTask {
         );
     }
 
-    /// Everyone is told, everything is closed; what takes too long is left behind.
-    async fn tear_down(&mut self) {
-        self.signal = None;
+    /// Closes all connections and waits for their tasks, at most [`SHUTDOWN_TIMEOUT`].
+    async fn shut_down(&mut self) {
+        self.signalling = None;
         self.cancel.cancel();
         self.peers.clear();
         self.outputs
-            .pictures
+            .received_frames
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
         self.tasks.close();
         let tasks = self.tasks.clone();
         let drained = async {
-            // Nobody reads the events any more: let who waits to send them go.
+            // Events are no longer read; closing the queues releases waiting senders.
             self.peer_in.close();
-            self.signal_in.close();
-            self.pictures_in.close();
+            self.signalling_in.close();
+            self.frame_availability_in.close();
             tasks.wait().await;
         };
-        if timeout(TEAR_DOWN_LIMIT, drained).await.is_err() {
-            tracing::warn!("a part of the call did not end in time");
+        if timeout(SHUTDOWN_TIMEOUT, drained).await.is_err() {
+            tracing::warn!("shutting down the call timed out");
         }
     }
 }

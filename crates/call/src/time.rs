@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Milliseconds since the Unix epoch, of an RFC 3339 time.
+/// Parses an RFC 3339 time into milliseconds since the Unix epoch.
 pub(crate) fn unix_ms_of(text: &str) -> Option<u64> {
     let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
     u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()
@@ -14,7 +14,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_read_and_nonsense_is_not() {
+    fn only_rfc_3339_times_are_parsed() {
         assert_eq!(unix_ms_of("1970-01-01T00:00:01.5Z"), Some(1_500));
         assert_eq!(unix_ms_of("yesterday"), None);
     }

@@ -1,106 +1,107 @@
-//! What a window shows of a call. Derived from the state, whole, newest wins.
+//! The view of a call: a complete snapshot of what a window shows, derived from
+//! the state after each change.
 
 use serde::Serialize;
 use visavis_protocol::{ErrorCode, Role};
 
-/// A call as its user sees it.
+/// The view of a call.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub struct CallView {
-    /// How far the call is.
+    /// The phase of the call.
     pub phase: CallPhase,
-    /// The room, once inside.
+    /// The room, once joined.
     pub room: Option<RoomView>,
     /// The local user first, then the others in the order of joining.
     pub participants: Vec<ParticipantView>,
-    /// Oldest first.
+    /// Chat messages, oldest first.
     pub chat: Vec<ChatView>,
-    /// The room service is out of reach; the call goes on.
+    /// Whether the connection to the server is lost. The call continues.
     pub service_away: bool,
 }
 
-/// How far a call is.
+/// The phase of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub enum CallPhase {
-    /// Reaching the server and entering the room.
+    /// Connecting to the server and joining the room.
     #[default]
     Joining,
-    /// Inside.
+    /// In the room.
     Inside,
-    /// Over.
+    /// The call ended.
     Ended {
-        /// Why.
+        /// Why it ended.
         reason: EndReason,
     },
 }
 
-/// Why a call is over.
+/// Why a call ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub enum EndReason {
     /// The local user left.
     Left,
-    /// The server was not reached when the call was to begin.
+    /// The server was not reachable at the start of the call.
     ServerUnreachable,
-    /// The server refused.
+    /// The server refused the join.
     Refused {
-        /// Why.
+        /// The server's error code.
         code: ErrorCode,
     },
-    /// The server was out of reach, and so was everyone inside.
+    /// The connections to the server and to all members were lost.
     ConnectionLost,
 }
 
-/// The room that one is in.
+/// The room of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub struct RoomView {
-    /// What others join by.
+    /// The room id.
     pub id: String,
-    /// What a person calls it; the id where nobody said.
+    /// The display name; the id for a room without a name.
     pub name: String,
 }
 
-/// Someone in the room.
+/// A participant of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub struct ParticipantView {
     /// The client id.
     pub id: String,
-    /// The name to show; may be empty.
+    /// The display name; may be empty.
     pub name: String,
     /// Whether this is the local user.
     pub is_me: bool,
-    /// What the participant is in this room.
+    /// The participant's role in this room.
     pub role: Role,
-    /// The peer connection; `connected` for the local user.
+    /// The state of the peer connection; `connected` for the local user.
     pub connection: PeerConnectionState,
-    /// The participant's sound.
+    /// The participant's audio track.
     pub microphone: TrackView,
-    /// The participant's picture.
+    /// The participant's video track.
     pub camera: TrackView,
-    /// Whether sound above the noise was heard just now.
+    /// Whether the participant is speaking.
     pub speaking: bool,
-    /// Whether a picture is there to be drawn.
+    /// Whether there is a video frame to draw.
     pub has_picture: bool,
 }
 
-/// A track as others see it.
+/// The state of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub enum TrackView {
-    /// There is none.
+    /// There is no such track.
     Absent,
-    /// It sends nothing at the moment.
+    /// The track is muted.
     Muted,
-    /// It sends.
+    /// The track sends media.
     On,
 }
 
@@ -109,17 +110,17 @@ pub enum TrackView {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub enum PeerConnectionState {
-    /// Nothing was tried yet.
+    /// Connecting has not started.
     New,
-    /// On the way.
+    /// ICE or DTLS is connecting.
     Connecting,
     /// Media can flow.
     Connected,
-    /// It stopped answering; may come back by itself.
+    /// The remote peer stopped responding; the connection may recover by itself.
     Disconnected,
-    /// It will not come back by itself; an ICE restart is under way.
+    /// The connection failed and needs an ICE restart, which follows.
     Failed,
-    /// It is over.
+    /// The connection is closed.
     Closed,
 }
 
@@ -128,19 +129,19 @@ pub enum PeerConnectionState {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub struct ChatView {
-    /// Unique in the call.
+    /// The message id, unique in the call.
     pub id: String,
     /// The sender's client id.
     pub from: String,
-    /// The sender's name when it was sent; may be empty.
+    /// The sender's display name when it was sent; may be empty.
     pub name: String,
     /// Whether the local user sent it.
     pub is_mine: bool,
-    /// Plain text.
+    /// The text, without markup.
     pub text: String,
-    /// Milliseconds since the Unix epoch.
+    /// When it was sent, in milliseconds since the Unix epoch.
     #[cfg_attr(feature = "ts", ts(type = "number"))]
     pub sent_at: u64,
-    /// Whether it is still on its way to the server.
+    /// Whether the server has not confirmed it yet.
     pub pending: bool,
 }

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use visavis_media::{AudioSink, AudioSource, VideoCodec, VideoSource};
 use visavis_protocol::IceServer;
 
-/// A participant without a window. Writes JSON lines, one for each event.
+/// A participant without a window. Writes one JSON line per event.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -21,26 +21,26 @@ pub struct Arguments {
     pub participant: Participant,
 }
 
-/// Besides taking part in a room.
+/// What to run instead of one participant.
 #[derive(Debug, Subcommand)]
 pub enum Task {
-    /// Shows a call in the terminal: a server and three participants, all here.
+    /// Run a demo call in the terminal: a server and three participants in one process.
     Demo(Demo),
 }
 
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// How long the call lasts.
+    /// Length of the call, in seconds.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     pub seconds: u64,
-    /// Where received pictures are saved as PNG files.
+    /// Directory for snapshots of the received video, as PNG files.
     #[arg(long, default_value = "visavis-demo")]
     pub snapshots: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub struct Participant {
-    /// The room service: a ws, wss, http or https URL.
+    /// The server: a ws, wss, http or https URL.
     #[arg(long, required = true, value_name = "URL", default_value = "")]
     pub server: String,
     #[command(flatten)]
@@ -48,16 +48,16 @@ pub struct Participant {
     /// The name that others see.
     #[arg(long, default_value = "")]
     pub name: String,
-    /// Where pictures come from: synthetic[:WxH@FPS], camera[:N], y4m:FILE, none.
+    /// Video source: synthetic[:WxH@FPS], camera[:N], y4m:FILE, none.
     #[arg(long, default_value = "synthetic", value_name = "SOURCE")]
     pub video: VideoSource,
-    /// Where sound comes from: tone[:HZ], mic, wav:FILE, none.
+    /// Audio source: tone[:HZ], mic, wav:FILE, none.
     #[arg(long, default_value = "tone", value_name = "SOURCE")]
     pub audio: AudioSource,
-    /// Where received sound goes: speaker, wav:FILE, none.
+    /// Output of the received audio: speaker, wav:FILE, none.
     #[arg(long, default_value = "none", value_name = "SINK")]
     pub play: AudioSink,
-    /// The codec to prefer for pictures.
+    /// The preferred video codec.
     #[arg(long, value_enum, default_value_t = Codec::Vp8)]
     pub codec: Codec,
     /// Use relayed candidates only.
@@ -66,13 +66,13 @@ pub struct Participant {
     /// A STUN or TURN server; may be repeated.
     #[arg(long, value_name = "URL[,USER,CREDENTIAL]")]
     pub ice_server: Vec<IceServer>,
-    /// Leave after so many seconds; otherwise on SIGINT or SIGTERM.
+    /// Leave after this many seconds; without it, on SIGINT or SIGTERM.
     #[arg(long, value_parser = seconds)]
     pub seconds: Option<Duration>,
-    /// Where the JSON lines go; - is standard output.
+    /// File for the JSON lines; - is standard output.
     #[arg(long, default_value = "-", value_name = "FILE|-")]
     pub stats: PathBuf,
-    /// Save a received picture of each member there, as PNG files.
+    /// Directory for one snapshot of each member's video, as PNG files.
     #[arg(long, value_name = "DIR")]
     pub snapshots: Option<PathBuf>,
 }
@@ -83,7 +83,7 @@ pub struct Room {
     /// Join the room with this id.
     #[arg(long, value_name = "ID")]
     pub room: Option<String>,
-    /// Make a room with this name.
+    /// Create a room with this name.
     #[arg(long, value_name = "NAME")]
     pub create: Option<String>,
 }

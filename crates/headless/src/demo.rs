@@ -1,5 +1,5 @@
-//! A call in the terminal: the embedded server and three real participants
-//! over UDP, with a live table, and their pictures saved at the end.
+//! The demo call: the embedded server and three participants that call each other
+//! over UDP. Shows a live table and saves video snapshots at the end.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
@@ -22,33 +22,35 @@ use crate::participant::stop_signal;
 
 const NAMES: [&str; 3] = ["Ada", "Ben", "Cleo"];
 const TONES_HERTZ: [f32; 3] = [440.0, 554.0, 659.0];
-const PICTURE: VideoFormat = VideoFormat {
+const VIDEO_FORMAT: VideoFormat = VideoFormat {
     width: 640,
     height: 360,
     frames_per_second: 15,
 };
-/// Sound at a tenth of what a tone of ours has after a second.
-const HEARD_ENERGY: f64 = 0.000_5;
-const JOIN_LIMIT: Duration = Duration::from_secs(10);
+/// W3C `totalAudioEnergy` above which audio counts as received: a tenth of what a
+/// tone has after one second.
+const AUDIBLE_ENERGY: f64 = 0.000_5;
+const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-struct Person {
+struct Guest {
     name: &'static str,
     call: CallHandle,
     id: String,
 }
 
-/// Exit code 0 when all six directions carried picture and sound, else 1.
+/// Runs the demo call. Returns exit code 0 when all six directions carried video
+/// and audio, else 1.
 pub async fn run(arguments: &Demo) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&arguments.snapshots)
-        .with_context(|| format!("{} cannot be made", arguments.snapshots.display()))?;
+        .with_context(|| format!("cannot create {}", arguments.snapshots.display()))?;
     let config = ServerConfig {
         operator_secret: Some(operator_secret()),
         ..ServerConfig::default()
     };
     let server = Server::bind(config).await?;
     let url = format!("ws://{}", server.local_addr());
-    println!("A room service listens on {url}; three participants join a room of it.");
-    let people = gather(&url).await?;
+    println!("The server listens on {url}; three participants join a room.");
+    let guests = join_all(&url).await?;
 
     let mut table = Table {
         lines: 0,
@@ -60,37 +62,37 @@ pub async fn run(arguments: &Demo) -> anyhow::Result<ExitCode> {
     tokio::pin!(stop);
     while Instant::now() < end {
         tokio::select! {
-            _ = ticks.tick() => table.draw(&people)?,
+            _ = ticks.tick() => table.draw(&guests)?,
             () = tokio::time::sleep_until(end) => {}
             () = &mut stop => break,
         }
     }
-    table.draw(&people)?;
+    table.draw(&guests)?;
 
-    let silent = silent_directions(&people);
-    let paths = save_pictures(&people, &arguments.snapshots)?;
-    for person in &people {
-        person.call.send(CallCommand::Leave).await;
-        person.call.ended().await;
+    let incomplete = incomplete_directions(&guests);
+    let paths = save_snapshots(&guests, &arguments.snapshots)?;
+    for guest in &guests {
+        guest.call.send(CallCommand::Leave).await;
+        guest.call.ended().await;
     }
     server.shutdown().await;
-    for direction in &silent {
+    for direction in &incomplete {
         println!("{direction}");
     }
-    println!("Received pictures:");
+    println!("Snapshots of the received video:");
     for path in paths {
         println!("{}", path.display());
     }
-    Ok(if silent.is_empty() {
+    Ok(if incomplete.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
 }
 
-/// The first makes the room, the others join it.
-async fn gather(url: &str) -> anyhow::Result<Vec<Person>> {
-    let mut people: Vec<Person> = Vec::new();
+/// Starts the participants. The first one creates the room, the others join it.
+async fn join_all(url: &str) -> anyhow::Result<Vec<Guest>> {
+    let mut guests: Vec<Guest> = Vec::new();
     let mut room = RoomChoice::Create {
         name: "Demonstration".to_owned(),
         private: false,
@@ -103,7 +105,7 @@ async fn gather(url: &str) -> anyhow::Result<Vec<Person>> {
         };
         media
             .video
-            .set_source(VideoSource::Synthetic(PICTURE), PICTURE);
+            .set_source(VideoSource::Synthetic(VIDEO_FORMAT), VIDEO_FORMAT);
         media.audio.set_source(AudioSource::Tone(hertz));
         media.playout.set_sink(AudioSink::None);
         let config = CallConfig {
@@ -118,12 +120,12 @@ async fn gather(url: &str) -> anyhow::Result<Vec<Person>> {
         };
         let call = Call::start(config, media)?;
         let mut view = call.view();
-        let inside = timeout(
-            JOIN_LIMIT,
+        let joined = timeout(
+            JOIN_TIMEOUT,
             view.wait_for(|view| view.phase != CallPhase::Joining),
         )
         .await;
-        let view = inside.context("joining took too long")??.clone();
+        let view = joined.context("joining timed out")??.clone();
         ensure!(
             view.phase == CallPhase::Inside,
             "{name} could not join: {:?}",
@@ -135,9 +137,9 @@ async fn gather(url: &str) -> anyhow::Result<Vec<Person>> {
             .first()
             .map(|me| me.id.clone())
             .unwrap_or_default();
-        people.push(Person { name, call, id });
+        guests.push(Guest { name, call, id });
     }
-    Ok(people)
+    Ok(guests)
 }
 
 struct Table {
@@ -146,18 +148,18 @@ struct Table {
 }
 
 impl Table {
-    /// Draws over the table before, where there is a terminal.
-    fn draw(&mut self, people: &[Person]) -> anyhow::Result<()> {
+    /// Draws the table; on a terminal it replaces the previous one.
+    fn draw(&mut self, guests: &[Guest]) -> anyhow::Result<()> {
         let mut text = String::new();
         if self.live && self.lines > 0 {
             write!(text, "\x1b[{}A\x1b[J", self.lines)?;
         }
-        let rows = directions(people);
+        let rows = directions(guests);
         self.lines = rows.len() + 1;
         writeln!(
             text,
             "{:<14} {:>9} {:>8} {:>8} {:>8} {:>8}",
-            "from → to", "picture", "frames", "delay", "trip", "sound"
+            "from → to", "video", "frames", "delay", "rtt", "audio"
         )?;
         for (from, to, peer) in rows {
             let direction = format!("{} → {}", from.name, to.name);
@@ -167,17 +169,17 @@ impl Table {
                 .delay
                 .percentile(0.5)
                 .map_or("-".to_owned(), |ms| format!("{ms} ms"));
-            let trip = peer
+            let rtt = peer
                 .round_trip_ms
                 .map_or("-".to_owned(), |ms| format!("{ms:.1} ms"));
-            let sound = if peer.audio.total_energy > HEARD_ENERGY {
-                "heard"
+            let audio = if peer.audio.total_energy > AUDIBLE_ENERGY {
+                "received"
             } else {
                 "-"
             };
             writeln!(
                 text,
-                "{direction:<14} {size:>9} {:>8} {delay:>8} {trip:>8} {sound:>8}",
+                "{direction:<14} {size:>9} {:>8} {delay:>8} {rtt:>8} {audio:>8}",
                 peer.video.frames_decoded
             )?;
         }
@@ -187,14 +189,14 @@ impl Table {
     }
 }
 
-/// What each receives of each other.
-fn directions(people: &[Person]) -> Vec<(&Person, &Person, PeerStatistics)> {
+/// The received direction of every pair: sender, receiver and statistics.
+fn directions(guests: &[Guest]) -> Vec<(&Guest, &Guest, PeerStatistics)> {
     let mut rows = Vec::new();
-    for to in people {
-        let figures = to.call.statistics().borrow().clone();
-        for peer in figures.peers {
+    for to in guests {
+        let statistics = to.call.statistics().borrow().clone();
+        for peer in statistics.peers {
             rows.extend(
-                people
+                guests
                     .iter()
                     .find(|from| from.id == peer.member)
                     .map(|from| (from, to, peer)),
@@ -204,12 +206,12 @@ fn directions(people: &[Person]) -> Vec<(&Person, &Person, PeerStatistics)> {
     rows
 }
 
-/// The directions, of all there should be, that carried no picture or no sound.
-fn silent_directions(people: &[Person]) -> Vec<String> {
-    let carried = directions(people);
-    let pairs = people
+/// Describes the directions that carried no video or no audio.
+fn incomplete_directions(guests: &[Guest]) -> Vec<String> {
+    let carried = directions(guests);
+    let pairs = guests
         .iter()
-        .flat_map(|from| people.iter().map(move |to| (from, to)));
+        .flat_map(|from| guests.iter().map(move |to| (from, to)));
     let pairs = pairs.filter(|(from, to)| from.id != to.id);
     pairs
         .filter_map(|(from, to)| {
@@ -217,12 +219,12 @@ fn silent_directions(people: &[Person]) -> Vec<String> {
                 .iter()
                 .find(|(f, t, _)| f.id == from.id && t.id == to.id)
                 .map(|(_, _, peer)| peer);
-            let picture = peer.is_some_and(|peer| peer.video.frames_decoded > 0);
-            let sound = peer.is_some_and(|peer| peer.audio.total_energy > HEARD_ENERGY);
-            let missing = match (picture, sound) {
+            let video = peer.is_some_and(|peer| peer.video.frames_decoded > 0);
+            let audio = peer.is_some_and(|peer| peer.audio.total_energy > AUDIBLE_ENERGY);
+            let missing = match (video, audio) {
                 (true, true) => return None,
-                (true, false) => "no sound",
-                (false, true) => "no picture",
+                (true, false) => "no audio",
+                (false, true) => "no video",
                 (false, false) => "nothing",
             };
             Some(format!("{} → {} carried {missing}.", from.name, to.name))
@@ -230,10 +232,10 @@ fn silent_directions(people: &[Person]) -> Vec<String> {
         .collect()
 }
 
-fn save_pictures(people: &[Person], folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+fn save_snapshots(guests: &[Guest], folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
-    for (from, to, _) in directions(people) {
-        let Some(frame) = to.call.picture(&from.id).and_then(|frames| frames.get()) else {
+    for (from, to, _) in directions(guests) {
+        let Some(frame) = to.call.frames(&from.id).and_then(|frames| frames.get()) else {
             continue;
         };
         let path = folder.join(format!(
@@ -242,7 +244,7 @@ fn save_pictures(people: &[Person], folder: &Path) -> anyhow::Result<Vec<PathBuf
             to.name.to_lowercase()
         ));
         snapshot::save_png(&frame, &path)
-            .with_context(|| format!("{} cannot be written", path.display()))?;
+            .with_context(|| format!("cannot write {}", path.display()))?;
         paths.push(std::path::absolute(&path)?);
     }
     Ok(paths)

@@ -14,8 +14,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::arguments::{Arguments, Task};
 
-/// Warnings; the libraries' own about ordinary starts of a connection are none,
-/// nor what PulseAudio's client calls an error: that it was closed.
+/// The default log filter. The DTLS and ICE libraries warn while an ordinary
+/// connection starts, and the PulseAudio client logs its close as an error.
 const QUIET: &str = "warn,rtc_dtls=error,rtc_ice=error,pulseaudio=off";
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -33,7 +33,7 @@ fn main() -> anyhow::Result<ExitCode> {
             None => participant::run(arguments.participant).await,
         }
     });
-    // What still runs is a blocked device thread at worst; it need not be waited for.
+    // Does not wait for device threads, which may be blocked in a driver.
     runtime.shutdown_background();
     code
 }

@@ -1,4 +1,4 @@
-//! One participant: joins, reports, leaves.
+//! One participant: joins a room, reports events and statistics, and leaves.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -19,18 +19,18 @@ use visavis_protocol::ErrorCode;
 use crate::arguments::Participant;
 use crate::report::{Line, Report};
 
-/// How long leaving may take before we stop waiting for it.
-const LEAVE_LIMIT: Duration = Duration::from_secs(3);
+/// Longest wait for the call to end after leaving.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
 const COULD_NOT_JOIN: u8 = 3;
 const BAD_ARGUMENTS: u8 = 2;
 
-/// Runs until the time is over, a signal comes or the call ends.
+/// Runs until the time limit, SIGINT or SIGTERM, or the end of the call.
 pub async fn run(arguments: Participant) -> anyhow::Result<ExitCode> {
     let mut report = Report::open(&arguments.stats)
-        .with_context(|| format!("{} cannot be written", arguments.stats.display()))?;
+        .with_context(|| format!("cannot write {}", arguments.stats.display()))?;
     if let Some(folder) = &arguments.snapshots {
         std::fs::create_dir_all(folder)
-            .with_context(|| format!("{} cannot be made", folder.display()))?;
+            .with_context(|| format!("cannot create {}", folder.display()))?;
     }
     let media = Media {
         video: VideoSender::new(),
@@ -66,7 +66,7 @@ pub async fn run(arguments: Participant) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(BAD_ARGUMENTS));
         }
     };
-    let mut session = Running {
+    let mut session = Session {
         call,
         media,
         snapshots: Snapshots::new(arguments.snapshots),
@@ -82,15 +82,15 @@ pub async fn run(arguments: Participant) -> anyhow::Result<ExitCode> {
     })
 }
 
-struct Running {
+struct Session {
     call: CallHandle,
     media: Media,
     snapshots: Snapshots,
     joined: bool,
 }
 
-impl Running {
-    /// Reports what happens until the call is over.
+impl Session {
+    /// Reports events, statistics and device failures until the call ends.
     async fn follow(
         &mut self,
         report: &mut Report,
@@ -98,8 +98,8 @@ impl Running {
     ) -> anyhow::Result<EndReason> {
         let mut events = self.call.events();
         let mut statistics = self.call.statistics();
-        let mut seen = (0, 0, 0);
-        let (sound, picture, playout) = (
+        let mut versions = (0, 0, 0);
+        let (audio_state, video_state, playout_state) = (
             self.media.audio.state(),
             self.media.video.state(),
             self.media.playout.state(),
@@ -117,7 +117,7 @@ impl Running {
         loop {
             let left_too_long = async {
                 match leaving {
-                    Some(since) => tokio::time::sleep_until(since + LEAVE_LIMIT).await,
+                    Some(since) => tokio::time::sleep_until(since + LEAVE_TIMEOUT).await,
                     None => std::future::pending().await,
                 }
             };
@@ -125,34 +125,34 @@ impl Running {
                 event = events.recv() => match event {
                     Ok(CallEvent::Ended(reason)) => {
                         self.ended(report, &reason)?;
-                        // Everyone is told and everything closed before we go.
-                        let _ = tokio::time::timeout(LEAVE_LIMIT, self.call.ended()).await;
+                        // Wait until the leave was sent and all connections are closed.
+                        let _ = tokio::time::timeout(LEAVE_TIMEOUT, self.call.ended()).await;
                         return Ok(reason);
                     }
                     Ok(event) => self.event(report, event)?,
-                    Err(RecvError::Lagged(lost)) => tracing::warn!(lost, "events were lost"),
+                    Err(RecvError::Lagged(lost)) => tracing::warn!(lost, "events were dropped"),
                     Err(RecvError::Closed) => return Ok(EndReason::ConnectionLost),
                 },
                 Ok(()) = statistics.changed() => {
-                    let figures = statistics.borrow_and_update().clone();
-                    for peer in figures.peers {
+                    let newest = statistics.borrow_and_update().clone();
+                    for peer in newest.peers {
                         report.stats(Instant::now(), peer)?;
                     }
                 }
-                (version, state) = sound.changed(seen.0) => {
-                    seen.0 = version;
+                (version, state) = audio_state.changed(versions.0) => {
+                    versions.0 = version;
                     if let Some(AudioCaptureState::Failed(error)) = state {
                         device_failed(report, "microphone", &error)?;
                     }
                 }
-                (version, state) = picture.changed(seen.1) => {
-                    seen.1 = version;
+                (version, state) = video_state.changed(versions.1) => {
+                    versions.1 = version;
                     if let Some(CaptureState::Failed(error)) = state {
                         device_failed(report, "camera", &error)?;
                     }
                 }
-                (version, state) = playout.changed(seen.2) => {
-                    seen.2 = version;
+                (version, state) = playout_state.changed(versions.2) => {
+                    versions.2 = version;
                     if let Some(PlayoutState::Failed(error)) = state {
                         device_failed(report, "speaker", &error)?;
                     }
@@ -165,7 +165,7 @@ impl Running {
     }
 
     async fn leave(&mut self) -> tokio::time::Instant {
-        // The pictures go with the call.
+        // The received frames are dropped when the call ends.
         self.snapshots.save_all();
         self.call.send(CallCommand::Leave).await;
         tokio::time::Instant::now()
@@ -186,7 +186,7 @@ impl Running {
                 state,
             })?,
             CallEvent::FirstFrame { member, ms } => {
-                if let Some(frames) = self.call.picture(&member) {
+                if let Some(frames) = self.call.frames(&member) {
                     self.snapshots.watch(&member, frames);
                 }
                 report.line(&Line::FirstFrame {
@@ -215,7 +215,7 @@ impl Running {
 
     fn ended(&self, report: &mut Report, reason: &EndReason) -> anyhow::Result<()> {
         let code = match reason {
-            // The refusal itself was reported.
+            // A refusal was already reported as an error event.
             EndReason::Left | EndReason::Refused { .. } => return Ok(()),
             EndReason::ServerUnreachable => "server-unreachable",
             EndReason::ConnectionLost => "connection-lost",
@@ -224,7 +224,7 @@ impl Running {
     }
 }
 
-/// The wire's name of a code.
+/// The protocol's name of an error code.
 fn name_of(code: ErrorCode) -> String {
     serde_json::to_value(code)
         .ok()
@@ -233,7 +233,7 @@ fn name_of(code: ErrorCode) -> String {
 }
 
 fn device_failed(report: &mut Report, device: &str, error: &DeviceError) -> anyhow::Result<()> {
-    tracing::warn!(device, %error, "a device failed; the call goes on without it");
+    tracing::warn!(device, %error, "a device failed; the call continues without it");
     let problem = match error {
         DeviceError::Absent => "absent",
         DeviceError::Busy => "busy",
@@ -248,7 +248,7 @@ fn device_failed(report: &mut Report, device: &str, error: &DeviceError) -> anyh
     })?)
 }
 
-/// Where the pictures of each member are, to be saved.
+/// Saves snapshots of the members' video.
 pub struct Snapshots {
     folder: Option<PathBuf>,
     members: HashMap<String, Latest<Frame>>,
@@ -262,13 +262,13 @@ impl Snapshots {
         }
     }
 
-    /// A member's first picture is there: it is saved, so that one is in any case.
+    /// Registers a member when its first frame arrives, and saves that frame.
     pub fn watch(&mut self, member: &str, frames: Latest<Frame>) {
         self.members.insert(member.to_owned(), frames);
         self.save(member);
     }
 
-    /// Saves the newest picture of everyone.
+    /// Saves the newest frame of every member.
     pub fn save_all(&self) {
         self.members.keys().for_each(|member| self.save(member));
     }
@@ -278,18 +278,18 @@ impl Snapshots {
         let (Some(folder), Some(frame)) = (&self.folder, frame) else {
             return;
         };
-        // Ids come from a server: only what cannot leave the folder becomes a name.
+        // Ids come from a server: replace what could leave the directory.
         let name: String = member
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
             .collect();
         if let Err(error) = snapshot::save_png(&frame, &folder.join(name).with_extension("png")) {
-            tracing::warn!(%error, "a picture could not be saved");
+            tracing::warn!(%error, "saving a snapshot failed");
         }
     }
 }
 
-/// Comes when the process is asked to stop.
+/// Completes on SIGINT or SIGTERM.
 pub async fn stop_signal() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]

@@ -1,22 +1,22 @@
-//! What this process has used, as far as the system tells.
+//! Resource usage of this process.
 
-/// CPU time of all threads, and the largest resident set.
+/// CPU time of all threads, and the peak resident set size.
 #[derive(Debug, Clone, Copy)]
 pub struct Usage {
-    /// User and system, in seconds.
+    /// User and system time, in seconds.
     pub cpu_seconds: f64,
-    /// In bytes.
+    /// Peak resident set size, in bytes.
     pub peak_rss_bytes: u64,
 }
 
-/// What was used so far; none where the system does not tell.
+/// The usage so far; `None` where the system does not report it.
 #[cfg(unix)]
 pub fn usage() -> Option<Usage> {
     use nix::sys::resource::{UsageWho, getrusage};
     let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
     let seconds =
         |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    // Linux counts in KiB, macOS in bytes.
+    // `ru_maxrss` is in KiB on Linux and in bytes on macOS.
     let unit = if cfg!(target_os = "macos") { 1 } else { 1_024 };
     Some(Usage {
         cpu_seconds: seconds(usage.user_time()) + seconds(usage.system_time()),
@@ -24,7 +24,7 @@ pub fn usage() -> Option<Usage> {
     })
 }
 
-/// What was used so far; none where the system does not tell.
+/// The usage so far; `None` where the system does not report it.
 #[cfg(not(unix))]
 pub fn usage() -> Option<Usage> {
     None

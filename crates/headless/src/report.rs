@@ -1,4 +1,4 @@
-//! JSON lines, each flushed at once.
+//! The report: JSON lines, each flushed when written.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,7 +12,7 @@ use visavis_media::video::{DelayHistogram, VideoSendStats};
 
 use crate::process::usage;
 
-/// One line.
+/// One line of the report.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Line<'a> {
@@ -40,22 +40,24 @@ pub enum Line<'a> {
     Summary(Summary<'a>),
 }
 
-/// The figures of one peer. Counts are since the connection's beginning, rates
-/// and delays over the time since the line before.
+/// The statistics of one peer. Counters start with the connection; rates and
+/// delays cover the time since the previous line.
 #[derive(Debug, Serialize)]
 pub struct Stats<'a> {
     pub member: &'a str,
     pub sent_kbps: f64,
     pub received_kbps: f64,
-    /// Encoded pictures handed to this peer.
+    /// Encoded frames sent to this peer.
+    pub frames_sent: u64,
+    /// The former name of `frames_sent`, kept for one release.
     pub frames_encoded: u64,
     pub frames_decoded: u64,
     pub frames_dropped: u64,
     pub width: u32,
     pub height: u32,
-    /// Packets of picture and sound that did not come, or came too late.
+    /// Video and audio packets that were lost or arrived too late.
     pub lost: u64,
-    /// Of the pictures where there are any, else of the sound.
+    /// Of the video where there is any, else of the audio, in milliseconds.
     pub jitter_ms: f32,
     pub round_trip_ms: Option<f32>,
     pub freezes: u64,
@@ -63,36 +65,36 @@ pub struct Stats<'a> {
     pub concealed_samples: u64,
     pub delay_ms_p50: Option<u32>,
     pub delay_ms_p95: Option<u32>,
-    /// W3C totalAudioEnergy of the received sound.
+    /// W3C `totalAudioEnergy` of the received audio.
     pub audio_energy: f64,
 }
 
 #[derive(Debug, Serialize)]
 pub struct Summary<'a> {
     pub peers: Vec<Stats<'a>>,
-    /// Pictures that the source gave while someone took them.
+    /// Frames captured while at least one encoder ran.
     pub frames_captured: u64,
     pub frames_encoded: u64,
     pub cpu_seconds: Option<f64>,
     pub peak_rss_bytes: Option<u64>,
 }
 
-/// Writes the lines, and keeps what the summary needs.
+/// Writes the lines, and keeps the last statistics of each member for the summary.
 pub struct Report {
     out: Box<dyn Write + Send>,
-    /// In the order of first sight.
+    /// In the order of their first statistics.
     members: Vec<String>,
-    last: HashMap<String, Seen>,
+    last: HashMap<String, Previous>,
 }
 
-struct Seen {
+struct Previous {
     first_at: Instant,
     at: Instant,
     statistics: PeerStatistics,
 }
 
 impl Report {
-    /// To a file, or with `-` to standard output.
+    /// Opens a report to a file, or with `-` to standard output.
     pub fn open(path: &Path) -> io::Result<Self> {
         let out: Box<dyn Write + Send> = if path == Path::new("-") {
             Box::new(io::stdout())
@@ -106,7 +108,10 @@ impl Report {
         })
     }
 
-    /// Writes a line. A reader that is gone is an error: nobody would know.
+    /// Writes a line.
+    ///
+    /// # Errors
+    /// When writing fails, which includes a closed pipe.
     pub fn line(&mut self, line: &Line<'_>) -> io::Result<()> {
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
@@ -114,30 +119,30 @@ impl Report {
         self.out.flush()
     }
 
-    /// Writes the line of one peer for the time since the one before.
+    /// Writes the statistics of one peer for the time since its previous line.
     pub fn stats(&mut self, now: Instant, statistics: PeerStatistics) -> io::Result<()> {
         let member = statistics.member.clone();
-        // A connection that was made anew counts from the beginning.
+        // The counters of a new connection start at zero.
         let before = self
             .last
             .remove(&member)
-            .filter(|seen| seen.statistics.bytes_sent <= statistics.bytes_sent);
+            .filter(|previous| previous.statistics.bytes_sent <= statistics.bytes_sent);
         if !self.members.contains(&member) {
             self.members.push(member.clone());
         }
-        let seconds = before.as_ref().map_or(1.0, |seen| {
-            now.duration_since(seen.at).as_secs_f64().max(0.001)
+        let seconds = before.as_ref().map_or(1.0, |previous| {
+            now.duration_since(previous.at).as_secs_f64().max(0.001)
         });
-        let first_at = before.as_ref().map_or(now, |seen| seen.first_at);
+        let first_at = before.as_ref().map_or(now, |previous| previous.first_at);
         let line = line(
             &statistics,
-            before.as_ref().map(|seen| &seen.statistics),
+            before.as_ref().map(|previous| &previous.statistics),
             seconds,
         );
         let written = self.line(&Line::Stats(line));
         self.last.insert(
             member,
-            Seen {
+            Previous {
                 first_at,
                 at: now,
                 statistics,
@@ -146,13 +151,18 @@ impl Report {
         written
     }
 
-    /// Writes the last line: totals of each peer, gone ones too, and of the process.
+    /// Writes the last line: the totals of each peer, those who left included, and of
+    /// the process.
     pub fn summary(&mut self, sent: VideoSendStats) -> io::Result<()> {
         let last = std::mem::take(&mut self.last);
-        let seen = self.members.iter().filter_map(|member| last.get(member));
-        let peers = seen.map(|seen| {
-            let seconds = seen.at.duration_since(seen.first_at).as_secs_f64().max(1.0);
-            line(&seen.statistics, None, seconds)
+        let last_of_each = self.members.iter().filter_map(|member| last.get(member));
+        let peers = last_of_each.map(|previous| {
+            let seconds = previous
+                .at
+                .duration_since(previous.first_at)
+                .as_secs_f64()
+                .max(1.0);
+            line(&previous.statistics, None, seconds)
         });
         let usage = usage();
         let summary = Summary {
@@ -177,18 +187,19 @@ fn line<'a>(now: &'a PeerStatistics, before: Option<&PeerStatistics>, seconds: f
         || now.video.delay.clone(),
         |before| now.video.delay.since(&before.video.delay),
     );
-    let pictures = now.video.packets_received > 0;
+    let has_video = now.video.packets_received > 0;
     Stats {
         member: &now.member,
         sent_kbps: rate(now.bytes_sent, before.map(|before| before.bytes_sent)),
         received_kbps: rate(received(now), before.map(received)),
+        frames_sent: now.frames_sent,
         frames_encoded: now.frames_sent,
         frames_decoded: now.video.frames_decoded,
         frames_dropped: now.video.frames_dropped,
         width: now.video.width,
         height: now.video.height,
         lost: now.video.packets_lost + now.audio.packets_lost,
-        jitter_ms: if pictures {
+        jitter_ms: if has_video {
             now.video.jitter_ms
         } else {
             now.audio.jitter_ms

@@ -2,10 +2,10 @@
 import type { EndReason } from "./EndReason";
 
 /**
- * How far a call is.
+ * The phase of a call.
  */
 export type CallPhase = { "kind": "joining" } | { "kind": "inside" } | { "kind": "ended", 
 /**
- * Why.
+ * Why it ended.
  */
 reason: EndReason, };

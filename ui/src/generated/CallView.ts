@@ -5,15 +5,15 @@ import type { ParticipantView } from "./ParticipantView";
 import type { RoomView } from "./RoomView";
 
 /**
- * A call as its user sees it.
+ * The view of a call.
  */
 export type CallView = { 
 /**
- * How far the call is.
+ * The phase of the call.
  */
 phase: CallPhase, 
 /**
- * The room, once inside.
+ * The room, once joined.
  */
 room: RoomView | null, 
 /**
@@ -21,10 +21,10 @@ room: RoomView | null,
  */
 participants: Array<ParticipantView>, 
 /**
- * Oldest first.
+ * Chat messages, oldest first.
  */
 chat: Array<ChatView>, 
 /**
- * The room service is out of reach; the call goes on.
+ * Whether the connection to the server is lost. The call continues.
  */
 serviceAway: boolean, };

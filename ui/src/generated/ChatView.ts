@@ -5,7 +5,7 @@
  */
 export type ChatView = { 
 /**
- * Unique in the call.
+ * The message id, unique in the call.
  */
 id: string, 
 /**
@@ -13,7 +13,7 @@ id: string,
  */
 from: string, 
 /**
- * The sender's name when it was sent; may be empty.
+ * The sender's display name when it was sent; may be empty.
  */
 name: string, 
 /**
@@ -21,14 +21,14 @@ name: string,
  */
 isMine: boolean, 
 /**
- * Plain text.
+ * The text, without markup.
  */
 text: string, 
 /**
- * Milliseconds since the Unix epoch.
+ * When it was sent, in milliseconds since the Unix epoch.
  */
 sentAt: number, 
 /**
- * Whether it is still on its way to the server.
+ * Whether the server has not confirmed it yet.
  */
 pending: boolean, };

@@ -2,10 +2,10 @@
 import type { ErrorCode } from "./ErrorCode";
 
 /**
- * Why a call is over.
+ * Why a call ended.
  */
 export type EndReason = { "kind": "left" } | { "kind": "serverUnreachable" } | { "kind": "refused", 
 /**
- * Why.
+ * The server's error code.
  */
 code: ErrorCode, } | { "kind": "connectionLost" };

@@ -4,7 +4,7 @@ import type { Role } from "./Role";
 import type { TrackView } from "./TrackView";
 
 /**
- * Someone in the room.
+ * A participant of a call.
  */
 export type ParticipantView = { 
 /**
@@ -12,7 +12,7 @@ export type ParticipantView = {
  */
 id: string, 
 /**
- * The name to show; may be empty.
+ * The display name; may be empty.
  */
 name: string, 
 /**
@@ -20,26 +20,26 @@ name: string,
  */
 isMe: boolean, 
 /**
- * What the participant is in this room.
+ * The participant's role in this room.
  */
 role: Role, 
 /**
- * The peer connection; `connected` for the local user.
+ * The state of the peer connection; `connected` for the local user.
  */
 connection: PeerConnectionState, 
 /**
- * The participant's sound.
+ * The participant's audio track.
  */
 microphone: TrackView, 
 /**
- * The participant's picture.
+ * The participant's video track.
  */
 camera: TrackView, 
 /**
- * Whether sound above the noise was heard just now.
+ * Whether the participant is speaking.
  */
 speaking: boolean, 
 /**
- * Whether a picture is there to be drawn.
+ * Whether there is a video frame to draw.
  */
 hasPicture: boolean, };

@@ -1,16 +1,15 @@
-//! The data channel: messages between two of ours.
+//! The data channel: [`PeerMessage`]s between two Visavis clients.
 
 use std::sync::Arc;
 
 use rtc::data_channel::RTCDataChannelInit;
-use visavis_protocol::limits::MAX_MESSAGE_BYTES;
 use visavis_protocol::{PEER_CHANNEL_LABEL, PeerMessage};
 use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelMessage};
 use webrtc::peer_connection::PeerConnection;
 
-use super::signal::{Signal, Signals};
+use super::event::{PeerConnectionEvent, PeerConnectionEventSender};
 
-/// Creates our channel: ordered and reliable.
+/// Creates the channel, ordered and reliable (RFC 8832).
 pub(super) async fn create(
     connection: &dyn PeerConnection,
 ) -> Result<Arc<dyn DataChannel>, rtc::shared::error::Error> {
@@ -23,9 +22,9 @@ pub(super) async fn create(
         .await
 }
 
-/// Reads a channel until it closes. One with another label is read too, and
-/// what it brings dropped: unread, it would be kept.
-pub(super) async fn read(channel: Arc<dyn DataChannel>, signals: Signals) {
+/// Reads a channel until it closes. Messages of a channel with another label
+/// are read and dropped, since webrtc-rs buffers unread ones.
+pub(super) async fn read(channel: Arc<dyn DataChannel>, events: PeerConnectionEventSender) {
     let is_ours = channel
         .label()
         .await
@@ -33,14 +32,14 @@ pub(super) async fn read(channel: Arc<dyn DataChannel>, signals: Signals) {
     while let Some(event) = channel.poll().await {
         match event {
             DataChannelEvent::OnOpen if is_ours => {
-                signals
-                    .send_patiently(Signal::ChannelOpen(channel.clone()))
+                events
+                    .send(PeerConnectionEvent::DataChannelOpen(channel.clone()))
                     .await;
             }
             DataChannelEvent::OnMessage(message) if is_ours => {
                 if let Some(message) = parse(&message) {
-                    signals
-                        .send_patiently(Signal::Message(Box::new(message)))
+                    events
+                        .send(PeerConnectionEvent::Message(Box::new(message)))
                         .await;
                 }
             }
@@ -48,23 +47,24 @@ pub(super) async fn read(channel: Arc<dyn DataChannel>, signals: Signals) {
             _ => {}
         }
     }
-    signals.send_patiently(Signal::ChannelClosed(channel)).await;
+    events
+        .send(PeerConnectionEvent::DataChannelClosed(channel))
+        .await;
 }
 
+/// Parses a message. [`PeerMessage::parse`] enforces
+/// [`MAX_PEER_MESSAGE_BYTES`](visavis_protocol::limits::MAX_PEER_MESSAGE_BYTES) and
+/// the other bounds; invalid messages are ignored.
 fn parse(message: &RTCDataChannelMessage) -> Option<PeerMessage> {
-    if message.data.len() > MAX_MESSAGE_BYTES {
-        tracing::debug!(bytes = message.data.len(), "a peer's message is too large");
-        return None;
-    }
     let text = std::str::from_utf8(&message.data).ok()?;
     PeerMessage::parse(text)
-        .inspect_err(|error| tracing::debug!(%error, "a peer's message is ignored"))
+        .inspect_err(|error| tracing::debug!(%error, "an invalid message of a peer is ignored"))
         .ok()
 }
 
-/// Hands a message over; drops it when too much is waiting.
+/// Queues a message, or drops it when the channel's send buffer is full.
 pub(super) async fn send(channel: &dyn DataChannel, message: &PeerMessage) {
     if let Err(error) = channel.try_send_text(&message.to_json()).await {
-        tracing::debug!(%error, "a message to a peer is dropped");
+        tracing::debug!(%error, "a message to a peer was dropped");
     }
 }

@@ -1,4 +1,4 @@
-//! One RTCPeerConnection with everything that hangs on it.
+//! One RTCPeerConnection with its tracks, its router and its data channels.
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -21,19 +21,20 @@ use webrtc::peer_connection::{PeerConnection, StatsSelector};
 use webrtc::rtp_transceiver::{RtpSender, RtpTransceiver};
 use webrtc::runtime::default_runtime;
 
+use super::event::{PeerConnectionEvent, PeerConnectionEventSender};
 use super::feedback::Feedback;
-use super::receive::{Inlet, Negotiated, Payload};
-use super::runtime::Watched;
-use super::sdp::{Kind, Section, local_sections, main, video_codec};
-use super::send::{Counters, Outgoing};
-use super::signal::{Signal, Signals};
+use super::router::{PayloadFormat, ReceiveRoutes, RtpRouter};
+use super::runtime::SupervisedRuntime;
+use super::sdp::{MediaKind, MediaSection, local_sections, main, video_codec};
+use super::send::{Counters, LocalTrack};
 use super::{PeerConfig, TransportStatistics, channel, engine};
+use crate::rtp::{Mid, PayloadType, Ssrc};
 
-/// How long closing may take.
-const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+/// Longest wait for webrtc-rs to close a connection.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a connection is made with; the same for each that a peer goes through.
-pub(super) struct Parts {
+/// What every connection of one peer is created with.
+pub(super) struct PeerContext {
     pub(super) config: PeerConfig,
     pub(super) video_sender: VideoSender,
     pub(super) audio_sender: AudioSender,
@@ -44,52 +45,54 @@ pub(super) struct Parts {
     pub(super) tasks: TaskTracker,
 }
 
-/// A connection. [`Connection::close`] it: webrtc-rs goes on without its handle.
+/// A connection. It must be closed with [`Connection::close`]: dropping its
+/// handle does not stop webrtc-rs.
 pub(super) struct Connection {
     pub(super) peer: Arc<dyn PeerConnection>,
-    pub(super) parts: Arc<Parts>,
-    pub(super) audio: Flow,
-    pub(super) video: Flow,
-    inlet: Arc<Inlet>,
-    signals: Signals,
-    /// Ends what runs beside the connection.
+    pub(super) context: Arc<PeerContext>,
+    pub(super) audio: SendDirection,
+    pub(super) video: SendDirection,
+    router: Arc<RtpRouter>,
+    events: PeerConnectionEventSender,
+    /// Cancels the tasks of this connection.
     cancel: CancellationToken,
-    /// Whether media may be sent: from connected until failed.
+    /// Whether media may be sent: from state connected until failed or closed.
     can_send: bool,
-    /// What the other side described last.
-    pub(super) remote: Vec<Section>,
-    /// Its candidates that came before its description.
-    pub(super) held: Vec<IceCandidate>,
-    /// The data channel that opened first.
+    /// The media sections of the last remote description that was set.
+    pub(super) remote: Vec<MediaSection>,
+    /// Remote candidates that arrived before a remote description.
+    pub(super) pending_candidates: Vec<IceCandidate>,
+    /// The data channel that opened first; messages are sent on it.
     channel: Option<Arc<dyn DataChannel>>,
 }
 
-/// One of our streams: attached to the connection or not yet, sending or not.
-pub(super) struct Flow {
-    pub(super) outgoing: Arc<Outgoing>,
+/// The sending direction of one transceiver.
+pub(super) struct SendDirection {
+    pub(super) track: Arc<LocalTrack>,
     pub(super) sender: Option<Arc<dyn RtpSender>>,
-    /// Negotiated, in the offer's order.
-    formats: Vec<Format>,
-    sending: Option<Sending>,
+    /// The negotiated formats, in the offer's order.
+    formats: Vec<NegotiatedFormat>,
+    sending: Option<SendTask>,
 }
 
-/// Dropping it ends the sending, and the subscription at the encoder.
-struct Sending {
-    format: Format,
+/// A task that sends a track. Dropping it ends the task and its subscription at
+/// the encoder.
+struct SendTask {
+    format: NegotiatedFormat,
     _stop: DropGuard,
 }
 
-/// What a stream is sent as.
+/// A payload format and the payload type that was negotiated for it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Format {
-    payload: Payload,
-    payload_type: u8,
+struct NegotiatedFormat {
+    payload: PayloadFormat,
+    payload_type: PayloadType,
 }
 
-impl Flow {
-    fn new(outgoing: Outgoing) -> Self {
+impl SendDirection {
+    fn new(track: LocalTrack) -> Self {
         Self {
-            outgoing: Arc::new(outgoing),
+            track: Arc::new(track),
             sender: None,
             formats: Vec::new(),
             sending: None,
@@ -98,80 +101,82 @@ impl Flow {
 }
 
 impl Connection {
-    /// A new connection, and what it says.
-    pub(super) async fn new(parts: &Arc<Parts>) -> Result<(Self, mpsc::Receiver<Signal>), Error> {
-        let (signals, receiver) = Signals::new();
+    /// Creates a connection and the queue of its events.
+    pub(super) async fn new(
+        context: &Arc<PeerContext>,
+    ) -> Result<(Self, mpsc::Receiver<PeerConnectionEvent>), Error> {
+        let (events, receiver) = PeerConnectionEventSender::new();
         let tokio = default_runtime().ok_or_else(|| Error::Other("no runtime".into()))?;
-        let runtime = Watched {
+        let runtime = SupervisedRuntime {
             tokio,
-            tasks: parts.tasks.clone(),
-            signals: signals.clone(),
-            relays: engine::has_relay(&parts.config),
+            tasks: context.tasks.clone(),
+            events: events.clone(),
+            uses_turn: engine::uses_turn(&context.config),
         };
-        // Each of our streams has its own name: RFC 3550, section 8.
-        let [audio_ssrc, video_ssrc, rtx_ssrc] = distinct();
+        // Every stream of a session has its own SSRC (RFC 3550, section 8).
+        let [audio_ssrc, video_ssrc, rtx_ssrc] = distinct_ssrcs();
         let stream = format!("{:016x}", rand::random::<u64>());
         let feedback = Feedback {
             ssrc: video_ssrc,
-            counters: parts.counters.clone(),
-            signals: signals.clone(),
+            counters: context.counters.clone(),
+            events: events.clone(),
         };
         let peer =
-            engine::connect(&parts.config, Arc::new(runtime), signals.clone(), feedback).await?;
-        let inlet = Inlet {
-            video: parts.video.clone(),
-            audio: parts.audio.clone(),
-            key_frame_needed: parts.key_frame_needed.clone(),
-            negotiated: RwLock::default(),
+            engine::connect(&context.config, Arc::new(runtime), events.clone(), feedback).await?;
+        let router = RtpRouter {
+            video: context.video.clone(),
+            audio: context.audio.clone(),
+            key_frame_needed: context.key_frame_needed.clone(),
+            routes: RwLock::default(),
             ssrc: video_ssrc,
         };
         let connection = Self {
             peer,
-            parts: parts.clone(),
-            audio: Flow::new(Outgoing::audio(&stream, audio_ssrc)),
-            video: Flow::new(Outgoing::video(&stream, video_ssrc, rtx_ssrc)),
-            inlet: Arc::new(inlet),
-            signals,
+            context: context.clone(),
+            audio: SendDirection::new(LocalTrack::audio(&stream, audio_ssrc)),
+            video: SendDirection::new(LocalTrack::video(&stream, video_ssrc, rtx_ssrc)),
+            router: Arc::new(router),
+            events,
             cancel: CancellationToken::new(),
             can_send: false,
             remote: Vec::new(),
-            held: Vec::new(),
+            pending_candidates: Vec::new(),
             channel: None,
         };
         Ok((connection, receiver))
     }
 
-    /// Ends everything; takes [`CLOSE_LIMIT`] at the most.
+    /// Closes the connection and cancels its tasks within [`CLOSE_TIMEOUT`].
     pub(super) async fn close(&mut self) {
         self.cancel.cancel();
         self.audio.sending = None;
         self.video.sending = None;
-        match tokio::time::timeout(CLOSE_LIMIT, self.peer.close()).await {
+        match tokio::time::timeout(CLOSE_TIMEOUT, self.peer.close()).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "closing failed"),
-            Err(_) => tracing::warn!("a connection did not close in time"),
+            Ok(Err(error)) => tracing::debug!(%error, "closing a peer connection failed"),
+            Err(_) => tracing::warn!("closing a peer connection timed out"),
         }
     }
 
     fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.parts
+        self.context
             .tasks
             .spawn(self.cancel.clone().run_until_cancelled_owned(task));
     }
 
-    /// Reads a remote stream.
+    /// Spawns the reader of a remote stream.
     pub(super) fn receive(&self, track: Arc<dyn TrackRemote>) {
-        let inlet = self.inlet.clone();
-        self.run(async move { inlet.receive(track).await });
+        let router = self.router.clone();
+        self.run(async move { router.receive(track).await });
     }
 
-    /// Reads a data channel.
+    /// Spawns the reader of a data channel.
     pub(super) fn read_channel(&self, channel: Arc<dyn DataChannel>) {
-        self.run(channel::read(channel, self.signals.clone()));
+        self.run(channel::read(channel, self.events.clone()));
     }
 
-    /// Whether this is the first channel to open. Two can, after both sides
-    /// offered at once: both are read, and the first written.
+    /// Returns whether this is the first channel to open. After both sides offered
+    /// at once there can be two: both are read, and the first one is written to.
     pub(super) fn channel_opened(&mut self, channel: Arc<dyn DataChannel>) -> bool {
         let first = self.channel.is_none();
         self.channel.get_or_insert(channel);
@@ -194,106 +199,109 @@ impl Connection {
         self.update_sending().await;
     }
 
-    /// The codec of the pictures that are sent now.
+    /// The codec of the video that is being sent.
     pub(super) fn video_codec(&self) -> Option<VideoCodec> {
         match self.video.sending.as_ref()?.format.payload {
-            Payload::Video(codec) => Some(codec),
-            Payload::Audio => None,
+            PayloadFormat::Video(codec) => Some(codec),
+            PayloadFormat::Audio => None,
         }
     }
 
-    /// Reads the formats, which each negotiation may change. Only while our
-    /// side wants to send: webrtc-rs hides the senders of other transceivers.
+    /// Reads the negotiated formats. Must run while the local direction includes
+    /// sending: webrtc-rs hides the senders of other transceivers.
     pub(super) async fn read_formats(&mut self) -> Result<(), Error> {
-        for flow in [&mut self.audio, &mut self.video] {
-            if let Some(sender) = &flow.sender {
+        for direction in [&mut self.audio, &mut self.video] {
+            if let Some(sender) = &direction.sender {
                 let codecs = sender.get_parameters().await?.rtp_parameters.codecs;
-                flow.formats = codecs.iter().filter_map(format).collect();
+                direction.formats = codecs.iter().filter_map(format).collect();
             }
         }
         Ok(())
     }
 
-    /// Begins to receive and send what was settled.
-    pub(super) async fn negotiated(&mut self, remote: Vec<Section>) {
-        let mids: HashSet<&str> = [Kind::Audio, Kind::Video]
+    /// Applies a finished negotiation to the router and to the send tasks.
+    pub(super) async fn apply_negotiation(&mut self, remote: Vec<MediaSection>) {
+        let mids: HashSet<&Mid> = [MediaKind::Audio, MediaKind::Video]
             .into_iter()
             .filter_map(|kind| main(&remote, kind))
-            .map(|section| section.mid.as_str())
+            .map(|section| &section.mid)
             .collect();
-        let mut negotiated = Negotiated::default();
+        let mut routes = ReceiveRoutes::default();
         for transceiver in self.peer.get_transceivers().await {
             if let Ok(Some(mid)) = transceiver.mid().await
-                && mids.contains(mid.as_str())
+                && mids.contains(&Mid(mid))
             {
-                negotiated.transceivers.insert(transceiver.id());
+                routes.transceivers.insert(transceiver.id());
             }
         }
         let formats = self.audio.formats.iter().chain(&self.video.formats);
-        negotiated.payloads = formats
+        routes.payloads = formats
             .map(|format| (format.payload_type, format.payload))
             .collect();
         *self
-            .inlet
-            .negotiated
+            .router
+            .routes
             .write()
-            .unwrap_or_else(PoisonError::into_inner) = negotiated;
+            .unwrap_or_else(PoisonError::into_inner) = routes;
         self.remote = remote;
         self.update_sending().await;
     }
 
-    /// Sends what is negotiated: our preferred format where both sides know it.
+    /// Starts, restarts or stops the send tasks according to
+    /// [`Connection::format_to_send`].
     async fn update_sending(&mut self) {
-        let audio = self.wanted(&self.audio).await;
+        let audio = self.format_to_send(&self.audio).await;
         if self.audio.sending.as_ref().map(|sending| sending.format) != audio {
             self.audio.sending = None;
             self.audio.sending = audio.map(|format| {
-                let (outgoing, counters) =
-                    (self.audio.outgoing.clone(), self.parts.counters.clone());
-                let queue = self.parts.audio_sender.subscribe();
+                let (track, counters) = (self.audio.track.clone(), self.context.counters.clone());
+                let queue = self.context.audio_sender.subscribe();
                 self.start(format, async move {
-                    outgoing
-                        .pump_audio(queue, format.payload_type, &counters)
+                    track
+                        .send_audio(queue, format.payload_type, &counters)
                         .await
                 })
             });
         }
-        let video = self.wanted(&self.video).await;
+        let video = self.format_to_send(&self.video).await;
         if self.video.sending.as_ref().map(|sending| sending.format) != video {
             self.video.sending = None;
             self.video.sending = video.and_then(|format| {
-                let Payload::Video(codec) = format.payload else {
+                let PayloadFormat::Video(codec) = format.payload else {
                     return None;
                 };
-                let (outgoing, counters) =
-                    (self.video.outgoing.clone(), self.parts.counters.clone());
-                let queue = self.parts.video_sender.subscribe(codec);
+                let (track, counters) = (self.video.track.clone(), self.context.counters.clone());
+                let queue = self.context.video_sender.subscribe(codec);
                 Some(self.start(format, async move {
-                    outgoing
-                        .pump_video(queue, codec, format.payload_type, &counters)
+                    track
+                        .send_video(queue, codec, format.payload_type, &counters)
                         .await
                 }))
             });
         }
     }
 
-    fn start(&self, format: Format, task: impl Future<Output = ()> + Send + 'static) -> Sending {
+    fn start(
+        &self,
+        format: NegotiatedFormat,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> SendTask {
         let stop = self.cancel.child_token();
-        self.parts
+        self.context
             .tasks
             .spawn(stop.clone().run_until_cancelled_owned(task));
-        Sending {
+        SendTask {
             format,
             _stop: stop.drop_guard(),
         }
     }
 
-    async fn wanted(&self, flow: &Flow) -> Option<Format> {
+    async fn format_to_send(&self, direction: &SendDirection) -> Option<NegotiatedFormat> {
         if !self.can_send {
             return None;
         }
         let sends = self
-            .transceiver(flow)
+            .transceiver(direction)
             .await?
             .current_direction()
             .await
@@ -301,18 +309,21 @@ impl Connection {
         if !sends {
             return None;
         }
-        let preferred = Payload::Video(self.parts.config.preferred_codec);
-        let mut formats = flow.formats.iter();
-        let first = flow.formats.first();
+        let preferred = PayloadFormat::Video(self.context.config.preferred_codec);
+        let mut formats = direction.formats.iter();
+        let first = direction.formats.first();
         formats
             .find(|format| format.payload == preferred)
             .or(first)
             .copied()
     }
 
-    /// The transceiver that carries this stream.
-    pub(super) async fn transceiver(&self, flow: &Flow) -> Option<Arc<dyn RtpTransceiver>> {
-        let id: RTCRtpTransceiverId = flow.sender.as_ref()?.id().into();
+    /// The transceiver of this direction, once its track is attached.
+    pub(super) async fn transceiver(
+        &self,
+        direction: &SendDirection,
+    ) -> Option<Arc<dyn RtpTransceiver>> {
+        let id: RTCRtpTransceiverId = direction.sender.as_ref()?.id().into();
         self.peer
             .get_transceivers()
             .await
@@ -320,8 +331,8 @@ impl Connection {
             .find(|transceiver| transceiver.id() == id)
     }
 
-    /// The tag of our first section.
-    pub(super) async fn first_mid(&self) -> Option<String> {
+    /// The mid of our first media section.
+    pub(super) async fn first_mid(&self) -> Option<Mid> {
         let description = self.peer.local_description().await?;
         local_sections(&description)
             .ok()?
@@ -330,7 +341,8 @@ impl Connection {
             .map(|section| section.mid)
     }
 
-    /// Figures of the network. Only those of webrtc-rs that are right.
+    /// Transport statistics. Only the round-trip time comes from webrtc-rs; its
+    /// RTP counters are not reliable, so [`Counters`] counts what is sent.
     pub(super) async fn statistics(&self) -> TransportStatistics {
         let report = self
             .peer
@@ -345,7 +357,7 @@ impl Connection {
             }
             _ => None,
         };
-        let counters = &self.parts.counters;
+        let counters = &self.context.counters;
         TransportStatistics {
             bytes_sent: counters.bytes(),
             frames_sent: counters.frames(),
@@ -356,26 +368,27 @@ impl Connection {
     }
 }
 
-fn format(codec: &RTCRtpCodecParameters) -> Option<Format> {
+fn format(codec: &RTCRtpCodecParameters) -> Option<NegotiatedFormat> {
     let (kind, name) = codec.rtp_codec.mime_type.split_once('/')?;
     let payload = if kind.eq_ignore_ascii_case("audio") {
         name.eq_ignore_ascii_case("opus")
-            .then_some(Payload::Audio)?
+            .then_some(PayloadFormat::Audio)?
     } else {
-        Payload::Video(video_codec(name, &codec.rtp_codec.sdp_fmtp_line)?)
+        PayloadFormat::Video(video_codec(name, &codec.rtp_codec.sdp_fmtp_line)?)
     };
-    Some(Format {
+    Some(NegotiatedFormat {
         payload,
-        payload_type: codec.payload_type,
+        payload_type: PayloadType(codec.payload_type),
     })
 }
 
-fn distinct() -> [u32; 3] {
+/// Three different SSRCs, none of them 0.
+fn distinct_ssrcs() -> [Ssrc; 3] {
     loop {
         let numbers: [u32; 3] = rand::random();
         let [a, b, c] = numbers;
         if a != b && b != c && a != c && !numbers.contains(&0) {
-            return numbers;
+            return numbers.map(Ssrc);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How webrtc-rs is set up: codecs, interceptors, addresses, servers.
+//! Configuration of webrtc-rs: codecs, interceptors, addresses, ICE servers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,63 +20,66 @@ use rtc::rtp_transceiver::rtp_sender::{
 use rtc::shared::error::Error;
 use visavis_media::VideoCodec;
 use visavis_protocol::IceServer;
-use visavis_protocol::limits::MAX_MESSAGE_BYTES;
+use visavis_protocol::limits::MAX_PEER_MESSAGE_BYTES;
 use webrtc::peer_connection::{
     MediaEngine, PeerConnection, PeerConnectionBuilder, RTCConfigurationBuilder, RTCIceServer,
     RTCIceTransportPolicy, SettingEngineBuilder,
 };
 
 use super::PeerConfig;
+use super::event::PeerConnectionEventSender;
 use super::feedback::Feedback;
-use super::rtx::Unwrap;
-use super::runtime::Watched;
-use super::signal::Signals;
-use super::tap::Tapped;
+use super::interceptor::InterceptorAdapter;
+use super::rtx::RtxUnwrapper;
+use super::runtime::SupervisedRuntime;
+use crate::rtp::PayloadType;
 
-/// The unspecified addresses stand for every interface but loopback.
+/// webrtc-rs expands an unspecified address to every interface but loopback.
 const ADDRESSES: [&str; 3] = ["0.0.0.0:0", "[::]:0", "127.0.0.1:0"];
 
-/// What waits to be sent on a data channel; beyond it messages are refused.
-const CHANNEL_BUFFER_BYTES: usize = 4 * MAX_MESSAGE_BYTES;
+/// Bytes queued on a data channel. A message beyond this is refused.
+const CHANNEL_BUFFER_BYTES: usize = 16 * MAX_PEER_MESSAGE_BYTES;
 
-/// How often a missing packet is asked for.
+/// NACKs per missing packet (RFC 4585, section 6.2.1).
 const MAX_NACKS: u16 = 10;
 
-/// And how long lies between: a loss on a path of 50 ms is repaired in about
-/// 100, and on a longer one asked for a few times too often.
+/// Interval between two NACKs of one packet. With a round-trip time of 50 ms a
+/// loss is repaired in about 100 ms; with a longer one some NACKs are redundant.
 const NACK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Unwrapping comes before everything that counts what media arrived, but
-/// after the reports: a repaired loss is a loss to the sender's rate.
+/// Slots of the interceptors. The RTX unwrapper precedes the NACK generator,
+/// which must see retransmissions as arrived. It follows the receiver reports,
+/// which must count a repaired loss: the sender adapts its rate to them.
 const REPORTS: usize = 9_000;
-const UNWRAP: usize = 9_100;
+const RTX_UNWRAPPER: usize = 9_100;
 const NACKS: usize = 9_200;
 const FEEDBACK: usize = 14_000;
 
-const OPUS: u8 = 111;
-const VP8: u8 = 96;
-const H264: u8 = 102;
+/// Payload types of our offers. RTX of a video codec uses the next one.
+const OPUS: PayloadType = PayloadType(111);
+const VP8: PayloadType = PayloadType(96);
+const H264: PayloadType = PayloadType(102);
 
-/// Between two checks of a candidate pair: Ta of RFC 8445, section 14.2.
+/// Interval between connectivity checks: Ta of RFC 8445, section 14.2.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
-/// A pair is given up after 10 s; webrtc-rs's 1.4 s are too short for a peer
-/// whose answer, or whose firewall, takes its time.
+/// Checks per candidate pair: a pair fails after 10 s. The 1.4 s of webrtc-rs
+/// are too short for a peer whose answer or firewall is slow.
 const CHECKS_PER_PAIR: u16 = 200;
 
-/// Makes a connection and starts its driver.
+/// Creates a connection and starts its driver.
 pub(super) async fn connect(
     config: &PeerConfig,
-    runtime: Arc<Watched>,
-    signals: Signals,
+    runtime: Arc<SupervisedRuntime>,
+    events: PeerConnectionEventSender,
     feedback: Feedback,
 ) -> Result<Arc<dyn PeerConnection>, Error> {
     let mut media = media_engine(config.preferred_codec)?;
     let registry = interceptors(&mut media, feedback)?;
     let settings = SettingEngineBuilder::new()
         .with_multicast_dns_mode(mdns_mode())
-        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(MAX_MESSAGE_BYTES as u32))
+        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(MAX_PEER_MESSAGE_BYTES as u32))
         .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS_PER_PAIR))
-        // Where only relays may be used, there is nothing better to wait for.
+        // With relayed candidates only, no better pair can follow.
         .with_relay_acceptance_min_wait(config.relay_only.then_some(Duration::ZERO))
         .build();
     let builder = PeerConnectionBuilder::new()
@@ -84,21 +87,22 @@ pub(super) async fn connect(
         .with_media_engine(media)
         .with_setting_engine(settings)
         .with_interceptor_registry(registry)
-        .with_handler(Arc::new(signals))
+        .with_handler(Arc::new(events))
         .with_runtime(runtime)
         .with_udp_addrs(ADDRESSES.to_vec())
         .with_data_channel_send_buffer_limit(CHANNEL_BUFFER_BYTES);
-    // Boxed: it is large, and done once.
+    // Boxed because the future is large; it runs once per connection.
     Ok(Arc::new(Box::pin(builder.build()).await?))
 }
 
-/// Browsers hide their addresses behind mDNS names. Where there is no route for
-/// multicast, as with a loopback interface only, webrtc-rs would fail for it.
+/// Browsers hide their host addresses behind mDNS names, which are resolved
+/// where multicast works. Without a multicast route, as on a host with only a
+/// loopback interface, webrtc-rs would fail to create the connection.
 fn mdns_mode() -> MulticastDnsMode {
     match MulticastSocket::new().into_std() {
         Ok(_) => MulticastDnsMode::QueryOnly,
         Err(error) => {
-            tracing::debug!(%error, "mDNS names are not resolved");
+            tracing::debug!(%error, "mDNS is unavailable; mDNS candidates are not resolved");
             MulticastDnsMode::Disabled
         }
     }
@@ -116,14 +120,14 @@ fn configuration(config: &PeerConfig) -> webrtc::peer_connection::RTCConfigurati
         .build()
 }
 
-/// Whether a TURN server may carry the call.
-pub(super) fn has_relay(config: &PeerConfig) -> bool {
+/// Whether a TURN server is configured.
+pub(super) fn uses_turn(config: &PeerConfig) -> bool {
     let mut urls = config.ice_servers.iter().flat_map(|server| &server.urls);
     urls.any(|url| url.starts_with("turn"))
 }
 
-/// One server for each URL that webrtc-rs understands: it would refuse all for
-/// the sake of one.
+/// One server per URL that webrtc-rs accepts. webrtc-rs rejects the whole
+/// configuration for one invalid URL.
 fn usable(server: &IceServer) -> impl Iterator<Item = RTCIceServer> {
     server.urls.iter().filter_map(|url| {
         let server = RTCIceServer {
@@ -134,8 +138,8 @@ fn usable(server: &IceServer) -> impl Iterator<Item = RTCIceServer> {
         match server.urls() {
             Ok(_) => Some(server),
             Err(_) => {
-                // Not the error: it may quote the URL.
-                tracing::warn!("an ICE server is not usable and is left out");
+                // The error may quote the URL, so it is not logged.
+                tracing::warn!("an ICE server is invalid and is ignored");
                 None
             }
         }
@@ -143,11 +147,15 @@ fn usable(server: &IceServer) -> impl Iterator<Item = RTCIceServer> {
 }
 
 fn interceptors(media: &mut MediaEngine, feedback: Feedback) -> Result<Registry, Error> {
-    // No congestion control of ours yet; but what we report lets a browser do its own.
+    // Transport-wide congestion control feedback is only sent: browsers adapt to
+    // it, and our own sender does not estimate bandwidth yet.
     let registry = configure_twcc_receiver_only(Registry::new(), media)?
         .with(Slot::NackResponder, NackResponderBuilder::new().build())
         .with(Slot::from(REPORTS), ReceiverReportBuilder::new().build())
-        .with(Slot::from(UNWRAP), Tapped::new(Unwrap::default()))
+        .with(
+            Slot::from(RTX_UNWRAPPER),
+            InterceptorAdapter::new(RtxUnwrapper::default()),
+        )
         .with(
             Slot::from(NACKS),
             NackGeneratorBuilder::new()
@@ -156,7 +164,7 @@ fn interceptors(media: &mut MediaEngine, feedback: Feedback) -> Result<Registry,
                 .build(),
         )
         .with(Slot::SenderReport, SenderReportBuilder::new().build())
-        .with(Slot::from(FEEDBACK), Tapped::new(feedback));
+        .with(Slot::from(FEEDBACK), InterceptorAdapter::new(feedback));
     Ok(registry)
 }
 
@@ -168,17 +176,17 @@ fn media_engine(preferred: VideoCodec) -> Result<MediaEngine, Error> {
     for (codec, payload_type) in codecs {
         engine.register_codec(parameters(video(codec), payload_type), RtpCodecKind::Video)?;
         engine.register_codec(
-            parameters(rtx(payload_type), payload_type + 1),
+            parameters(rtx(payload_type), PayloadType(payload_type.0 + 1)),
             RtpCodecKind::Video,
         )?;
     }
     Ok(engine)
 }
 
-fn parameters(rtp_codec: RTCRtpCodec, payload_type: u8) -> RTCRtpCodecParameters {
+fn parameters(rtp_codec: RTCRtpCodec, payload_type: PayloadType) -> RTCRtpCodecParameters {
     RTCRtpCodecParameters {
         rtp_codec,
-        payload_type,
+        payload_type: payload_type.0,
     }
 }
 
@@ -193,7 +201,7 @@ pub(super) fn opus() -> RTCRtpCodec {
     }
 }
 
-/// A codec for pictures (RFC 7741, RFC 6184).
+/// A video codec: VP8 (RFC 7741) or H.264 (RFC 6184).
 pub(super) fn video(codec: VideoCodec) -> RTCRtpCodec {
     let (mime_type, parameters) = match codec {
         VideoCodec::Vp8 => (MIME_TYPE_VP8, ""),
@@ -218,12 +226,12 @@ pub(super) fn video(codec: VideoCodec) -> RTCRtpCodec {
 }
 
 /// Retransmission (RFC 4588) of the stream with this payload type.
-fn rtx(payload_type: u8) -> RTCRtpCodec {
+fn rtx(payload_type: PayloadType) -> RTCRtpCodec {
     RTCRtpCodec {
         mime_type: MIME_TYPE_RTX.to_owned(),
         clock_rate: 90_000,
         channels: 0,
-        sdp_fmtp_line: format!("apt={payload_type}"),
+        sdp_fmtp_line: format!("apt={}", payload_type.0),
         rtcp_feedback: Vec::new(),
     }
 }
@@ -233,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unusable_server_url_is_left_out_and_the_others_stay() {
+    fn an_invalid_ice_server_url_is_ignored_and_the_others_are_used() {
         let server = IceServer {
             urls: [
                 "stun:127.0.0.1:3478",

@@ -1,4 +1,4 @@
-//! What the other side says about the pictures that we send.
+//! RTCP feedback from the remote peer about the video that we send.
 
 use std::sync::Arc;
 
@@ -10,29 +10,35 @@ use rtc::rtcp::receiver_report::ReceiverReport;
 use rtc::rtcp::reception_report::ReceptionReport;
 use rtc::rtcp::sender_report::SenderReport;
 
+use super::event::{PeerConnectionEvent, PeerConnectionEventSender};
+use super::interceptor::IncomingInterceptor;
 use super::send::Counters;
-use super::signal::{Signal, Signals};
-use super::tap::Tap;
+use crate::rtp::Ssrc;
 
-/// Reads key-frame requests (RFC 4585, section 6.3.1; RFC 5104, section 4.3.1)
-/// and reports (RFC 3550, section 6.4) on their way in.
+/// Reads key frame requests (PLI: RFC 4585, section 6.3.1; FIR: RFC 5104,
+/// section 4.3.1) and report blocks (RFC 3550, section 6.4.1) from incoming RTCP.
 ///
-/// It reads them here because webrtc-rs hands a compound packet to the track
-/// that its first part is about, whatever the others say.
+/// An interceptor reads them because webrtc-rs delivers a compound packet only
+/// to the track that its first packet addresses, and the others would be lost.
 pub(super) struct Feedback {
-    /// Our picture stream.
-    pub(super) ssrc: u32,
+    /// SSRC of our video stream.
+    pub(super) ssrc: Ssrc,
     pub(super) counters: Arc<Counters>,
-    pub(super) signals: Signals,
+    pub(super) events: PeerConnectionEventSender,
 }
 
 impl Feedback {
     fn read(&self, packet: &dyn rtcp::Packet) {
         let packet = packet.as_any();
         if let Some(request) = packet.downcast_ref::<PictureLossIndication>() {
-            self.key_frame_asked(request.media_ssrc == self.ssrc);
+            self.key_frame_requested(Ssrc(request.media_ssrc) == self.ssrc);
         } else if let Some(request) = packet.downcast_ref::<FullIntraRequest>() {
-            self.key_frame_asked(request.fir.iter().any(|entry| entry.ssrc == self.ssrc));
+            self.key_frame_requested(
+                request
+                    .fir
+                    .iter()
+                    .any(|entry| Ssrc(entry.ssrc) == self.ssrc),
+            );
         } else if let Some(report) = packet.downcast_ref::<ReceiverReport>() {
             self.reports(&report.reports);
         } else if let Some(report) = packet.downcast_ref::<SenderReport>() {
@@ -40,21 +46,21 @@ impl Feedback {
         }
     }
 
-    fn key_frame_asked(&self, about_us: bool) {
+    fn key_frame_requested(&self, about_us: bool) {
         if about_us {
-            self.signals.send(Signal::KeyFrameAsked);
+            self.events.try_send(PeerConnectionEvent::KeyFrameRequested);
         }
     }
 
     fn reports(&self, reports: &[ReceptionReport]) {
-        if let Some(report) = reports.iter().find(|report| report.ssrc == self.ssrc) {
+        if let Some(report) = reports.iter().find(|report| Ssrc(report.ssrc) == self.ssrc) {
             self.counters.report(report.fraction_lost);
         }
     }
 }
 
-impl Tap for Feedback {
-    fn incoming(&mut self, packet: TaggedPacket) -> Option<TaggedPacket> {
+impl IncomingInterceptor for Feedback {
+    fn handle_incoming(&mut self, packet: TaggedPacket) -> Option<TaggedPacket> {
         if let Packet::Rtcp(packets) = &packet.message.packet {
             packets.iter().for_each(|packet| self.read(packet.as_ref()));
         }

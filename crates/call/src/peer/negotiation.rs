@@ -1,5 +1,5 @@
-//! Offer and answer (RFC 9429) on one connection. Who may offer when is
-//! decided outside.
+//! Offer and answer (RFC 9429) on one connection. `state::negotiation` decides
+//! which side may offer when.
 
 use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::peer_connection::transport::RTCIceCandidateInit;
@@ -11,27 +11,32 @@ use webrtc::peer_connection::RTCSessionDescription;
 use super::channel;
 use super::connection::Connection;
 use super::engine;
-use super::sdp::{Kind, Remote, SdpError, local_sections};
+use super::sdp::{MediaKind, RemoteDescription, SdpError, local_sections};
+use crate::rtp::Mid;
 
-/// Candidates held until the description that they belong to; more are dropped.
-const HELD_CAPACITY: usize = 64;
+/// Candidates buffered until a remote description is set; further ones are dropped.
+const PENDING_CANDIDATES_CAPACITY: usize = 64;
 
-/// Why a negotiation did not succeed.
+/// Why a negotiation failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NegotiationError {
-    /// The description was refused before anything was changed.
-    #[error("refused: {0}")]
+    /// The description was rejected before the connection was changed.
+    #[error("description rejected: {0}")]
     Refused(#[from] SdpError),
-    /// An answer came to no offer, or an offer while ours is pending.
-    #[error("it does not fit the state of the negotiation")]
+    /// An answer without a pending local offer, or an offer without rollback while
+    /// ours is pending.
+    #[error("description does not match the signalling state")]
     WrongState,
-    /// webrtc-rs gave up, perhaps halfway.
-    #[error("webrtc-rs gave up")]
+    /// webrtc-rs failed and may have applied part of the description.
+    #[error("webrtc-rs failed to apply the description")]
     Engine(#[from] Error),
 }
 
 impl Connection {
-    /// Makes an offer and sets it.
+    /// Creates an offer and sets it as the local description.
+    ///
+    /// # Errors
+    /// When webrtc-rs fails.
     pub(super) async fn make_offer(
         &mut self,
         ice_restart: bool,
@@ -40,8 +45,8 @@ impl Connection {
             let channel = channel::create(self.peer.as_ref()).await?;
             self.read_channel(channel);
         }
-        self.attach(Kind::Audio).await?;
-        self.attach(Kind::Video).await?;
+        self.attach_track(MediaKind::Audio).await?;
+        self.attach_track(MediaKind::Video).await?;
         self.send_and_receive().await?;
         let options = RTCOfferOptions { ice_restart };
         let offer = self.peer.create_offer(Some(options)).await?;
@@ -50,13 +55,18 @@ impl Connection {
         Ok(Description::new(DescriptionKind::Offer, sdp))
     }
 
-    /// Takes an offer and sets our answer.
+    /// Sets a remote offer and answers it. `rollback` first takes back our pending
+    /// offer.
+    ///
+    /// # Errors
+    /// When the offer is rejected, when our offer is pending and `rollback` is
+    /// false, or when webrtc-rs fails.
     pub(super) async fn accept_offer(
         &mut self,
         sdp: String,
         rollback: bool,
     ) -> Result<Description, NegotiationError> {
-        let remote = Remote::offer(sdp)?;
+        let remote = RemoteDescription::offer(sdp)?;
         remote.continues(&self.remote)?;
         if self.peer.pending_local_description().await.is_some() {
             if !rollback {
@@ -68,70 +78,75 @@ impl Connection {
         }
         let answer = self.answer(&remote).await;
         if answer.is_err() {
-            // In the state of an answer half set this fails, and changes nothing.
+            // Fails without effect when the answer was set partly.
             let _ = self
                 .peer
                 .set_remote_description(RTCSessionDescription::rollback(None)?)
                 .await;
         }
         let sdp = answer?;
-        self.negotiated(remote.sections).await;
-        self.add_held().await;
+        self.apply_negotiation(remote.sections).await;
+        self.add_pending_candidates().await;
         Ok(Description::new(DescriptionKind::Answer, sdp))
     }
 
-    async fn answer(&mut self, remote: &Remote) -> Result<String, Error> {
-        // What an earlier description took away comes back if this one lets it.
+    async fn answer(&mut self, remote: &RemoteDescription) -> Result<String, Error> {
+        // Restores the directions that an earlier remote description restricted;
+        // the answer restricts them again where this offer does.
         self.send_and_receive().await?;
         self.peer
             .set_remote_description(remote.description.clone())
             .await?;
-        for kind in [Kind::Audio, Kind::Video] {
+        for kind in [MediaKind::Audio, MediaKind::Video] {
             if remote.main(kind).is_some() {
-                self.attach(kind).await?;
+                self.attach_track(kind).await?;
             }
         }
-        self.settle(remote).await?;
+        self.set_track_codecs(remote).await?;
         self.read_formats().await?;
-        self.settle_directions(remote).await?;
+        self.set_answer_directions(remote).await?;
         let answer = self.peer.create_answer(None).await?;
         let sdp = answer.sdp.clone();
         self.peer.set_local_description(answer).await?;
         Ok(sdp)
     }
 
-    /// Takes the answer to our offer.
+    /// Sets the answer to our pending offer.
+    ///
+    /// # Errors
+    /// When no offer is pending, when the answer is rejected, or when webrtc-rs
+    /// fails.
     pub(super) async fn accept_answer(&mut self, sdp: String) -> Result<(), NegotiationError> {
-        let remote = Remote::answer(sdp)?;
+        let remote = RemoteDescription::answer(sdp)?;
         let offer = self
             .peer
             .pending_local_description()
             .await
             .ok_or(NegotiationError::WrongState)?;
         remote.answers(&local_sections(&offer)?)?;
-        self.settle(&remote).await?;
+        self.set_track_codecs(&remote).await?;
         self.peer
             .set_remote_description(remote.description.clone())
             .await?;
         self.read_formats().await?;
-        self.negotiated(remote.sections).await;
-        self.add_held().await;
+        self.apply_negotiation(remote.sections).await;
+        self.add_pending_candidates().await;
         Ok(())
     }
 
-    /// Takes a candidate, or holds it until there is a description.
+    /// Adds a remote candidate, or buffers it until a remote description is set.
     pub(super) async fn add_candidate(&mut self, candidate: IceCandidate) {
         if self.peer.remote_description().await.is_some() {
             self.add(candidate).await;
-        } else if self.held.len() < HELD_CAPACITY {
-            self.held.push(candidate);
+        } else if self.pending_candidates.len() < PENDING_CANDIDATES_CAPACITY {
+            self.pending_candidates.push(candidate);
         } else {
-            tracing::debug!("too many candidates before a description");
+            tracing::debug!("a candidate is dropped: too many before a description");
         }
     }
 
-    async fn add_held(&mut self) {
-        for candidate in std::mem::take(&mut self.held) {
+    async fn add_pending_candidates(&mut self) {
+        for candidate in std::mem::take(&mut self.pending_candidates) {
             self.add(candidate).await;
         }
     }
@@ -149,59 +164,60 @@ impl Connection {
         }
     }
 
-    /// Attaches our stream of this kind, once: the track stays.
-    async fn attach(&mut self, kind: Kind) -> Result<(), Error> {
+    /// Adds our track of this kind to the connection, once.
+    async fn attach_track(&mut self, kind: MediaKind) -> Result<(), Error> {
         let peer = self.peer.clone();
-        let flow = if kind == Kind::Audio {
+        let direction = if kind == MediaKind::Audio {
             &mut self.audio
         } else {
             &mut self.video
         };
-        if flow.sender.is_none() {
-            flow.sender = Some(peer.add_track(flow.outgoing.track()).await?);
+        if direction.sender.is_none() {
+            direction.sender = Some(peer.add_track(direction.track.track_local()).await?);
         }
         Ok(())
     }
 
-    /// Tells webrtc-rs what our streams will be sent as, which it wants to
-    /// know when the negotiation ends. Its `replace_track` changes just this.
-    async fn settle(&self, remote: &Remote) -> Result<(), Error> {
-        // It hides senders whose transceiver does not send.
+    /// Sets the codecs of our tracks. webrtc-rs reads them when the negotiation
+    /// ends, and `replace_track` is its only way to change them.
+    async fn set_track_codecs(&self, remote: &RemoteDescription) -> Result<(), Error> {
+        // webrtc-rs hides the senders of transceivers that do not send.
         self.send_and_receive().await?;
         if let Some(sender) = &self.audio.sender {
             sender
-                .replace_track(self.audio.outgoing.with_codec(engine::opus()))
+                .replace_track(self.audio.track.with_codec(engine::opus()))
                 .await?;
         }
-        let preferred = self.parts.config.preferred_codec;
+        let preferred = self.context.config.preferred_codec;
         let codec = remote
-            .main(Kind::Video)
+            .main(MediaKind::Video)
             .and_then(|section| section.codec(preferred));
         if let (Some(sender), Some(codec)) = (&self.video.sender, codec) {
             sender
-                .replace_track(self.video.outgoing.with_codec(engine::video(codec)))
+                .replace_track(self.video.track.with_codec(engine::video(codec)))
                 .await?;
         }
         Ok(())
     }
 
-    /// Wants everything both ways.
+    /// Sets the direction of our transceivers to `sendrecv`.
     async fn send_and_receive(&self) -> Result<(), Error> {
-        for flow in [&self.audio, &self.video] {
-            if let Some(transceiver) = self.transceiver(flow).await {
+        for direction in [&self.audio, &self.video] {
+            if let Some(transceiver) = self.transceiver(direction).await {
                 transceiver.set_direction(Direction::Sendrecv).await?;
             }
         }
         Ok(())
     }
 
-    /// Answers each section as the offer allows; what is beyond the first of
-    /// its kind is not wanted.
-    async fn settle_directions(&self, remote: &Remote) -> Result<(), Error> {
+    /// Sets the direction of every transceiver for the answer: the reverse of the
+    /// offer's for the section that carries the call, `inactive` for others of its
+    /// kind.
+    async fn set_answer_directions(&self, remote: &RemoteDescription) -> Result<(), Error> {
         let ours = [&self.audio, &self.video]
-            .map(|flow| flow.sender.as_ref().map(|sender| sender.id().into()));
+            .map(|direction| direction.sender.as_ref().map(|sender| sender.id().into()));
         for transceiver in self.peer.get_transceivers().await {
-            let Some(mid) = transceiver.mid().await? else {
+            let Some(mid) = transceiver.mid().await?.map(Mid) else {
                 continue;
             };
             let Some(section) = remote.sections.iter().find(|section| section.mid == mid) else {

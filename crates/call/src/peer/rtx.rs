@@ -1,65 +1,70 @@
-//! Retransmitted packets become what they repair before anybody counts.
+//! Turns RTX packets (RFC 4588) back into the original packets.
 //!
-//! webrtc-rs unwraps RTX (RFC 4588) behind the interceptors, so that its NACK
-//! generator never sees a repair and asks for the same packet again and again.
+//! webrtc-rs does this after the interceptors. Its NACK generator, an
+//! interceptor, would therefore never see a retransmission arrive and would
+//! request the same packet until its limit.
 
 use std::collections::HashMap;
 
 use rtc::interceptor::{Packet, StreamInfo, TaggedPacket};
 
-use super::tap::Tap;
+use super::interceptor::IncomingInterceptor;
+use crate::rtp::{PayloadType, SequenceNumber, Ssrc};
 
-/// Length of the original sequence number in front of the payload (RFC 4588, section 4).
+/// Length of the original sequence number that precedes the payload, in bytes
+/// (RFC 4588, section 4).
 const OSN_BYTES: usize = 2;
 
-/// Unwraps RTX.
+/// Restores original packets from RTX packets.
 #[derive(Default)]
-pub(super) struct Unwrap {
-    /// By the SSRC of the repair stream.
-    repaired: HashMap<u32, Repaired>,
+pub(super) struct RtxUnwrapper {
+    /// By the SSRC of the RTX stream.
+    originals: HashMap<Ssrc, OriginalStream>,
 }
 
-/// A stream that has a repair stream.
+/// The stream that an RTX stream retransmits.
 #[derive(Clone, Copy)]
-struct Repaired {
-    ssrc: u32,
-    payload_type: u8,
-    rtx_payload_type: u8,
+struct OriginalStream {
+    ssrc: Ssrc,
+    payload_type: PayloadType,
+    rtx_payload_type: PayloadType,
 }
 
-impl Tap for Unwrap {
-    fn bind(&mut self, info: &StreamInfo) {
+impl IncomingInterceptor for RtxUnwrapper {
+    fn bind_remote_stream(&mut self, info: &StreamInfo) {
         if let (Some(rtx_ssrc), Some(rtx_payload_type)) = (info.ssrc_rtx, info.payload_type_rtx) {
-            let repaired = Repaired {
-                ssrc: info.ssrc,
-                payload_type: info.payload_type,
-                rtx_payload_type,
+            let original = OriginalStream {
+                ssrc: Ssrc(info.ssrc),
+                payload_type: PayloadType(info.payload_type),
+                rtx_payload_type: PayloadType(rtx_payload_type),
             };
-            self.repaired.insert(rtx_ssrc, repaired);
+            self.originals.insert(Ssrc(rtx_ssrc), original);
         }
     }
 
-    fn unbind(&mut self, info: &StreamInfo) {
+    fn unbind_remote_stream(&mut self, info: &StreamInfo) {
         if let Some(rtx_ssrc) = info.ssrc_rtx {
-            self.repaired.remove(&rtx_ssrc);
+            self.originals.remove(&Ssrc(rtx_ssrc));
         }
     }
 
-    fn incoming(&mut self, mut packet: TaggedPacket) -> Option<TaggedPacket> {
+    fn handle_incoming(&mut self, mut packet: TaggedPacket) -> Option<TaggedPacket> {
         let Packet::Rtp(rtp) = &mut packet.message.packet else {
             return Some(packet);
         };
-        let Some(repaired) = self.repaired.get(&rtp.header.ssrc) else {
+        let Some(original) = self.originals.get(&Ssrc(rtp.header.ssrc)) else {
             return Some(packet);
         };
-        if rtp.header.payload_type != repaired.rtx_payload_type || rtp.payload.len() <= OSN_BYTES {
-            // Padding, sent to probe the network, or another codec's repair.
+        let payload_type = PayloadType(rtp.header.payload_type);
+        if payload_type != original.rtx_payload_type || rtp.payload.len() <= OSN_BYTES {
+            // Padding of a bandwidth probe, or RTX of another codec.
             return None;
         }
-        let number = rtp.payload.split_to(OSN_BYTES);
-        rtp.header.ssrc = repaired.ssrc;
-        rtp.header.payload_type = repaired.payload_type;
-        rtp.header.sequence_number = u16::from_be_bytes([number[0], number[1]]);
+        let osn = rtp.payload.split_to(OSN_BYTES);
+        let osn = SequenceNumber(u16::from_be_bytes([osn[0], osn[1]]));
+        rtp.header.ssrc = original.ssrc.0;
+        rtp.header.payload_type = original.payload_type.0;
+        rtp.header.sequence_number = osn.0;
         Some(packet)
     }
 }
@@ -102,9 +107,10 @@ mod tests {
             payload_type_rtx: Some(97),
             ..Default::default()
         };
-        let mut tap = Unwrap::default();
-        tap.bind(&info);
-        tap.incoming(packet)
+        let mut unwrapper = RtxUnwrapper::default();
+        unwrapper.bind_remote_stream(&info);
+        unwrapper
+            .handle_incoming(packet)
             .map(|packet| match packet.message.packet {
                 Packet::Rtp(packet) => packet,
                 other => panic!("{other:?}"),
@@ -112,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repair_becomes_the_packet_that_it_repairs() {
+    fn an_rtx_packet_becomes_the_original_packet() {
         let packet = unwrap(incoming(2, 97, &[0x12, 0x34, 7, 8])).unwrap();
         assert_eq!((packet.header.ssrc, packet.header.payload_type), (1, 96));
         assert_eq!(packet.header.sequence_number, 0x1234);
@@ -124,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_is_dropped_and_media_passes_untouched() {
+    fn rtx_padding_is_dropped_and_media_passes_unchanged() {
         assert!(unwrap(incoming(2, 97, &[])).is_none());
         assert!(unwrap(incoming(2, 97, &[1, 2])).is_none());
         assert!(unwrap(incoming(2, 99, &[1, 2, 3])).is_none());

@@ -1,5 +1,5 @@
-//! The runtime that webrtc-rs drives a connection on: Tokio, with its task
-//! among ours and its end noticed.
+//! The runtime on which webrtc-rs runs a connection's driver: Tokio, with the
+//! driver's task tracked and its end reported.
 
 use std::future::Future;
 use std::io;
@@ -15,36 +15,39 @@ use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime,
 };
 
-use super::signal::{Signal, Signals};
+use super::event::{PeerConnectionEvent, PeerConnectionEventSender};
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Tokio, watched.
+/// Tokio, with the tasks that webrtc-rs spawns supervised.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(super) struct SupervisedRuntime {
     pub(super) tokio: Arc<dyn Runtime>,
     pub(super) tasks: TaskTracker,
-    pub(super) signals: Signals,
-    /// Whether packets may go through a relay.
-    pub(super) relays: bool,
+    pub(super) events: PeerConnectionEventSender,
+    /// Whether a TURN server is configured.
+    pub(super) uses_turn: bool,
 }
 
-/// How long a packet may wait at the door of a relay.
-const RELAY_PATIENCE: Duration = Duration::from_millis(5);
+/// Longest driver sleep while TURN is configured: webrtc-rs delivers relayed
+/// packets only when it wakes.
+const MAX_SLEEP_WITH_TURN: Duration = Duration::from_millis(5);
 
-impl Runtime for Watched {
-    /// What the network sends must not end more than this connection: a panic
-    /// in the driver is caught, and its end reported like any other. A closed
-    /// connection's driver ends too; nobody reads the signal then.
+impl Runtime for SupervisedRuntime {
+    /// Runs the driver. A panic caused by network input must end only this
+    /// connection, so it is caught and reported as the end of the driver. The
+    /// driver of a closed connection also reports its end; the queue is closed
+    /// then and the event is dropped.
     fn spawn(&self, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
-        let signals = self.signals.clone();
-        let watched = async move {
+        let events = self.events.clone();
+        let supervised = async move {
             if AssertUnwindSafe(future).catch_unwind().await.is_err() {
-                tracing::error!("a connection's driver panicked");
+                tracing::error!("the driver of a peer connection panicked");
             }
-            signals.send(Signal::DriverEnded);
+            events.try_send(PeerConnectionEvent::DriverEnded);
         };
-        self.tokio.spawn(Box::pin(self.tasks.track_future(watched)))
+        self.tokio
+            .spawn(Box::pin(self.tasks.track_future(supervised)))
     }
 
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
@@ -69,11 +72,12 @@ impl Runtime for Watched {
         self.tokio.resolve_host(host)
     }
 
-    /// webrtc-rs hands a relayed packet to its TURN client only after that had
-    /// its turn to write, and sleeps on it: so it may not sleep for long.
+    /// Limits the driver's sleep to [`MAX_SLEEP_WITH_TURN`]. webrtc-rs passes a
+    /// relayed packet to its TURN client only in the iteration after the next
+    /// wake-up, so a long sleep would delay the packet.
     fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
-        let longest = if self.relays {
-            RELAY_PATIENCE
+        let longest = if self.uses_turn {
+            MAX_SLEEP_WITH_TURN
         } else {
             Duration::MAX
         };
@@ -96,18 +100,21 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_driver_that_panics_is_reported_and_ends_nothing_else() {
-        let (signals, mut received) = Signals::new();
+    async fn a_panicking_driver_reports_its_end_and_ends_nothing_else() {
+        let (events, mut received) = PeerConnectionEventSender::new();
         let tasks = TaskTracker::new();
         let tokio = default_runtime().unwrap();
-        let runtime = Watched {
+        let runtime = SupervisedRuntime {
             tokio,
             tasks: tasks.clone(),
-            signals,
-            relays: false,
+            events,
+            uses_turn: false,
         };
-        runtime.spawn(Box::pin(async { panic!("as the network wanted it") }));
-        assert!(matches!(received.recv().await, Some(Signal::DriverEnded)));
+        runtime.spawn(Box::pin(async { panic!("caused by network input") }));
+        assert!(matches!(
+            received.recv().await,
+            Some(PeerConnectionEvent::DriverEnded)
+        ));
         tasks.close();
         tasks.wait().await;
     }

@@ -1,5 +1,5 @@
-//! Descriptions of the other side, examined before webrtc-rs is given them: it
-//! changes its state while it reads one, and has no way back from half of it.
+//! Checks of remote descriptions before webrtc-rs sets them. webrtc-rs changes
+//! its state while it parses a description and cannot undo part of it.
 
 use std::collections::HashSet;
 
@@ -11,41 +11,44 @@ use rtc::sdp::{MediaDescription, SessionDescription};
 use visavis_media::VideoCodec;
 use visavis_protocol::limits::MAX_MESSAGE_BYTES;
 
-/// Why a description is not taken. Contains nothing of the description.
+use crate::rtp::Mid;
+
+/// Why a description is rejected. The texts quote nothing of the description.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(super) enum SdpError {
-    #[error("it is larger than any real one")]
+    #[error("SDP exceeds {MAX_MESSAGE_BYTES} bytes")]
     TooLarge,
-    #[error("it is not SDP")]
+    #[error("not valid SDP")]
     Malformed,
-    #[error("it describes no media")]
+    #[error("no media sections")]
     Empty,
     #[error("{0} is missing, conflicting or malformed")]
     Attribute(&'static str),
-    #[error("its media do not match those negotiated before")]
+    #[error("media sections differ from those negotiated before")]
     Mismatch,
 }
 
-/// A description that webrtc-rs can take as a whole.
-pub(super) struct Remote {
+/// A remote description that passed the checks.
+pub(super) struct RemoteDescription {
     pub(super) description: RTCSessionDescription,
-    pub(super) sections: Vec<Section>,
+    pub(super) sections: Vec<MediaSection>,
 }
 
-/// A media description (RFC 8866, section 5.14).
+/// A media section (RFC 8866, section 5.14; RFC 9429, section 5.2.1).
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Section {
-    pub(super) mid: String,
-    pub(super) kind: Kind,
-    /// As the other side sees it.
+pub(super) struct MediaSection {
+    pub(super) mid: Mid,
+    pub(super) kind: MediaKind,
+    /// The direction as the description states it: for a remote description, seen
+    /// from the remote peer. `Inactive` also stands for port 0.
     pub(super) direction: Direction,
-    /// The picture codecs that we know too, in the other side's order.
+    /// The video codecs that we support, in the section's order.
     pub(super) codecs: Vec<VideoCodec>,
 }
 
-impl Section {
-    /// What we send: our own preference where the other side takes it, so that
-    /// pictures are encoded once for everybody.
+impl MediaSection {
+    /// The codec to send: `preferred` where the section contains it, so that one
+    /// encoder serves all peers, else the section's first.
     pub(super) fn codec(&self, preferred: VideoCodec) -> Option<VideoCodec> {
         let mut codecs = self.codecs.iter().copied();
         let first = codecs.clone().next();
@@ -53,22 +56,22 @@ impl Section {
     }
 }
 
-/// What a media description is about.
+/// The media type of a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum MediaKind {
     Audio,
     Video,
-    /// The data channels, and what nobody here knows.
+    /// Data channels and unknown media types.
     Other,
 }
 
-impl Remote {
-    /// Reads an offer.
+impl RemoteDescription {
+    /// Parses and checks an offer.
     pub(super) fn offer(sdp: String) -> Result<Self, SdpError> {
         Self::read(sdp, RTCSessionDescription::offer)
     }
 
-    /// Reads an answer.
+    /// Parses and checks an answer.
     pub(super) fn answer(sdp: String) -> Result<Self, SdpError> {
         Self::read(sdp, RTCSessionDescription::answer)
     }
@@ -90,10 +93,10 @@ impl Remote {
         })
     }
 
-    /// Checks that the sections before are still there, in their places
-    /// (RFC 3264, section 8).
-    pub(super) fn continues(&self, before: &[Section]) -> Result<(), SdpError> {
-        let same = |(new, old): (&Section, &Section)| new.mid == old.mid && new.kind == old.kind;
+    /// Checks that every earlier section is still at its index (RFC 3264, section 8).
+    pub(super) fn continues(&self, before: &[MediaSection]) -> Result<(), SdpError> {
+        let same =
+            |(new, old): (&MediaSection, &MediaSection)| new.mid == old.mid && new.kind == old.kind;
         if self.sections.len() >= before.len() && self.sections.iter().zip(before).all(same) {
             Ok(())
         } else {
@@ -101,8 +104,8 @@ impl Remote {
         }
     }
 
-    /// Checks that it answers this offer: the same sections (RFC 3264, section 6).
-    pub(super) fn answers(&self, offer: &[Section]) -> Result<(), SdpError> {
+    /// Checks that the answer has the sections of this offer (RFC 3264, section 6).
+    pub(super) fn answers(&self, offer: &[MediaSection]) -> Result<(), SdpError> {
         if self.sections.len() > offer.len() {
             return Err(SdpError::Mismatch);
         }
@@ -110,13 +113,14 @@ impl Remote {
     }
 
     /// The section that carries the call.
-    pub(super) fn main(&self, kind: Kind) -> Option<&Section> {
+    pub(super) fn main(&self, kind: MediaKind) -> Option<&MediaSection> {
         main(&self.sections, kind)
     }
 }
 
-/// The first section of this kind that is in use, or else the first.
-pub(super) fn main(sections: &[Section], kind: Kind) -> Option<&Section> {
+/// The section of this kind that carries the call: the first one that is not
+/// inactive, else the first.
+pub(super) fn main(sections: &[MediaSection], kind: MediaKind) -> Option<&MediaSection> {
     let mut of_kind = sections.iter().filter(|section| section.kind == kind);
     let first = of_kind.clone().next();
     of_kind
@@ -124,14 +128,14 @@ pub(super) fn main(sections: &[Section], kind: Kind) -> Option<&Section> {
         .or(first)
 }
 
-/// The sections of a description of ours.
+/// The media sections of a local description.
 pub(super) fn local_sections(
     description: &RTCSessionDescription,
-) -> Result<Vec<Section>, SdpError> {
+) -> Result<Vec<MediaSection>, SdpError> {
     sections(&description.unmarshal().map_err(|_| SdpError::Malformed)?)
 }
 
-fn sections(session: &SessionDescription) -> Result<Vec<Section>, SdpError> {
+fn sections(session: &SessionDescription) -> Result<Vec<MediaSection>, SdpError> {
     if session.media_descriptions.is_empty() {
         return Err(SdpError::Empty);
     }
@@ -145,15 +149,15 @@ fn sections(session: &SessionDescription) -> Result<Vec<Section>, SdpError> {
                 return Err(SdpError::Attribute("a=mid"));
             }
             let kind = match RtpCodecKind::from(media.media_name.media.as_str()) {
-                RtpCodecKind::Audio => Kind::Audio,
-                RtpCodecKind::Video => Kind::Video,
-                _ => Kind::Other,
+                RtpCodecKind::Audio => MediaKind::Audio,
+                RtpCodecKind::Video => MediaKind::Video,
+                _ => MediaKind::Other,
             };
-            if kind != Kind::Other {
+            if kind != MediaKind::Other {
                 check_formats(media)?;
             }
-            Ok(Section {
-                mid: mid.to_owned(),
+            Ok(MediaSection {
+                mid: Mid(mid.to_owned()),
                 kind,
                 direction: direction(media),
                 codecs: codecs(media),
@@ -176,10 +180,10 @@ fn direction(media: &MediaDescription) -> Direction {
     .unwrap_or(Direction::Sendrecv)
 }
 
-/// Every format has its `a=rtpmap`.
+/// Checks that every format has an `a=rtpmap` (RFC 8866, section 6.6).
 fn check_formats(media: &MediaDescription) -> Result<(), SdpError> {
     let codecs = media.codecs();
-    // A codec without a name has other attributes only.
+    // A format with an fmtp or rtcp-fb line but no rtpmap has an empty name.
     let is_named = |number| {
         codecs
             .get(&number)
@@ -203,7 +207,8 @@ fn codecs(media: &MediaDescription) -> Vec<VideoCodec> {
     known.collect()
 }
 
-/// The codec with this name (without its `video/`) and these format parameters.
+/// The video codec with this encoding name (without `video/`) and these format
+/// parameters. H.264 is supported in packetization mode 1 (RFC 6184, section 6.3).
 pub(super) fn video_codec(name: &str, parameters: &str) -> Option<VideoCodec> {
     if name.eq_ignore_ascii_case("VP8") {
         return Some(VideoCodec::Vp8);
@@ -213,7 +218,8 @@ pub(super) fn video_codec(name: &str, parameters: &str) -> Option<VideoCodec> {
         .then_some(VideoCodec::H264)
 }
 
-/// ICE credentials, fingerprint and candidates, as webrtc-rs will want them.
+/// Checks that ICE credentials and fingerprint exist and are the same in all
+/// bundled sections, and that the candidates are well formed.
 fn check_transport(session: &SessionDescription) -> Result<(), SdpError> {
     for name in ["ice-ufrag", "ice-pwd", "fingerprint"] {
         let of_media = session
@@ -255,7 +261,7 @@ fn check_transport(session: &SessionDescription) -> Result<(), SdpError> {
     }
 }
 
-/// `sha-256 AB:CD:…` (RFC 8122, section 5).
+/// Whether this is a fingerprint: `sha-256 AB:CD:…` (RFC 8122, section 5).
 fn is_fingerprint(value: &str) -> bool {
     value.split_once(' ').is_some_and(|(algorithm, digest)| {
         let octet =
@@ -278,18 +284,20 @@ mod tests {
         a=rtpmap:102 H264/90000\r\na=fmtp:102 profile-level-id=42e01f;packetization-mode=1\r\n";
 
     fn error(sdp: String) -> SdpError {
-        Remote::offer(sdp).err().expect("the offer is bad")
+        RemoteDescription::offer(sdp)
+            .err()
+            .expect("the offer is bad")
     }
 
     #[test]
-    fn an_offer_tells_its_sections() {
-        let remote = Remote::offer(OFFER.into()).unwrap();
+    fn an_offer_is_parsed_into_its_media_sections() {
+        let remote = RemoteDescription::offer(OFFER.into()).unwrap();
         let [audio, video] = &remote.sections[..] else {
             panic!("{:?}", remote.sections)
         };
         assert_eq!(
-            (audio.mid.as_str(), audio.kind, audio.direction),
-            ("0", Kind::Audio, Direction::Sendonly)
+            (audio.mid.0.as_str(), audio.kind, audio.direction),
+            ("0", MediaKind::Audio, Direction::Sendonly)
         );
         assert_eq!(
             (video.direction, video.codec(VideoCodec::Vp8)),
@@ -298,20 +306,20 @@ mod tests {
     }
 
     #[test]
-    fn our_preferred_codec_is_sent_where_the_other_side_takes_it() {
+    fn the_preferred_codec_is_sent_where_the_remote_peer_supports_it() {
         let both = OFFER.replace("rtpmap:98 H264", "rtpmap:98 VP8");
-        let remote = Remote::offer(both).unwrap();
-        let video = remote.main(Kind::Video).unwrap();
+        let remote = RemoteDescription::offer(both).unwrap();
+        let video = remote.main(MediaKind::Video).unwrap();
         for codec in [VideoCodec::Vp8, VideoCodec::H264] {
             assert_eq!(video.codec(codec), Some(codec));
         }
-        let remote = Remote::offer(OFFER.into()).unwrap();
-        let video = remote.main(Kind::Video).unwrap();
+        let remote = RemoteDescription::offer(OFFER.into()).unwrap();
+        let video = remote.main(MediaKind::Video).unwrap();
         assert_eq!(video.codec(VideoCodec::Vp8), Some(VideoCodec::H264));
     }
 
     #[test]
-    fn what_webrtc_rs_would_choke_on_halfway_is_refused_before() {
+    fn descriptions_that_webrtc_rs_would_apply_partly_are_rejected() {
         assert_eq!(error("hello".into()), SdpError::Malformed);
         assert_eq!(
             error(OFFER.replace("a=mid:1", "a=mid:0")),
@@ -345,8 +353,8 @@ mod tests {
     }
 
     #[test]
-    fn later_descriptions_keep_the_sections_of_earlier_ones() {
-        let remote = Remote::offer(OFFER.into()).unwrap();
+    fn a_later_description_must_keep_the_sections_of_earlier_ones() {
+        let remote = RemoteDescription::offer(OFFER.into()).unwrap();
         let before = remote.sections.clone();
         assert_eq!(remote.answers(&before), Ok(()));
         assert_eq!(remote.answers(&before[..1]), Err(SdpError::Mismatch));
@@ -356,11 +364,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "\\PC*", at in 0..OFFER.len(), with in "\\PC{0,8}") {
-            let _ = Remote::offer(text);
+        fn no_text_causes_a_panic(text in "\\PC*", at in 0..OFFER.len(), with in "\\PC{0,8}") {
+            let _ = RemoteDescription::offer(text);
             let mut damaged = OFFER.to_owned();
             damaged.replace_range(at..=at, &with);
-            let _ = Remote::offer(damaged);
+            let _ = RemoteDescription::offer(damaged);
         }
     }
 }

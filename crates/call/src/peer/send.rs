@@ -1,4 +1,4 @@
-//! Encoded sound and pictures to one other side.
+//! Packetises encoded audio and video and sends them to one remote peer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering};
@@ -18,16 +18,18 @@ use visavis_media::{EncodedAudio, EncodedVideo, Queue, VideoCodec};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
-/// RTP payload bytes in a packet: with headers, SRTP and a TURN relay around
-/// them it still fits the smallest MTU of IPv6, 1,280 bytes.
+use crate::rtp::{PayloadType, RtpTime, SequenceNumber, Ssrc};
+
+/// Largest RTP payload, in bytes. With RTP, SRTP, TURN, UDP and IPv6 headers the
+/// packet fits 1,280 bytes, the smallest MTU of IPv6 (RFC 8200, section 5).
 const MAX_PAYLOAD_BYTES: usize = 1_180;
 
-/// What was sent, and what the other side said of it.
+/// Counters of what was sent, and the newest remote report about it.
 #[derive(Default)]
 pub(super) struct Counters {
     bytes: AtomicU64,
     frames: AtomicU64,
-    /// In 1/256 (RFC 3550, section 6.4.1).
+    /// Fraction lost, in units of 1/256 (RFC 3550, section 6.4.1).
     remote_loss: AtomicU8,
     reports: AtomicU64,
 }
@@ -55,30 +57,30 @@ impl Counters {
     }
 }
 
-/// One stream of ours, on one connection.
-pub(super) struct Outgoing {
+/// A local track on one connection.
+pub(super) struct LocalTrack {
     stream_id: String,
     kind: RtpCodecKind,
-    ssrc: u32,
-    rtx_ssrc: Option<u32>,
-    /// Goes on when sending is interrupted.
+    ssrc: Ssrc,
+    rtx_ssrc: Option<Ssrc>,
+    /// The next sequence number. It continues after an interruption of the sending.
     sequence: AtomicU16,
     track: Arc<TrackLocalStaticRTP>,
 }
 
-impl Outgoing {
-    /// A stream of sound.
-    pub(super) fn audio(stream_id: &str, ssrc: u32) -> Self {
+impl LocalTrack {
+    /// An audio track.
+    pub(super) fn audio(stream_id: &str, ssrc: Ssrc) -> Self {
         Self::new(stream_id, RtpCodecKind::Audio, ssrc, None)
     }
 
-    /// A stream of pictures, and its retransmissions.
-    pub(super) fn video(stream_id: &str, ssrc: u32, rtx_ssrc: u32) -> Self {
+    /// A video track with its RTX stream.
+    pub(super) fn video(stream_id: &str, ssrc: Ssrc, rtx_ssrc: Ssrc) -> Self {
         Self::new(stream_id, RtpCodecKind::Video, ssrc, Some(rtx_ssrc))
     }
 
-    fn new(stream_id: &str, kind: RtpCodecKind, ssrc: u32, rtx_ssrc: Option<u32>) -> Self {
-        // Without a codec: webrtc-rs would offer that one only.
+    fn new(stream_id: &str, kind: RtpCodecKind, ssrc: Ssrc, rtx_ssrc: Option<Ssrc>) -> Self {
+        // With a codec, webrtc-rs would offer only that one.
         let description = describe(stream_id, kind, ssrc, rtx_ssrc, RTCRtpCodec::default());
         Self {
             stream_id: stream_id.to_owned(),
@@ -90,29 +92,29 @@ impl Outgoing {
         }
     }
 
-    /// What a connection is given.
-    pub(super) fn track(&self) -> Arc<dyn TrackLocal> {
+    /// The track to add to the connection.
+    pub(super) fn track_local(&self) -> Arc<dyn TrackLocal> {
         self.track.clone()
     }
 
-    /// The same stream with its codec, which reports and retransmissions are
-    /// bound to when sending begins.
+    /// The same track with its codec. webrtc-rs binds sender reports and
+    /// retransmissions to it when sending starts.
     pub(super) fn with_codec(&self, codec: RTCRtpCodec) -> Arc<dyn TrackLocal> {
         let description = describe(&self.stream_id, self.kind, self.ssrc, self.rtx_ssrc, codec);
         Arc::new(TrackLocalStaticRTP::new(description))
     }
 
-    /// Sends sound until the encoder ends or the connection does.
-    pub(super) async fn pump_audio(
+    /// Sends audio until the encoder or the connection ends.
+    pub(super) async fn send_audio(
         &self,
         mut queue: Queue<EncodedAudio>,
-        payload_type: u8,
+        payload_type: PayloadType,
         counters: &Counters,
     ) {
-        while let Some(sound) = queue.next().await {
-            let length = sound.data.len() as u64;
+        while let Some(packet) = queue.next().await {
+            let length = packet.data.len() as u64;
             if self
-                .write(payload_type, sound.timestamp, false, sound.data)
+                .write(payload_type, RtpTime(packet.timestamp), false, packet.data)
                 .await
                 .is_err()
             {
@@ -122,23 +124,23 @@ impl Outgoing {
         }
     }
 
-    /// Sends pictures until the encoder ends or the connection does.
-    pub(super) async fn pump_video(
+    /// Sends video until the encoder or the connection ends.
+    pub(super) async fn send_video(
         &self,
         mut queue: Queue<EncodedVideo>,
         codec: VideoCodec,
-        payload_type: u8,
+        payload_type: PayloadType,
         counters: &Counters,
     ) {
         let mut payloader: Box<dyn Payloader> = match codec {
             VideoCodec::Vp8 => Box::new(Vp8Payloader::default()),
             VideoCodec::H264 => Box::new(H264Payloader::default()),
         };
-        while let Some(picture) = queue.next().await {
-            let payloads = match payloader.payload(MAX_PAYLOAD_BYTES, &picture.data) {
+        while let Some(frame) = queue.next().await {
+            let payloads = match payloader.payload(MAX_PAYLOAD_BYTES, &frame.data) {
                 Ok(payloads) => payloads,
                 Err(error) => {
-                    tracing::error!(%error, "a picture cannot be packetised");
+                    tracing::error!(%error, "packetising an encoded frame failed");
                     continue;
                 }
             };
@@ -146,7 +148,12 @@ impl Outgoing {
             for (number, payload) in payloads.into_iter().enumerate() {
                 let length = payload.len() as u64;
                 if self
-                    .write(payload_type, picture.timestamp, number == last, payload)
+                    .write(
+                        payload_type,
+                        RtpTime(frame.timestamp),
+                        number == last,
+                        payload,
+                    )
                     .await
                     .is_err()
                 {
@@ -158,20 +165,24 @@ impl Outgoing {
         }
     }
 
+    fn next_sequence_number(&self) -> SequenceNumber {
+        SequenceNumber(self.sequence.fetch_add(1, Ordering::Relaxed))
+    }
+
     async fn write(
         &self,
-        payload_type: u8,
-        timestamp: u32,
+        payload_type: PayloadType,
+        timestamp: RtpTime,
         marker: bool,
         payload: Bytes,
     ) -> Result<(), Error> {
         let header = rtp::header::Header {
             version: 2,
-            payload_type,
-            timestamp,
+            payload_type: payload_type.0,
+            timestamp: timestamp.0,
             marker,
-            sequence_number: self.sequence.fetch_add(1, Ordering::Relaxed),
-            ssrc: self.ssrc,
+            sequence_number: self.next_sequence_number().0,
+            ssrc: self.ssrc.0,
             ..Default::default()
         };
         self.track.write_rtp(rtp::Packet { header, payload }).await
@@ -181,13 +192,13 @@ impl Outgoing {
 fn describe(
     stream_id: &str,
     kind: RtpCodecKind,
-    ssrc: u32,
-    rtx_ssrc: Option<u32>,
+    ssrc: Ssrc,
+    rtx_ssrc: Option<Ssrc>,
     codec: RTCRtpCodec,
 ) -> MediaStreamTrack {
     let coding = RTCRtpCodingParameters {
-        ssrc: Some(ssrc),
-        rtx: rtx_ssrc.map(|ssrc| RTCRtpRtxParameters { ssrc }),
+        ssrc: Some(ssrc.0),
+        rtx: rtx_ssrc.map(|ssrc| RTCRtpRtxParameters { ssrc: ssrc.0 }),
         ..Default::default()
     };
     let encoding = RTCRtpEncodingParameters {

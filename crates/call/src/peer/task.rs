@@ -12,57 +12,57 @@ use tokio_util::sync::CancellationToken;
 use visavis_protocol::IceCandidate;
 use webrtc::peer_connection::RTCPeerConnectionState;
 
-use super::connection::{Connection, Parts};
+use super::connection::{Connection, PeerContext};
+use super::event::PeerConnectionEvent;
 use super::negotiation::NegotiationError;
-use super::signal::Signal;
 use super::{PeerCommand, PeerEvent, PeerKey, TransportStatistics};
 use crate::view::PeerConnectionState;
 
 const STATISTICS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Everything but the connection itself, which may be replaced.
+/// The peer's task, except the connection, which can be replaced.
 pub(super) struct PeerTask {
     pub(super) key: PeerKey,
-    pub(super) parts: Arc<Parts>,
+    pub(super) context: Arc<PeerContext>,
     pub(super) events: mpsc::Sender<(PeerKey, PeerEvent)>,
     pub(super) statistics: watch::Sender<TransportStatistics>,
     pub(super) cancel: CancellationToken,
 }
 
-struct Open {
+struct ActiveConnection {
     connection: Connection,
-    signals: mpsc::Receiver<Signal>,
-    /// What was told last.
+    events: mpsc::Receiver<PeerConnectionEvent>,
+    /// The state that was emitted last.
     state: PeerConnectionState,
 }
 
-impl Open {
-    async fn new(parts: &Arc<Parts>) -> Result<Self, Error> {
-        let (connection, signals) = Connection::new(parts).await?;
+impl ActiveConnection {
+    async fn new(context: &Arc<PeerContext>) -> Result<Self, Error> {
+        let (connection, events) = Connection::new(context).await?;
         Ok(Self {
             connection,
-            signals,
+            events,
             state: PeerConnectionState::New,
         })
     }
 }
 
 impl PeerTask {
-    /// Runs until cancelled, or until nobody holds the handle.
+    /// Runs until cancelled or until the handle is dropped.
     pub(super) async fn run(self, mut commands: mpsc::Receiver<PeerCommand>) {
-        let mut open = match Open::new(&self.parts).await {
-            Ok(open) => open,
+        let mut active = match ActiveConnection::new(&self.context).await {
+            Ok(active) => active,
             Err(error) => {
-                tracing::error!(%error, "no peer connection can be made");
+                tracing::error!(%error, "creating a peer connection failed");
                 return self
                     .emit(PeerEvent::Connection(PeerConnectionState::Failed))
                     .await;
             }
         };
-        let served = AssertUnwindSafe(self.serve(&mut open, &mut commands))
+        let served = AssertUnwindSafe(self.serve(&mut active, &mut commands))
             .catch_unwind()
             .await;
-        open.connection.close().await;
+        active.connection.close().await;
         let end = if served.is_ok() {
             PeerConnectionState::Closed
         } else {
@@ -71,27 +71,31 @@ impl PeerTask {
         self.emit(PeerEvent::Connection(end)).await;
     }
 
-    async fn serve(&self, open: &mut Open, commands: &mut mpsc::Receiver<PeerCommand>) {
-        let mut second = tokio::time::interval(STATISTICS_INTERVAL);
-        second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn serve(
+        &self,
+        active: &mut ActiveConnection,
+        commands: &mut mpsc::Receiver<PeerCommand>,
+    ) {
+        let mut statistics_tick = tokio::time::interval(STATISTICS_INTERVAL);
+        statistics_tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => return,
                 command = commands.recv() => match command {
-                    Some(command) => self.carry_out(open, command).await,
+                    Some(command) => self.execute(active, command).await,
                     None => return,
                 },
-                Some(signal) = open.signals.recv() => self.handle(open, signal).await,
-                _ = second.tick() => {
-                    self.statistics.send_replace(open.connection.statistics().await);
+                Some(event) = active.events.recv() => self.handle(active, event).await,
+                _ = statistics_tick.tick() => {
+                    self.statistics.send_replace(active.connection.statistics().await);
                 }
             }
         }
     }
 
-    async fn carry_out(&self, open: &mut Open, command: PeerCommand) {
-        let connection = &mut open.connection;
+    async fn execute(&self, active: &mut ActiveConnection, command: PeerCommand) {
+        let connection = &mut active.connection;
         let result = match command {
             PeerCommand::MakeOffer { ice_restart } => connection
                 .make_offer(ice_restart)
@@ -116,7 +120,7 @@ impl PeerTask {
                 tracing::warn!(%error, "negotiation failed");
                 tracing::debug!(?error, "negotiation failed");
                 if matches!(error, NegotiationError::Engine(_)) {
-                    self.start_over(open).await;
+                    self.replace_connection(active).await;
                 }
                 self.emit(PeerEvent::NegotiationFailed {
                     reason: error.to_string(),
@@ -126,60 +130,66 @@ impl PeerTask {
         }
     }
 
-    /// A connection that never was negotiated keeps what it learned from a
-    /// description that it refused halfway: another takes its place.
-    async fn start_over(&self, open: &mut Open) {
-        if !open.connection.remote.is_empty() {
+    /// Replaces a connection that was never negotiated. webrtc-rs keeps the state
+    /// that a partly applied description left behind, which would break the next
+    /// negotiation.
+    async fn replace_connection(&self, active: &mut ActiveConnection) {
+        if !active.connection.remote.is_empty() {
             return;
         }
-        match Open::new(&self.parts).await {
+        match ActiveConnection::new(&self.context).await {
             Ok(fresh) => {
-                let mut old = std::mem::replace(open, fresh);
+                let mut old = std::mem::replace(active, fresh);
                 old.connection.close().await;
             }
-            Err(error) => tracing::error!(%error, "no new peer connection can be made"),
+            Err(error) => tracing::error!(%error, "replacing a peer connection failed"),
         }
     }
 
-    async fn handle(&self, open: &mut Open, signal: Signal) {
-        let connection = &mut open.connection;
-        match signal {
-            Signal::Candidate(candidate) => self.candidate(open, candidate).await,
-            Signal::CandidatesEnd => self.candidate(open, String::new()).await,
-            Signal::State(state) => self.connection_state(open, state).await,
-            Signal::DriverEnded => {
-                self.connection_state(open, RTCPeerConnectionState::Failed)
+    async fn handle(&self, active: &mut ActiveConnection, event: PeerConnectionEvent) {
+        let connection = &mut active.connection;
+        match event {
+            PeerConnectionEvent::LocalCandidate(candidate) => {
+                self.candidate(active, candidate).await
+            }
+            PeerConnectionEvent::EndOfCandidates => self.candidate(active, String::new()).await,
+            PeerConnectionEvent::ConnectionState(state) => {
+                self.connection_state(active, state).await
+            }
+            PeerConnectionEvent::DriverEnded => {
+                self.connection_state(active, RTCPeerConnectionState::Failed)
                     .await
             }
-            Signal::ChannelOffered(channel) => connection.read_channel(channel),
-            Signal::ChannelOpen(channel) => {
+            PeerConnectionEvent::DataChannel(channel) => connection.read_channel(channel),
+            PeerConnectionEvent::DataChannelOpen(channel) => {
                 if connection.channel_opened(channel) {
                     self.emit(PeerEvent::ChannelOpen).await;
                 }
             }
-            Signal::ChannelClosed(channel) => connection.channel_closed(&channel),
-            Signal::Message(message) => self.emit(PeerEvent::Message(message)).await,
-            Signal::Track(track) => connection.receive(track),
-            Signal::KeyFrameAsked => {
+            PeerConnectionEvent::DataChannelClosed(channel) => connection.channel_closed(&channel),
+            PeerConnectionEvent::Message(message) => self.emit(PeerEvent::Message(message)).await,
+            PeerConnectionEvent::RemoteTrack(track) => connection.receive(track),
+            PeerConnectionEvent::KeyFrameRequested => {
                 if let Some(codec) = connection.video_codec() {
-                    self.parts.video_sender.request_key_frame(codec);
+                    self.context.video_sender.request_key_frame(codec);
                 }
             }
         }
     }
 
-    /// All media are bundled with the first section (RFC 9143).
-    async fn candidate(&self, open: &Open, candidate: String) {
+    /// Emits a candidate for the first media section, with which all others are
+    /// bundled (RFC 9143).
+    async fn candidate(&self, active: &ActiveConnection, candidate: String) {
         let candidate = IceCandidate {
             candidate,
-            sdp_mid: open.connection.first_mid().await,
+            sdp_mid: active.connection.first_mid().await.map(|mid| mid.0),
             sdp_m_line_index: Some(0),
             username_fragment: None,
         };
         self.emit(PeerEvent::LocalCandidate(candidate)).await;
     }
 
-    async fn connection_state(&self, open: &mut Open, state: RTCPeerConnectionState) {
+    async fn connection_state(&self, active: &mut ActiveConnection, state: RTCPeerConnectionState) {
         let state = match state {
             RTCPeerConnectionState::New => PeerConnectionState::New,
             RTCPeerConnectionState::Connecting => PeerConnectionState::Connecting,
@@ -189,17 +199,17 @@ impl PeerTask {
             RTCPeerConnectionState::Closed => PeerConnectionState::Closed,
             _ => return,
         };
-        if state == open.state {
+        if state == active.state {
             return;
         }
-        tracing::info!(from = ?open.state, to = ?state, "peer connection");
-        open.state = state;
+        tracing::info!(from = ?active.state, to = ?state, "connection state changed");
+        active.state = state;
         match state {
-            PeerConnectionState::Connected => open.connection.set_can_send(true).await,
+            PeerConnectionState::Connected => active.connection.set_can_send(true).await,
             PeerConnectionState::Failed | PeerConnectionState::Closed => {
-                open.connection.set_can_send(false).await
+                active.connection.set_can_send(false).await
             }
-            // Sending goes on: it may come back by itself.
+            // Sending continues: the connection may recover by itself.
             PeerConnectionState::New
             | PeerConnectionState::Connecting
             | PeerConnectionState::Disconnected => {}
@@ -210,7 +220,7 @@ impl PeerTask {
     async fn emit(&self, event: PeerEvent) {
         tokio::select! {
             biased;
-            // Nobody listens to a peer that is told to end.
+            // Events of a cancelled peer are not read.
             () = self.cancel.cancelled() => {}
             _ = self.events.send((self.key.clone(), event)) => {}
         }

@@ -1,4 +1,4 @@
-//! Peers over real loopback UDP.
+//! Tests of two peers over loopback UDP, with real codecs.
 
 mod lossy;
 mod media;

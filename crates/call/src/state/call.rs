@@ -1,4 +1,4 @@
-//! The whole call's state, and what each input changes in it.
+//! The state of a call and its transitions.
 
 mod peers;
 mod service;
@@ -15,10 +15,10 @@ use visavis_protocol::{
 use crate::command::{CallCommand, RoomChoice};
 use crate::event::CallEvent;
 use crate::peer::{PeerCommand, PeerKey};
+use crate::state::bitrate_scale::BitrateScale;
 use crate::state::chat::Chat;
-use crate::state::quality::Quality;
-use crate::state::remote::Remote;
-use crate::state::session::{ENTER_LIMIT, LOST_LIMIT, Session};
+use crate::state::remote::RemoteParticipant;
+use crate::state::session::{JOIN_TIMEOUT, LOST_TIMEOUT, Session};
 use crate::state::speaking::Speaking;
 use crate::state::{Effect, Input, Now};
 use crate::view::{
@@ -26,8 +26,9 @@ use crate::view::{
     TrackView,
 };
 
-/// The extensions that this client knows, asked of a server that has any.
-const WANTED: [Feature; 3] = [Feature::Members, Feature::Resume, Feature::Chat];
+/// The protocol extensions that this client requests from a server that
+/// announces any.
+const REQUESTED_FEATURES: [Feature; 3] = [Feature::Members, Feature::Resume, Feature::Chat];
 
 /// The state of one call.
 #[derive(Debug)]
@@ -35,46 +36,46 @@ pub(crate) struct CallState {
     session: Session,
     choice: RoomChoice,
     display_name: String,
-    /// What the server announced.
+    /// The extensions that the server announced.
     features: Features,
     resume_token: Option<String>,
-    /// Restores the room on a server that lost it in a restart.
+    /// Restores the room on a server that lost it in a restart (see the protocol).
     seal: Option<String>,
     ice_servers: Vec<IceServer>,
-    /// When the join was sent.
-    asked_at: Option<Instant>,
-    me: Me,
+    /// When the create or join request was sent.
+    join_sent_at: Option<Instant>,
+    local: LocalParticipant,
     room: Option<RoomView>,
     /// In the order of joining.
-    remotes: Vec<Remote>,
+    remotes: Vec<RemoteParticipant>,
     generations: u64,
     chat: Chat,
     chats_sent: u64,
-    quality: Quality,
+    bitrate_scale: BitrateScale,
     effects: Vec<Effect>,
 }
 
 /// The local user.
 #[derive(Debug)]
-struct Me {
-    /// The client id; empty until the server says.
+struct LocalParticipant {
+    /// The client id; empty until the server assigns it.
     id: String,
     role: Role,
-    microphone: Local,
-    camera: Local,
+    microphone: LocalSource,
+    camera: LocalSource,
     speaking: Speaking,
 }
 
-/// A local source.
+/// The local microphone or camera.
 #[derive(Debug, Clone, Copy)]
-struct Local {
-    /// The user wants nothing sent.
+struct LocalSource {
+    /// Muted by the user.
     muted: bool,
-    /// It is really captured.
+    /// The device is capturing.
     live: bool,
 }
 
-impl Local {
+impl LocalSource {
     fn view(self) -> TrackView {
         match self {
             Self {
@@ -95,7 +96,7 @@ impl Local {
 }
 
 impl CallState {
-    /// A call that is about to begin, and its first effects.
+    /// Creates the state of a new call, and its first effects.
     pub fn new(
         choice: RoomChoice,
         display_name: String,
@@ -103,17 +104,17 @@ impl CallState {
         camera_muted: bool,
         now: Instant,
     ) -> (Self, Vec<Effect>) {
-        let local = |muted| Local { muted, live: false };
-        let me = Me {
+        let source = |muted| LocalSource { muted, live: false };
+        let local_participant = LocalParticipant {
             id: String::new(),
             role: Role::Participant,
-            microphone: local(microphone_muted),
-            camera: local(camera_muted),
+            microphone: source(microphone_muted),
+            camera: source(camera_muted),
             speaking: Speaking::default(),
         };
         let state = Self {
-            session: Session::Opening {
-                until: now + ENTER_LIMIT,
+            session: Session::Connecting {
+                until: now + JOIN_TIMEOUT,
             },
             choice,
             display_name,
@@ -121,14 +122,14 @@ impl CallState {
             resume_token: None,
             seal: None,
             ice_servers: Vec::new(),
-            asked_at: None,
-            me,
+            join_sent_at: None,
+            local: local_participant,
             room: None,
             remotes: Vec::new(),
             generations: 0,
             chat: Chat::default(),
             chats_sent: 0,
-            quality: Quality::new(),
+            bitrate_scale: BitrateScale::new(),
             effects: Vec::new(),
         };
         let effects = vec![
@@ -139,42 +140,48 @@ impl CallState {
         (state, effects)
     }
 
-    /// Takes one input and says what is to be done.
+    /// Handles one input and returns the effects to perform, in order. After the
+    /// end of the call it does nothing.
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Effect> {
         if self.ended().is_some() {
             return Vec::new();
         }
         match input {
             Input::Command(command) => self.command(now, command),
-            Input::Signal(message) => self.signal(now, *message),
-            Input::SignalClosed => self.signal_closed(now),
+            Input::ServerMessage(message) => self.server_message(now, *message),
+            Input::SignallingClosed => self.signalling_closed(now),
             Input::Peer(key, event) => self.peer(now, &key, event),
-            Input::Picture { key, shown } => self.picture(now, &key, shown),
-            Input::Local { microphone, camera } => self.local(microphone, camera),
+            Input::FrameAvailability { key, available } => {
+                self.frame_availability(now, &key, available)
+            }
+            Input::CaptureChanged { microphone, camera } => {
+                self.capture_changed(microphone, camera)
+            }
             Input::Levels(levels) => self.levels(now, &levels),
-            Input::Second { worst_loss_percent } => {
-                if let Some(scale) = self.quality.second(worst_loss_percent) {
+            Input::SecondElapsed { worst_loss_percent } => {
+                if let Some(scale) = self.bitrate_scale.update(worst_loss_percent) {
                     self.effects.push(Effect::ScaleBitrate(scale));
                 }
             }
             Input::Deadline => {}
         }
-        // Whatever came: what is due is done, so that no input can starve a deadline.
-        self.due(now);
+        // Run due work after every input, so that frequent inputs cannot starve a
+        // deadline.
+        self.run_due(now);
         std::mem::take(&mut self.effects)
     }
 
-    /// Our client id; empty until the server says.
+    /// The local user's client id; empty until the server assigns it.
     pub fn my_id(&self) -> &str {
-        &self.me.id
+        &self.local.id
     }
 
-    /// The present connections, in the order of joining.
+    /// The keys of the current peer connections, in the order of joining.
     pub fn peer_keys(&self) -> impl Iterator<Item = &PeerKey> {
         self.remotes.iter().map(|remote| &remote.key)
     }
 
-    /// When [`Input::Deadline`] is wanted.
+    /// When [`Input::Deadline`] must arrive.
     pub fn next_deadline(&self) -> Option<Instant> {
         let checks = self.remotes.iter().filter_map(|remote| remote.check_at);
         checks
@@ -183,7 +190,7 @@ impl CallState {
             .min()
     }
 
-    /// Why the call is over, once it is.
+    /// Why the call ended, once it has.
     pub fn ended(&self) -> Option<&EndReason> {
         match &self.session {
             Session::Ended(reason) => Some(reason),
@@ -191,7 +198,7 @@ impl CallState {
         }
     }
 
-    /// What a window shows.
+    /// The view of this state.
     pub fn view(&self) -> CallView {
         let phase = match (&self.session, &self.room) {
             (Session::Ended(reason), _) => CallPhase::Ended {
@@ -200,44 +207,44 @@ impl CallState {
             (_, None) => CallPhase::Joining,
             (_, Some(_)) => CallPhase::Inside,
         };
-        let me = self.room.is_some().then(|| self.my_view());
+        let local = self.room.is_some().then(|| self.my_view());
         CallView {
             phase,
             room: self.room.clone(),
-            participants: me
+            participants: local
                 .into_iter()
-                .chain(self.remotes.iter().map(Remote::view))
+                .chain(self.remotes.iter().map(RemoteParticipant::view))
                 .collect(),
             chat: self.chat.messages().to_vec(),
-            service_away: self.session.away_since().is_some(),
+            service_away: self.session.disconnected_since().is_some(),
         }
     }
 
     fn my_view(&self) -> ParticipantView {
         ParticipantView {
-            id: self.me.id.clone(),
+            id: self.local.id.clone(),
             name: self.display_name.clone(),
             is_me: true,
-            role: self.me.role,
+            role: self.local.role,
             connection: PeerConnectionState::Connected,
-            microphone: self.me.microphone.view(),
-            camera: self.me.camera.view(),
-            speaking: self.me.speaking.is_speaking() && self.me.microphone.sends(),
-            has_picture: self.me.camera.sends(),
+            microphone: self.local.microphone.view(),
+            camera: self.local.camera.view(),
+            speaking: self.local.speaking.is_speaking() && self.local.microphone.sends(),
+            has_picture: self.local.camera.sends(),
         }
     }
 
     fn command(&mut self, now: Now, command: CallCommand) {
         match command {
-            CallCommand::SetMicrophoneMuted(muted) if muted != self.me.microphone.muted => {
-                self.me.microphone.muted = muted;
+            CallCommand::SetMicrophoneMuted(muted) if muted != self.local.microphone.muted => {
+                self.local.microphone.muted = muted;
                 self.effects.push(Effect::MuteMicrophone(muted));
-                self.announce();
+                self.publish_tracks();
             }
-            CallCommand::SetCameraMuted(muted) if muted != self.me.camera.muted => {
-                self.me.camera.muted = muted;
+            CallCommand::SetCameraMuted(muted) if muted != self.local.camera.muted => {
+                self.local.camera.muted = muted;
                 self.effects.push(Effect::MuteCamera(muted));
-                self.announce();
+                self.publish_tracks();
             }
             CallCommand::SetMicrophoneMuted(_) | CallCommand::SetCameraMuted(_) => {}
             CallCommand::SendChat(text) => self.send_chat(now, text),
@@ -245,37 +252,38 @@ impl CallState {
         }
     }
 
-    fn local(&mut self, microphone: bool, camera: bool) {
-        let before = (self.me.microphone.sends(), self.me.camera.sends());
-        self.me.microphone.live = microphone;
-        self.me.camera.live = camera;
-        if before != (self.me.microphone.sends(), self.me.camera.sends()) {
-            self.announce();
+    fn capture_changed(&mut self, microphone: bool, camera: bool) {
+        let before = (self.local.microphone.sends(), self.local.camera.sends());
+        self.local.microphone.live = microphone;
+        self.local.camera.live = camera;
+        if before != (self.local.microphone.sends(), self.local.camera.sends()) {
+            self.publish_tracks();
         }
     }
 
     fn levels(&mut self, now: Now, levels: &[(String, f32)]) {
         for (id, rms) in levels {
-            if *id == self.me.id {
-                self.me.speaking.heard(now.instant, *rms);
+            if *id == self.local.id {
+                self.local.speaking.observe(now.instant, *rms);
             } else if let Some(remote) = self
                 .remotes
                 .iter_mut()
                 .find(|remote| remote.key.member == *id)
             {
-                remote.speaking.heard(now.instant, *rms);
+                remote.speaking.observe(now.instant, *rms);
             }
         }
     }
 
-    fn due(&mut self, now: Now) {
-        self.session_due(now);
-        let away = self.session.away_since();
-        if away.is_some_and(|since| now.instant >= since + LOST_LIMIT) && !self.anyone_connected() {
+    fn run_due(&mut self, now: Now) {
+        self.run_session_due(now);
+        let away = self.session.disconnected_since();
+        if away.is_some_and(|since| now.instant >= since + LOST_TIMEOUT) && !self.anyone_connected()
+        {
             self.end(EndReason::ConnectionLost);
             return;
         }
-        for message in self.chat.overdue(now.instant, away.is_some()) {
+        for message in self.chat.take_unconfirmed(now.instant, away.is_some()) {
             self.chat_to_peers(&message);
         }
         self.check_connections(now.instant);
@@ -300,8 +308,8 @@ impl CallState {
 
     fn my_tracks(&self) -> Vec<TrackState> {
         [
-            (TrackSource::Microphone, self.me.microphone),
-            (TrackSource::Camera, self.me.camera),
+            (TrackSource::Microphone, self.local.microphone),
+            (TrackSource::Camera, self.local.camera),
         ]
         .map(|(source, local)| TrackState {
             source,
@@ -310,13 +318,13 @@ impl CallState {
         .to_vec()
     }
 
-    /// Tells everyone what we send, by every way there is.
-    fn announce(&mut self) {
+    /// Announces the local tracks to the server and to every peer.
+    fn publish_tracks(&mut self) {
         let patch = MemberPatch {
             tracks: Some(self.my_tracks()),
             ..MemberPatch::default()
         };
-        if self.session == Session::Inside && self.features.has(Feature::Members) {
+        if self.session == Session::Joined && self.features.has(Feature::Members) {
             let room_id = self.room.as_ref().map(|room| room.id.clone());
             let message = UpdateMember {
                 room_id,
@@ -326,11 +334,11 @@ impl CallState {
                 .push(Effect::Send(ClientMessage::UpdateMember(message)));
         }
         let message = PeerMessage::UpdateMember(PeerPayload { payload: patch });
-        self.tell_peers(&message);
+        self.send_to_peers(&message);
     }
 
-    /// Says something over every open data channel.
-    fn tell_peers(&mut self, message: &PeerMessage) {
+    /// Sends a message over every open data channel.
+    fn send_to_peers(&mut self, message: &PeerMessage) {
         for remote in self.remotes.iter().filter(|remote| remote.channel_open) {
             let command = PeerCommand::Send(Box::new(message.clone()));
             self.effects.push(Effect::Peer(remote.key.clone(), command));
@@ -340,7 +348,7 @@ impl CallState {
     fn chat_view(&self, now: Now, id: String, text: String) -> ChatView {
         ChatView {
             id,
-            from: self.me.id.clone(),
+            from: self.local.id.clone(),
             name: self.display_name.clone(),
             is_mine: true,
             text,
@@ -350,13 +358,14 @@ impl CallState {
     }
 }
 
-/// A pause that differs between clients but not between runs: 0 to 1 from an id.
-fn spread(id: &str) -> f32 {
+/// A value from 0 to 1 derived from a client id: it spreads the reconnects of
+/// many clients and is the same in every run.
+fn jitter(id: &str) -> f32 {
     let sum = id.bytes().fold(0u32, |sum, byte| {
         sum.wrapping_mul(31).wrapping_add(u32::from(byte))
     });
     (sum % 1_000) as f32 / 1_000.0
 }
 
-/// How long after a failed description the next offer is made.
-const OFFER_AGAIN: Duration = Duration::from_secs(2);
+/// Delay before the next offer after a failed negotiation.
+const OFFER_RETRY_DELAY: Duration = Duration::from_secs(2);

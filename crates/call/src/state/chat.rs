@@ -1,79 +1,82 @@
-//! Chat: one list, whichever way a message came.
+//! The chat: one list of the messages from the server and from peers.
 //!
-//! Our own message goes to the server, which echoes it to all. Where the
-//! server is away, or no echo comes, it goes over the peers' data channels
-//! under the same id, so that whoever gets both shows one.
+//! A local message is sent to the server, which echoes it to every member. While
+//! the server is disconnected, or when no echo arrives in time, it is sent over
+//! the data channels with the same id. A receiver of both copies shows one.
 
 use std::time::{Duration, Instant};
 
 use crate::view::ChatView;
 
-/// Messages kept for the window; past it the oldest go.
-const KEPT: usize = 500;
-/// How long the server may take to echo.
-const ECHO_LIMIT: Duration = Duration::from_secs(3);
+/// Messages kept; when exceeded the oldest are dropped.
+const MAX_MESSAGES: usize = 500;
+/// Longest wait for the server's echo of a message.
+const ECHO_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The messages of a call, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Chat {
     messages: Vec<ChatView>,
-    /// Ours that the server has not echoed, with when to stop waiting.
-    unechoed: Vec<(String, Instant)>,
+    /// Local messages without an echo, with the deadline of their wait.
+    awaiting_echo: Vec<(String, Instant)>,
 }
 
 impl Chat {
-    /// What a window shows.
+    /// All messages, oldest first.
     pub fn messages(&self) -> &[ChatView] {
         &self.messages
     }
 
-    /// Our own message goes to the server.
+    /// Adds a local message that was sent to the server and awaits its echo.
     pub fn sent(&mut self, now: Instant, message: ChatView) {
-        self.unechoed.push((message.id.clone(), now + ECHO_LIMIT));
+        self.awaiting_echo
+            .push((message.id.clone(), now + ECHO_TIMEOUT));
         self.add(ChatView {
             pending: true,
             ..message
         });
     }
 
-    /// A message that was not there yet. Whether it was new.
+    /// Adds a message. Returns false when its id is already present.
     pub fn add(&mut self, message: ChatView) -> bool {
         if self.messages.iter().any(|known| known.id == message.id) {
             return false;
         }
         self.messages.push(message);
-        let surplus = self.messages.len().saturating_sub(KEPT);
+        let surplus = self.messages.len().saturating_sub(MAX_MESSAGES);
         self.messages.drain(..surplus);
         true
     }
 
-    /// The server echoed a message of ours: by its id, or from a server that
-    /// knows no ids by its text. Whether it was one that we wait for.
-    pub fn echoed(&mut self, id: Option<&str>, text: &str) -> bool {
+    /// Confirms a local message that the server echoed. Servers without feature
+    /// `chat` echo no ids, so the text identifies the message then. Returns whether
+    /// a message was awaiting this echo.
+    pub fn confirm_echo(&mut self, id: Option<&str>, text: &str) -> bool {
         let of_text = |(waiting, _): &&(String, Instant)| {
             self.messages
                 .iter()
                 .any(|message| message.id == *waiting && message.text == text)
         };
         let found = match id {
-            Some(id) => self.unechoed.iter().find(|(waiting, _)| waiting == id),
-            None => self.unechoed.iter().find(of_text),
+            Some(id) => self.awaiting_echo.iter().find(|(waiting, _)| waiting == id),
+            None => self.awaiting_echo.iter().find(of_text),
         };
         let Some(id) = found.map(|(id, _)| id.clone()) else {
             return false;
         };
-        self.settle(&id);
+        self.confirm(&id);
         true
     }
 
-    /// Messages whose echo will not come: they go to the peers instead.
-    pub fn overdue(&mut self, now: Instant, service_away: bool) -> Vec<ChatView> {
+    /// Takes the messages whose wait ended, or all while the server is
+    /// disconnected. They must be sent to the peers instead.
+    pub fn take_unconfirmed(&mut self, now: Instant, service_away: bool) -> Vec<ChatView> {
         let due = self
-            .unechoed
+            .awaiting_echo
             .iter()
             .filter(|(_, until)| service_away || *until <= now);
         let ids: Vec<String> = due.map(|(id, _)| id.clone()).collect();
-        ids.iter().for_each(|id| self.settle(id));
+        ids.iter().for_each(|id| self.confirm(id));
         self.messages
             .iter()
             .filter(|message| ids.contains(&message.id))
@@ -81,13 +84,13 @@ impl Chat {
             .collect()
     }
 
-    /// When [`Chat::overdue`] has something to say.
+    /// When [`Chat::take_unconfirmed`] next returns messages.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.unechoed.iter().map(|(_, until)| *until).min()
+        self.awaiting_echo.iter().map(|(_, until)| *until).min()
     }
 
-    fn settle(&mut self, id: &str) {
-        self.unechoed.retain(|(waiting, _)| waiting != id);
+    fn confirm(&mut self, id: &str) {
+        self.awaiting_echo.retain(|(waiting, _)| waiting != id);
         self.messages
             .iter_mut()
             .filter(|message| message.id == id)
@@ -112,36 +115,38 @@ mod tests {
     }
 
     #[test]
-    fn an_echo_settles_a_message_by_id_or_by_text() {
+    fn an_echo_confirms_a_message_by_id_or_by_text() {
         let now = Instant::now();
         let mut chat = Chat::default();
         chat.sent(now, message("1", "a"));
         chat.sent(now, message("2", "b"));
         assert!(
-            chat.echoed(None, "b") && chat.echoed(Some("1"), "a") && !chat.echoed(Some("1"), "a")
+            chat.confirm_echo(None, "b")
+                && chat.confirm_echo(Some("1"), "a")
+                && !chat.confirm_echo(Some("1"), "a")
         );
         assert!(chat.messages().iter().all(|message| !message.pending));
         assert_eq!(chat.next_deadline(), None);
     }
 
     #[test]
-    fn a_message_without_echo_goes_to_the_peers_once() {
+    fn a_message_without_an_echo_is_sent_to_the_peers_once() {
         let now = Instant::now();
         let mut chat = Chat::default();
         chat.sent(now, message("1", "a"));
-        assert!(chat.overdue(now, false).is_empty());
-        assert_eq!(chat.overdue(now + ECHO_LIMIT, false).len(), 1);
-        assert!(chat.overdue(now + ECHO_LIMIT, true).is_empty());
+        assert!(chat.take_unconfirmed(now, false).is_empty());
+        assert_eq!(chat.take_unconfirmed(now + ECHO_TIMEOUT, false).len(), 1);
+        assert!(chat.take_unconfirmed(now + ECHO_TIMEOUT, true).is_empty());
     }
 
     #[test]
-    fn a_message_that_comes_both_ways_is_shown_once() {
+    fn a_message_from_the_server_and_a_peer_is_shown_once() {
         let mut chat = Chat::default();
         assert!(chat.add(message("1", "a")));
         assert!(!chat.add(message("1", "a")));
         for n in 0..600 {
             chat.add(message(&format!("n{n}"), "x"));
         }
-        assert_eq!(chat.messages().len(), KEPT);
+        assert_eq!(chat.messages().len(), MAX_MESSAGES);
     }
 }

@@ -1,35 +1,35 @@
-//! Perfect negotiation (W3C WebRTC, section 10.7) with one peer, as a state
-//! machine that only decides.
+//! Perfect negotiation (W3C WebRTC, section 10.7) with one peer, as a pure state
+//! machine.
 //!
 //! ```text
-//!            offer wanted                 offer is set
-//! Stable ────────────────► Making ─────────────────────► Offered
-//!   ▲ ▲ ▲                    │ remote offer, if polite      │ │
-//!   │ │ └── answer is set ── Answering ◄────────────────────┘ │ remote answer
-//!   │ └──────────────── answer is taken ── Concluding ◄───────┘
-//!   └── failed, from anywhere
+//!         offer requested                  offer set
+//! Stable ─────────────────► CreatingOffer ───────────► HaveLocalOffer
+//!   ▲ ▲ ▲                         │ remote offer, if polite   │  │
+//!   │ │ └── answer set ── ApplyingOffer ◄─────────────────────┘  │ remote answer
+//!   │ └──────────── answer accepted ── ApplyingAnswer ◄──────────┘
+//!   └── failed, from any phase
 //! ```
 
 use visavis_protocol::{Description, DescriptionKind};
 
 use crate::peer::PeerCommand;
 
-/// Offers that may fail one after the other before we wait for the other side's.
-const FAILURES_IN_A_ROW: u32 = 3;
+/// Consecutive failed offers after which only the remote peer offers.
+const MAX_CONSECUTIVE_FAILURES: u32 = 3;
 
-/// Where the negotiation with one peer stands.
+/// The phase of a negotiation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Nothing is under way.
+    /// No negotiation is in progress.
     Stable,
-    /// Our offer is being made.
-    Making,
-    /// Our offer is set, and the other side has it.
-    Offered,
-    /// The other side's answer is being taken.
-    Concluding,
-    /// The other side's offer is being answered.
-    Answering,
+    /// A local offer is being created.
+    CreatingOffer,
+    /// A local offer is set and was sent.
+    HaveLocalOffer,
+    /// The remote answer is being set.
+    ApplyingAnswer,
+    /// A remote offer is being answered.
+    ApplyingOffer,
 }
 
 /// The negotiation with one peer.
@@ -37,123 +37,127 @@ enum Phase {
 pub(crate) struct Negotiation {
     polite: bool,
     phase: Phase,
-    /// Another offer is wanted once stable; with new ICE credentials or not.
-    wanted: Option<bool>,
+    /// An offer was requested during a negotiation; the value is whether it must
+    /// restart ICE.
+    pending_offer: Option<bool>,
     failures: u32,
 }
 
-/// What to do next.
+/// The next step of a negotiation.
 #[derive(Debug)]
 pub(crate) enum Step {
     /// Nothing.
-    Rest,
-    /// Tell the connection.
+    None,
+    /// Send a command to the connection.
     Command(PeerCommand),
-    /// Tell the other side.
-    Tell(Description),
-    /// Tell the other side, then the connection.
-    TellAndCommand(Description, PeerCommand),
+    /// Send a description to the remote peer.
+    Send(Description),
+    /// Send a description to the remote peer, then a command to the connection.
+    SendAndCommand(Description, PeerCommand),
 }
 
 impl Negotiation {
-    /// The smaller client id, in lower case, is polite.
+    /// Starts stable. The peer with the smaller client id, compared in lower case,
+    /// is polite.
     pub fn new(me: &str, other: &str) -> Self {
         let polite = me.to_lowercase() < other.to_lowercase();
         Self {
             polite,
             phase: Phase::Stable,
-            wanted: None,
+            pending_offer: None,
             failures: 0,
         }
     }
 
-    /// Whether we give way when both offer at once.
+    /// Whether the local side rolls back when both offer at once.
     pub fn is_polite(&self) -> bool {
         self.polite
     }
 
-    /// We want to offer.
-    pub fn want_offer(&mut self, ice_restart: bool) -> Step {
+    /// Requests an offer; it is created once the negotiation is stable.
+    pub fn request_offer(&mut self, ice_restart: bool) -> Step {
         if self.phase == Phase::Stable {
-            self.phase = Phase::Making;
+            self.phase = Phase::CreatingOffer;
             return Step::Command(PeerCommand::MakeOffer { ice_restart });
         }
-        self.wanted = Some(ice_restart || self.wanted == Some(true));
-        Step::Rest
+        self.pending_offer = Some(ice_restart || self.pending_offer == Some(true));
+        Step::None
     }
 
-    /// The connection set a description of ours.
+    /// The connection set a local description.
     pub fn local_description(&mut self, description: Description) -> Step {
         match (description.kind, self.phase) {
-            (DescriptionKind::Offer, Phase::Making) => {
-                self.phase = Phase::Offered;
-                Step::Tell(description)
+            (DescriptionKind::Offer, Phase::CreatingOffer) => {
+                self.phase = Phase::HaveLocalOffer;
+                Step::Send(description)
             }
-            (DescriptionKind::Answer, Phase::Answering) => match self.settle() {
-                Step::Command(command) => Step::TellAndCommand(description, command),
-                _ => Step::Tell(description),
+            (DescriptionKind::Answer, Phase::ApplyingOffer) => match self.become_stable() {
+                Step::Command(command) => Step::SendAndCommand(description, command),
+                _ => Step::Send(description),
             },
-            // An offer that was overtaken by the other side's and is rolled back.
-            _ => Step::Rest,
+            // A local offer that a remote offer replaced; it is rolled back.
+            _ => Step::None,
         }
     }
 
-    /// The other side offers.
+    /// A remote offer arrived. The impolite side ignores it while its own offer is
+    /// pending.
     pub fn remote_offer(&mut self, sdp: String) -> Step {
-        let collision = matches!(self.phase, Phase::Making | Phase::Offered);
+        let collision = matches!(self.phase, Phase::CreatingOffer | Phase::HaveLocalOffer);
         if collision && !self.polite {
-            return Step::Rest;
+            return Step::None;
         }
-        self.phase = Phase::Answering;
+        self.phase = Phase::ApplyingOffer;
         Step::Command(PeerCommand::AcceptOffer {
             sdp,
             rollback: collision,
         })
     }
 
-    /// The other side answers. A late answer, to an offer that is no longer
-    /// ours, is passed over.
+    /// A remote answer arrived. It is ignored unless an offer is pending, as after
+    /// a rollback.
     pub fn remote_answer(&mut self, sdp: String) -> Step {
-        if self.phase != Phase::Offered {
-            return Step::Rest;
+        if self.phase != Phase::HaveLocalOffer {
+            return Step::None;
         }
-        self.phase = Phase::Concluding;
+        self.phase = Phase::ApplyingAnswer;
         Step::Command(PeerCommand::AcceptAnswer { sdp })
     }
 
-    /// The connection took the answer.
+    /// The connection set the remote answer.
     pub fn answer_accepted(&mut self) -> Step {
-        if self.phase == Phase::Concluding {
-            self.settle()
+        if self.phase == Phase::ApplyingAnswer {
+            self.become_stable()
         } else {
-            Step::Rest
+            Step::None
         }
     }
 
-    /// The connection refused a description or could not make one. Whether to
-    /// offer again, after a pause.
+    /// The connection rejected a description or could not create one. Returns
+    /// whether to offer again after a delay.
     pub fn failed(&mut self) -> bool {
-        let ours = matches!(self.phase, Phase::Making | Phase::Concluding);
+        let ours = matches!(self.phase, Phase::CreatingOffer | Phase::ApplyingAnswer);
         self.phase = Phase::Stable;
         self.failures += 1;
-        ours && self.failures < FAILURES_IN_A_ROW
+        ours && self.failures < MAX_CONSECUTIVE_FAILURES
     }
 
-    /// The way to the other side was lost, and with it perhaps our offer.
-    pub fn forget_offer(&mut self) -> bool {
-        let lost = matches!(self.phase, Phase::Offered);
+    /// Returns to stable when an offer awaits an answer that may have been lost.
+    /// Returns whether there was one.
+    pub fn abandon_offer(&mut self) -> bool {
+        let lost = matches!(self.phase, Phase::HaveLocalOffer);
         if lost {
             self.phase = Phase::Stable;
         }
         lost
     }
 
-    fn settle(&mut self) -> Step {
+    fn become_stable(&mut self) -> Step {
         self.phase = Phase::Stable;
         self.failures = 0;
-        self.wanted
+        self.pending_offer
             .take()
-            .map_or(Step::Rest, |ice_restart| self.want_offer(ice_restart))
+            .map_or(Step::None, |ice_restart| self.request_offer(ice_restart))
     }
 }
 
@@ -166,18 +170,18 @@ mod tests {
     }
 
     #[test]
-    fn the_polite_side_gives_way_and_the_other_does_not() {
+    fn the_polite_side_rolls_back_and_the_impolite_ignores_the_offer() {
         let mut polite = Negotiation::new("A", "b");
         let mut impolite = Negotiation::new("b", "A");
         assert!(polite.is_polite() && !impolite.is_polite());
         for side in [&mut polite, &mut impolite] {
             assert!(matches!(
-                side.want_offer(false),
+                side.request_offer(false),
                 Step::Command(PeerCommand::MakeOffer { .. })
             ));
-            assert!(matches!(side.local_description(offer()), Step::Tell(_)));
+            assert!(matches!(side.local_description(offer()), Step::Send(_)));
         }
-        assert!(matches!(impolite.remote_offer("x".into()), Step::Rest));
+        assert!(matches!(impolite.remote_offer("x".into()), Step::None));
         let step = polite.remote_offer("x".into());
         assert!(matches!(
             step,
@@ -186,28 +190,28 @@ mod tests {
     }
 
     #[test]
-    fn an_offer_that_was_overtaken_while_it_was_made_is_not_sent() {
+    fn an_offer_replaced_while_it_is_created_is_not_sent() {
         let mut polite = Negotiation::new("a", "b");
-        let _ = polite.want_offer(false);
+        let _ = polite.request_offer(false);
         let _ = polite.remote_offer("x".into());
-        assert!(matches!(polite.local_description(offer()), Step::Rest));
+        assert!(matches!(polite.local_description(offer()), Step::None));
         let answer = Description::new(DescriptionKind::Answer, "a".into());
-        assert!(matches!(polite.local_description(answer), Step::Tell(_)));
+        assert!(matches!(polite.local_description(answer), Step::Send(_)));
         assert_eq!(polite.phase, Phase::Stable);
     }
 
     #[test]
-    fn a_late_answer_is_passed_over() {
+    fn an_answer_without_a_pending_offer_is_ignored() {
         let mut side = Negotiation::new("a", "b");
-        assert!(matches!(side.remote_answer("x".into()), Step::Rest));
+        assert!(matches!(side.remote_answer("x".into()), Step::None));
     }
 
     #[test]
-    fn an_offer_wanted_meanwhile_is_made_once_stable() {
+    fn an_offer_requested_during_a_negotiation_is_created_once_stable() {
         let mut side = Negotiation::new("a", "b");
-        let _ = side.want_offer(false);
+        let _ = side.request_offer(false);
         let _ = side.local_description(offer());
-        assert!(matches!(side.want_offer(true), Step::Rest));
+        assert!(matches!(side.request_offer(true), Step::None));
         let _ = side.remote_answer("x".into());
         let step = side.answer_accepted();
         assert!(matches!(
@@ -217,11 +221,11 @@ mod tests {
     }
 
     #[test]
-    fn offers_that_keep_failing_are_not_made_for_ever() {
+    fn offers_stop_after_three_consecutive_failures() {
         let mut side = Negotiation::new("a", "b");
         let again: Vec<bool> = (0..3)
             .map(|_| {
-                let _ = side.want_offer(false);
+                let _ = side.request_offer(false);
                 side.failed()
             })
             .collect();

@@ -1,4 +1,4 @@
-//! One other participant, as far as we know it.
+//! The state of one remote participant.
 
 use std::time::{Duration, Instant};
 
@@ -9,37 +9,37 @@ use crate::state::negotiation::Negotiation;
 use crate::state::speaking::Speaking;
 use crate::view::{ParticipantView, PeerConnectionState, TrackView};
 
-/// How long a member waits for a newcomer's offer before it offers itself.
-pub(crate) const OFFER_PATIENCE: Duration = Duration::from_secs(2);
-/// How long a connection may take before ICE is restarted.
-const CONNECT_LIMIT: Duration = Duration::from_secs(15);
-/// How long a silent connection may take to come back by itself.
-const SILENCE_PATIENCE: Duration = Duration::from_secs(4);
+/// Time in which a new member must offer. After it the existing member offers.
+pub(crate) const OFFER_WAIT: Duration = Duration::from_secs(2);
+/// Longest connection attempt before ICE is restarted.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Time in which a disconnected connection may recover before ICE is restarted.
+const DISCONNECTED_GRACE: Duration = Duration::from_secs(4);
 
-/// One other participant.
+/// A remote participant.
 #[derive(Debug)]
-pub(crate) struct Remote {
-    /// The name of its present connection.
+pub(crate) struct RemoteParticipant {
+    /// The key of its current connection.
     pub key: PeerKey,
     pub name: String,
     pub role: Role,
-    /// Since when the first picture is waited for.
+    /// Start of the time to the first frame.
     pub joined_at: Instant,
     pub negotiation: Negotiation,
     pub connection: PeerConnectionState,
-    /// Whether an offer and its answer were exchanged once.
+    /// Whether an offer and an answer were exchanged.
     pub negotiated: bool,
-    /// When the connection is looked at again, if it is not there by then.
+    /// When to offer unless the connection is connected by then.
     pub check_at: Option<Instant>,
     pub channel_open: bool,
-    pub has_picture: bool,
-    pub first_picture_told: bool,
+    pub has_frame: bool,
+    pub first_frame_reported: bool,
     pub speaking: Speaking,
-    /// What it says it sends; plain peers do not say.
+    /// The tracks that it announced; `None` for peers that announce none.
     announced: Option<Vec<TrackState>>,
 }
 
-impl Remote {
+impl RemoteParticipant {
     pub fn new(me: &str, key: PeerKey, now: Instant) -> Self {
         Self {
             negotiation: Negotiation::new(me, &key.member),
@@ -51,19 +51,21 @@ impl Remote {
             negotiated: false,
             check_at: None,
             channel_open: false,
-            has_picture: false,
-            first_picture_told: false,
+            has_frame: false,
+            first_frame_reported: false,
             speaking: Speaking::default(),
             announced: None,
         }
     }
 
-    /// The server's word about the member. What changed from sending to muted.
+    /// Applies the server's description of the member. Returns the sources that
+    /// were on before and are not now.
     pub fn update(&mut self, member: &Member) -> Vec<TrackSource> {
         self.name.clone_from(&member.name);
         self.role = member.role;
         let tracks = member.tracks.iter();
-        // A member that announced nothing through the server may have told us itself.
+        // A member without tracks at the server may have announced them over the
+        // data channel.
         if member.tracks.is_empty() {
             return Vec::new();
         }
@@ -77,7 +79,8 @@ impl Remote {
         )
     }
 
-    /// What the participant says it sends. What changed from sending to muted.
+    /// Applies the tracks that the participant announced. Returns the sources that
+    /// were on before and are not now.
     pub fn announce(&mut self, tracks: Vec<TrackState>) -> Vec<TrackSource> {
         let sources = [TrackSource::Microphone, TrackSource::Camera];
         let before: Vec<_> = sources
@@ -103,33 +106,34 @@ impl Remote {
         }
     }
 
-    /// The connection changed: when to look at it again.
+    /// Applies a new connection state and schedules the next check.
     pub fn connection_changed(&mut self, state: PeerConnectionState, now: Instant) {
         self.connection = state;
-        // Both sides see a failure at about the same time: one goes first.
-        let courtesy = if self.negotiation.is_polite() {
-            OFFER_PATIENCE
+        // Both sides detect a failure at about the same time. The polite side
+        // waits, so that the offers do not collide.
+        let glare_delay = if self.negotiation.is_polite() {
+            OFFER_WAIT
         } else {
             Duration::ZERO
         };
         match state {
             PeerConnectionState::Connected => self.check_at = None,
             PeerConnectionState::Disconnected => {
-                self.check_at = Some(now + SILENCE_PATIENCE + courtesy)
+                self.check_at = Some(now + DISCONNECTED_GRACE + glare_delay)
             }
             PeerConnectionState::Failed | PeerConnectionState::Closed => {
-                self.check_at = Some(now + courtesy)
+                self.check_at = Some(now + glare_delay)
             }
             PeerConnectionState::New | PeerConnectionState::Connecting => {
-                self.check_at.get_or_insert(now + CONNECT_LIMIT);
+                self.check_at.get_or_insert(now + CONNECT_TIMEOUT);
             }
         }
     }
 
-    /// An offer was made or taken: the connection has its time again.
+    /// An offer was made or received: restarts the connection timeout.
     pub fn expect_connection(&mut self, now: Instant) {
         if self.connection != PeerConnectionState::Connected {
-            self.check_at = Some(now + CONNECT_LIMIT);
+            self.check_at = Some(now + CONNECT_TIMEOUT);
         }
     }
 
@@ -144,7 +148,7 @@ impl Remote {
             microphone: self.track(TrackSource::Microphone),
             camera,
             speaking: self.speaking.is_speaking(),
-            has_picture: self.has_picture && camera == TrackView::On,
+            has_picture: self.has_frame && camera == TrackView::On,
         }
     }
 }

@@ -1,118 +1,127 @@
-//! Where we stand with the server.
+//! The session with the server.
 //!
 //! ```text
-//! Opening ── welcome ──► Entering ── room-created, room-joined ──► Inside
-//!    │ closed, late         │ closed, late, refused                 │ ▲
-//!    ▼                      ▼                         socket broke  │ │ resumed,
-//!  Ended ◄── leave, from anywhere; lost ──┐                         ▼ │ room-joined
-//!                                         └── Away ◄── closed ── Returning
-//!                                               └── retry, welcome ─►┘
+//! State         Event                        Next state
+//! Connecting    client-id                    Joining
+//!               closed, timeout              Ended
+//! Joining       room-created, room-joined    Joined
+//!               closed, timeout, error       Ended
+//! Joined        closed                       Disconnected
+//! Disconnected  next attempt due             Reconnecting
+//! Reconnecting  resumed, room-joined         Joined
+//!               closed, timeout, error       Disconnected
+//! any           leave                        Ended
 //! ```
+//!
+//! An outage of more than [`LOST_TIMEOUT`] without a connected peer also ends the
+//! call.
 
 use std::time::{Duration, Instant};
 
 use crate::view::EndReason;
 
-/// How long the first connection and entering may take, each.
-pub(crate) const ENTER_LIMIT: Duration = Duration::from_secs(10);
-/// How long a connection and its reply may take when we come back.
-const RETURN_LIMIT: Duration = Duration::from_secs(10);
-/// A call with neither server nor peers is given up after this.
-pub(crate) const LOST_LIMIT: Duration = Duration::from_secs(60);
-/// Pause before the second attempt; it doubles up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// Timeout of the first connection, and of the first join.
+pub(crate) const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Timeout of a reconnect, including the reply to resume or join.
+const RECONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A call without server and without connected peers ends after this time.
+pub(crate) const LOST_TIMEOUT: Duration = Duration::from_secs(60);
+/// Delay before the second attempt; it doubles up to [`MAX_BACKOFF`].
+const FIRST_BACKOFF: Duration = Duration::from_millis(250);
+const MAX_BACKOFF: Duration = Duration::from_secs(4);
 
-/// Where we stand with the server.
+/// The state of the session with the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Session {
-    /// The first connection is being made; the server has not said who we are.
-    Opening {
-        /// When we give up.
+    /// The first connection is being opened, or the server has not assigned a
+    /// client id yet.
+    Connecting {
+        /// When the call ends without one.
         until: Instant,
     },
-    /// Creating or joining was asked for.
-    Entering {
-        /// When we give up.
+    /// The request to create or join the room was sent.
+    Joining {
+        /// When the call ends without a reply.
         until: Instant,
     },
     /// In the room.
-    Inside,
-    /// Out of reach; the call goes on. The next attempt is due at a time.
-    Away(Absence, Instant),
-    /// Trying to come back.
-    Returning {
-        /// Since when we are away.
-        absence: Absence,
-        /// When this attempt is given up.
+    Joined,
+    /// The connection is lost and the call continues; with the time of the next
+    /// attempt.
+    Disconnected(Outage, Instant),
+    /// An attempt to reconnect is in progress.
+    Reconnecting {
+        /// The outage that it is to end.
+        outage: Outage,
+        /// When this attempt times out.
         until: Instant,
-        /// Whether the server was asked to resume, rather than to join anew.
+        /// Whether a resume was requested rather than a join.
         resuming: bool,
     },
-    /// Over.
+    /// The call ended.
     Ended(EndReason),
 }
 
-/// A time without the server.
+/// A time without a session at the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Absence {
-    /// Since when.
+pub(crate) struct Outage {
+    /// When the connection was lost.
     pub since: Instant,
     /// Attempts so far.
     pub attempts: u32,
 }
 
 impl Session {
-    /// The socket broke, or an attempt failed: away, with the next attempt due.
-    /// `spread`, 0 to 1, keeps clients of one server apart.
-    pub fn away(&self, now: Instant, spread: f32) -> Self {
-        let absence = match self {
-            Self::Away(absence, _) | Self::Returning { absence, .. } => *absence,
-            _ => Absence {
+    /// The connection closed or an attempt failed: schedules the next attempt.
+    /// `jitter`, 0 to 1, spreads the attempts of a server's clients.
+    pub fn disconnected(&self, now: Instant, jitter: f32) -> Self {
+        let outage = match self {
+            Self::Disconnected(outage, _) | Self::Reconnecting { outage, .. } => *outage,
+            _ => Outage {
                 since: now,
                 attempts: 0,
             },
         };
-        let pause = FIRST_PAUSE
-            .saturating_mul(1 << absence.attempts.min(8))
-            .min(LONGEST_PAUSE);
-        let pause = if absence.attempts == 0 {
+        let pause = FIRST_BACKOFF
+            .saturating_mul(1 << outage.attempts.min(8))
+            .min(MAX_BACKOFF);
+        let pause = if outage.attempts == 0 {
             Duration::ZERO
         } else {
             pause
         };
-        Self::Away(absence, now + pause.mul_f32(0.8 + 0.4 * spread))
+        Self::Disconnected(outage, now + pause.mul_f32(0.8 + 0.4 * jitter))
     }
 
-    /// An attempt to come back begins.
-    pub fn returning(absence: Absence, now: Instant) -> Self {
-        let absence = Absence {
-            attempts: absence.attempts + 1,
-            ..absence
+    /// Starts an attempt to reconnect.
+    pub fn reconnecting(outage: Outage, now: Instant) -> Self {
+        let outage = Outage {
+            attempts: outage.attempts + 1,
+            ..outage
         };
-        Self::Returning {
-            absence,
-            until: now + RETURN_LIMIT,
+        Self::Reconnecting {
+            outage,
+            until: now + RECONNECT_TIMEOUT,
             resuming: false,
         }
     }
 
-    /// Since when the server is out of reach.
-    pub fn away_since(&self) -> Option<Instant> {
+    /// When the connection to the server was lost, unless it is up.
+    pub fn disconnected_since(&self) -> Option<Instant> {
         match self {
-            Self::Away(absence, _) | Self::Returning { absence, .. } => Some(absence.since),
+            Self::Disconnected(outage, _) | Self::Reconnecting { outage, .. } => Some(outage.since),
             _ => None,
         }
     }
 
-    /// When this state must change by itself.
+    /// When this state's timeout or next attempt is due.
     pub fn next_deadline(&self) -> Option<Instant> {
         match self {
-            Self::Opening { until } | Self::Entering { until } | Self::Returning { until, .. } => {
-                Some(*until)
-            }
-            Self::Away(_, retry_at) => Some(*retry_at),
-            Self::Inside | Self::Ended(_) => None,
+            Self::Connecting { until }
+            | Self::Joining { until }
+            | Self::Reconnecting { until, .. } => Some(*until),
+            Self::Disconnected(_, retry_at) => Some(*retry_at),
+            Self::Joined | Self::Ended(_) => None,
         }
     }
 }

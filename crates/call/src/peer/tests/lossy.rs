@@ -1,4 +1,4 @@
-//! A path between two peers that loses packets.
+//! A network path between two peers that drops packets.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,8 @@ use visavis_media::VideoCodec;
 use super::super::*;
 use super::pair::*;
 
-/// One end of the path: stands for a peer, and knows where that one really is.
+/// One end of the path: a socket that stands in for a peer, and the peer's
+/// real address.
 struct End {
     socket: UdpSocket,
     real: Mutex<Option<SocketAddr>>,
@@ -26,7 +27,7 @@ impl End {
         })
     }
 
-    /// Lets only the loopback candidate through, as this end's own address.
+    /// Passes the loopback candidate only, with this end's port.
     fn route(self: &Arc<Self>) -> Route {
         let end = self.clone();
         Arc::new(move |candidate| {
@@ -40,7 +41,7 @@ impl End {
         })
     }
 
-    /// What the other peer sends to this end goes on from the other end.
+    /// Forwards what the other peer sends to this end, from the other end's socket.
     fn carry(self: &Arc<Self>, other: &Arc<Self>, loss: f64, seed: u64) {
         let (from, via) = (self.clone(), other.clone());
         tokio::spawn(async move {
@@ -57,7 +58,7 @@ impl End {
     }
 }
 
-/// Two peers in a call over a path that loses this share of media packets.
+/// Two connected peers over a path that drops this share of the media packets.
 pub async fn call(codec: VideoCodec, loss: f64, seed: u64) -> (Side, Side) {
     let ((a, from_a), (b, from_b)) = (Side::new(config(codec)), Side::new(config(codec)));
     let (as_a, as_b) = (End::new().await, End::new().await);

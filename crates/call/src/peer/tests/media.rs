@@ -1,4 +1,4 @@
-//! Sound, pictures and messages.
+//! Audio, video and data channel messages.
 
 use visavis_media::VideoCodec::{H264, Vp8};
 use visavis_protocol::{Description, DescriptionKind, PeerPayload};
@@ -8,13 +8,13 @@ use super::lossy;
 use super::pair::*;
 
 #[tokio::test]
-async fn sound_and_pictures_flow_both_ways_in_either_codec() {
+async fn audio_and_video_flow_in_both_directions_with_either_codec() {
     for codec in [H264, Vp8] {
         let (a, b) = call(codec).await;
         for side in [&a, &b] {
-            let picture = side.handle.video.stats();
+            let video = side.handle.video.stats();
             assert_eq!(
-                (picture.width, picture.height),
+                (video.width, video.height),
                 (FORMAT.width, FORMAT.height),
                 "{codec:?}"
             );
@@ -23,14 +23,14 @@ async fn sound_and_pictures_flow_both_ways_in_either_codec() {
                 || format!("{:?}", side.handle.audio.level()),
             )
             .await;
-            let told = |figures: &TransportStatistics| {
+            let reported = |figures: &TransportStatistics| {
                 figures.frames_sent > 0
                     && figures.bytes_sent > 0
                     && figures.reports > 0
                     && figures.round_trip_ms.is_some()
             };
             wait_until(
-                || told(&side.handle.statistics.borrow()),
+                || reported(&side.handle.statistics.borrow()),
                 || format!("{:?}", side.handle.statistics.borrow()),
             )
             .await;
@@ -41,7 +41,7 @@ async fn sound_and_pictures_flow_both_ways_in_either_codec() {
 }
 
 #[tokio::test]
-async fn a_muted_source_sends_nothing_and_goes_on_when_unmuted() {
+async fn a_muted_source_sends_nothing_and_continues_when_unmuted() {
     let (a, b) = call(Vp8).await;
     a.media.audio.set_muted(true);
     a.media.video.set_muted(true);
@@ -51,7 +51,8 @@ async fn a_muted_source_sends_nothing_and_goes_on_when_unmuted() {
             b.handle.audio.stats().packets_received,
         )
     };
-    // What was on its way arrives; then there is silence, which the other direction times.
+    // Packets in flight arrive. After that nothing may; the reverse direction
+    // measures the time.
     a.receives(2, 10).await;
     let quiet = packets();
     a.receives(5, 25).await;
@@ -65,7 +66,7 @@ async fn a_muted_source_sends_nothing_and_goes_on_when_unmuted() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_needs_a_key_frame_gets_one() {
+async fn a_receiver_that_requests_a_key_frame_gets_one() {
     for codec in [H264, Vp8] {
         let (a, b) = call(codec).await;
         let before = b.handle.video.stats().key_frames_decoded;
@@ -82,7 +83,7 @@ async fn a_receiver_that_needs_a_key_frame_gets_one() {
 }
 
 #[tokio::test]
-async fn messages_cross_the_data_channel_in_order() {
+async fn messages_arrive_over_the_data_channel_in_order() {
     let (a, b) = call(Vp8).await;
     for side in [&a, &b] {
         wait_until(
@@ -119,7 +120,7 @@ async fn messages_cross_the_data_channel_in_order() {
 }
 
 #[tokio::test]
-async fn lost_packets_are_sent_again_and_the_loss_is_reported() {
+async fn lost_packets_are_retransmitted_and_the_loss_is_reported() {
     let seed = rand::random();
     println!("seed {seed}");
     for codec in [H264, Vp8] {

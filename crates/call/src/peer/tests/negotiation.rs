@@ -1,12 +1,13 @@
-//! Offers, answers, restarts, nonsense and ends.
+//! Offers, answers, ICE restarts, invalid descriptions and closing.
 
 use visavis_media::VideoCodec::{self, H264, Vp8};
 use visavis_protocol::DescriptionKind;
+use visavis_protocol::limits::MAX_PEER_MESSAGE_BYTES;
 
 use super::super::*;
 use super::pair::*;
 
-fn failed(event: &PeerEvent) -> bool {
+fn is_failure(event: &PeerEvent) -> bool {
     matches!(event, PeerEvent::NegotiationFailed { .. })
 }
 
@@ -21,7 +22,7 @@ fn described(side: &Side, kind: DescriptionKind) -> Vec<String> {
     log.iter().filter_map(sdp).collect()
 }
 
-/// The newest description of this kind, the `count`th.
+/// Waits for the `count`th description of this kind.
 async fn description(side: &Side, kind: DescriptionKind, count: usize) -> String {
     wait_until(
         || described(side, kind).len() >= count,
@@ -31,17 +32,17 @@ async fn description(side: &Side, kind: DescriptionKind, count: usize) -> String
     described(side, kind).swap_remove(count - 1)
 }
 
-/// A peer whose descriptions go nowhere but into its log.
-fn lone(codec: VideoCodec) -> Side {
+/// A peer whose events are only recorded.
+fn recorded(codec: VideoCodec) -> Side {
     let (side, events) = Side::new(config(codec));
     record(events, &side);
     side
 }
 
 #[tokio::test]
-async fn both_may_offer_at_once_and_the_polite_one_takes_its_offer_back() {
+async fn when_both_offer_at_once_the_polite_peer_rolls_back() {
     let (a, b) = pair(config(Vp8), config(H264));
-    // The impolite side refuses what comes while its own offer is pending.
+    // The impolite side rejects an offer while its own is pending.
     a.command(PeerCommand::MakeOffer { ice_restart: false })
         .await;
     b.command(PeerCommand::MakeOffer { ice_restart: false })
@@ -55,13 +56,24 @@ async fn both_may_offer_at_once_and_the_polite_one_takes_its_offer_back() {
         side.receives(3, 10).await;
         wait_until(
             || side.has(|event| matches!(event, PeerEvent::ChannelOpen)),
-            || "no channel".into(),
+            || "no data channel".into(),
         )
         .await;
     }
-    assert!(!b.has(failed), "{:?}", b.log.lock().unwrap());
+    assert!(!b.has(is_failure), "{:?}", b.log.lock().unwrap());
     a.end().await;
     b.end().await;
+}
+
+#[tokio::test]
+async fn the_offer_announces_the_size_limit_of_peer_messages() {
+    let side = recorded(Vp8);
+    side.command(PeerCommand::MakeOffer { ice_restart: false })
+        .await;
+    let offer = description(&side, DescriptionKind::Offer, 1).await;
+    let attribute = format!("a=max-message-size:{MAX_PEER_MESSAGE_BYTES}\r\n");
+    assert!(offer.contains(&attribute), "{offer}");
+    side.end().await;
 }
 
 #[tokio::test]
@@ -92,7 +104,7 @@ async fn an_ice_restart_from_either_side_keeps_the_call() {
 }
 
 #[tokio::test]
-async fn nonsense_leaves_a_call_as_it_is() {
+async fn invalid_descriptions_leave_a_call_unchanged() {
     let (a, b) = call(H264).await;
     let offer = described(&a, DescriptionKind::Offer).remove(0);
     let offers = [
@@ -127,13 +139,13 @@ async fn nonsense_leaves_a_call_as_it_is() {
         .await;
     }
     wait_until(
-        || a.count(failed) == 2 * count,
+        || a.count(is_failure) == 2 * count,
         || format!("{:?}", a.log.lock().unwrap()),
     )
     .await;
     a.receives(10, 50).await;
     b.receives(10, 50).await;
-    // And it can still be negotiated.
+    // The connection can still be negotiated.
     b.command(PeerCommand::MakeOffer { ice_restart: false })
         .await;
     wait_until(
@@ -147,7 +159,7 @@ async fn nonsense_leaves_a_call_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_connection_that_began_with_nonsense_still_makes_a_call() {
+async fn a_connection_that_got_an_invalid_offer_first_still_connects() {
     let (a, b) = pair(config(Vp8), config(Vp8));
     b.command(PeerCommand::AcceptOffer {
         sdp: "v=0".into(),
@@ -155,12 +167,12 @@ async fn a_connection_that_began_with_nonsense_still_makes_a_call() {
     })
     .await;
     b.command(PeerCommand::AcceptOffer {
-        sdp: FOREIGN.replace("opus/48000/2", "opus/none/2"),
+        sdp: BROWSER_OFFER.replace("opus/48000/2", "opus/none/2"),
         rollback: false,
     })
     .await;
     wait_until(
-        || b.count(failed) >= 1,
+        || b.count(is_failure) >= 1,
         || format!("{:?}", b.log.lock().unwrap()),
     )
     .await;
@@ -172,9 +184,9 @@ async fn a_connection_that_began_with_nonsense_still_makes_a_call() {
     b.end().await;
 }
 
-/// As a browser might write it: sound only to us, pictures only to them, one
-/// picture too many, and something unheard of.
-const FOREIGN: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1 2 3\r\n\
+/// An offer as a browser could write it: sendonly audio, recvonly video, a
+/// second video section, and codecs that we do not support.
+const BROWSER_OFFER: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1 2 3\r\n\
     a=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\n\
     a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=setup:actpass\r\n\
     m=audio 9 UDP/TLS/RTP/SAVPF 63 109\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendonly\r\na=rtcp-mux\r\n\
@@ -187,10 +199,10 @@ const FOREIGN: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=grou
     m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:3\r\na=sctp-port:5000\r\n";
 
 #[tokio::test]
-async fn a_foreign_offer_is_answered_section_by_section() {
-    let side = lone(Vp8);
+async fn a_browser_offer_is_answered_section_by_section() {
+    let side = recorded(Vp8);
     side.command(PeerCommand::AcceptOffer {
-        sdp: FOREIGN.into(),
+        sdp: BROWSER_OFFER.into(),
         rollback: false,
     })
     .await;
@@ -214,16 +226,16 @@ async fn a_foreign_offer_is_answered_section_by_section() {
 }
 
 #[tokio::test]
-async fn an_offer_without_pictures_makes_a_call_with_sound() {
-    let side = lone(Vp8);
-    let sound = FOREIGN
+async fn an_offer_without_video_connects_with_audio() {
+    let side = recorded(Vp8);
+    let audio_only = BROWSER_OFFER
         .split("m=video")
         .next()
         .unwrap()
         .replace("BUNDLE 0 1 2 3", "BUNDLE 0")
         .replace("sendonly", "sendrecv");
     side.command(PeerCommand::AcceptOffer {
-        sdp: sound,
+        sdp: audio_only,
         rollback: false,
     })
     .await;
@@ -236,7 +248,7 @@ async fn an_offer_without_pictures_makes_a_call_with_sound() {
 }
 
 #[tokio::test]
-async fn a_peer_without_our_preferred_codec_is_sent_the_other() {
+async fn a_peer_without_the_preferred_codec_is_sent_the_other() {
     let ((a, from_a), (b, from_b)) = (Side::new(config(H264)), Side::new(config(Vp8)));
     forward(from_a, &a, &b, true, direct());
     forward(edited(from_b, without_h264), &b, &a, false, direct());
@@ -254,7 +266,7 @@ async fn a_peer_without_our_preferred_codec_is_sent_the_other() {
     b.end().await;
 }
 
-/// The events of a side whose descriptions are changed on their way.
+/// The events of a side, with its descriptions edited.
 fn edited(
     mut events: mpsc::Receiver<(PeerKey, PeerEvent)>,
     edit: fn(&str) -> String,
@@ -273,7 +285,7 @@ fn edited(
 }
 
 #[tokio::test]
-async fn a_side_that_only_sends_is_heard_and_seen_and_sent_nothing() {
+async fn a_sendonly_peer_is_received_and_sent_nothing() {
     let ((a, from_a), (b, from_b)) = (Side::new(config(H264)), Side::new(config(H264)));
     let one_way = |sdp: &str| sdp.replace("a=sendrecv", "a=sendonly");
     forward(edited(from_a, one_way), &a, &b, true, direct());
@@ -304,8 +316,8 @@ fn without_h264(sdp: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_peer_ends_with_its_handle_too() {
-    let side = lone(Vp8);
+async fn dropping_the_handle_closes_the_peer() {
+    let side = recorded(Vp8);
     side.command(PeerCommand::MakeOffer { ice_restart: false })
         .await;
     description(&side, DescriptionKind::Offer, 1).await;
@@ -328,13 +340,13 @@ async fn a_peer_ends_with_its_handle_too() {
 }
 
 #[tokio::test]
-async fn pictures_come_back_after_the_other_side_had_made_them_inactive() {
+async fn video_resumes_after_the_remote_peer_had_made_it_inactive() {
     let (a, b) = call(Vp8).await;
     let offer = described(&a, DescriptionKind::Offer).remove(0);
-    let (sound, pictures) = offer.split_once("m=video").unwrap();
+    let (audio, video) = offer.split_once("m=video").unwrap();
     let inactive = format!(
-        "{sound}m=video{}",
-        pictures.replacen("a=sendrecv", "a=inactive", 1)
+        "{audio}m=video{}",
+        video.replacen("a=sendrecv", "a=inactive", 1)
     );
     b.command(PeerCommand::AcceptOffer {
         sdp: inactive,

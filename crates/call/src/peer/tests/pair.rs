@@ -1,4 +1,4 @@
-//! Two peers on one machine, and what carries their descriptions.
+//! Two peers on one machine, and the forwarding of their signalling.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,10 +17,10 @@ pub const FORMAT: VideoFormat = VideoFormat {
     frames_per_second: 15,
 };
 
-/// Generous: two loaded cores.
+/// Longest wait for a condition; long enough for two loaded cores.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
-/// One peer, with what its owner would have.
+/// One peer with its media and the log of its events.
 pub struct Side {
     pub media: Media,
     pub handle: PeerHandle,
@@ -29,7 +29,7 @@ pub struct Side {
     pub log: Arc<Mutex<Vec<PeerEvent>>>,
 }
 
-/// Changes a candidate on its way, or drops it.
+/// Edits a candidate, or drops it.
 pub type Route = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 pub fn direct() -> Route {
@@ -98,7 +98,7 @@ impl Side {
         self.has(|event| matches!(event, PeerEvent::Connection(PeerConnectionState::Connected)))
     }
 
-    /// Pictures decoded and sound packets that came.
+    /// Video frames decoded and audio packets received.
     pub fn received(&self) -> (u64, u64) {
         (
             self.handle.video.stats().frames_decoded,
@@ -106,7 +106,7 @@ impl Side {
         )
     }
 
-    /// Waits until so many more pictures and packets of sound came.
+    /// Waits for this many more video frames and audio packets.
     pub async fn receives(&self, frames: u64, packets: u64) {
         let before = self.received();
         wait_until(
@@ -134,7 +134,7 @@ impl Side {
     }
 }
 
-/// Forwards one side's descriptions and candidates to the other, and keeps what happened.
+/// Forwards one side's descriptions and candidates to the other, and records its events.
 pub fn forward(
     mut events: mpsc::Receiver<(PeerKey, PeerEvent)>,
     from: &Side,
@@ -174,7 +174,7 @@ pub fn forward(
     });
 }
 
-/// Keeps what happened, and forwards nothing.
+/// Records the events and forwards nothing.
 pub fn record(mut events: mpsc::Receiver<(PeerKey, PeerEvent)>, side: &Side) {
     let log = side.log.clone();
     tokio::spawn(async move {
@@ -184,7 +184,8 @@ pub fn record(mut events: mpsc::Receiver<(PeerKey, PeerEvent)>, side: &Side) {
     });
 }
 
-/// Two peers that hear each other; the second one is polite. Nothing is offered yet.
+/// Two peers whose signalling is forwarded; the second one is polite. No offer
+/// was made yet.
 pub fn pair(first: PeerConfig, second: PeerConfig) -> (Side, Side) {
     let ((a, from_a), (b, from_b)) = (Side::new(first), Side::new(second));
     forward(from_a, &a, &b, true, direct());
@@ -192,7 +193,7 @@ pub fn pair(first: PeerConfig, second: PeerConfig) -> (Side, Side) {
     (a, b)
 }
 
-/// Two peers in a call.
+/// Two connected peers with media in both directions.
 pub async fn call(codec: VideoCodec) -> (Side, Side) {
     let (a, b) = pair(config(codec), config(codec));
     a.command(PeerCommand::MakeOffer { ice_restart: false })

@@ -1,4 +1,4 @@
-//! What the server says, and what we say to it.
+//! The messages of the server, and those to it.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use visavis_protocol::{
     Welcome, limits,
 };
 
-use super::{CallState, WANTED, spread};
+use super::{CallState, REQUESTED_FEATURES, jitter};
 use crate::command::RoomChoice;
 use crate::event::CallEvent;
 use crate::state::session::Session;
@@ -18,16 +18,16 @@ use crate::state::{Effect, Now};
 use crate::time::unix_ms_of;
 use crate::view::{ChatView, EndReason, RoomView};
 
-/// Pause before we ask again for a room that the server does not know (any more).
-const ROOM_GONE_PAUSE: Duration = Duration::from_secs(10);
+/// Delay before the next attempt to join a room that the server does not know.
+const ROOM_GONE_BACKOFF: Duration = Duration::from_secs(10);
 
 impl CallState {
-    pub(super) fn signal(&mut self, now: Now, message: ServerMessage) {
+    pub(super) fn server_message(&mut self, now: Now, message: ServerMessage) {
         match message {
-            ServerMessage::ClientId(welcome) => self.welcomed(now, welcome),
-            ServerMessage::RoomCreated(created) => self.created(now, created),
-            ServerMessage::RoomJoined(joined) => self.joined(now, joined),
-            ServerMessage::Resumed(joined) => self.resumed(now, joined),
+            ServerMessage::ClientId(welcome) => self.on_welcomed(now, welcome),
+            ServerMessage::RoomCreated(created) => self.on_created(now, created),
+            ServerMessage::RoomJoined(joined) => self.on_joined(now, joined),
+            ServerMessage::Resumed(joined) => self.on_resumed(now, joined),
             ServerMessage::MemberJoined(joined) => {
                 self.member_joined(now, joined.member_id, joined.member.as_ref());
             }
@@ -52,10 +52,10 @@ impl CallState {
                 self.relayed_candidate(&relay.from, &relay.payload);
             }
             ServerMessage::Chat(chat) => self.chat_from_server(now, chat),
-            ServerMessage::Error(error) => self.refused(now, &error),
-            // Answers to questions that a call does not ask.
+            ServerMessage::Error(error) => self.server_error(now, &error),
+            // Replies to requests that a call does not send.
             ServerMessage::RoomsList(_) | ServerMessage::RoomInfo(_) => {}
-            // Of features that a call does not ask for.
+            // Messages of features that a call does not request.
             ServerMessage::Reaction(_)
             | ServerMessage::RoomUpdated(_)
             | ServerMessage::RoomClosed(_)
@@ -68,19 +68,21 @@ impl CallState {
         }
     }
 
-    pub(super) fn signal_closed(&mut self, now: Now) {
+    pub(super) fn signalling_closed(&mut self, now: Now) {
         match &self.session {
-            Session::Opening { .. } | Session::Entering { .. } => {
+            Session::Connecting { .. } | Session::Joining { .. } => {
                 self.end(EndReason::ServerUnreachable)
             }
-            Session::Inside | Session::Away(..) | Session::Returning { .. } => {
-                self.session = self.session.away(now.instant, spread(&self.me.id));
+            Session::Joined | Session::Disconnected(..) | Session::Reconnecting { .. } => {
+                self.session = self
+                    .session
+                    .disconnected(now.instant, jitter(&self.local.id));
             }
             Session::Ended(_) => {}
         }
     }
 
-    pub(super) fn session_due(&mut self, now: Now) {
+    pub(super) fn run_session_due(&mut self, now: Now) {
         if self
             .session
             .next_deadline()
@@ -89,33 +91,35 @@ impl CallState {
             return;
         }
         match &self.session {
-            Session::Opening { .. } | Session::Entering { .. } => {
+            Session::Connecting { .. } | Session::Joining { .. } => {
                 self.end(EndReason::ServerUnreachable)
             }
-            Session::Returning { .. } => {
-                self.session = self.session.away(now.instant, spread(&self.me.id));
+            Session::Reconnecting { .. } => {
+                self.session = self
+                    .session
+                    .disconnected(now.instant, jitter(&self.local.id));
             }
-            Session::Away(absence, _) => {
-                self.session = Session::returning(*absence, now.instant);
+            Session::Disconnected(outage, _) => {
+                self.session = Session::reconnecting(*outage, now.instant);
                 self.effects.push(Effect::Connect);
             }
-            Session::Inside | Session::Ended(_) => {}
+            Session::Joined | Session::Ended(_) => {}
         }
     }
 
-    fn welcomed(&mut self, now: Now, welcome: Welcome) {
+    fn on_welcomed(&mut self, now: Now, welcome: Welcome) {
         self.features = welcome.features;
         match &mut self.session {
-            Session::Opening { .. } => {
-                self.me.id = welcome.id;
-                self.asked_at = Some(now.instant);
-                self.session = Session::Entering {
-                    until: now.instant + super::ENTER_LIMIT,
+            Session::Connecting { .. } => {
+                self.local.id = welcome.id;
+                self.join_sent_at = Some(now.instant);
+                self.session = Session::Joining {
+                    until: now.instant + super::JOIN_TIMEOUT,
                 };
-                let message = self.enter();
+                let message = self.join_request();
                 self.effects.push(Effect::Send(message));
             }
-            Session::Returning { resuming, .. } => {
+            Session::Reconnecting { resuming, .. } => {
                 let token = self
                     .resume_token
                     .clone()
@@ -129,8 +133,8 @@ impl CallState {
                     self.effects
                         .push(Effect::Send(ClientMessage::Resume(request)));
                 } else {
-                    self.me.id = welcome.id;
-                    let message = self.enter();
+                    self.local.id = welcome.id;
+                    let message = self.join_request();
                     self.effects.push(Effect::Send(message));
                 }
             }
@@ -138,12 +142,12 @@ impl CallState {
         }
     }
 
-    /// The request to enter: the chosen room, or the one that we were in.
-    fn enter(&self) -> ClientMessage {
-        // A server without extensions is spoken to without them.
+    /// The request to create or join the chosen room, or to rejoin the current one.
+    fn join_request(&self) -> ClientMessage {
+        // A server without extensions gets the plain protocol.
         let extended = !self.features.is_empty();
         let features = if extended {
-            Features::of(&WANTED)
+            Features::of(&REQUESTED_FEATURES)
         } else {
             Features::default()
         };
@@ -174,7 +178,7 @@ impl CallState {
         }
     }
 
-    fn created(&mut self, now: Now, message: RoomCreated) {
+    fn on_created(&mut self, now: Now, message: RoomCreated) {
         let CreatedRoom {
             id,
             name,
@@ -184,8 +188,8 @@ impl CallState {
             chat,
             ..
         } = message.room;
-        if host == self.me.id {
-            self.me.role = Role::Host;
+        if host == self.local.id {
+            self.local.role = Role::Host;
         }
         let room = JoinedRoom {
             id,
@@ -202,7 +206,7 @@ impl CallState {
             seal,
             ..
         } = message;
-        self.entered(
+        self.room_entered(
             now,
             RoomJoined {
                 request_id,
@@ -214,23 +218,24 @@ impl CallState {
         );
     }
 
-    fn joined(&mut self, now: Now, message: RoomJoined) {
-        // Entering anew under a new id: to the others we are someone new.
+    fn on_joined(&mut self, now: Now, message: RoomJoined) {
+        // A rejoin has a new client id: to the others this is a new member, and
+        // the old connections end.
         let known: Vec<_> = self.remotes.drain(..).map(|remote| remote.key).collect();
         self.effects.extend(known.into_iter().map(Effect::Close));
-        self.entered(now, message);
+        self.room_entered(now, message);
     }
 
-    fn entered(&mut self, now: Now, message: RoomJoined) {
-        let first = matches!(self.session, Session::Entering { .. });
-        if !first && !matches!(self.session, Session::Returning { .. }) {
+    fn room_entered(&mut self, now: Now, message: RoomJoined) {
+        let first = matches!(self.session, Session::Joining { .. });
+        if !first && !matches!(self.session, Session::Reconnecting { .. }) {
             return;
         }
-        self.session = Session::Inside;
-        let asked_at = self.asked_at.unwrap_or(now.instant);
-        self.take_room(now, if first { asked_at } else { now.instant }, message);
+        self.session = Session::Joined;
+        let join_sent_at = self.join_sent_at.unwrap_or(now.instant);
+        self.apply_room(now, if first { join_sent_at } else { now.instant }, message);
         if first {
-            let ms = now.instant.duration_since(asked_at).as_millis() as u64;
+            let ms = now.instant.duration_since(join_sent_at).as_millis() as u64;
             let room = self
                 .room
                 .as_ref()
@@ -238,18 +243,18 @@ impl CallState {
                 .unwrap_or_default();
             self.emit(CallEvent::Joined {
                 room,
-                member: self.me.id.clone(),
+                member: self.local.id.clone(),
                 ms,
             });
         }
-        self.announce();
+        self.publish_tracks();
     }
 
-    fn resumed(&mut self, now: Now, message: RoomJoined) {
-        if !matches!(self.session, Session::Returning { resuming: true, .. }) {
+    fn on_resumed(&mut self, now: Now, message: RoomJoined) {
+        if !matches!(self.session, Session::Reconnecting { resuming: true, .. }) {
             return;
         }
-        self.session = Session::Inside;
+        self.session = Session::Joined;
         let inside = message.room.participants.clone();
         let gone: Vec<_> = self
             .remotes
@@ -258,13 +263,13 @@ impl CallState {
             .filter(|id| !inside.contains(id))
             .collect();
         gone.iter().for_each(|id| self.member_left(id));
-        self.take_room(now, now.instant, message);
+        self.apply_room(now, now.instant, message);
         self.reopen_negotiations(now.instant);
-        self.announce();
+        self.publish_tracks();
     }
 
-    /// Takes over what the server says of the room; we offer to those who are new to us.
-    fn take_room(&mut self, now: Now, since: Instant, message: RoomJoined) {
+    /// Applies the server's state of the room, and offers to members that are new here.
+    fn apply_room(&mut self, now: Now, since: Instant, message: RoomJoined) {
         self.resume_token = message.resume_token;
         self.seal = message.seal;
         if let Some(ice_servers) = message.ice_servers {
@@ -286,8 +291,8 @@ impl CallState {
         self.room = Some(RoomView { id, name });
         let members = members.unwrap_or_default();
         for participant in participants {
-            if participant != self.me.id {
-                self.meet(now.instant, &participant, since, true);
+            if participant != self.local.id {
+                self.add_remote(now.instant, &participant, since, true);
             }
         }
         members
@@ -299,41 +304,44 @@ impl CallState {
     }
 
     pub(super) fn member_updated(&mut self, member: &Member) {
-        if member.id == self.me.id {
-            self.me.role = member.role;
+        if member.id == self.local.id {
+            self.local.role = member.role;
             return;
         }
         let Some(remote) = self.remote_mut(&member.id) else {
             return;
         };
         let muted = remote.update(member);
-        self.forget(&member.id, &muted);
+        self.clear_muted(&member.id, &muted);
     }
 
-    fn refused(&mut self, now: Now, error: &ErrorMessage) {
-        tracing::info!(code = ?error.code, "the server refused");
+    fn server_error(&mut self, now: Now, error: &ErrorMessage) {
+        tracing::info!(code = ?error.code, "the server sent an error");
         match &mut self.session {
-            Session::Entering { .. } => {
+            Session::Joining { .. } => {
                 self.emit(CallEvent::Error { code: error.code });
                 self.end(EndReason::Refused { code: error.code });
             }
-            // The place was not kept: come in anew. Our id is void then, and the
-            // one that the server gave this socket is ours; it is told again in
-            // no message, so the socket is made anew.
-            Session::Returning { resuming: true, .. } if error.code == ErrorCode::Unauthorized => {
+            // Resume was rejected: rejoin with a new id. The server sends the id of
+            // a connection only in its first message, so reconnect to get one.
+            Session::Reconnecting { resuming: true, .. }
+                if error.code == ErrorCode::Unauthorized =>
+            {
                 self.resume_token = None;
-                self.session = self.session.away(now.instant, spread(&self.me.id));
+                self.session = self
+                    .session
+                    .disconnected(now.instant, jitter(&self.local.id));
             }
-            // The service forgot the room; those inside still have each other.
-            Session::Returning { absence, .. } => {
-                self.session = Session::Away(*absence, now.instant + ROOM_GONE_PAUSE);
+            // The server does not know the room any more; the peers stay connected.
+            Session::Reconnecting { outage, .. } => {
+                self.session = Session::Disconnected(*outage, now.instant + ROOM_GONE_BACKOFF);
             }
             _ => self.emit(CallEvent::Error { code: error.code }),
         }
     }
 
     pub(super) fn leave(&mut self) {
-        if let (Session::Inside, Some(room)) = (&self.session, &self.room) {
+        if let (Session::Joined, Some(room)) = (&self.session, &self.room) {
             let message = LeaveRoom {
                 room_id: Some(room.id.clone()),
             };
@@ -345,13 +353,13 @@ impl CallState {
 
     pub(super) fn send_chat(&mut self, now: Now, text: String) {
         let text = text.trim();
-        if text.is_empty() || text.len() > limits::MAX_MESSAGE_BYTES / 8 || self.room.is_none() {
+        if text.is_empty() || text.len() > limits::MAX_CHAT_TEXT_BYTES || self.room.is_none() {
             return;
         }
         self.chats_sent += 1;
-        let id = format!("{}-{}", self.me.id, self.chats_sent);
+        let id = format!("{}-{}", self.local.id, self.chats_sent);
         let message = self.chat_view(now, id.clone(), text.to_owned());
-        if self.session == Session::Inside {
+        if self.session == Session::Joined {
             self.chat.sent(now.instant, message);
             let room_id = self.room.as_ref().map(|room| room.id.clone());
             let id = self.features.has(Feature::Chat).then_some(id);
@@ -369,13 +377,14 @@ impl CallState {
         }
     }
 
-    /// Over the data channels, for want of the server; to us it counts as said.
+    /// Sends a message over the data channels instead of the server, and reports it
+    /// as sent.
     pub(super) fn chat_to_peers(&mut self, message: &ChatView) {
         let chat = PeerChat {
             id: message.id.clone(),
             payload: chat_payload(&message.text),
         };
-        self.tell_peers(&PeerMessage::Chat(chat));
+        self.send_to_peers(&PeerMessage::Chat(chat));
         self.emit(CallEvent::Chat {
             member: message.from.clone(),
             text: message.text.clone(),
@@ -384,8 +393,8 @@ impl CallState {
 
     fn chat_from_server(&mut self, now: Now, chat: ServerChat) {
         let text = ChatBody::read(&chat.payload).text;
-        let is_mine = chat.from == self.me.id;
-        if is_mine && self.chat.echoed(chat.id.as_deref(), &text) {
+        let is_mine = chat.from == self.local.id;
+        if is_mine && self.chat.confirm_echo(chat.id.as_deref(), &text) {
             self.emit(CallEvent::Chat {
                 member: chat.from,
                 text,
@@ -439,9 +448,9 @@ impl CallState {
     }
 
     fn chat_from_history(&mut self, entry: ChatEntry) {
-        let is_mine = entry.from == self.me.id;
+        let is_mine = entry.from == self.local.id;
         let text = ChatBody::read(&entry.payload).text;
-        if is_mine && self.chat.echoed(Some(&entry.id), &text) {
+        if is_mine && self.chat.confirm_echo(Some(&entry.id), &text) {
             self.emit(CallEvent::Chat {
                 member: entry.from,
                 text,
@@ -490,7 +499,7 @@ fn join(
 }
 
 fn chat_payload(text: &str) -> Box<RawValue> {
-    // A struct of one string always has a JSON text.
+    // Serialising a struct of one string does not fail.
     to_raw_value(&ChatBody {
         text: text.to_owned(),
     })

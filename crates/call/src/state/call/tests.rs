@@ -1,8 +1,9 @@
-//! The call's state without network or clock.
+//! Tests of the call's state, without network or clock.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use visavis_protocol::limits::MAX_CHAT_TEXT_BYTES;
 use visavis_protocol::{ClientMessage, Description, DescriptionKind, PeerMessage, ServerMessage};
 
 use super::CallState;
@@ -12,7 +13,7 @@ use crate::peer::{PeerCommand, PeerEvent, PeerKey};
 use crate::state::{Effect, Input, Now};
 use crate::view::{CallPhase, EndReason, PeerConnectionState};
 
-/// A state with its clock.
+/// A state and its current time.
 struct Scene {
     state: CallState,
     now: Instant,
@@ -30,7 +31,7 @@ impl Scene {
         Self { state, now }
     }
 
-    /// Inside a room with these, as a newcomer, on a server with every extension.
+    /// Joined a room with these members, on a server with every extension.
     fn inside(others: &[&str]) -> (Self, Vec<Effect>) {
         let mut scene = Self::new(RoomChoice::Join("abc-defg-hij".into()));
         scene.says(
@@ -53,7 +54,7 @@ impl Scene {
 
     fn says(&mut self, message: serde_json::Value) -> Vec<Effect> {
         let message = ServerMessage::parse(&message.to_string()).unwrap();
-        self.put(Input::Signal(Box::new(message)))
+        self.put(Input::ServerMessage(Box::new(message)))
     }
 
     fn after(&mut self, time: Duration) -> Vec<Effect> {
@@ -98,13 +99,13 @@ fn offer() -> Description {
 }
 
 #[test]
-fn a_newcomer_offers_to_every_member() {
+fn a_new_member_offers_to_every_other_member() {
     let (_, effects) = Scene::inside(&["a", "z"]);
     assert_eq!(offers_to(&effects), ["a", "z"]);
 }
 
 #[test]
-fn a_member_waits_two_seconds_for_a_newcomers_offer() {
+fn a_member_waits_two_seconds_for_the_offer_of_a_new_member() {
     let (mut scene, _) = Scene::inside(&[]);
     let effects = scene
         .says(json!({"type":"member-joined","roomId":"r","memberId":"n","participants":["m","n"]}));
@@ -114,7 +115,7 @@ fn a_member_waits_two_seconds_for_a_newcomers_offer() {
 }
 
 #[test]
-fn a_member_that_is_offered_to_answers_and_does_not_offer() {
+fn a_member_that_gets_an_offer_answers_and_does_not_offer() {
     let (mut scene, _) = Scene::inside(&[]);
     scene
         .says(json!({"type":"member-joined","roomId":"r","memberId":"n","participants":["m","n"]}));
@@ -136,7 +137,7 @@ fn a_member_that_is_offered_to_answers_and_does_not_offer() {
 }
 
 #[test]
-fn a_plain_server_is_spoken_to_plainly() {
+fn a_server_without_extensions_gets_the_plain_protocol() {
     let mut scene = Scene::new(RoomChoice::Create {
         name: "R".into(),
         private: false,
@@ -158,7 +159,7 @@ fn a_plain_server_is_spoken_to_plainly() {
 }
 
 #[test]
-fn a_refusal_ends_the_call_with_its_code_and_an_absent_server_with_words() {
+fn an_error_or_a_closed_connection_while_joining_ends_the_call() {
     let mut scene = Scene::new(RoomChoice::Join("x".into()));
     scene.says(json!({"type":"client-id","id":"m"}));
     scene.says(json!({"type":"error","code":"room-full","message":""}));
@@ -167,15 +168,15 @@ fn a_refusal_ends_the_call_with_its_code_and_an_absent_server_with_words() {
         Some(EndReason::Refused { .. })
     ));
     let mut scene = Scene::new(RoomChoice::Join("x".into()));
-    scene.put(Input::SignalClosed);
+    scene.put(Input::SignallingClosed);
     assert_eq!(scene.state.ended(), Some(&EndReason::ServerUnreachable));
 }
 
 #[test]
-fn the_call_goes_on_without_the_server_and_resumes() {
+fn the_call_continues_without_the_server_and_resumes() {
     let (mut scene, _) = Scene::inside(&["a"]);
     scene.peer("a", PeerEvent::Connection(PeerConnectionState::Connected));
-    let effects = scene.put(Input::SignalClosed);
+    let effects = scene.put(Input::SignallingClosed);
     assert!(
         effects
             .iter()
@@ -194,9 +195,9 @@ fn the_call_goes_on_without_the_server_and_resumes() {
 }
 
 #[test]
-fn a_place_that_was_not_kept_is_taken_anew() {
+fn a_rejected_resume_rejoins_with_a_new_id() {
     let (mut scene, _) = Scene::inside(&["a"]);
-    scene.put(Input::SignalClosed);
+    scene.put(Input::SignallingClosed);
     scene.says(json!({"type":"client-id","id":"n","features":["rooms","resume"]}));
     scene.says(json!({"type":"error","code":"unauthorized","message":""}));
     let effects = scene.after(Duration::from_secs(5));
@@ -219,18 +220,18 @@ fn a_place_that_was_not_kept_is_taken_anew() {
 }
 
 #[test]
-fn without_server_and_peers_the_call_is_given_up() {
+fn without_server_and_peers_the_call_ends() {
     let (mut scene, _) = Scene::inside(&[]);
-    scene.put(Input::SignalClosed);
+    scene.put(Input::SignallingClosed);
     for _ in 0..20 {
         scene.after(Duration::from_secs(4));
-        scene.put(Input::SignalClosed);
+        scene.put(Input::SignallingClosed);
     }
     assert_eq!(scene.state.ended(), Some(&EndReason::ConnectionLost));
 }
 
 #[test]
-fn chat_without_the_server_goes_over_the_peers_and_is_shown_once() {
+fn chat_without_the_server_is_sent_to_the_peers_and_shown_once() {
     let (mut scene, _) = Scene::inside(&["a"]);
     scene.peer("a", PeerEvent::ChannelOpen);
     let effects = scene.put(Input::Command(CallCommand::SendChat(" hello ".into())));
@@ -239,7 +240,7 @@ fn chat_without_the_server_goes_over_the_peers_and_is_shown_once() {
             .iter()
             .any(|effect| matches!(effect, Effect::Send(ClientMessage::Chat(_))))
     );
-    let effects = scene.put(Input::SignalClosed);
+    let effects = scene.put(Input::SignallingClosed);
     let over_channel = |effect: &&Effect| matches!(effect, Effect::Peer(_, PeerCommand::Send(message)) if matches!(**message, PeerMessage::Chat(_)));
     assert_eq!(effects.iter().filter(over_channel).count(), 1);
     let chat = scene.state.view().chat;
@@ -256,14 +257,24 @@ fn chat_without_the_server_goes_over_the_peers_and_is_shown_once() {
 }
 
 #[test]
-fn a_failed_connection_restarts_ice_and_one_that_broke_within_is_made_anew() {
+fn chat_beyond_the_size_limit_of_peer_messages_is_not_sent() {
+    let (mut scene, _) = Scene::inside(&[]);
+    let longest = "x".repeat(MAX_CHAT_TEXT_BYTES);
+    let effects = scene.put(Input::Command(CallCommand::SendChat(longest.clone() + "x")));
+    assert_eq!(sent(&effects), [] as [String; 0]);
+    let effects = scene.put(Input::Command(CallCommand::SendChat(longest)));
+    assert_eq!(sent(&effects).len(), 1);
+}
+
+#[test]
+fn a_failed_connection_restarts_ice_and_a_closed_one_is_replaced() {
     let (mut scene, _) = Scene::inside(&["a"]);
     scene.peer("a", PeerEvent::LocalDescription(offer()));
     let answer = Description::new(DescriptionKind::Answer, "v=0".into());
     scene.says(json!({"type":"answer","from":"a","payload":answer}));
     scene.peer("a", PeerEvent::AnswerAccepted);
     scene.peer("a", PeerEvent::Connection(PeerConnectionState::Connected));
-    // "m" is greater than "a": impolite, so it goes first.
+    // "m" is greater than "a": impolite, so it offers first.
     let effects = scene.peer("a", PeerEvent::Connection(PeerConnectionState::Failed));
     assert!(effects.iter().any(|effect| matches!(
         effect,
@@ -280,19 +291,19 @@ fn a_failed_connection_restarts_ice_and_one_that_broke_within_is_made_anew() {
 }
 
 #[test]
-fn what_a_muted_member_sent_is_forgotten() {
+fn the_receiver_of_a_muted_track_is_cleared() {
     let (mut scene, _) = Scene::inside(&["a"]);
     let muted = json!({"type":"update-member","payload":{"tracks":[{"source":"camera","muted":true},{"source":"microphone","muted":false}]}});
     let message = PeerMessage::parse(&muted.to_string()).unwrap();
     let effects = scene.peer("a", PeerEvent::Message(Box::new(message)));
     assert!(matches!(
         effects[..],
-        [Effect::Forget { pictures: true, .. }]
+        [Effect::ClearReceived { video: true, .. }]
     ));
 }
 
 #[test]
-fn leaving_tells_the_server_and_closes_every_peer() {
+fn leaving_notifies_the_server_and_closes_every_peer() {
     let (mut scene, _) = Scene::inside(&["a", "b"]);
     let effects = scene.put(Input::Command(CallCommand::Leave));
     assert!(sent(&effects)[0].contains("leave-room"));
@@ -303,13 +314,13 @@ fn leaving_tells_the_server_and_closes_every_peer() {
             .count(),
         2
     );
-    assert!(scene.put(Input::SignalClosed).is_empty());
+    assert!(scene.put(Input::SignallingClosed).is_empty());
 }
 
-/// Whatever comes in whatever order: no panic, one connection for each member,
-/// commands to living connections only, and no deadline left behind.
+/// For any inputs in any order: no panic, one connection per member, commands
+/// only to open connections, and no deadline in the past.
 #[test]
-fn a_random_walk_keeps_the_mesh_whole() {
+fn random_inputs_keep_one_connection_per_member() {
     let seed = rand::random::<u64>();
     println!("seed {seed}");
     let mut random = Random(seed | 1);
@@ -353,7 +364,7 @@ fn check(effects: &[Effect], alive: &mut Vec<PeerKey>) {
                 assert!(alive.contains(key));
                 alive.retain(|other| other != key);
             }
-            Effect::Peer(key, _) | Effect::Forget { key, .. } => {
+            Effect::Peer(key, _) | Effect::ClearReceived { key, .. } => {
                 assert!(alive.contains(key), "{effect:?}")
             }
             _ => {}
@@ -361,7 +372,7 @@ fn check(effects: &[Effect], alive: &mut Vec<PeerKey>) {
     }
 }
 
-/// Xorshift: enough chance for a walk, and a seed that repeats it.
+/// An xorshift generator; its seed reproduces a run.
 struct Random(u64);
 
 impl Random {
@@ -391,7 +402,7 @@ impl Scene {
             2 => self.says(json!({"type":"offer","from":member,"payload":offer()})),
             3 => self.says(json!({"type":"answer","from":member,"payload":answer})),
             4 => self.says(json!({"type":"ice-candidate","from":member,"payload":{"candidate":""}})),
-            5 => self.put(Input::SignalClosed),
+            5 => self.put(Input::SignallingClosed),
             6 => self.says(json!({"type":"client-id","id":*random.of(&["m", "q"]),"features":["resume"]})),
             7 => self.says(json!({"type":"resumed","resumeToken":"t","room":{"id":"r","participants":participants}})),
             8 => self.says(json!({"type":"room-joined","room":{"id":"r","participants":participants}})),

@@ -1,5 +1,5 @@
-//! The socket to the room service: one task for each connection, text
-//! messages in and out. The only module that names tokio-tungstenite.
+//! The WebSocket connection to the server: one task per connection. The only
+//! module that names tokio-tungstenite.
 
 use std::time::Duration;
 
@@ -14,46 +14,48 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 use visavis_protocol::{ClientMessage, ParseError, ServerMessage, limits};
 
-/// Messages waiting for the socket: 256; when full the connection is given up,
-/// since a server that reads nothing for so long is no longer there.
+/// Messages queued for the socket. When the queue is full the connection is
+/// treated as lost, since the server has stopped reading.
 const OUTGOING_CAPACITY: usize = 256;
 
-/// How long a connection may take to be made.
+/// Timeout of opening a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long saying goodbye may take.
+/// Timeout of the closing handshake (RFC 6455, section 7).
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// What the socket says. It ends with [`SignalEvent::Closed`], once.
+/// Events of a connection. The last one is [`SignallingEvent::Closed`].
 #[derive(Debug)]
-pub(crate) enum SignalEvent {
-    /// A message came.
+pub(crate) enum SignallingEvent {
+    /// A message arrived.
     Message(Box<ServerMessage>),
-    /// It broke, was closed, or was never made.
+    /// The connection closed, broke or could not be opened.
     Closed,
 }
 
-/// One connection. Dropping it sends what waits, then closes.
+/// One connection. Dropping it sends the queued messages, then closes.
 #[derive(Debug)]
-pub(crate) struct SignalHandle {
+pub(crate) struct SignallingHandle {
     outgoing: mpsc::Sender<String>,
 }
 
-impl SignalHandle {
-    /// Hands a message over without waiting. Whether there was room.
+impl SignallingHandle {
+    /// Queues a message without waiting. Returns false when the queue is full or
+    /// the connection has ended.
     pub fn send(&self, message: &ClientMessage) -> bool {
         self.outgoing.try_send(message.to_json()).is_ok()
     }
 }
 
-/// A text that is no server's URL.
+/// A text that is not a server URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a server's URL begins with ws, wss, http or https, for example http://192.0.2.1:7420")]
+#[error("a server URL starts with ws, wss, http or https, for example http://192.0.2.1:7420")]
 pub struct NotAServer;
 
-/// The socket's URL of a server's: HTTP is its WebSocket twin, all else stays.
+/// The WebSocket URL of a server URL: `http` becomes `ws`, `https` becomes `wss`,
+/// and the rest is unchanged.
 pub(crate) fn socket_url(server: &str) -> Result<Url, NotAServer> {
     let mut url = Url::parse(server.trim()).map_err(|_| NotAServer)?;
     let scheme = match url.scheme() {
@@ -68,28 +70,28 @@ pub(crate) fn socket_url(server: &str) -> Result<Url, NotAServer> {
     Ok(url)
 }
 
-/// Begins a connection. Its events bear `generation`, so that those of one that
-/// was given up are told apart.
+/// Spawns a connection. Its events carry `generation`, which tells late events of
+/// an abandoned connection apart.
 pub(crate) fn connect(
     url: Url,
     generation: u64,
-    events: mpsc::Sender<(u64, SignalEvent)>,
+    events: mpsc::Sender<(u64, SignallingEvent)>,
     tasks: &TaskTracker,
-) -> SignalHandle {
+) -> SignallingHandle {
     let (outgoing, queue) = mpsc::channel(OUTGOING_CAPACITY);
     tasks.spawn(async move {
         match timeout(CONNECT_LIMIT, open(&url)).await {
             Ok(Ok(socket)) => run(socket, generation, &events, queue).await,
-            Ok(Err(error)) => tracing::info!(%error, "the server was not reached"),
-            Err(_) => tracing::info!("the server was not reached in time"),
+            Ok(Err(error)) => tracing::info!(%error, "connecting to the server failed"),
+            Err(_) => tracing::info!("connecting to the server timed out"),
         }
-        // Without a reader nobody needs to know.
-        let _ = events.send((generation, SignalEvent::Closed)).await;
+        // The receiver is gone only when the call ends.
+        let _ = events.send((generation, SignallingEvent::Closed)).await;
     });
-    SignalHandle { outgoing }
+    SignallingHandle { outgoing }
 }
 
-/// Opens a socket to a server.
+/// Opens a WebSocket to a server.
 pub(crate) async fn open(url: &Url) -> Result<Socket, Error> {
     let config = WebSocketConfig::default()
         .max_message_size(Some(limits::CLOSING_MESSAGE_BYTES))
@@ -101,22 +103,22 @@ pub(crate) async fn open(url: &Url) -> Result<Socket, Error> {
 async fn run(
     mut socket: Socket,
     generation: u64,
-    events: &mpsc::Sender<(u64, SignalEvent)>,
+    events: &mpsc::Sender<(u64, SignallingEvent)>,
     mut queue: mpsc::Receiver<String>,
 ) {
     let mut ping = interval_at(
         Instant::now() + limits::PING_INTERVAL,
         limits::PING_INTERVAL,
     );
-    let mut heard_at = Instant::now();
+    let mut received_at = Instant::now();
     loop {
         tokio::select! {
             incoming = socket.next() => {
-                heard_at = Instant::now();
+                received_at = Instant::now();
                 match incoming {
                     Some(Ok(Message::Text(text))) => {
-                        if let Some(message) = read(&text)
-                            && events.send((generation, SignalEvent::Message(message))).await.is_err()
+                        if let Some(message) = parse(&text)
+                            && events.send((generation, SignallingEvent::Message(message))).await.is_err()
                         {
                             break;
                         }
@@ -124,27 +126,27 @@ async fn run(
                     Some(Ok(Message::Close(_))) | None => return,
                     Some(Ok(_)) => {}
                     Some(Err(error)) => {
-                        tracing::info!(%error, "the server's socket broke");
+                        tracing::info!(%error, "the connection to the server broke");
                         return;
                     }
                 }
             }
             message = queue.recv() => match message {
                 Some(text) => if let Err(error) = socket.send(Message::text(text)).await {
-                    tracing::info!(%error, "the server's socket broke");
+                    tracing::info!(%error, "the connection to the server broke");
                     return;
                 },
                 None => break,
             },
             _ = ping.tick() => {
-                if heard_at.elapsed() > limits::SILENCE_LIMIT || socket.send(Message::Ping(bytes::Bytes::new())).await.is_err() {
-                    tracing::info!("the server fell silent");
+                if received_at.elapsed() > limits::SILENCE_LIMIT || socket.send(Message::Ping(bytes::Bytes::new())).await.is_err() {
+                    tracing::info!("the server stopped responding");
                     return;
                 }
             }
         }
     }
-    // The other side may be gone; then there is nobody to take leave of.
+    // A server that is gone does not complete the handshake.
     let _ = timeout(CLOSE_LIMIT, async {
         socket.close(None).await?;
         while let Some(Ok(_)) = socket.next().await {}
@@ -153,16 +155,16 @@ async fn run(
     .await;
 }
 
-/// A message, or nothing where it is none that we know.
-pub(crate) fn read(text: &str) -> Option<Box<ServerMessage>> {
+/// Parses a message. Unknown and malformed ones are ignored.
+pub(crate) fn parse(text: &str) -> Option<Box<ServerMessage>> {
     match ServerMessage::parse(text) {
         Ok(message) => Some(Box::new(message)),
         Err(ParseError::UnknownType(kind)) => {
-            tracing::debug!(kind, "a message of a type that is not known here");
+            tracing::debug!(kind, "a message of unknown type is ignored");
             None
         }
         Err(ParseError::Malformed(error)) => {
-            tracing::debug!(error, "the server sent what is no message");
+            tracing::debug!(error, "a malformed message is ignored");
             None
         }
     }
@@ -173,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_named_by_any_of_four_schemes_and_kept_as_given() {
+    fn a_server_url_has_one_of_four_schemes_and_is_otherwise_unchanged() {
         for (given, url) in [
             ("http://127.0.0.1:7420", "ws://127.0.0.1:7420/"),
             ("ws://a.example/ws", "ws://a.example/ws"),
