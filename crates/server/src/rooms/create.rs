@@ -235,6 +235,7 @@ mod tests {
             grants: visavis_protocol::Grants::default(),
             speaks: false,
             pass: crate::room::Pass::None,
+            hidden: false,
             metadata: String::new(),
             features: visavis_protocol::Features::default(),
             secret: 1,

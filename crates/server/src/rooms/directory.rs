@@ -58,10 +58,11 @@ impl RoomService {
         found.ok_or_else(Refusal::room_not_found)
     }
 
-    /// The number of participants present.
+    /// The number of participants present, without hidden ones.
     pub async fn present(&self, room: Uuid) -> Result<u32, StoreError> {
         let present = self.store.participants(room, Stay::Present).await?;
-        Ok(u32::try_from(present.len()).unwrap_or(u32::MAX))
+        let visible = present.iter().filter(|who| !who.hidden).count();
+        Ok(u32::try_from(visible).unwrap_or(u32::MAX))
     }
 
     /// A page of the open rooms that the discovery setting shows: occupied ones first,
@@ -100,7 +101,8 @@ impl RoomService {
             return Err(Refusal::room_ended());
         }
         let inside = self.store.participants(room.uid, Stay::Present).await;
-        let inside = inside.map_err(store_failed)?;
+        let mut inside = inside.map_err(store_failed)?;
+        inside.retain(|who| !who.hidden);
         let in_call = match self.active_room(room.uid) {
             Some(handle) => handle.in_call().await,
             None => false,

@@ -25,6 +25,12 @@ const STEPS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0003_retention.sql"),
         include_str!("../../migrations/postgres/0003_retention.sql"),
     ),
+    (
+        4,
+        "hidden participants",
+        include_str!("../../migrations/sqlite/0004_hidden.sql"),
+        include_str!("../../migrations/postgres/0004_hidden.sql"),
+    ),
 ];
 
 /// Checks that the tables are of this version.

@@ -43,7 +43,8 @@ impl Store {
     /// # Errors
     /// When the database failed.
     pub async fn counts(&self) -> Result<Vec<(Uuid, u32)>, StoreError> {
-        let sql = "SELECT room, COUNT(*) FROM participants WHERE left_at IS NULL GROUP BY room";
+        let sql = "SELECT room, COUNT(*) FROM participants \
+                   WHERE left_at IS NULL AND hidden = 0 GROUP BY room";
         let rows = self.query(sql).all().await?;
         let count = |row: &Row| {
             let room = row.get::<String>(0).ok()?.parse().ok()?;
@@ -101,8 +102,9 @@ impl Tx {
     /// # Errors
     /// [`StoreError::Taken`] when the client is already present.
     pub async fn insert_participant(&mut self, who: &Participant) -> Result<(), StoreError> {
-        let sql = "INSERT INTO participants (sid, room, client, node, joined_at, left_at, doc) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let sql = "INSERT INTO participants \
+                   (sid, room, client, node, joined_at, left_at, doc, hidden) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         self.statement(sql)
             .bind(who.sid.as_str())
             .bind(who.room.to_string())
@@ -111,6 +113,7 @@ impl Tx {
             .bind(who.joined_at.0)
             .bind(who.left_at.map(|at| at.0))
             .bind(to_doc(who)?)
+            .bind(i64::from(who.hidden))
             .write()
             .await
     }

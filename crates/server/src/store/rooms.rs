@@ -44,21 +44,22 @@ macro_rules! open_rooms {
 /// Occupied open rooms with the number of their participants, the newest first.
 const OCCUPIED: [[&str; 2]; 2] = open_rooms!(
     "SELECT rooms.doc, rooms.uid, inside.present FROM (\
-     SELECT room, COUNT(*) AS present FROM participants WHERE left_at IS NULL GROUP BY room\
+     SELECT room, COUNT(*) AS present FROM participants \
+     WHERE left_at IS NULL AND hidden = 0 GROUP BY room\
      ) AS inside JOIN rooms ON rooms.uid = inside.room WHERE 1 = 1",
     " ORDER BY rooms.created_at DESC, rooms.uid LIMIT $2 OFFSET $3"
 );
 /// The number of occupied open rooms.
 const OCCUPIED_COUNT: [[&str; 2]; 2] = open_rooms!(
     "SELECT COUNT(*) FROM rooms WHERE rooms.uid IN (\
-     SELECT room FROM participants WHERE left_at IS NULL)",
+     SELECT room FROM participants WHERE left_at IS NULL AND hidden = 0)",
     ""
 );
 /// Unoccupied open rooms, the newest first.
 const UNOCCUPIED: [[&str; 2]; 2] = open_rooms!(
     "SELECT rooms.doc, rooms.uid, 0 FROM rooms WHERE NOT EXISTS (\
      SELECT 1 FROM participants WHERE participants.room = rooms.uid \
-     AND participants.left_at IS NULL)",
+     AND participants.left_at IS NULL AND participants.hidden = 0)",
     " ORDER BY rooms.created_at DESC, rooms.uid LIMIT $2 OFFSET $3"
 );
 
