@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 use visavis_tests::plain_client::PlainClient;
 use visavis_tests::postgres::Postgres;
+use visavis_tests::redis::Redis;
 use visavis_tests::server::{Launch, RoomServer};
 use visavis_tests::wait::wait_until;
 
@@ -81,35 +82,87 @@ impl Scene {
     }
 }
 
+/// Who holds a lock that excludes everyone from a table.
+async fn holder(postgres: &Postgres, table: &str) -> Result<String> {
+    let sql = format!(
+        "SELECT pid FROM pg_locks WHERE mode = 'AccessExclusiveLock' \
+         AND granted AND relation = '{table}'::regclass"
+    );
+    postgres.query(&sql).await
+}
+
+/// Locks a table until [`unlock`], and names the backend that holds the lock.
+async fn lock(postgres: &Postgres, table: &str) -> Result<String> {
+    let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3600)");
+    let held = wait_until("the table is locked", LIMIT, async || {
+        let holder = holder(postgres, table).await?;
+        Ok((!holder.is_empty()).then_some(holder))
+    });
+    // The backend keeps the lock when its client is gone.
+    tokio::select! {
+        ended = postgres.query(&lock) => anyhow::bail!("the lock ended: {ended:?}"),
+        holder = held => holder,
+    }
+}
+
+/// Ends the backend that holds the lock, which it must still hold.
+async fn unlock(postgres: &Postgres, table: &str, held_by: &str) -> Result<()> {
+    ensure!(
+        holder(postgres, table).await? == held_by,
+        "it is still locked"
+    );
+    let end = format!("SELECT pg_terminate_backend({held_by})");
+    postgres.query(&end).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn s4_28_joins_of_a_full_room_are_refused_by_redis_alone() -> Result<()> {
+    let (postgres, redis) = (Postgres::start().await?, Redis::start().await?);
+    let arguments = ["--database", &postgres.url(), "--redis", &redis.url()];
+    let server = RoomServer::start(&arguments).await?;
+    let mut host = PlainClient::connect(&server.url()).await?;
+    let room = host.create("Tea", 2).await?;
+    let mut second = PlainClient::connect(&server.url()).await?;
+    second.join(&room).await?;
+    let join = json!({"type": "join-room", "payload": {"roomId": room}});
+    let refused = async |client: &mut PlainClient| {
+        let refused = client.ask(join.clone(), "error").await?;
+        ensure!(refused["code"] == "room-full", "{refused}");
+        anyhow::Ok(())
+    };
+    let mut others = Vec::new();
+    for _ in 0..20 {
+        others.push(PlainClient::connect(&server.url()).await?);
+    }
+    let rooms = lock(&postgres, "rooms").await?;
+    let participants = lock(&postgres, "participants").await?;
+    for other in &mut others {
+        refused(other).await?;
+    }
+    unlock(&postgres, "participants", &participants).await?;
+    unlock(&postgres, "rooms", &rooms).await?;
+    // A place that is free in the rows only becomes free in Redis.
+    let places = redis.ask(&["KEYS", "members:*"]).await?;
+    redis.ask(&["SADD", &places, "PA_of_nobody"]).await?;
+    second
+        .say(json!({"type": "leave-room", "payload": {"roomId": room}}))
+        .await?;
+    wait_until("a place", LIMIT, async || {
+        let mut client = PlainClient::connect(&server.url()).await?;
+        Ok(client.join(&room).await.ok())
+    })
+    .await?;
+    server.stop().await
+}
+
 #[tokio::test]
 async fn offers_are_relayed_while_a_table_is_locked_and_the_change_is_stored_later() -> Result<()> {
     let mut scene = Scene::start().await?;
-    let lock = "BEGIN; LOCK TABLE participants IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3600)";
-    let holders = "SELECT pid FROM pg_locks WHERE mode = 'AccessExclusiveLock' \
-        AND granted AND relation = 'participants'::regclass";
-    let locked = scene.postgres.query(lock);
-    let during = async {
-        wait_until("the table is locked", LIMIT, async || {
-            Ok((!scene.postgres.query(holders).await?.is_empty()).then_some(()))
-        })
-        .await
-    };
-    // The lock is held until its backend is ended below.
-    let mut locked = Box::pin(locked);
-    tokio::select! {
-        ended = &mut locked => anyhow::bail!("the lock ended: {ended:?}"),
-        held = during => held?,
-    }
-    let holder = scene.postgres.query(holders).await?;
-    drop(locked);
+    let holder = lock(&scene.postgres, "participants").await?;
     scene.change().await?;
     scene.offers_arrive().await?;
-    ensure!(
-        scene.postgres.query(holders).await? == holder,
-        "the table is still locked"
-    );
-    let end = format!("SELECT pg_terminate_backend({holder})");
-    scene.postgres.query(&end).await?;
+    unlock(&scene.postgres, "participants", &holder).await?;
     wait_until("the change is stored", LIMIT, async || {
         Ok(scene.is_stored().await?.then_some(()))
     })

@@ -15,6 +15,10 @@ use crate::refusal::store_failed;
 use crate::room::{Admitted, Applicant};
 use crate::store::{Stay, StoreError, Tx};
 
+/// Reservations before the transaction alone decides: one that finds the set missing,
+/// one that finds the room missing or the set stale, and one that succeeds.
+const RESERVE_ATTEMPTS: u32 = 3;
+
 /// The room, with whether it changed: it is stored once.
 struct Entered {
     room: Room,
@@ -36,23 +40,42 @@ impl RoomService {
         admitted
     }
 
-    /// Reserves a place in Redis, so that joins of a full room start no
-    /// transactions. The database is authoritative.
+    /// Reserves a place in Redis, so that joins of a full room ask the database
+    /// nothing. The database is authoritative.
     async fn reserve(&self, cluster: &Cluster, uid: Uuid, sid: &str) -> Result<(), Refusal> {
-        let room = self.find(&uid.to_string()).await?;
-        for replace in [false, true] {
-            match cluster.reserve(uid, sid, room.max_participants).await {
+        for _ in 0..RESERVE_ATTEMPTS {
+            match cluster.reserve(uid, sid).await {
                 Reserved::Yes | Reserved::Down => return Ok(()),
-                Reserved::Full | Reserved::Unknown => {}
+                Reserved::Full => return Err(Refusal::room_full()),
+                Reserved::FullUnchecked => {
+                    // Without the rows the room counts as full.
+                    let rebuilt = self.rebuild_places(cluster, uid, true).await;
+                    rebuilt.map_err(|_| Refusal::room_full())?;
+                }
+                Reserved::NoSet | Reserved::NoRoom => {
+                    self.rebuild_places(cluster, uid, false).await?;
+                }
             }
-            let inside = self.store.participants(uid, Stay::Present).await;
-            let inside = inside.map_err(store_failed)?;
-            if room.max_participants > 0 && inside.len() >= room.max_participants as usize {
-                return Err(Refusal::room_full());
-            }
-            let sids: Vec<String> = inside.into_iter().map(|who| who.sid).collect();
-            cluster.rebuild(uid, &sids, replace).await;
         }
+        Ok(())
+    }
+
+    /// Writes to Redis what [`Cluster::reserve`] needs, as the rows have it.
+    async fn rebuild_places(
+        &self,
+        cluster: &Cluster,
+        uid: Uuid,
+        replace: bool,
+    ) -> Result<(), Refusal> {
+        let room = self.find(&uid.to_string()).await?;
+        self.cache.put(&room, self.clock.now()).await;
+        let inside = self.store.participants(uid, Stay::Present).await;
+        let sids: Vec<String> = inside
+            .map_err(store_failed)?
+            .into_iter()
+            .map(|who| who.sid)
+            .collect();
+        cluster.rebuild(uid, &room.code, &sids, replace).await;
         Ok(())
     }
 
