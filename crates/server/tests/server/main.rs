@@ -9,6 +9,7 @@ mod broadcast;
 mod controls;
 mod database_file;
 mod extensions;
+mod hidden;
 mod livekit_webhooks;
 #[cfg(unix)]
 mod operating;
