@@ -54,7 +54,8 @@ pub use quality::{PeerQuality, QualityReport};
 pub use reaction::{ReactionBody, ServerReaction};
 pub use relay::{Description, DescriptionKind, IceCandidate, RelayKind};
 pub use request::{
-    CreateRoom, EgressCredentials, GetRoom, JoinRoom, LeaveRoom, ListRooms, Request, Resume,
+    CreateRoom, EgressCredentials, GetRoom, JoinRoom, LeaveRoom, ListPage, ListRooms, Request,
+    Resume,
 };
 pub use room::{CreatedRoom, JoinedRoom, ListedRoom, Metadata, RoomInfo, RoomKind, RoomState};
 pub use server::{

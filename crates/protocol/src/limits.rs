@@ -21,6 +21,8 @@ pub const RESUME_WINDOW: Duration = Duration::from_secs(30);
 /// Relayed messages kept for a client whose socket broke; the oldest are dropped
 /// first.
 pub const RESUME_BACKLOG: usize = 256;
+/// Rooms in one `rooms-list`.
+pub const MAX_LISTED_ROOMS: u32 = 100;
 /// Chat messages in the history that a joining client gets.
 pub const CHAT_HISTORY: usize = 50;
 /// Sustained messages per second from one client.

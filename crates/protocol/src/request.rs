@@ -133,13 +133,29 @@ impl From<LeaveRoom> for LeaveForms {
     }
 }
 
-/// Lists the public rooms.
+/// Lists the public rooms: occupied ones first, then the newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListRooms {
     /// Chosen by the client; the reply echoes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
+    /// Which part of the list; absent: its beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<ListPage>,
+}
+
+/// A part of the list of rooms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListPage {
+    /// Rooms to skip.
+    #[serde(default)]
+    pub offset: u32,
+    /// Rooms at most, up to [`crate::limits::MAX_LISTED_ROOMS`], which is also the
+    /// default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
 }
 
 /// Names one room.

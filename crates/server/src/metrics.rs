@@ -118,7 +118,7 @@ impl Metrics {
     }
 
     /// A client says something.
-    pub fn heard(&self, message: &ClientMessage) -> Incoming {
+    pub fn received(&self, message: &ClientMessage) -> Incoming {
         if let Some(counter) = self.messages.get(kinds::place(message)) {
             counter.inc();
         }

@@ -1,15 +1,16 @@
-//! What one connection is to the rooms. It knows messages, not sockets.
+//! The session of one connection: parses its messages and passes them to the room
+//! service and to its room. Knows no sockets.
 
 mod caller;
 mod enter;
-mod list;
 
 use std::sync::Arc;
 
 use uuid::Uuid;
+use visavis_protocol::limits::MAX_LISTED_ROOMS;
 use visavis_protocol::{
-    ClientMessage, ClientRelay, Envelope, ErrorCode, Feature, Features, PROTOCOL, Rejected,
-    RelayKind, Request, RoomInfoMessage, RoomsList, ServerMessage, Welcome,
+    ClientMessage, ClientRelay, Envelope, ErrorCode, Feature, Features, ListRooms, PROTOCOL,
+    Rejected, RelayKind, Request, RoomInfoMessage, RoomsList, ServerMessage, Welcome,
 };
 
 pub(crate) use caller::Caller;
@@ -24,7 +25,7 @@ use crate::room::{
 use crate::rooms::RoomService;
 use crate::socket::Outbox;
 
-/// What this server has.
+/// The protocol extensions of this server.
 const FEATURES: [Feature; 8] = [
     Feature::Rooms,
     Feature::Members,
@@ -64,13 +65,13 @@ pub(crate) struct Session {
     outbox: Outbox,
     socket: SocketId,
     id: ClientId,
-    /// The room that the client entered or waits for. It may be out again: the
-    /// room knows.
+    /// The room that the client entered or waits for. The room may have removed it
+    /// since.
     room: Option<RoomHandle>,
 }
 
 impl Session {
-    /// A new client, who is told its id.
+    /// Starts the session of a new client and sends it its id.
     pub fn begin(
         service: Arc<RoomService>,
         caller: Caller,
@@ -99,9 +100,9 @@ impl Session {
         match ClientMessage::read(text) {
             Ok((mut envelope, message)) => {
                 let kind = Kind::of(&message);
-                let heard = self.service.metrics.heard(&message);
-                let done = self.moderation(&mut envelope, message, text).await;
-                self.service.metrics.answered(heard, &done);
+                let received = self.service.metrics.received(&message);
+                let done = self.dispatch(&mut envelope, message).await;
+                self.service.metrics.answered(received, &done);
                 if let Err(refusal) = done {
                     self.refuse(refusal, envelope);
                 }
@@ -119,7 +120,7 @@ impl Session {
         }
     }
 
-    /// Answers what is no message.
+    /// Refuses a request, or a text that is no message.
     pub fn refuse(&self, refusal: Refusal, envelope: Envelope) {
         tracing::debug!(code = ?refusal.code, "refused");
         self.answer(&refusal.answer(envelope));
@@ -136,7 +137,8 @@ impl Session {
         Features::of(&features)
     }
 
-    /// Others may reach this client without a room, where the server allows it.
+    /// Lets other clients reach this one without a room, if the server has feature
+    /// `direct`.
     fn be_reachable(&self) {
         if self.service.config.direct {
             let outbox = self.outbox.clone();
@@ -146,20 +148,19 @@ impl Session {
         }
     }
 
-    /// The socket has ended; `broken` = without a close frame.
+    /// Ends the session with its socket; `broken`: without a close frame.
     pub async fn end(mut self, broken: bool) {
         self.service.direct_clients.leave(self.id, self.socket);
         if let Some(room) = self.room.take() {
-            // A room that is over has nobody to take out.
+            // A room that has ended has no members.
             let _ = room.gone(self.sender(), broken).await;
         }
     }
 
-    async fn moderation(
+    async fn dispatch(
         &mut self,
         envelope: &mut Envelope,
         message: ClientMessage,
-        text: &str,
     ) -> Result<(), Refusal> {
         match message {
             ClientMessage::CreateRoom(Request { payload, .. }) => {
@@ -170,10 +171,12 @@ impl Session {
                 self.join(envelope, payload).await
             }
             ClientMessage::Resume(Request { payload, .. }) => self.resume(envelope, payload).await,
-            ClientMessage::ListRooms(_) => {
+            ClientMessage::ListRooms(ListRooms { payload, .. }) => {
+                let page = payload.unwrap_or_default();
+                let limit = page.limit.unwrap_or(MAX_LISTED_ROOMS).min(MAX_LISTED_ROOMS);
                 self.answer(&ServerMessage::RoomsList(RoomsList {
                     request_id: envelope.request_id.take(),
-                    rooms: self.list(text).await?,
+                    rooms: self.service.list(page.offset, limit).await?,
                 }));
                 Ok(())
             }
@@ -202,19 +205,19 @@ impl Session {
                 self.room = None;
                 left.ok().filter(|()| here).ok_or_else(|| self.not_inside())
             }
-            ClientMessage::Offer(up) => self.relay(envelope, RelayKind::Offer, up).await,
-            ClientMessage::Answer(up) => self.relay(envelope, RelayKind::Answer, up).await,
-            ClientMessage::IceCandidate(up) => {
-                self.relay(envelope, RelayKind::IceCandidate, up).await
+            ClientMessage::Offer(relay) => self.relay(envelope, RelayKind::Offer, relay).await,
+            ClientMessage::Answer(relay) => self.relay(envelope, RelayKind::Answer, relay).await,
+            ClientMessage::IceCandidate(relay) => {
+                self.relay(envelope, RelayKind::IceCandidate, relay).await
             }
-            ClientMessage::Ice(up) => self.relay(envelope, RelayKind::Ice, up).await,
+            ClientMessage::Ice(relay) => self.relay(envelope, RelayKind::Ice, relay).await,
             ClientMessage::Chat(chat) => self.request(envelope, MemberRequest::Chat(chat)).await,
             ClientMessage::UpdateMember(update) => {
                 self.request(envelope, MemberRequest::Update(update.payload))
                     .await
             }
-            ClientMessage::Reaction(sign) => {
-                self.request(envelope, MemberRequest::Reaction(sign.payload))
+            ClientMessage::Reaction(reaction) => {
+                self.request(envelope, MemberRequest::Reaction(reaction.payload))
                     .await
             }
             ClientMessage::ReportQuality(report) => {
@@ -249,20 +252,22 @@ impl Session {
             .await
     }
 
-    /// To a member of the client's room; or, in the oldest form and where the
-    /// server allows it, to any client.
+    /// Relays to a member of the client's room. With feature `direct` a message without
+    /// `roomId` goes to any client.
     async fn relay(
         &self,
         envelope: &Envelope,
         kind: RelayKind,
-        up: ClientRelay,
+        relay: ClientRelay,
     ) -> Result<(), Refusal> {
         let direct = self.service.config.direct && envelope.room_id.is_none();
-        if !direct || self.shares_room_with(&up.to).await {
-            return self.request(envelope, MemberRequest::Relay(kind, up)).await;
+        if !direct || self.shares_room_with(&relay.to).await {
+            return self
+                .request(envelope, MemberRequest::Relay(kind, relay))
+                .await;
         }
-        let message = relayed(kind, self.id, up.payload)?;
-        let to = Uuid::try_parse(&up.to).ok();
+        let message = relayed(kind, self.id, relay.payload)?;
+        let to = Uuid::try_parse(&relay.to).ok();
         let outbox = to.and_then(|to| self.service.direct_clients.find(to));
         outbox
             .ok_or_else(Refusal::member_not_found)?
@@ -279,23 +284,23 @@ impl Session {
 
     async fn request(&self, envelope: &Envelope, request: MemberRequest) -> Result<(), Refusal> {
         let room = self.room_named(envelope).await?;
-        let said = room.request(self.sender(), envelope.clone(), request).await;
-        said.map_err(|RoomInactive| self.not_inside())
+        let done = room.request(self.sender(), envelope.clone(), request).await;
+        done.map_err(|RoomInactive| self.not_inside())
     }
 
-    /// The room that the client entered or waits for, as far as this side knows.
+    /// The room that the client entered or waits for, unless it has ended.
     fn room(&self) -> Option<&RoomHandle> {
         self.room.as_ref().filter(|room| !room.is_over())
     }
 
-    /// Forgets a room that the client is out of, and has it forget the socket.
+    /// Leaves a room whose member the client is no longer.
     async fn vacate(&mut self) {
         if let Some(room) = self.room.take() {
             let _ = room.leave(self.sender()).await;
         }
     }
 
-    /// The room that the client is in, or waits for.
+    /// The room whose member the client is, or that it waits for.
     async fn place(&self) -> Option<(&RoomHandle, Presence)> {
         let room = self.room()?;
         match room.find(self.id).await {
@@ -304,7 +309,7 @@ impl Session {
         }
     }
 
-    /// The client's room, when it is the one named, or none is.
+    /// The client's room, if the message names it or none.
     async fn room_named(&self, envelope: &Envelope) -> Result<&RoomHandle, Refusal> {
         let room = self.room().ok_or_else(|| self.not_inside())?;
         match &envelope.room_id {
@@ -317,8 +322,8 @@ impl Session {
         }
     }
 
-    /// Where the server stops, the rooms end before the sockets, and whoever was in
-    /// one may come back to it elsewhere.
+    /// While the server stops, rooms end before sockets. Their members may rejoin on
+    /// another node, so they are not told that they left.
     fn not_inside(&self) -> Refusal {
         match self.service.cancel.is_cancelled() {
             true => Refusal::server_busy(),
