@@ -1,6 +1,6 @@
-//! Messages between nodes, over Redis pub/sub: a room's news goes to a channel
-//! of its own, which the nodes that have people in it listen to; what is for one
-//! person goes to the channel of that one's node.
+//! Messages between nodes, over Redis pub/sub. Each room has a channel, to which the
+//! nodes with members in that room subscribe; a message to one member goes to the
+//! channel of its node.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use super::{Cluster, PAUSE};
 use crate::model::{EndReason, Room};
 use tokio_util::sync::CancellationToken;
 
-/// How often the line is tried.
+/// How often the connection to Redis is probed, and how long an answer may take.
 const PING: Duration = Duration::from_secs(2);
 
-/// What a node tells others of a room.
+/// What a node publishes about a room.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum BusMessage {
@@ -28,12 +28,12 @@ pub(crate) enum BusMessage {
         /// What.
         cluster_message: ClusterMessage,
     },
-    /// It is another one now.
+    /// The room was changed.
     Changed {
         /// As stored.
         room: Box<Room>,
     },
-    /// It is over.
+    /// The room is over.
     Over {
         /// As stored.
         room: Box<Room>,
@@ -61,8 +61,10 @@ pub(crate) trait BusListener: Send + Sync {
 #[derive(Serialize, Deserialize)]
 struct BusEnvelope {
     from: String,
-    about: Uuid,
-    post: BusMessage,
+    #[serde(rename = "about")]
+    room: Uuid,
+    #[serde(rename = "post")]
+    message: BusMessage,
 }
 
 fn of_room(room: Uuid) -> String {
@@ -74,12 +76,12 @@ fn of_node(node: &str) -> String {
 }
 
 impl Cluster {
-    /// Tells the nodes that have people in the room.
-    pub async fn publish_to_room(&self, room: Uuid, post: BusMessage) {
-        self.send(&of_room(room), room, post).await;
+    /// Publishes to the nodes with members in the room.
+    pub async fn publish_to_room(&self, room: Uuid, message: BusMessage) {
+        self.send(&of_room(room), room, message).await;
     }
 
-    /// Tells one node; whether it is there to hear it.
+    /// Sends to one node; returns whether that node is subscribed.
     pub async fn send_to_node(
         &self,
         node: &str,
@@ -95,30 +97,34 @@ impl Cluster {
             > 0
     }
 
-    /// How many heard it.
-    async fn send(&self, channel: &str, about: Uuid, post: BusMessage) -> u32 {
+    /// Publishes; returns the number of subscribers that received the message.
+    async fn send(&self, channel: &str, room: Uuid, message: BusMessage) -> u32 {
         let from = self.node.clone();
-        let Ok(text) = serde_json::to_string(&BusEnvelope { from, about, post }) else {
+        let Ok(text) = serde_json::to_string(&BusEnvelope {
+            from,
+            room,
+            message,
+        }) else {
             return 0;
         };
-        let heard = self.ask(redis::cmd("PUBLISH").arg(channel).arg(text)).await;
-        heard.unwrap_or_default()
+        let received = self.ask(redis::cmd("PUBLISH").arg(channel).arg(text)).await;
+        received.unwrap_or_default()
     }
 }
 
-/// Hears what other nodes tell, as long as the server runs. After a gap every
-/// living room catches up with its rows.
+/// Receives the messages of other nodes until the server stops. After a gap each
+/// active room catches up with its rows.
 pub(crate) async fn listen(
     listener: Arc<dyn BusListener>,
     cluster: Arc<Cluster>,
     cancel: CancellationToken,
 ) {
     loop {
-        let heard = tokio::select! {
+        let ended = tokio::select! {
             () = cancel.cancelled() => return,
-            heard = run_subscription(&*listener, &cluster) => heard,
+            ended = run_subscription(&*listener, &cluster) => ended,
         };
-        if let Err(error) = heard {
+        if let Err(error) = ended {
             cluster.is_down(&error);
         }
         tokio::select! {
@@ -130,9 +136,9 @@ pub(crate) async fn listen(
 
 async fn run_subscription(listener: &dyn BusListener, cluster: &Cluster) -> RedisResult<()> {
     let connected = tokio::time::timeout(PING, cluster.client.get_async_pubsub());
-    let (mut sink, mut letters) = connected.await.map_err(|_| dead_line())??.split();
+    let (mut sink, mut messages) = connected.await.map_err(|_| disconnected())??.split();
     sink.subscribe(of_node(&cluster.node)).await?;
-    // Before the living are counted: whoever stirs from here on is seen below.
+    // Before the active rooms are listed: later changes are handled below.
     cluster.take_changed_rooms();
     let mut rooms = HashSet::new();
     for room in listener.active_rooms() {
@@ -146,7 +152,7 @@ async fn run_subscription(listener: &dyn BusListener, cluster: &Cluster) -> Redi
     let mut ping = tokio::time::interval(PING);
     loop {
         tokio::select! {
-            letter = letters.next() => open(listener, cluster, &letter.ok_or_else(dead_line)?),
+            message = messages.next() => receive(listener, cluster, &message.ok_or_else(disconnected)?),
             () = cluster.activity_changed.notified() => {
                 for room in cluster.take_changed_rooms() {
                     if !listener.is_active(room) {
@@ -155,32 +161,37 @@ async fn run_subscription(listener: &dyn BusListener, cluster: &Cluster) -> Redi
                         }
                     } else if rooms.insert(room) {
                         sink.subscribe(of_room(room)).await?;
-                        // It was read before it was listened for.
+                        // Its rows were read before the subscription.
                         listener.catch_up(room);
                     }
                 }
             }
             _ = ping.tick() => {
                 let answer = tokio::time::timeout(PING, sink.ping::<redis::Value>());
-                answer.await.map_err(|_| dead_line())??;
+                answer.await.map_err(|_| disconnected())??;
                 cluster.is_up().await?;
             }
         }
     }
 }
 
-fn dead_line() -> RedisError {
-    RedisError::from((ErrorKind::Io, "the line to Redis is dead"))
+fn disconnected() -> RedisError {
+    RedisError::from((ErrorKind::Io, "the connection to Redis is lost"))
 }
 
-/// Takes in a letter. One that cannot be read is of another version.
-fn open(listener: &dyn BusListener, cluster: &Cluster, letter: &Msg) {
-    let letter = serde_json::from_slice::<BusEnvelope>(letter.get_payload_bytes());
-    let Ok(BusEnvelope { from, about, post }) = letter else {
+/// Passes a message on. One that cannot be read is of another version.
+fn receive(listener: &dyn BusListener, cluster: &Cluster, message: &Msg) {
+    let envelope = serde_json::from_slice::<BusEnvelope>(message.get_payload_bytes());
+    let Ok(BusEnvelope {
+        from,
+        room,
+        message,
+    }) = envelope
+    else {
         tracing::warn!("a message of another node that cannot be read");
         return;
     };
     if from != cluster.node {
-        listener.receive(about, post);
+        listener.receive(room, message);
     }
 }

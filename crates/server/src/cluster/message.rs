@@ -54,8 +54,8 @@ pub(crate) enum ClusterMessage {
         /// As it goes to the sockets.
         frame: String,
     },
-    /// An offer or an answer went to another node: whoever counts calls there
-    /// and elsewhere has not seen it.
+    /// An offer or an answer went to another node. The other nodes did not see the
+    /// frame and count the call by this message.
     Relayed {
         /// Which of them.
         kind: RelayKind,

@@ -1,6 +1,10 @@
 //! The task of an active room. It waits for one thing at a time and never for the
 //! store or the bus: those are polled beside its inbox.
 
+mod inputs;
+mod outcomes;
+mod queue;
+
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -13,27 +17,22 @@ use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
-use visavis_protocol::{ClosedReason, ErrorCode};
 
-use super::applicant::{Admitted, Applicant, Pass};
-use super::handle::{Input, Presence, Reply, RoomHandle};
-use super::operation::{
-    Joined, Next, Operation, Operations, Outcome, RETRY, Replaced, Request, Write,
-};
+use self::queue::QueueAdmission;
+use super::handle::{Input, Reply, RoomHandle};
+use super::operation::{Joined, Next, Operation, Operations, Outcome, Request, Write};
 use super::publisher::{Publisher, Publishing, Undelivered};
 use super::services::{RoomServices, StoredRoom};
-use super::state::{Effect, Entry, Resumer, RoomState, WasHost};
+use super::state::{Effect, RoomState};
 use crate::cluster::ClusterMessage;
-use crate::id::{ClientId, SocketId};
-use crate::model::{EndReason, Room};
+use crate::id::SocketId;
+use crate::model::Room;
 use crate::refusal::{Refusal, store_failed};
 use crate::socket::{Frame, Outbox};
 
 /// Connections to room: the connection waits, and reads nothing meanwhile. A full
 /// inbox never holds up the bus of the node (see [`RoomHandle::deliver`]).
 const INPUTS: usize = 64;
-/// Cluster messages about members that wait while the rows are read.
-const MAX_DEFERRED: usize = 256;
 /// How long a room may take to store what is left when the server stops.
 const LAST_WRITES: Duration = Duration::from_millis(900);
 
@@ -138,15 +137,6 @@ struct RoomTask {
     /// Membership messages of other nodes that arrived while the rows were read: the
     /// rows may be older or newer than they are. `None`: no read is under way.
     deferred: Option<VecDeque<ClusterMessage>>,
-}
-
-/// The admission of those who wait in the queue of a full room.
-#[derive(Default)]
-struct QueueAdmission {
-    /// One is under way.
-    running: bool,
-    /// The store admitted nobody: it is asked again then.
-    retry_at: Option<Instant>,
 }
 
 enum Step {
@@ -301,349 +291,6 @@ impl RoomTask {
         }
     }
 
-    fn take(&mut self, input: Input) {
-        let now = self.services.now();
-        let effects = match input {
-            Input::Join(applicant, entry, outbox, reply) => {
-                return self.join(applicant, entry, outbox, reply);
-            }
-            Input::Enter(admitted, entry, outbox) => {
-                self.outboxes.insert(entry.socket, outbox);
-                let Admitted { who, room } = *admitted;
-                self.state.enter(entry, who, room)
-            }
-            Input::Resume(resumer, outbox, reply) => {
-                return self.resume(resumer, outbox, reply);
-            }
-            Input::Request(sender, envelope, request) => {
-                self.state
-                    .handle_request(now, &mut rand::rng(), sender, envelope, request)
-            }
-            Input::Leave(sender) => {
-                self.outboxes.remove(&sender.socket);
-                self.state.leave(sender)
-            }
-            Input::Gone { sender, broken } => {
-                self.outboxes.remove(&sender.socket);
-                self.state.gone(now, sender, broken)
-            }
-            Input::InCall(reply) => {
-                // The asker may have gone.
-                let _ = reply.send(self.state.in_call());
-                Vec::new()
-            }
-            Input::Find(client, reply) => {
-                let presence = match self.state.has(client) {
-                    true => Presence::Inside,
-                    false if self.state.is_waiting(client) => Presence::Waiting,
-                    false => Presence::Outside,
-                };
-                let _ = reply.send(presence);
-                Vec::new()
-            }
-            Input::Remove(client, reply) => {
-                let effects = self.state.remove_by_admin(client);
-                let _ = reply.send(effects.is_some());
-                effects.unwrap_or_default()
-            }
-            Input::Mute(client, source, reply) => {
-                let effects = self.state.mute_by_admin(client, source);
-                let _ = reply.send(effects.is_some());
-                effects.unwrap_or_default()
-            }
-            Input::ClusterMessage(message) => return self.cluster_message(message),
-            Input::Update(client, update, reply) => {
-                let effects = self.state.apply_update(client, update);
-                let _ = reply.send(effects.is_some());
-                effects.unwrap_or_default()
-            }
-            Input::ServerChat(payload, to, reply) => {
-                let entry = (self.state).server_message(now, &mut rand::rng(), payload, to);
-                return self.request(Request::ServerChat(entry, to, reply));
-            }
-            Input::Changed(room) => self.state.changed(room),
-            Input::Over(room, reason) => self.over(&room, reason),
-        };
-        self.perform(effects);
-    }
-
-    fn over(&mut self, room: &Room, reason: EndReason) -> Vec<Effect> {
-        let refusal = match room.deleted_at {
-            Some(_) => Refusal::room_not_found(),
-            None => Refusal::room_ended(),
-        };
-        tracing::debug!(?reason, "over");
-        self.state.end(refusal, closed(reason))
-    }
-
-    /// A message of another node. What is about members waits while the rows are read.
-    fn cluster_message(&mut self, message: ClusterMessage) {
-        if let ClusterMessage::CatchUp = message {
-            return self.catch_up();
-        }
-        if message.is_about_membership()
-            && let Some(deferred) = &mut self.deferred
-        {
-            match deferred.len() < MAX_DEFERRED {
-                true => deferred.push_back(message),
-                // Once more, when this read is done.
-                false => self.catch_up(),
-            }
-            return;
-        }
-        if let ClusterMessage::Queue { node, waiting } = message {
-            let now = self.services.now();
-            let effects = self.state.apply_queue(now.instant, node, waiting);
-            return self.perform(effects);
-        }
-        if self.state.is_crowded_by(&message) {
-            // A departure elsewhere was missed. The rows contain this member too.
-            return self.catch_up();
-        }
-        let effects = self.state.apply_cluster_message(message);
-        self.perform(effects);
-    }
-
-    fn catch_up(&mut self) {
-        self.operations.request_catch_up(Instant::now());
-    }
-
-    /// Adds a request for the store; where too many wait, it is refused at once.
-    fn request(&mut self, request: Request) {
-        let Err(refused) = self.operations.push(request) else {
-            return;
-        };
-        let busy = Refusal::server_busy();
-        self.stored(match *refused {
-            Request::Join(applicant, entry, reply, _) => Outcome::Joined(Box::new(Joined {
-                applicant: *applicant,
-                entry,
-                reply,
-                replaced: None,
-                admitted: Err(busy),
-            })),
-            Request::AdmitWaiting(applicant) => {
-                Outcome::AdmittedWaiting(applicant.client, Err(busy))
-            }
-            Request::TakeOver(resumer, reply) => Outcome::TookOver(resumer.entry, reply, Err(busy)),
-            Request::Chat(chat) => Outcome::ChatSaved(chat, Err(busy)),
-            Request::ServerChat(entry, to, reply) => {
-                Outcome::ServerChatSaved(entry, to, reply, Err(busy))
-            }
-            Request::Command { by, envelope, .. } => Outcome::Commanded(by, envelope, Err(busy)),
-            Request::CatchUp => return,
-        });
-    }
-
-    fn join(
-        &mut self,
-        mut applicant: Applicant,
-        mut entry: Entry,
-        outbox: Outbox,
-        reply: Reply<()>,
-    ) {
-        let socket = entry.socket;
-        self.outboxes.insert(socket, outbox);
-        if let Some(effects) = self.state.rejoin(applicant.client, &mut entry) {
-            return self.answer(socket, Ok(((), effects)), reply);
-        }
-        let replaces = self.state.replaceable(&applicant).map(|(who, was_host)| {
-            // It had been admitted to this place.
-            applicant.pass = Pass::HostApproval;
-            let was_host = was_host.0;
-            Box::new(Replaced { who, was_host })
-        });
-        self.request(Request::Join(Box::new(applicant), entry, reply, replaces));
-    }
-
-    /// A client comes back: to this node, or from another one.
-    fn resume(&mut self, resumer: Resumer, outbox: Outbox, reply: Reply<ClientId>) {
-        let socket = resumer.entry.socket;
-        self.outboxes.insert(socket, outbox);
-        if self.state.resumes(resumer.proof).is_none() {
-            return self.request(Request::TakeOver(resumer, reply));
-        }
-        let now = self.services.now();
-        let services = &self.services;
-        let resumed = (self.state).resume(resumer, |id| services.ice_servers(id, now.utc));
-        self.answer(socket, resumed, reply);
-    }
-
-    /// An operation has ended.
-    fn stored(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Written(write, done) => self.written(write, done),
-            Outcome::Joined(joined) => self.joined(*joined),
-            Outcome::AdmittedWaiting(client, admitted) => self.admitted_waiting(client, admitted),
-            Outcome::TookOver(mut entry, reply, taken) => {
-                let socket = entry.socket;
-                let now = self.services.now();
-                let adopted = taken.map(|who| {
-                    let id = who.client;
-                    entry.ice_servers = self.services.ice_servers(id, now.utc);
-                    (id, self.state.adopt(entry, *who))
-                });
-                self.answer(socket, adopted, reply);
-            }
-            Outcome::ChatSaved(chat, saved) => {
-                // Where the room ended, or its sender left, meanwhile: no echo reaches it.
-                let left = !self.state.has(chat.from.id);
-                let (socket, envelope) = (chat.from.socket, chat.envelope.clone());
-                let stored = saved.is_ok();
-                let effects = match saved {
-                    Ok(()) => self.state.chat_saved(chat),
-                    Err(refusal) => self.state.chat_lost(chat, refusal),
-                };
-                self.perform(effects);
-                if left && stored {
-                    let answer = Refusal::not_in_room().answer(envelope);
-                    self.send(socket, super::frame(&answer));
-                }
-            }
-            Outcome::ServerChatSaved(entry, to, reply, saved) => {
-                let stored = saved.is_ok();
-                let _ = reply.send(saved);
-                if stored {
-                    let effects = self.state.server_message_saved(entry, to);
-                    self.perform(effects);
-                }
-            }
-            Outcome::Commanded(by, envelope, done) => {
-                if let Err(refusal) = done
-                    && let Some(outbox) = self.outboxes.get(&by)
-                {
-                    outbox.send(super::frame(&refusal.answer(envelope)));
-                }
-            }
-            Outcome::CaughtUp(stored) => self.caught_up(stored),
-        }
-    }
-
-    fn written(&mut self, write: Write, done: Result<(), crate::store::StoreError>) {
-        let Err(error) = done else { return };
-        let is_final = !error.is_outage();
-        let error = &error as &dyn std::error::Error;
-        if is_final {
-            tracing::error!(error, "a change cannot be stored");
-            return;
-        }
-        tracing::warn!(error, "a change is not stored yet");
-        self.operations.retry(write, Instant::now());
-    }
-
-    fn joined(&mut self, joined: Joined) {
-        if joined.admitted.is_ok() && self.state.is_crowded() && !self.state.is_over() {
-            // A departure elsewhere was missed: the member that left is removed first, so
-            // that nobody sees more members than the limit.
-            self.crowded.push(joined);
-            return self.catch_up();
-        }
-        self.enter_joined(joined);
-    }
-
-    fn enter_joined(&mut self, joined: Joined) {
-        let Joined {
-            applicant,
-            entry,
-            reply,
-            replaced,
-            admitted,
-        } = joined;
-        let socket = entry.socket;
-        if let Some(client) = replaced {
-            let effects = self.state.replaced(client);
-            self.perform(effects);
-        }
-        let entered = match admitted {
-            // Its end has taken the new participant out again.
-            Ok(_) if self.state.is_over() => Err(Refusal::room_ended()),
-            Ok(Admitted { who, room }) => Ok(self.state.enter(entry, who, room)),
-            Err(refusal) => {
-                let now = self.services.now();
-                self.state.enqueue(now, applicant, entry, refusal)
-            }
-        };
-        self.answer(socket, entered.map(|effects| ((), effects)), reply);
-    }
-
-    fn admitted_waiting(&mut self, client: ClientId, admitted: Result<Box<Admitted>, Refusal>) {
-        self.queue.running = false;
-        let effects = match admitted {
-            // It stopped waiting meanwhile, and its place is free again.
-            Ok(admitted) if !self.state.is_waiting(client) => {
-                vec![Effect::Left(Box::new(admitted.who), WasHost(false))]
-            }
-            Ok(admitted) => {
-                let Admitted { who, room } = *admitted;
-                self.state.enter_from_queue(who, room)
-            }
-            Err(refusal) => match refusal.code {
-                // The store is down, or knows more than is known here yet.
-                ErrorCode::ServerBusy
-                | ErrorCode::RoomFull
-                | ErrorCode::RoomLocked
-                | ErrorCode::WaitingRoom => {
-                    self.queue.retry_at = Some(Instant::now() + RETRY);
-                    return;
-                }
-                _ => self.state.reject_waiting(client, refusal),
-            },
-        };
-        self.perform(effects);
-    }
-
-    /// Admits those who wait, as far as there are places now.
-    fn serve_queue(&mut self) {
-        if !self.queue.running
-            && self.queue.retry_at.is_none()
-            && let Some(first) = self.state.next_in_queue()
-        {
-            self.queue.running = true;
-            let first = Box::new(first.clone());
-            self.operations.push_first(Request::AdmitWaiting(first));
-        }
-        // The one that is being admitted leaves the queue, or learns its place then.
-        if !self.queue.running {
-            let effects = self.state.send_positions();
-            self.perform(effects);
-        }
-        let now = self.services.now();
-        self.state.start_intervals(now.instant);
-        if let Some(message) = self.state.refresh_queue(now, &self.settings.node) {
-            self.publish(message);
-        }
-    }
-
-    fn caught_up(&mut self, stored: Result<Option<Box<StoredRoom>>, Refusal>) {
-        let deferred = self.deferred.take().unwrap_or_default();
-        if stored.is_err() {
-            self.operations.retry_catch_up(Instant::now());
-        }
-        if let Ok(Some(stored)) = stored {
-            let StoredRoom {
-                room,
-                present,
-                chat,
-            } = *stored;
-            let mut effects = match &room.closed {
-                Some(closing) => self.over(&room, closing.reason),
-                None if room.deleted_at.is_some() => self.over(&room, EndReason::Deleted),
-                None => self.state.changed(room),
-            };
-            let (here, elsewhere): (Vec<_>, Vec<_>) =
-                (present.into_iter()).partition(|who| who.node == self.settings.node);
-            let here: Vec<ClientId> = here.into_iter().map(|who| who.client).collect();
-            effects.extend(self.state.catch_up(&here, elsewhere, chat));
-            self.perform(effects);
-        }
-        for message in deferred {
-            self.cluster_message(message);
-        }
-        for joined in std::mem::take(&mut self.crowded) {
-            self.enter_joined(joined);
-        }
-    }
-
     fn answer<T>(
         &mut self,
         socket: SocketId,
@@ -731,16 +378,4 @@ async fn poll_slot<T>(slot: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>
         done
     })
     .await
-}
-
-/// The reason that members are told when a room ends.
-fn closed(reason: EndReason) -> ClosedReason {
-    match reason {
-        EndReason::Time => ClosedReason::TimeOver,
-        EndReason::Ended => ClosedReason::EndedByHost,
-        EndReason::HostLeft => ClosedReason::HostLeft,
-        EndReason::Idle => ClosedReason::Idle,
-        EndReason::Closed | EndReason::Empty => ClosedReason::Closed,
-        EndReason::Deleted => ClosedReason::Deleted,
-    }
 }

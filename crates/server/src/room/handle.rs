@@ -43,7 +43,7 @@ pub(crate) enum Presence {
 /// Where an answer goes; the connection may have gone meanwhile.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
-/// What a room's task is told, and asked.
+/// The inputs of a room's task.
 pub(super) enum Input {
     Join(Applicant, Entry, Outbox, Reply<()>),
     Enter(Box<Admitted>, Entry, Outbox),
@@ -88,7 +88,7 @@ impl RoomHandle {
         RoomKey::readings(name).into_iter().any(is)
     }
 
-    /// Whether the task has ended; whoever was in the room is out.
+    /// Whether the task has ended; the room has no local members then.
     pub fn is_over(&self) -> bool {
         self.0.inputs.is_closed()
     }

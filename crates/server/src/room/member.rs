@@ -163,7 +163,7 @@ impl Member {
             .collect())
     }
 
-    /// The member as the others are told of it.
+    /// The member as the other members see it.
     pub fn wire(&self, host: Option<ClientId>) -> WireMember {
         let who = &self.who;
         WireMember {

@@ -11,8 +11,8 @@ use super::services::RoomServices;
 use crate::cluster::ClusterMessage;
 use crate::id::ClientId;
 
-/// Messages that wait to be published. Past it the other nodes are told to read
-/// the room's rows instead.
+/// Messages that wait to be published. Past it the other nodes read the
+/// room's rows instead.
 const MAX_MESSAGES: usize = 1_024;
 
 /// A message, with the node that it is for; `None`: all that have participants.

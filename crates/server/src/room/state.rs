@@ -114,7 +114,7 @@ pub(crate) struct RoomState {
     host: Option<ClientId>,
     calls: Calls,
     history: History,
-    /// The room is over, and everyone was told.
+    /// The room is over, and `room-closed` was sent to every member.
     over: bool,
 }
 
@@ -233,7 +233,7 @@ impl RoomState {
         effects
     }
 
-    /// The room is over: everyone has left it, and is told.
+    /// The room is over: every member is removed and receives `room-closed`.
     pub fn end(&mut self, refusal: Refusal, reason: ClosedReason) -> Vec<Effect> {
         self.over = true;
         let envelope = Envelope {
@@ -280,8 +280,8 @@ impl RoomState {
         effects
     }
 
-    /// Finds the host anew, and tells of it where it is another one than
-    /// before. A newcomer is told otherwise.
+    /// Determines the host again and announces a change. The newcomer learns it from
+    /// its `room-joined`.
     fn update_host(&mut self, newcomer: Option<ClientId>) -> Vec<Effect> {
         let inside = self.visible().map(|member| (member.id(), member.who.role));
         let inside: Vec<(ClientId, Role)> = inside.collect();
@@ -295,8 +295,8 @@ impl RoomState {
         if before == host {
             return effects;
         }
-        let told = |id: &ClientId| Some(*id) != newcomer;
-        for id in [before, host].into_iter().flatten().filter(told) {
+        let announced = |id: &ClientId| Some(*id) != newcomer;
+        for id in [before, host].into_iter().flatten().filter(announced) {
             let Some(index) = self.find(id) else {
                 continue;
             };

@@ -11,7 +11,7 @@ use crate::room::member::{Attachment, Member};
 use crate::socket::Frame;
 
 impl RoomState {
-    /// Another node has told something.
+    /// Applies a message of another node.
     pub fn apply_cluster_message(&mut self, cluster_message: ClusterMessage) -> Vec<Effect> {
         match cluster_message {
             ClusterMessage::Is { who, reconnecting } => {
@@ -75,9 +75,9 @@ impl RoomState {
         }
     }
 
-    /// The room as the store has it, after news may have been missed: who is
-    /// on other nodes now, who is not any more, and what was said. One who is not
-    /// even here any more, because this node was taken for dead, may come anew.
+    /// Applies the stored rows after cluster messages may have been missed: the
+    /// members of other nodes, and the chat. A local member without a row was removed
+    /// because other nodes took this node for dead; its client may join again.
     pub fn catch_up(
         &mut self,
         here: &[ClientId],

@@ -115,7 +115,7 @@ fn those_on_two_nodes_are_in_one_room_in_the_order_of_joining() {
 }
 
 #[test]
-fn late_news_of_one_who_came_first_put_it_first() {
+fn a_late_message_about_the_first_member_puts_it_first() {
     let mut pair = Pair::new();
     let [one, two] = [1, 2].map(client);
     let late = pair.nodes[0].join(one, all_features());
@@ -225,7 +225,7 @@ fn an_administrator_mutes_and_removes_those_on_another_node() {
 }
 
 #[test]
-fn news_that_are_for_another_node_or_known_change_nothing() {
+fn a_message_for_another_node_or_already_applied_changes_nothing() {
     let (mut pair, [one, two, three]) = three();
     let reason = visavis_protocol::RemovedReason::RemovedByHost;
     let (mine, theirs) = (pair.stored(0, one), pair.stored(0, two));
@@ -376,7 +376,7 @@ fn what_a_dead_node_did_not_take_waits_for_its_people_or_follows_them() {
 }
 
 #[test]
-fn a_node_that_missed_news_catches_up_with_the_store() {
+fn a_node_that_missed_messages_catches_up_with_the_store() {
     let (mut pair, [one, two, three]) = three();
     pair.nodes[1].say(two, r#"{"type":"chat","payload":"bye"}"#);
     let chat = pair.nodes[1].state.history.for_reader(two.id);
@@ -397,7 +397,7 @@ fn a_node_that_missed_news_catches_up_with_the_store() {
 }
 
 #[test]
-fn one_whom_others_took_out_when_this_node_seemed_dead_may_come_anew() {
+fn a_member_removed_while_this_node_seemed_dead_may_join_again() {
     let (mut pair, [one, two, three]) = three();
     let elsewhere = vec![pair.stored(1, two)];
     let state = &mut pair.nodes[0].state;

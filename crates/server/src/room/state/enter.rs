@@ -101,7 +101,7 @@ impl RoomState {
         effects
     }
 
-    /// What one who has just come in, or back, is told besides.
+    /// What a member receives besides `room-joined` or `resumed`.
     fn welcome(&self, index: usize) -> Vec<Effect> {
         let mut effects: Vec<_> = self
             .send_to(index, &mut self.updated())

@@ -31,8 +31,8 @@ fn is_plain(message: &Value) -> bool {
         && (message["type"] != "room-joined" || known(&message["room"], &["id", "participants"]))
 }
 
-/// What the walk knows of the clients: their features, who waits, and what each
-/// was told last of the room and of its place in line.
+/// What the walk knows of the clients: their features, which of them wait, and the
+/// last `room-updated` and queue position that each received.
 struct RandomWalk {
     scene: Scene,
     features: HashMap<SocketId, Features>,
@@ -57,7 +57,7 @@ impl RandomWalk {
         }
     }
 
-    /// Someone knocks, who goes in, waits, or is refused at once.
+    /// A client asks to join: it enters, waits, or is refused at once.
     fn check_entry(&mut self, rng: &mut StdRng) -> (Option<SocketId>, Vec<Effect>) {
         self.next_socket += 1;
         let newcomer = client(self.next_socket);
@@ -165,7 +165,7 @@ impl RandomWalk {
         (Some(who.socket), effects)
     }
 
-    /// Takes down what everyone was told; each who waits is answered once.
+    /// Records what each client received; each waiting client is answered once.
     fn hear(&mut self, effects: &[Effect]) {
         for (to, message) in sent(effects) {
             let to = SocketId(to);
@@ -186,8 +186,8 @@ impl RandomWalk {
         }
     }
 
-    /// Everyone knows how things are.
-    fn check_news(&self) {
+    /// Each client has received the current state.
+    fn check_received(&self) {
         let state = &self.scene.state;
         for member in &state.members {
             if let Attachment::Here(socket) = member.attachment
@@ -269,14 +269,17 @@ fn whatever_happens_the_room_keeps_its_promises() {
             effects = walk.scene.serve_queue();
             walk.check(sender, &effects);
             walk.hear(&effects);
-            walk.check_news();
+            walk.check_received();
             longest = longest.max(walk.waiting.len());
             most = most.max(walk.scene.state.members.len());
         }
         let over = (Refusal::room_ended(), ClosedReason::TimeOver);
         let effects = walk.scene.state.end(over.0, over.1);
         walk.hear(&effects);
-        assert!(walk.waiting.is_empty(), "whoever waited is told of the end");
+        assert!(
+            walk.waiting.is_empty(),
+            "each waiting client is answered at the end"
+        );
     }
     assert_eq!(most, MAX, "the walk filled the room");
     assert!(longest > 1, "some had to wait");

@@ -221,7 +221,7 @@ impl RoomState {
         effects
     }
 
-    /// A chat message could not be stored: its sender is told.
+    /// A chat message could not be stored: its sender receives an error.
     pub fn chat_lost(&self, chat: ChatMessage, refusal: Refusal) -> Vec<Effect> {
         refuse(refusal, chat.from, chat.envelope)
     }

@@ -66,8 +66,8 @@ impl Scene {
         self.state.enter(entry, participant, room)
     }
 
-    /// What a room's task does with one who knocks: the store is asked, and
-    /// who has to wait waits.
+    /// What a room's task does with a client that asks to join: the store is asked,
+    /// and the client enters or waits.
     pub fn check_entry(&mut self, who: Sender, features: Features) -> Result<Vec<Effect>, Refusal> {
         let mut entry = entry(who.socket);
         if let Some(effects) = self.state.rejoin(who.id, &mut entry) {
@@ -84,7 +84,7 @@ impl Scene {
         }
     }
 
-    /// What it does after everything: whoever may come in now comes in.
+    /// What the task does after each step: waiting clients that may enter do.
     pub fn serve_queue(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
         while let Some(first) = self.state.next_in_queue().cloned() {
@@ -507,13 +507,13 @@ fn a_full_rooms_line_moves_up_in_the_order_of_asking() {
 }
 
 #[test]
-fn whoever_becomes_host_hears_who_waits_for_its_word() {
+fn a_new_host_receives_the_pending_join_requests() {
     let mut scene = Scene::new(0);
     scene.join(client(1), all_features());
     scene.join(client(2), all_features());
     scene.change(|room| room.waiting_room = true);
-    let knocked = scene.check_entry(client(3), all_features()).unwrap();
-    assert_eq!(told(&knocked, "join-request"), [1]);
+    let asked = scene.check_entry(client(3), all_features()).unwrap();
+    assert_eq!(told(&asked, "join-request"), [1]);
     assert_eq!(
         error_code(&scene.say(client(2), &control("admit-member", client(3)))),
         "forbidden"

@@ -165,7 +165,7 @@ impl RoomState {
         }
     }
 
-    /// Tells those who wait where they stand, if that is news to them.
+    /// Sends each waiting client its position in the queue, where it has changed.
     pub fn send_positions(&mut self) -> Vec<Effect> {
         let positions: Vec<u32> = (self.queue.local().iter())
             .map(|waiter| self.queue.ahead(waiter).saturating_add(1))
