@@ -41,6 +41,7 @@ async fn every_store_does_the_same() -> Result<()> {
             changes_of_one_room_come_one_after_the_other(&store).await?;
             what_is_due_comes_in_its_order(&store).await?;
             people_come_and_go(&store).await?;
+            the_list_of_rooms_is_paged(&store).await?;
             events_are_read_from_any_place(&store).await?;
             chat_is_kept_in_order(&store).await?;
             an_rtc_belongs_to_a_room(&store).await?;
@@ -204,7 +205,6 @@ async fn a_change_is_whole_or_not_at_all(store: &Store) -> Result<()> {
     tx.commit().await?;
     ensure!(find(store, &one).await? == Some(locked.clone()));
     let is_it = |rooms: Vec<Room>| rooms.iter().any(|room| room.uid == one.uid);
-    ensure!(!is_it(store.public_rooms(1_000).await?), "it is private");
     ensure!(is_it(store.active_rooms(1_000).await?));
 
     let mut tx = store.begin().await?;
@@ -217,6 +217,67 @@ async fn a_change_is_whole_or_not_at_all(store: &Store) -> Result<()> {
     ensure!(!is_it(store.active_rooms(1_000).await?), "it is closed");
     let mut tx = store.begin().await?;
     ensure!(tx.lock_room(Uuid::new_v4()).await?.is_none());
+    Ok(())
+}
+
+async fn the_list_of_rooms_is_paged(store: &Store) -> Result<()> {
+    let made = |code: &str, age: u64| Room {
+        created_at: later(10_000_000 - age),
+        opens_at: NOW,
+        ..room(code)
+    };
+    let [newest, oldest, occupied, hidden] = [
+        ("pag-enew-est", 1),
+        ("pag-eold-est", 4),
+        ("pag-eocc-upi", 3),
+        ("pag-ehid-den", 2),
+    ]
+    .map(|(code, age)| made(code, age));
+    let mut private = made("pag-epri-vat", 0);
+    private.metadata = Some(serde_json::from_value(json!({"private": true}))?);
+    let pending = Room {
+        opens_at: later(20_000_000),
+        ..made("pag-epen-din", 0)
+    };
+    for one in [&newest, &oldest, &occupied, &hidden, &private, &pending] {
+        add(store, one).await?;
+    }
+    let mut tx = store.begin().await?;
+    tx.insert_participant(&stay(&occupied, "PA_page", Uuid::new_v4(), 1)?)
+        .await?;
+    let unseen = Participant {
+        hidden: true,
+        ..stay(&hidden, "PA_unseen", Uuid::new_v4(), 1)?
+    };
+    tx.insert_participant(&unseen).await?;
+    tx.commit().await?;
+    let now = later(10_000_000);
+    let page = async |with_private, offset, limit| {
+        let rooms = store.open_rooms(with_private, now, offset, limit).await?;
+        let rooms = rooms.into_iter();
+        let ours = rooms.filter(|(room, _)| room.code.starts_with("pag-"));
+        anyhow::Ok(
+            ours.map(|(room, present)| (room.code, present))
+                .collect::<Vec<_>>(),
+        )
+    };
+    let row = |room: &Room, present| (room.code.clone(), present);
+    let all = page(false, 0, 100).await?;
+    let wanted = [
+        row(&occupied, 1),
+        row(&newest, 0),
+        row(&hidden, 0),
+        row(&oldest, 0),
+    ];
+    ensure!(all == wanted, "{all:?}");
+    let with_private = page(true, 0, 100).await?;
+    ensure!(with_private.contains(&row(&private, 0)), "{with_private:?}");
+    // Every page continues the one before.
+    let mut paged = Vec::new();
+    for offset in 0..100 {
+        paged.extend(page(false, offset, 1).await?);
+    }
+    ensure!(paged == wanted, "{paged:?}");
     Ok(())
 }
 

@@ -115,19 +115,30 @@ pub fn nv12(
     Ok(Frame::new(width, height, out.into(), captured_at)?)
 }
 
-/// One JPEG picture, as an MJPEG camera sends it, to I420; an odd side is
-/// cropped by a pixel.
+/// The first bytes of a JPEG: SOI, and an APP0 segment that says "AVI1". It makes
+/// the decoder use the tables of ITU-T T.81, annex K.3, where a camera leaves the
+/// Huffman tables out, as the USB video class allows.
+const MJPEG_START: [u8; 11] = *b"\xFF\xD8\xFF\xE0\0\x07AVI1\0";
+
+/// One JPEG frame, as an MJPEG camera sends it, to I420; an odd side is cropped by
+/// a pixel.
 ///
 /// # Errors
-/// When it is too large or cannot be decoded.
+/// When it is too large, cut off or cannot be decoded.
 pub fn mjpeg(data: &[u8], captured_at: Instant) -> Result<Frame, ConvertError> {
+    let cut = || ConvertError::Damaged("it has no beginning or no end".into());
+    let body = data.strip_prefix(&MJPEG_START[..2]).ok_or_else(cut)?;
+    // Cameras pad after the end. Without an end the frame was cut off.
+    let end = body.windows(2).rposition(|marker| marker == [0xFF, 0xD9]);
+    let body = &body[..end.ok_or_else(cut)? + 2];
+    let data = [&MJPEG_START, body].concat();
     // Through RGB: JPEG is full range and may be 4:2:2, 4:2:0 or 4:4:4.
     let options = DecoderOptions::default()
         .jpeg_set_out_colorspace(ColorSpace::RGB)
         .set_max_width(MAX_SIDE as usize)
         .set_max_height(MAX_SIDE as usize);
     let damaged = |error: &dyn std::fmt::Display| ConvertError::Damaged(error.to_string());
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(data), options);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&data), options);
     let rgb = decoder.decode().map_err(|error| damaged(&error))?;
     let info = decoder.info().ok_or_else(|| damaged(&"no header"))?;
     let stride = u32::from(info.width) * 3;
@@ -303,6 +314,70 @@ mod tests {
             y.abs_diff(188) <= 1 && u.abs_diff(128) <= 1 && v.abs_diff(128) <= 1,
             "{y} {u} {v}"
         );
+    }
+
+    /// A JPEG's segments before its scan, with their markers, and the scan.
+    fn segments(jpeg: &[u8]) -> (Vec<&[u8]>, &[u8]) {
+        let (mut segments, mut rest) = (Vec::new(), &jpeg[2..]);
+        loop {
+            let length = 2 + usize::from(u16::from_be_bytes([rest[2], rest[3]]));
+            let (segment, after) = rest.split_at(length);
+            segments.push(segment);
+            rest = after;
+            if segment[1] == 0xDA {
+                return (segments, rest);
+            }
+        }
+    }
+
+    fn is_red(frame: &Frame) -> bool {
+        // BT.601, limited range, of (200, 60, 40).
+        let expected = [102, 98, 191];
+        let close = |(got, expected): (u8, u8)| got.abs_diff(expected) <= 3;
+        let pairs = samples(frame).into_iter().zip(expected);
+        pairs.into_iter().all(close)
+    }
+
+    #[test]
+    fn the_jpegs_of_real_cameras_are_read() {
+        let now = Instant::now();
+        let jpeg = &include_bytes!("testdata/red420-16x16.jpg")[..];
+        let (parts, scan) = segments(jpeg);
+        let build =
+            |parts: &[Vec<u8>], scan: &[u8]| [&b"\xFF\xD8"[..], &parts.concat(), scan].concat();
+        let owned = |part: &&[u8]| part.to_vec();
+        let read = |jpeg: &[u8]| mjpeg(jpeg, now).unwrap();
+        assert!(is_red(&read(jpeg)));
+        let full = include_bytes!("testdata/red444-32x16.jpg");
+        assert!(is_red(&read(full)));
+
+        // Without Huffman tables.
+        let tables = |part: &&&[u8]| part[1] != 0xC4;
+        let bare: Vec<_> = parts.iter().filter(tables).map(owned).collect();
+        assert!(bare.len() < parts.len());
+        assert!(is_red(&read(&build(&bare, scan))));
+
+        // Twice as wide, as two restart intervals of one unit each.
+        let mut wide: Vec<_> = parts.iter().map(owned).collect();
+        let frame = wide.iter_mut().find(|part| part[1] == 0xC0).unwrap();
+        frame[8] = 32;
+        wide.insert(0, b"\xFF\xDD\0\x04\0\x01".to_vec());
+        let unit = &scan[..scan.len() - 2];
+        let scans = [unit, b"\xFF\xD0", unit, b"\xFF\xD9"].concat();
+        let frame = read(&build(&wide, &scans));
+        assert_eq!((frame.width(), frame.height()), (32, 16));
+        assert!(is_red(&frame) && frame.y()[0].abs_diff(frame.y()[31]) <= 1);
+
+        // Padded after its end.
+        assert!(is_red(&read(&[jpeg, &[0; 100]].concat())));
+    }
+
+    #[test]
+    fn a_jpeg_that_is_cut_off_is_an_error() {
+        let jpeg = include_bytes!("testdata/red444-32x16.jpg");
+        for length in 0..jpeg.len() - 1 {
+            assert!(mjpeg(&jpeg[..length], Instant::now()).is_err(), "{length}");
+        }
     }
 
     #[test]

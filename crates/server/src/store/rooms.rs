@@ -95,17 +95,6 @@ impl Store {
         row.as_ref().map(from_doc).transpose()
     }
 
-    /// Active public rooms, oldest first.
-    ///
-    /// # Errors
-    /// When the database failed.
-    pub async fn public_rooms(&self, most: i64) -> Result<Vec<Room>, StoreError> {
-        let sql = "SELECT doc, uid FROM rooms WHERE is_private = 0 AND is_active = 1 \
-                   ORDER BY created_at LIMIT $1";
-        let rows = self.query(sql).bind(most).all().await?;
-        Ok(from_docs("rooms", &rows))
-    }
-
     /// All active rooms, oldest first.
     ///
     /// # Errors
