@@ -33,7 +33,7 @@ pub(crate) enum Control {
 }
 
 impl RoomState {
-    /// A host's word; anyone else's is refused.
+    /// Applies a host's command; another member's is refused.
     pub(super) fn control(
         &mut self,
         sender: Sender,
@@ -75,13 +75,13 @@ impl RoomState {
         }
     }
 
-    /// Puts someone out by an administrator's word; `false`: nobody such is in.
+    /// Removes a member at an administrator's request; `None`: it is not in the room.
     pub fn remove_by_admin(&mut self, client: ClientId) -> Option<Vec<Effect>> {
         let index = self.find(client)?;
         Some(self.evict(index, RemovedReason::RemovedByAdministrator))
     }
 
-    /// Asks someone to mute itself by an administrator's word.
+    /// Asks a member to mute itself at an administrator's request.
     pub fn mute_by_admin(&mut self, client: ClientId, source: TrackSource) -> Option<Vec<Effect>> {
         let index = self.find(client)?;
         Some(self.mute(index, None, source))
