@@ -43,10 +43,14 @@ impl Service {
 
     /// A node that has the database under this URL.
     async fn add_with(&mut self, name: &str, database: &str) -> Result<()> {
-        let redis = self.redis.url();
+        self.launch(name, database, &self.redis.url()).await
+    }
+
+    /// A node that has the database and Redis under these URLs.
+    async fn launch(&mut self, name: &str, database: &str, redis: &str) -> Result<()> {
         let launch = Launch {
             name,
-            arguments: &["--database", database, "--redis", &redis],
+            arguments: &["--database", database, "--redis", redis],
             ..Launch::default()
         };
         self.nodes.push(RoomServer::launch(launch).await?);
@@ -402,6 +406,107 @@ async fn s4_30_with_redis_down_rooms_work_and_joins_are_as_exact() -> Result<()>
         Ok((service.redis.ask(&["EXISTS", &key]).await? == "1").then_some(()))
     })
     .await?;
+    service.stop().await
+}
+
+/// Makes a room with its host on the last node and two members on the first.
+async fn host_and_two(service: &Service) -> Result<(String, [PlainClient; 3])> {
+    let mut host = service.client(service.nodes.len() - 1).await?;
+    let features = ["members", "controls"];
+    let payload = json!({"name": "Tea", "features": features});
+    let create = json!({"type": "create-room", "payload": payload});
+    let created = host.ask(create, "room-created").await?;
+    let room = created["room"]["id"].as_str().context("an id")?.to_owned();
+    let (mut ben, mut cid) = (service.client(0).await?, service.client(0).await?);
+    for client in [&mut ben, &mut cid] {
+        enter(client, &room, &features).await?;
+        told(&host, "the host sees the member", |message| {
+            message["type"] == "member-joined" && message["memberId"] == client.id()
+        })
+        .await?;
+    }
+    Ok((room, [host, ben, cid]))
+}
+
+/// The host makes another one host, and the members on the other node do not hear of it.
+async fn hand_over_unheard(
+    service: &Service,
+    room: &str,
+    [host, ben, cid]: &mut [PlainClient; 3],
+) -> Result<()> {
+    let transfer = json!({"type": "transfer-host", "roomId": room, "to": ben.id()});
+    host.say(transfer).await?;
+    wait_until("both roles are stored", LIMIT, async || {
+        let sql = "SELECT string_agg(doc::json->>'role', ' ' ORDER BY joined_at, sid) \
+                   FROM participants WHERE left_at IS NULL";
+        let roles = service.postgres.query(sql).await?;
+        Ok((roles.trim() == "participant host participant").then_some(()))
+    })
+    .await?;
+    for client in [ben, cid] {
+        let received = client.received();
+        let hears = |message: &Value| message["type"] == "room-updated";
+        let last = received.iter().rfind(|message| hears(message));
+        ensure!(
+            last.is_none_or(|last| last["room"]["host"] == host.id()),
+            "{last:?}"
+        );
+    }
+    Ok(())
+}
+
+/// Every client sees one host, the new one, which is obeyed on its own node.
+async fn check_new_host(room: &str, [host, ben, cid]: &mut [PlainClient; 3]) -> Result<()> {
+    for client in [&*host, &*ben, &*cid] {
+        told(client, "the room has the new host", |message| {
+            message["type"] == "room-updated" && message["room"]["host"] == ben.id()
+        })
+        .await?;
+        for (who, role) in [(&*host, "participant"), (&*ben, "host")] {
+            wait_until("the member has its role", LIMIT, async || {
+                let received = client.received();
+                let last = received.iter().rfind(|message| {
+                    message["type"] == "member-updated" && message["memberId"] == who.id()
+                });
+                Ok(last.and_then(|last| (last["member"]["role"] == role).then_some(())))
+            })
+            .await?;
+        }
+    }
+    let refused = json!({"type": "remove-member", "roomId": room, "to": cid.id()});
+    ensure!(host.ask(refused.clone(), "error").await?["code"] == "forbidden");
+    ben.say(refused).await?;
+    cid.hears("member-removed").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_host_change_while_redis_is_down_heals_on_every_node() -> Result<()> {
+    let mut service = Service::start(2).await?;
+    let (room, mut clients) = host_and_two(&service).await?;
+    service.redis.kill().await?;
+    hand_over_unheard(&service, &room, &mut clients).await?;
+    service.redis.restart().await?;
+    check_new_host(&room, &mut clients).await?;
+    service.stop().await
+}
+
+/// The other node's subscription has no gap: it does not know that it missed something.
+#[tokio::test]
+async fn a_host_change_by_a_node_that_redis_does_not_hear_heals_on_the_others() -> Result<()> {
+    let mut service = Service::start(1).await?;
+    let url = service.redis.url();
+    let (_, address) = url.split_once("://").context("an address")?;
+    let address = address.trim_end_matches('/').to_owned();
+    let proxy = TcpProxy::start(&address).await?;
+    let redis = url.replace(&address, &proxy.address().to_string());
+    let database = service.postgres.url();
+    service.launch("cut off", &database, &redis).await?;
+    let (room, mut clients) = host_and_two(&service).await?;
+    proxy.close();
+    hand_over_unheard(&service, &room, &mut clients).await?;
+    proxy.open();
+    check_new_host(&room, &mut clients).await?;
     service.stop().await
 }
 

@@ -173,6 +173,80 @@ async fn s4_28_atomic_join_on_postgresql_admits_exactly_four_of_two_hundred_in_a
     server.stop().await
 }
 
+/// Four members of a room leave while it is changed and deleted and others join. A
+/// departure that locked its participant before the room would deadlock with the
+/// deletion, which holds the room and ends the stays of those inside.
+async fn churn(server: &RoomServer, sockets: &mut [Socket]) -> Result<()> {
+    let http = server.http();
+    let path = room(http).await?;
+    let id = &path["/rooms/".len()..];
+    let join = json!({"type": "join-room", "payload": {"roomId": id}});
+    let (inside, outside) = sockets.split_at_mut(4);
+    for socket in &mut *inside {
+        say(socket, join.clone()).await?;
+        hear(socket, &["room-joined"]).await?;
+    }
+    let leaves = join_all(
+        inside
+            .iter_mut()
+            .map(async |socket| say(socket, json!({"type": "leave-room"})).await),
+    );
+    let joins = join_all(outside.iter_mut().map(async |socket| {
+        let mut join = join.clone();
+        join["requestId"] = json!(id);
+        say(socket, join).await?;
+        let answer = loop {
+            // A member without features also hears of the end of its last room by an error.
+            let answer = hear(socket, &["room-joined", "error"]).await?;
+            if answer["requestId"] == id {
+                break answer;
+            }
+        };
+        let refused = ["room-full", "room-not-found", "room-ended"];
+        let known = refused.iter().any(|code| answer["code"] == *code);
+        ensure!(answer["type"] == "room-joined" || known, "{answer}");
+        Ok(())
+    }));
+    let change = async |most: u32| -> Result<()> {
+        let change = json!({"max_participants": most});
+        let changed = http.patch(&path, &change).await?;
+        ensure!([200, 404].contains(&changed.status), "{}", changed.text);
+        Ok(())
+    };
+    let changes = async {
+        change(5).await?;
+        tokio::try_join!(change(6), change(7), async {
+            http.delete(&path).await?.expect(204)
+        })
+    };
+    let (leaves, joins, changes) = tokio::join!(leaves, joins, changes);
+    changes?;
+    leaves.into_iter().chain(joins).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn departures_beside_joins_changes_and_deletions_of_their_rooms_never_deadlock() -> Result<()>
+{
+    let postgres = Postgres::start().await?;
+    let server = server(&postgres, &[]).await?;
+    let sockets = join_all((0..96).map(|_| connect(&server))).await;
+    let mut sockets: Vec<Socket> = sockets.into_iter().collect::<Result<_>>()?;
+    for _ in 0..25 {
+        let rooms = sockets.chunks_mut(8).map(|some| churn(&server, some));
+        join_all(rooms).await.into_iter().collect::<Result<()>>()?;
+    }
+    let present = "SELECT COUNT(*) FROM participants WHERE left_at IS NULL";
+    wait_until("every departure is stored", LIMIT, async || {
+        Ok((postgres.query(present).await? == "0").then_some(()))
+    })
+    .await?;
+    // Each backend reports its deadlocks at its end at the latest.
+    let stopped = server.stop().await;
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    ensure!(postgres.query(deadlocks).await? == "0", "deadlocks");
+    stopped
+}
+
 /// Resident memory in KiB.
 fn memory(server: &RoomServer) -> Result<u64> {
     let pid = server.process().pid().context("it runs")?;

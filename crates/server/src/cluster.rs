@@ -40,6 +40,9 @@ pub(crate) struct Cluster {
     /// Rooms that woke or fell asleep, until the listener has seen it.
     changed_rooms: Mutex<HashSet<Uuid>>,
     activity_changed: Notify,
+    /// Rooms of which a message could not be published: when Redis is back, the other
+    /// nodes are sent to the rows.
+    unpublished: Mutex<HashSet<Uuid>>,
 }
 
 impl Cluster {
@@ -62,6 +65,7 @@ impl Cluster {
             stale: Mutex::default(),
             changed_rooms: Mutex::default(),
             activity_changed: Notify::new(),
+            unpublished: Mutex::default(),
         })
     }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::message::ClusterMessage;
-use super::{Cluster, PAUSE};
+use super::{Cluster, PAUSE, lock};
 use crate::model::{EndReason, Room};
 use tokio_util::sync::CancellationToken;
 
@@ -78,7 +78,37 @@ fn of_node(node: &str) -> String {
 impl Cluster {
     /// Publishes to the nodes with members in the room.
     pub async fn publish_to_room(&self, room: Uuid, message: BusMessage) {
-        self.send(&of_room(room), room, message).await;
+        if self.send(&of_room(room), room, message).await.is_err() {
+            lock(&self.unpublished).insert(room);
+        }
+    }
+
+    /// Sends the other nodes to the rows of the rooms of which a message could not be
+    /// published. Their own subscriptions may have had no gap.
+    async fn publish_catch_ups(&self) {
+        let rooms = std::mem::take(&mut *lock(&self.unpublished));
+        if rooms.is_empty() {
+            return;
+        }
+        let mut pipeline = redis::pipe();
+        for room in &rooms {
+            let cluster_message = ClusterMessage::CatchUp;
+            if let Some(text) = self.envelope(*room, BusMessage::ClusterMessage { cluster_message })
+            {
+                pipeline
+                    .cmd("PUBLISH")
+                    .arg(of_room(*room))
+                    .arg(text)
+                    .ignore();
+            }
+        }
+        let published = self.guard(async {
+            let mut commands = self.commands.clone();
+            pipeline.query_async::<()>(&mut commands).await
+        });
+        if published.await.is_err() {
+            lock(&self.unpublished).extend(rooms);
+        }
     }
 
     /// Sends to one node; returns whether that node is subscribed.
@@ -88,27 +118,27 @@ impl Cluster {
         room: Uuid,
         cluster_message: ClusterMessage,
     ) -> bool {
-        self.send(
-            &of_node(node),
-            room,
-            BusMessage::ClusterMessage { cluster_message },
-        )
-        .await
-            > 0
+        let message = BusMessage::ClusterMessage { cluster_message };
+        let received = self.send(&of_node(node), room, message).await;
+        received.is_ok_and(|nodes| nodes > 0)
     }
 
     /// Publishes; returns the number of subscribers that received the message.
-    async fn send(&self, channel: &str, room: Uuid, message: BusMessage) -> u32 {
+    async fn send(&self, channel: &str, room: Uuid, message: BusMessage) -> RedisResult<u32> {
+        let Some(text) = self.envelope(room, message) else {
+            return Ok(0);
+        };
+        self.ask(redis::cmd("PUBLISH").arg(channel).arg(text)).await
+    }
+
+    fn envelope(&self, room: Uuid, message: BusMessage) -> Option<String> {
         let from = self.node.clone();
-        let Ok(text) = serde_json::to_string(&BusEnvelope {
+        serde_json::to_string(&BusEnvelope {
             from,
             room,
             message,
-        }) else {
-            return 0;
-        };
-        let received = self.ask(redis::cmd("PUBLISH").arg(channel).arg(text)).await;
-        received.unwrap_or_default()
+        })
+        .ok()
     }
 }
 
@@ -146,6 +176,7 @@ async fn run_subscription(listener: &dyn BusListener, cluster: &Cluster) -> Redi
         rooms.insert(room);
     }
     cluster.is_up().await?;
+    cluster.publish_catch_ups().await;
     for room in &rooms {
         listener.catch_up(*room);
     }
@@ -170,6 +201,7 @@ async fn run_subscription(listener: &dyn BusListener, cluster: &Cluster) -> Redi
                 let answer = tokio::time::timeout(PING, sink.ping::<redis::Value>());
                 answer.await.map_err(|_| disconnected())??;
                 cluster.is_up().await?;
+                cluster.publish_catch_ups().await;
             }
         }
     }

@@ -336,6 +336,9 @@ impl RoomTask {
                 Effect::Save { before, who } => {
                     self.operations.push_write(Write::Change { before, who });
                 }
+                Effect::SaveHostChange { from, to } => {
+                    self.operations.push_write(Write::HostChange { from, to });
+                }
                 Effect::SaveChat(chat) => self.request(Request::Chat(chat)),
                 Effect::Publish(message) => self.publish(message),
             }

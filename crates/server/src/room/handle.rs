@@ -156,13 +156,13 @@ impl RoomHandle {
         found.unwrap_or(Presence::Outside)
     }
 
-    /// Puts someone out by an administrator's word; whether it was inside.
+    /// Puts someone out at an administrator's request; whether it was inside.
     pub async fn remove(&self, client: ClientId) -> bool {
         let removed = self.ask(|reply| Input::Remove(client, reply)).await;
         removed.unwrap_or(false)
     }
 
-    /// Asks someone to mute itself by an administrator's word; whether it is inside.
+    /// Asks someone to mute itself at an administrator's request; whether it is inside.
     pub async fn mute(&self, client: ClientId, source: TrackSource) -> bool {
         let asked = self.ask(|reply| Input::Mute(client, source, reply)).await;
         asked.unwrap_or(false)
@@ -189,13 +189,13 @@ impl RoomHandle {
         self.0.missed.notify_one();
     }
 
-    /// Changes someone by an administrator's word; whether it is inside.
+    /// Changes someone at an administrator's request; whether it is inside.
     pub async fn apply_update(&self, client: ClientId, update: ParticipantUpdate) -> bool {
         let amended = self.ask(|reply| Input::Update(client, update, reply));
         amended.await.unwrap_or(false)
     }
 
-    /// Says something by an administrator's word, to all or to one.
+    /// Says something at an administrator's request, to all or to one.
     pub async fn server_chat(
         &self,
         payload: Box<RawValue>,

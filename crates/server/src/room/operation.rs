@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
-use visavis_protocol::{ChatEntry, Envelope};
+use visavis_protocol::{ChatEntry, Envelope, Role};
 
 use super::applicant::{Admitted, Applicant};
 use super::handle::Reply;
@@ -37,6 +37,8 @@ pub(super) enum Write {
         before: Box<Participant>,
         who: Box<Participant>,
     },
+    /// One host made another in its place: the roles of both.
+    HostChange { from: ClientId, to: ClientId },
 }
 
 /// An operation whose result somebody waits for. It is tried once.
@@ -112,11 +114,49 @@ impl Operations {
     pub fn push_write(&mut self, write: Write) {
         if self.writes.len() >= MAX_WRITES {
             let is_change = |write: &Write| matches!(write, Write::Change { .. });
-            if let Some(index) = self.writes.iter().position(is_change) {
-                self.writes.remove(index);
+            if let Some(index) = self.writes.iter().position(is_change)
+                && let Some(Write::Change { before, who }) = self.writes.remove(index)
+            {
+                self.extend_next_change(index, &who.sid, before);
             }
         }
         self.writes.push_back(write);
+    }
+
+    /// The next change of a participant, from `index` on, is also the one that was
+    /// dropped: it starts from what was stored before both.
+    fn extend_next_change(&mut self, index: usize, sid: &str, stored: Box<Participant>) {
+        for write in self.writes.range_mut(index..) {
+            if let Write::Change { before, who } = write
+                && who.sid == sid
+            {
+                *before = stored;
+                return;
+            }
+        }
+    }
+
+    /// Applies the role changes that are not stored yet to rows that were read.
+    pub fn apply_pending_roles(&self, rows: &mut [Participant]) {
+        for write in &self.writes {
+            match write {
+                Write::Departure { .. } => {}
+                Write::Change { before, who } => {
+                    if !who.has_role_of(before)
+                        && let Some(row) = rows.iter_mut().find(|row| row.sid == who.sid)
+                    {
+                        row.copy_role(who);
+                    }
+                }
+                Write::HostChange { from, to } => {
+                    for (client, role) in [(from, Role::Participant), (to, Role::Host)] {
+                        if let Some(row) = rows.iter_mut().find(|row| row.client == *client) {
+                            row.set_role(role);
+                        }
+                    }
+                }
+            }
+        }
     }
 
     /// Adds a request; where too many wait, it comes back.
@@ -194,6 +234,9 @@ impl Next {
                         services.record_departure(who, *was_host).await
                     }
                     Write::Change { before, who } => services.record_change(before, who).await,
+                    Write::HostChange { from, to } => {
+                        services.record_host_change(room, *from, *to).await
+                    }
                 };
                 Outcome::Written(write, done)
             }),
@@ -282,7 +325,7 @@ mod tests {
             Next::Write(Write::Departure { who, .. } | Write::Change { who, .. }) => {
                 Some(who.client.as_u128())
             }
-            Next::Request(_) => None,
+            Next::Write(Write::HostChange { .. }) | Next::Request(_) => None,
         }
     }
 
@@ -308,6 +351,62 @@ mod tests {
         assert_eq!(client(operations.next(due)), Some(2));
         assert_eq!(client(operations.next(due)), Some(3));
         assert!(operations.is_empty());
+    }
+
+    #[test]
+    fn roles_that_are_not_stored_yet_win_over_the_rows_that_were_read() {
+        let someone = |number| Participant {
+            sid: format!("PA_{number}"),
+            ..Participant::someone(Uuid::from_u128(number))
+        };
+        let mut rows = [someone(1), someone(2), someone(3)];
+        rows[0].role = Role::Host;
+        rows[1].role = Role::Viewer;
+        let viewer = Participant {
+            role: Role::Viewer,
+            ..someone(3)
+        };
+        let renamed = Participant {
+            name: "Bo".to_owned(),
+            ..someone(1)
+        };
+        let mut operations = Operations::default();
+        operations.push_write(Write::HostChange {
+            from: rows[0].client,
+            to: rows[1].client,
+        });
+        for (before, who) in [(someone(3), viewer), (someone(1), renamed)] {
+            operations.push_write(Write::Change {
+                before: Box::new(before),
+                who: Box::new(who),
+            });
+        }
+        operations.apply_pending_roles(&mut rows);
+        let roles = rows.map(|row| row.role);
+        assert_eq!(roles, [Role::Participant, Role::Host, Role::Viewer]);
+    }
+
+    #[test]
+    fn a_dropped_change_is_part_of_the_next_one_of_that_participant() {
+        let state = |name: &str| {
+            Box::new(Participant {
+                name: name.to_owned(),
+                ..Participant::someone(Uuid::from_u128(1))
+            })
+        };
+        let mut operations = Operations::default();
+        for (before, who) in [("a", "b"), ("b", "c")] {
+            let (before, who) = (state(before), state(who));
+            operations.push_write(Write::Change { before, who });
+        }
+        for _ in 2..=MAX_WRITES {
+            operations.push_write(departure(2));
+        }
+        let Some(Next::Write(Write::Change { before, who })) = operations.next(Instant::now())
+        else {
+            panic!("the change that is left");
+        };
+        assert_eq!((&*before.name, &*who.name), ("a", "c"));
     }
 
     #[test]

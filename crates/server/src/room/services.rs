@@ -59,6 +59,15 @@ pub(crate) trait RoomServices: Send + Sync {
         who: &Participant,
     ) -> Result<(), StoreError>;
 
+    /// Stores the roles of both participants of a host change. Repeating it changes
+    /// nothing.
+    async fn record_host_change(
+        &self,
+        room: Uuid,
+        from: ClientId,
+        to: ClientId,
+    ) -> Result<(), StoreError>;
+
     /// Stores a chat message.
     async fn append_chat(&self, room: Uuid, entry: &ChatEntry) -> Result<(), StoreError>;
 

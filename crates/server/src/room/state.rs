@@ -82,6 +82,9 @@ pub(crate) enum Effect {
         before: Box<Participant>,
         who: Box<Participant>,
     },
+    /// Store the roles of both participants of a host change; once stored, publish
+    /// the change to the other nodes.
+    SaveHostChange { from: ClientId, to: ClientId },
     /// Store a chat message; once stored, [`RoomState::chat_saved`].
     SaveChat(ChatMessage),
     /// Tell the other nodes that have people here.
@@ -274,19 +277,29 @@ impl RoomState {
 
     /// Takes someone out of the list, and tells those who are here.
     fn remove_from_list(&mut self, index: usize) -> Vec<Effect> {
-        self.calls.left(self.members[index].id());
-        let mut effects = self.announce_departure(index);
+        let mut effects = self.delist(index);
         effects.extend(self.update_host(None));
         effects
+    }
+
+    /// Takes someone out of the list without determining the host again.
+    fn delist(&mut self, index: usize) -> Vec<Effect> {
+        self.calls.left(self.members[index].id());
+        self.announce_departure(index)
     }
 
     /// Determines the host again and announces a change. The newcomer learns it from
     /// its `room-joined`.
     fn update_host(&mut self, newcomer: Option<ClientId>) -> Vec<Effect> {
+        let host = self.host_after(self.host);
+        self.make_host(host, newcomer)
+    }
+
+    /// The host among the present members, where `before` was host until now.
+    fn host_after(&self, before: Option<ClientId>) -> Option<ClientId> {
         let inside = self.visible().map(|member| (member.id(), member.who.role));
         let inside: Vec<(ClientId, Role)> = inside.collect();
-        let host = policy::host(self.host, &inside, self.room.on_host_leave);
-        self.make_host(host, newcomer)
+        policy::host(before, &inside, self.room.on_host_leave)
     }
 
     fn make_host(&mut self, host: Option<ClientId>, newcomer: Option<ClientId>) -> Vec<Effect> {

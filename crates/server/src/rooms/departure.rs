@@ -4,6 +4,7 @@ use uuid::Uuid;
 use visavis_protocol::Role;
 
 use super::RoomService;
+use crate::id::ClientId;
 use crate::model::RoomEvent;
 use crate::model::{OnHostLeave, Participant, Room};
 use crate::store::{Stay, StoreError, Tx};
@@ -19,7 +20,12 @@ impl RoomService {
             return Ok(());
         };
         let present = tx.count_present(who.room).await?.saturating_sub(1);
-        let was_host = was_host || who.role == Role::Host;
+        let mut was_host = was_host || who.role == Role::Host;
+        // This node may have missed that another one made the participant host.
+        if !was_host && self.cluster.is_some() && room.on_host_leave == OnHostLeave::Close {
+            let row = tx.lock_present(who.room, who.client).await?;
+            was_host = row.is_some_and(|row| row.sid == who.sid && row.role == Role::Host);
+        }
         if !self.record_departure(&mut tx, &room, present, who).await? {
             return Ok(());
         }
@@ -103,13 +109,46 @@ impl RoomService {
             true => None,
             false => tx.lock_room(who.room).await?,
         };
-        if !tx.put_participant(who).await? {
+        // The node of another host may have stored a new role of this participant, and
+        // this node may have missed it.
+        let mut stored = who.clone();
+        if self.cluster.is_some()
+            && who.has_role_of(before)
+            && let Some(row) = tx.lock_present(who.room, who.client).await?
+            && row.sid == who.sid
+        {
+            stored.copy_role(&row);
+        }
+        if !tx.put_participant(&stored).await? {
             return Ok(());
         }
         if let Some(room) = room {
             let present = tx.count_present(who.room).await?;
             for what in happened {
                 self.log_event(&mut tx, &room, present, what).await?;
+            }
+        }
+        tx.commit().await?;
+        self.written();
+        Ok(())
+    }
+
+    /// Stores the roles of both participants of a host change, on whichever nodes
+    /// they are.
+    pub async fn host_changed(
+        &self,
+        room: Uuid,
+        from: ClientId,
+        to: ClientId,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        if tx.lock_room(room).await?.is_none() {
+            return Ok(());
+        }
+        for (client, role) in [(from, Role::Participant), (to, Role::Host)] {
+            if let Some(mut who) = tx.lock_present(room, client).await? {
+                who.set_role(role);
+                tx.put_participant(&who).await?;
             }
         }
         tx.commit().await?;

@@ -74,6 +74,15 @@ impl RoomServices for RoomService {
         self.updated(before, who).await
     }
 
+    async fn record_host_change(
+        &self,
+        room: Uuid,
+        from: ClientId,
+        to: ClientId,
+    ) -> Result<(), StoreError> {
+        self.host_changed(room, from, to).await
+    }
+
     async fn append_chat(&self, room: Uuid, entry: &ChatEntry) -> Result<(), StoreError> {
         self.store.append_chat(room, entry).await
     }

@@ -1,6 +1,7 @@
 //! Stays of participants, present and past.
 
 use uuid::Uuid;
+use visavis_protocol::{Grants, Role};
 
 use super::{Row, Store, StoreError, Tx, from_doc, from_docs, to_doc};
 use crate::clock::Timestamp;
@@ -199,5 +200,24 @@ impl Participant {
     pub fn gone(mut self, at: Timestamp) -> Self {
         self.left_at = Some(at);
         self
+    }
+
+    /// Gives the participant a role in a host change. A viewer gains every permission.
+    pub(crate) fn set_role(&mut self, role: Role) {
+        if self.role == Role::Viewer {
+            self.grants = Grants::default();
+        }
+        self.role = role;
+    }
+
+    /// Whether role and grants are those of another state of this participant.
+    pub(crate) fn has_role_of(&self, other: &Self) -> bool {
+        (self.role, &self.grants) == (other.role, &other.grants)
+    }
+
+    /// Takes role and grants from another state of this participant.
+    pub(crate) fn copy_role(&mut self, other: &Self) {
+        self.role = other.role;
+        self.grants.clone_from(&other.grants);
     }
 }

@@ -7,7 +7,7 @@ use super::super::frame;
 use super::super::operation::{Joined, Outcome, Write};
 use super::super::services::StoredRoom;
 use super::RoomTask;
-use crate::id::ClientId;
+use crate::cluster::ClusterMessage;
 use crate::model::EndReason;
 use crate::refusal::Refusal;
 
@@ -63,15 +63,26 @@ impl RoomTask {
     }
 
     fn written(&mut self, write: Write, done: Result<(), crate::store::StoreError>) {
-        let Err(error) = done else { return };
+        let Err(error) = done else {
+            return self.announce_host_change(&write);
+        };
         let is_final = !error.is_outage();
         let error = &error as &dyn std::error::Error;
         if is_final {
             tracing::error!(error, "a change cannot be stored");
-            return;
+            return self.announce_host_change(&write);
         }
         tracing::warn!(error, "a change is not stored yet");
         self.operations.retry(write, Instant::now());
+    }
+
+    /// Other nodes learn of a host change when it is stored. The next host change comes
+    /// from one of them, so the rows have both in order; a node that misses the message
+    /// finds the change in the rows.
+    fn announce_host_change(&mut self, write: &Write) {
+        if let Write::HostChange { from, to } = *write {
+            self.publish(ClusterMessage::Host { from, to });
+        }
     }
 
     pub(super) fn joined(&mut self, joined: Joined) {
@@ -117,9 +128,10 @@ impl RoomTask {
         if let Ok(Some(stored)) = stored {
             let StoredRoom {
                 room,
-                present,
+                mut present,
                 chat,
             } = *stored;
+            self.operations.apply_pending_roles(&mut present);
             let mut effects = match &room.closed {
                 Some(closing) => self.over(&room, closing.reason),
                 None if room.deleted_at.is_some() => self.over(&room, EndReason::Deleted),
@@ -127,7 +139,6 @@ impl RoomTask {
             };
             let (here, elsewhere): (Vec<_>, Vec<_>) =
                 (present.into_iter()).partition(|who| who.node == self.settings.node);
-            let here: Vec<ClientId> = here.into_iter().map(|who| who.client).collect();
             effects.extend(self.state.catch_up(&here, elsewhere, chat));
             self.perform(effects);
         }

@@ -75,30 +75,39 @@ impl RoomState {
         }
     }
 
-    /// Applies the stored rows after cluster messages may have been missed: the
-    /// members of other nodes, and the chat. A local member without a row was removed
-    /// because other nodes took this node for dead; its client may join again.
+    /// Applies the stored rows after cluster messages may have been missed: the members
+    /// of other nodes, everyone's role, and the chat. A local member without a row was
+    /// removed because other nodes took this node for dead; its client may join again.
+    ///
+    /// The host is determined once, when the list is complete: a member that only the
+    /// rows show may have joined before everyone whom this node knew.
     pub fn catch_up(
         &mut self,
-        here: &[ClientId],
+        here: &[Participant],
         elsewhere: Vec<Participant>,
         chat: Vec<ChatEntry>,
     ) -> Vec<Effect> {
         let mut effects = Vec::new();
         let gone = |member: &Member| {
-            let id = member.id();
-            let is_here = member.is_local() && here.contains(&id);
-            !is_here && !elsewhere.iter().any(|who| who.client == id)
+            let is = |who: &Participant| who.client == member.id();
+            let is_here = member.is_local() && here.iter().any(is);
+            // A member of another node that left and joined again gets a new sid.
+            let is_same = |who: &Participant| member.is_local() || who.sid == member.who.sid;
+            !is_here && !elsewhere.iter().any(|who| is(who) && is_same(who))
         };
+        let mut stays = self.host;
         while let Some(index) = self.members.iter().position(gone) {
+            stays = stays.filter(|host| *host != self.members[index].id());
             if let Attachment::Here(socket) = self.members[index].attachment {
                 effects.push(Effect::Close(socket, CloseCode::GoingAway));
             }
-            effects.extend(self.remove_from_list(index));
+            effects.extend(self.delist(index));
         }
+        let changed = self.apply_stored_roles(here.iter().chain(&elsewhere));
         for who in elsewhere {
-            effects.extend(self.apply_remote_member(who, false));
+            effects.extend(self.place_remote_member(who, false, |_| Vec::new()));
         }
+        effects.extend(self.announce_roles(stays, changed));
         for entry in chat {
             if !self.history.has(&entry.id) {
                 effects.extend(self.apply_cluster_message(ClusterMessage::Chat { entry }));
@@ -107,14 +116,62 @@ impl RoomState {
         effects
     }
 
+    /// Gives known members their stored roles and grants; returns those that changed.
+    fn apply_stored_roles<'a>(
+        &mut self,
+        stored: impl Iterator<Item = &'a Participant>,
+    ) -> Vec<ClientId> {
+        let mut changed = Vec::new();
+        for stored in stored {
+            let Some(index) = self.find(stored.client) else {
+                continue;
+            };
+            let who = &mut self.members[index].who;
+            if !who.has_role_of(stored) {
+                who.copy_role(stored);
+                changed.push(stored.client);
+            }
+        }
+        changed
+    }
+
+    /// Determines the host again, and announces it and the members whose role changed.
+    /// A host that left meanwhile does not stay host when it has joined again.
+    fn announce_roles(&mut self, stays: Option<ClientId>, changed: Vec<ClientId>) -> Vec<Effect> {
+        let before = self.host;
+        let mut effects = self.make_host(self.host_after(stays), None);
+        let shown = [before, self.host].map(|id| id.filter(|_| before != self.host));
+        for id in changed.into_iter().filter(|id| !shown.contains(&Some(*id))) {
+            let Some(index) = self.find(id) else {
+                continue;
+            };
+            effects.extend(self.show(index));
+            if self.is_host(index) {
+                effects.extend(self.send_pending_joins(index));
+            }
+        }
+        effects
+    }
+
     /// Someone is on another node. One who was here has come back there.
     fn apply_remote_member(&mut self, who: Participant, reconnecting: bool) -> Vec<Effect> {
+        let id = who.client;
+        self.place_remote_member(who, reconnecting, |state| state.update_host(Some(id)))
+    }
+
+    /// The same; `update_host` runs before others see the member.
+    fn place_remote_member(
+        &mut self,
+        who: Participant,
+        reconnecting: bool,
+        update_host: impl FnOnce(&mut Self) -> Vec<Effect>,
+    ) -> Vec<Effect> {
         let id = who.client;
         let Some(index) = self.find(id) else {
             let place = self.join_order_index(&who);
             self.members
                 .insert(place, Member::new(who, Attachment::elsewhere(reconnecting)));
-            let host = self.update_host(Some(id));
+            let host = update_host(self);
             let mut effects = self.announce_join(place);
             effects.extend(host);
             return effects;
@@ -139,7 +196,7 @@ impl RoomState {
             }
             Attachment::Here(socket) => effects.push(Effect::Close(socket, CloseCode::Replaced)),
         }
-        let host = self.update_host(Some(id));
+        let host = update_host(self);
         effects.extend(self.show(index));
         effects.extend(host);
         effects

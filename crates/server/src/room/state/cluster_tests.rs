@@ -44,6 +44,13 @@ impl Pair {
         let mut queue: VecDeque<_> = effects.into_iter().map(on(node)).collect();
         let mut rest = Vec::new();
         while let Some((node, effect)) = queue.pop_front() {
+            // A host change is published when it is stored.
+            let effect = match effect {
+                Effect::SaveHostChange { from, to } => {
+                    Effect::Publish(ClusterMessage::Host { from, to })
+                }
+                effect => effect,
+            };
             match effect {
                 Effect::Publish(cluster_message) => {
                     let cluster_message = serde_json::to_string(&cluster_message).unwrap();
@@ -385,8 +392,8 @@ fn a_node_that_missed_messages_catches_up_with_the_store() {
     pair.nodes[1].join(client(4), all_features());
     let present = vec![pair.stored(1, client(4))];
 
+    let here = [one, three].map(|who| pair.stored(0, who));
     let state = &mut pair.nodes[0].state;
-    let here = [one.id, three.id];
     let caught = state.catch_up(&here, present.clone(), chat.clone());
     for kind in ["member-left", "member-joined", "chat"] {
         assert_eq!(told(&caught, kind), [1, 3], "{kind}");
@@ -396,12 +403,168 @@ fn a_node_that_missed_messages_catches_up_with_the_store() {
     assert_eq!(pair.command(), [one.id, three.id, client(4).id]);
 }
 
+impl Pair {
+    /// The rows as the nodes have stored them: each member as its own node has it, with
+    /// the roles that the node of the last host change stored.
+    fn rows(&self, roles: usize) -> Vec<Participant> {
+        let mut rows = Vec::new();
+        for node in [0, 1] {
+            let members = self.nodes[node].state.members.iter();
+            rows.extend(
+                members
+                    .filter(|one| one.is_local())
+                    .map(|one| one.who.clone()),
+            );
+        }
+        for row in &mut rows {
+            let state = &self.nodes[roles].state;
+            row.copy_role(&state.members[state.find(row.client).unwrap()].who);
+        }
+        rows.sort_by_key(|who| (who.joined_at, who.sid.clone()));
+        rows
+    }
+
+    /// A node reads the rows.
+    fn catch_up(&mut self, node: usize, rows: Vec<Participant>) -> Vec<Effect> {
+        let name = self.nodes[node].node;
+        let (here, elsewhere): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|who| who.node == name);
+        self.nodes[node]
+            .state
+            .catch_up(&here, elsewhere, Vec::new())
+    }
+
+    /// The members that a node shows with role host.
+    fn shown_hosts(&self, node: usize) -> Vec<ClientId> {
+        let state = &self.nodes[node].state;
+        let is_host = |member: &&Member| member.wire(state.host).role == Role::Host;
+        let hosts = state.members.iter().filter(is_host);
+        hosts.map(Member::id).collect()
+    }
+}
+
+#[test]
+fn a_lost_host_change_heals_on_the_node_of_the_new_host() {
+    let (mut pair, [one, two, three]) = three();
+    // The message is lost: only the first node and the rows have the change.
+    pair.nodes[0].say(one, &control("transfer-host", two));
+    assert_eq!(pair.nodes[1].state.host, Some(one.id));
+    let rows = pair.rows(0);
+    let caught = pair.catch_up(1, rows.clone());
+    assert_eq!(pair.host(), Some(two.id));
+    for node in [0, 1] {
+        assert_eq!(pair.shown_hosts(node), [two.id], "exactly one host");
+    }
+    let roles: Vec<_> = sent(&caught)
+        .into_iter()
+        .filter(|(_, message)| message["type"] == "member-updated")
+        .map(|(_, message)| {
+            (
+                message["memberId"].clone(),
+                message["member"]["role"].clone(),
+            )
+        })
+        .collect();
+    let expected = [(one, "participant"), (two, "host")];
+    assert_eq!(
+        roles,
+        expected.map(|(who, role)| (who.id.to_string().into(), role.into()))
+    );
+    assert_eq!(told(&caught, "room-updated"), [2]);
+    assert!(pair.catch_up(1, rows).is_empty(), "all is known");
+
+    // The new host is host on its own node, too.
+    let removed = pair.say(1, two, &control("remove-member", three));
+    assert_eq!(told(&removed, "member-removed"), [3]);
+}
+
+#[test]
+fn a_lost_host_change_heals_on_another_node_and_back_on_the_first() {
+    let (mut pair, [one, two, three]) = three();
+    pair.say(0, one, &control("transfer-host", two));
+    // The new host passes its role on to a member of the first node, which misses it.
+    pair.nodes[1].say(two, &control("transfer-host", three));
+    let rows = pair.rows(1);
+    let caught = pair.catch_up(0, rows);
+    assert_eq!(pair.host(), Some(three.id));
+    assert_eq!(pair.shown_hosts(0), [three.id]);
+    assert_eq!(told(&caught, "room-updated"), [1, 3]);
+}
+
+#[test]
+fn a_viewer_made_host_by_a_lost_message_may_publish() {
+    let (mut pair, [one, two, _]) = three();
+    let silent = ParticipantUpdate {
+        grants: Some(Grants {
+            can_publish: false,
+            ..Grants::default()
+        }),
+        ..ParticipantUpdate::default()
+    };
+    let muted = pair.nodes[1].state.apply_update(two.id, silent).unwrap();
+    pair.pass_on(1, muted);
+    pair.nodes[0].say(one, &control("transfer-host", two));
+    let rows = pair.rows(0);
+    pair.catch_up(1, rows);
+    assert_eq!(pair.stored(1, two).grants, Grants::default());
+    assert_eq!(pair.host(), Some(two.id));
+}
+
+#[test]
+fn a_lost_departure_of_the_host_makes_the_same_member_host_on_both_nodes() {
+    let mut pair = Pair::new();
+    let [one, two, three] = [1, 2, 3].map(client);
+    pair.join(0, one, all_features());
+    // The second node misses that `two` joined and that the host left.
+    pair.nodes[0].pass(Duration::from_millis(1));
+    pair.nodes[1].pass(Duration::from_millis(1));
+    pair.nodes[0].join(two, all_features());
+    pair.join(1, three, all_features());
+    pair.nodes[0].state.leave(one);
+    assert_eq!(pair.nodes[0].state.host, Some(two.id));
+    let rows = pair.rows(0);
+    let caught = pair.catch_up(1, rows);
+    assert_eq!(pair.host(), Some(two.id), "the longest present");
+    assert_eq!(told(&caught, "room-updated"), [3]);
+    assert_eq!(pair.shown_hosts(1), [two.id]);
+}
+
+#[test]
+fn a_host_that_left_and_joined_again_unnoticed_is_no_longer_host() {
+    let (mut pair, [one, two, three]) = three();
+    let state = &mut pair.nodes[0].state;
+    state.leave(one);
+    assert_eq!(state.host, Some(two.id));
+    pair.nodes[0].pass(Duration::from_secs(1));
+    pair.nodes[0].join(one, all_features());
+    let mut rows = pair.rows(0);
+    for row in rows.iter_mut().filter(|row| row.client == one.id) {
+        row.sid = "PA_again".to_owned();
+    }
+    pair.catch_up(1, rows);
+    assert_eq!(pair.host(), Some(two.id));
+    assert_eq!(pair.command(), [two.id, three.id, one.id]);
+}
+
+#[test]
+fn a_host_change_that_arrives_after_the_old_host_left_counts() {
+    let (mut pair, [one, two, three]) = three();
+    let changed = pair.nodes[0].say(one, &control("transfer-host", three));
+    let left = pair.nodes[0].state.leave(one);
+    pair.pass_on(0, left);
+    assert_eq!(pair.nodes[1].state.host, Some(two.id), "stands in");
+    pair.pass_on(0, changed);
+    assert_eq!(pair.host(), Some(three.id));
+    assert_eq!(pair.shown_hosts(1), [three.id]);
+}
+
 #[test]
 fn a_member_removed_while_this_node_seemed_dead_may_join_again() {
     let (mut pair, [one, two, three]) = three();
     let elsewhere = vec![pair.stored(1, two)];
+    let here = [pair.stored(0, one)];
     let state = &mut pair.nodes[0].state;
-    let caught = state.catch_up(&[one.id], elsewhere, Vec::new());
+    let caught = state.catch_up(&here, elsewhere, Vec::new());
     assert_eq!(told(&caught, "member-left"), [1]);
     let closes = |effect: &Effect| matches!(effect, Effect::Close(socket, CloseCode::GoingAway) if *socket == three.socket);
     assert!(caught.iter().any(closes));

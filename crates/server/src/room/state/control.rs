@@ -1,8 +1,8 @@
 //! What hosts do, and administrators from outside.
 
 use visavis_protocol::{
-    Envelope, ErrorCode, Feature, Grants, MemberRemoved, MuteSource, RemovedReason, Role,
-    RoomUpdated, ServerMessage, ServerMute, TrackSource, UpdatedRoom,
+    Envelope, ErrorCode, Feature, MemberRemoved, MuteSource, RemovedReason, Role, RoomUpdated,
+    ServerMessage, ServerMute, TrackSource, UpdatedRoom,
 };
 
 use super::{Effect, HostCommand, RoomState, Sender};
@@ -33,7 +33,7 @@ pub(crate) enum Control {
 }
 
 impl RoomState {
-    /// A host's word; anyone else's is refused.
+    /// Applies a host's command; another member's is refused.
     pub(super) fn control(
         &mut self,
         sender: Sender,
@@ -61,9 +61,11 @@ impl RoomState {
             }
             Control::Transfer { to } => {
                 let to = self.members[self.addressee(&to)?].id();
-                let mut effects = self.transfer_host(sender.id, to);
                 let from = sender.id;
-                effects.push(Effect::Publish(ClusterMessage::Host { from, to }));
+                let mut effects = self.transfer_host(from, to);
+                if from != to {
+                    effects.push(Effect::SaveHostChange { from, to });
+                }
                 Ok(effects)
             }
             Control::Lock(locked) => Ok(vec![command(HostCommand::Lock(locked))]),
@@ -73,13 +75,13 @@ impl RoomState {
         }
     }
 
-    /// Puts someone out by an administrator's word; `false`: nobody such is in.
+    /// Removes a member at an administrator's request; `None`: it is not in the room.
     pub fn remove_by_admin(&mut self, client: ClientId) -> Option<Vec<Effect>> {
         let index = self.find(client)?;
         Some(self.evict(index, RemovedReason::RemovedByAdministrator))
     }
 
-    /// Asks someone to mute itself by an administrator's word.
+    /// Asks a member to mute itself at an administrator's request.
     pub fn mute_by_admin(&mut self, client: ClientId, source: TrackSource) -> Option<Vec<Effect>> {
         let index = self.find(client)?;
         Some(self.mute(index, None, source))
@@ -134,15 +136,18 @@ impl RoomState {
         effects
     }
 
-    /// One host makes another in its place, who may speak from now on.
+    /// One host makes another in its place, who may speak from now on. The node of
+    /// `from` stores both roles.
     pub(super) fn transfer_host(&mut self, from: ClientId, to: ClientId) -> Vec<Effect> {
         let mut effects = Vec::new();
         if from == to || self.find(to).is_none() {
             return effects;
         }
-        effects.extend(self.set_role(from, Role::Participant));
-        effects.extend(self.set_role(to, Role::Host));
-        if self.host == Some(from) {
+        self.set_role(from, Role::Participant);
+        self.set_role(to, Role::Host);
+        // `from` may have left before this message arrived, and another stands in.
+        let host = self.host.and_then(|host| self.find(host));
+        if host.is_none_or(|host| self.members[host].who.role != Role::Host) {
             effects.extend(self.make_host(Some(to), None));
             return effects;
         }
@@ -158,16 +163,10 @@ impl RoomState {
         effects
     }
 
-    fn set_role(&mut self, client: ClientId, role: Role) -> Option<Effect> {
-        let index = self.find(client)?;
-        let member = &mut self.members[index];
-        let before = Box::new(member.who.clone());
-        if member.who.role == Role::Viewer {
-            member.who.grants = Grants::default();
+    fn set_role(&mut self, client: ClientId, role: Role) {
+        if let Some(index) = self.find(client) {
+            self.members[index].who.set_role(role);
         }
-        member.who.role = role;
-        let who = Box::new(member.who.clone());
-        member.is_local().then_some(Effect::Save { before, who })
     }
 
     /// The room is another one now: those inside learn what they can see of it.

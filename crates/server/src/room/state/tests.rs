@@ -566,15 +566,10 @@ fn a_host_by_right_and_the_host_may_both_run_the_room() {
     scene.join(client(1), all_features());
     scene.join(client(2), all_features());
     let effects = scene.say(client(1), &control("transfer-host", client(2)));
-    let saved = effects.iter().filter_map(|effect| match effect {
-        Effect::Save { who, .. } => Some(who.role),
-        _ => None,
-    });
-    assert_eq!(
-        saved.collect::<Vec<_>>(),
-        [Role::Participant, Role::Host],
-        "the store knows, too"
-    );
+    let saved = |effect: &Effect| matches!(effect, Effect::SaveHostChange { from, to } if (*from, *to) == (client(1).id, client(2).id));
+    assert!(effects.iter().any(saved), "the store knows, too");
+    let roles = scene.state.members.iter().map(|member| member.who.role);
+    assert_eq!(roles.collect::<Vec<_>>(), [Role::Participant, Role::Host]);
     scene.join(client(3), all_features());
     scene.state.members[2].who.role = Role::Host;
     // One of two hosts hands its own place on, and the other keeps its.

@@ -13,7 +13,7 @@ use crate::id::ClientId;
 use crate::model::ParticipantUpdate;
 
 impl RoomState {
-    /// Changes someone by an administrator's word, on the node that it is on;
+    /// Changes someone at an administrator's request, on the node that it is on;
     /// `None`: nobody such is inside.
     pub fn apply_update(
         &mut self,

@@ -1,4 +1,4 @@
-//! Waiting: for a host's word, or for a place in a full room.
+//! Waiting: for a host's approval, or for a place in a full room.
 
 use std::time::Instant;
 
@@ -227,7 +227,7 @@ impl RoomState {
         }
     }
 
-    /// Nobody needs a host's word any more.
+    /// Nobody needs a host's approval any more.
     pub(super) fn waive_approval(&mut self) {
         if !self.queue.local().is_empty() {
             for waiter in self.queue.local_mut() {

@@ -11,7 +11,7 @@ fn full() -> Scene {
     scene
 }
 
-/// Two who wait for the host's word.
+/// Two who wait for the host's approval.
 fn pending_joins() -> (Scene, [Sender; 2]) {
     let mut scene = Scene::new(0);
     scene.join(client(1), all_features());
