@@ -153,7 +153,8 @@ async fn s4_28_joins_of_a_full_room_are_refused_by_redis_alone() -> Result<()> {
         Ok(client.join(&room).await.ok())
     })
     .await?;
-    server.stop().await
+    // The comparison with the locked rows failed.
+    server.stop_after(&ANNOUNCED).await
 }
 
 #[tokio::test]

@@ -16,8 +16,9 @@ use super::Cluster;
 /// The keys expire with the cached room.
 const TTL_SECONDS: u32 = 86_400;
 /// How often a full set is compared with the rows: a place whose release was lost
-/// becomes free after this.
-const RECHECK_MS: u32 = 1_000;
+/// becomes free after this. Longer than a statement may take, so that a database that
+/// does not answer holds up few of the refused.
+const RECHECK_MS: u32 = 5_000;
 
 /// KEYS: the set, the code, the mark of a recent check; ARGV: sid, TTL in seconds, time
 /// between two checks in milliseconds. See [`Reserved`] for what is returned.
@@ -64,7 +65,7 @@ pub(crate) enum Reserved {
     Yes,
     /// No place is free.
     Full,
-    /// No place is free, and the set was not compared with the rows for a second.
+    /// No place is free, and the set was not compared with the rows recently.
     FullUnchecked,
     /// The set must be built from the rows first.
     NoSet,
