@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use visavis_tests::plain_client::PlainClient;
 use visavis_tests::postgres::Postgres;
 use visavis_tests::redis::Redis;
@@ -150,7 +150,13 @@ async fn s4_28_joins_of_a_full_room_are_refused_by_redis_alone() -> Result<()> {
         .await?;
     wait_until("a place", LIMIT, async || {
         let mut client = PlainClient::connect(&server.url()).await?;
-        Ok(client.join(&room).await.ok())
+        client.say(join.clone()).await?;
+        let answer = wait_until("an answer", LIMIT, async || {
+            let kinds = ["room-joined", "error"];
+            let is_answer = |message: &&Value| kinds.iter().any(|kind| message["type"] == *kind);
+            Ok(client.received().iter().find(is_answer).cloned())
+        });
+        Ok((answer.await?["type"] == "room-joined").then_some(()))
     })
     .await?;
     // The comparison with the locked rows failed.
