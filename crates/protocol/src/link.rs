@@ -272,9 +272,10 @@ fn id(text: &str) -> Option<String> {
     plain(text)
 }
 
-/// An id as it is, when it has only characters that ids have.
+/// An id as it is, when it has only characters that ids have. A path cannot contain
+/// `.` and `..` (RFC 3986, section 5.2.4).
 fn plain(text: &str) -> Option<String> {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
-    let fits = !text.is_empty() && text.len() <= MAX_ID_BYTES;
+    let fits = !matches!(text, "" | "." | "..") && text.len() <= MAX_ID_BYTES;
     (fits && text.bytes().all(is_plain)).then(|| text.to_owned())
 }

@@ -128,7 +128,12 @@ fn a_room_link_drops_secrets_and_refuses_other_targets() {
             server
         }
     );
-    for text in ["visavis://room/booking/42", "visavis://room/session/se_1"] {
+    for text in [
+        "visavis://room/booking/42",
+        "visavis://room/session/se_1",
+        ".",
+        "..",
+    ] {
         assert_eq!(RoomLink::parse(text), Err(RoomLinkError::NotARoom));
     }
 }
