@@ -60,7 +60,7 @@ pub struct Participant {
     pub secret: SecretHash,
 }
 
-/// The SHA-256 of a resume token's secret: whoever reads the store cannot resume.
+/// The SHA-256 of a resume token's secret: reading the store lets nobody resume.
 /// The secret has 128 random bits, so it needs no salt and no slow hash.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SecretHash([u8; 32]);

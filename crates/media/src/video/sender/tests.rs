@@ -206,12 +206,18 @@ fn a_source_that_fails_shows_its_error_and_another_takes_over() {
 }
 
 #[cfg(unix)]
+fn make_pipe(folder: &std::path::Path) -> std::path::PathBuf {
+    let pipe = folder.join("pipe.y4m");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    pipe
+}
+
+#[cfg(unix)]
 #[test]
 fn a_pipe_that_nobody_writes_blocks_no_other_source() {
     let folder = tempfile::tempdir().unwrap();
-    let pipe = folder.path().join("pipe.y4m");
-    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
-    assert!(made.unwrap().success());
+    let pipe = make_pipe(folder.path());
     let sender = VideoSender::new();
     sender.set_source(VideoSource::Y4m(pipe.clone()), SMALL);
     wait_for_state(&sender, &CaptureState::Starting);
@@ -235,9 +241,7 @@ fn a_pipe_that_nobody_writes_blocks_no_other_source() {
 #[test]
 fn a_pipe_plays_once() {
     let folder = tempfile::tempdir().unwrap();
-    let pipe = folder.path().join("pipe.y4m");
-    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
-    assert!(made.unwrap().success());
+    let pipe = make_pipe(folder.path());
     let sender = VideoSender::new();
     sender.set_source(VideoSource::Y4m(pipe.clone()), SMALL);
     let mut file = std::fs::File::create(&pipe).unwrap();

@@ -141,15 +141,8 @@ impl RoomState {
         let before = self.host;
         let mut effects = self.make_host(self.host_after(stays), None);
         let shown = [before, self.host].map(|id| id.filter(|_| before != self.host));
-        for id in changed.into_iter().filter(|id| !shown.contains(&Some(*id))) {
-            let Some(index) = self.find(id) else {
-                continue;
-            };
-            effects.extend(self.show(index));
-            if self.is_host(index) {
-                effects.extend(self.send_pending_joins(index));
-            }
-        }
+        let not_shown = changed.into_iter().filter(|id| !shown.contains(&Some(*id)));
+        effects.extend(self.show_roles(not_shown));
         effects
     }
 

@@ -151,7 +151,14 @@ impl RoomState {
             effects.extend(self.make_host(Some(to), None));
             return effects;
         }
-        for id in [from, to] {
+        effects.extend(self.show_roles([from, to]));
+        effects
+    }
+
+    /// Announces members whose role changed; a host gets the pending join requests.
+    pub(super) fn show_roles(&mut self, ids: impl IntoIterator<Item = ClientId>) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for id in ids {
             let Some(index) = self.find(id) else {
                 continue;
             };
