@@ -49,8 +49,7 @@ fn enter(name: &str, server: &str, room: &str) -> Result<CallHandle, NotAServer>
         preferred_codec: VideoCodec::Vp8,
         ice_servers: Vec::new(),
         relay_only: false,
-        microphone_muted: false,
-        camera_muted: false,
+        muted: Vec::new(),
     };
     Call::start(config, media)
 }

@@ -9,6 +9,7 @@ use visavis_call::Media;
 use visavis_media::audio::{AudioCaptureState, PlayoutState};
 use visavis_media::video::CaptureState;
 use visavis_media::{AudioSink, AudioSource, Devices, Latest, VideoFormat, VideoSource};
+use visavis_protocol::TrackSource;
 
 use crate::settings::{RememberedDevice, Settings};
 use crate::view::{DeviceKind, DevicesView};
@@ -153,9 +154,14 @@ impl LocalMedia {
         self.media.audio.set_muted(self.microphone_muted);
     }
 
-    /// Whether the person wants the camera muted, and the microphone.
-    pub fn muted(&self) -> (bool, bool) {
-        (self.camera_muted, self.microphone_muted)
+    /// The sources that the user muted.
+    pub fn muted(&self) -> Vec<TrackSource> {
+        let sources = [
+            (TrackSource::Camera, self.camera_muted),
+            (TrackSource::Microphone, self.microphone_muted),
+        ];
+        let muted = sources.into_iter().filter(|(_, muted)| *muted);
+        muted.map(|(source, _)| source).collect()
     }
 
     /// Waits until a device came, went, failed or began to work.

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use tokio::sync::watch;
 use visavis_call::CallHandle;
 use visavis_media::{Frame, Latest};
+use visavis_protocol::TrackSource;
 
 /// Whose picture.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -11,16 +12,21 @@ use visavis_media::{Frame, Latest};
 pub enum Source {
     /// The local user's camera, as a mirror shows it.
     Me,
-    /// Someone else's, by client id.
-    Member(String),
+    /// Another participant's, by its id in the view.
+    Participant(String, TrackSource),
 }
+
+/// Precedes the participant's id in the name of a shared screen.
+const SCREEN: &str = "screen:";
 
 impl From<String> for Source {
     fn from(text: String) -> Self {
         if text == "me" {
-            Self::Me
-        } else {
-            Self::Member(text)
+            return Self::Me;
+        }
+        match text.strip_prefix(SCREEN) {
+            Some(id) => Self::Participant(id.to_owned(), TrackSource::ScreenShare),
+            None => Self::Participant(text, TrackSource::Camera),
         }
     }
 }
@@ -41,7 +47,7 @@ impl Pictures {
     pub fn find(&self, source: &Source) -> Option<Latest<Frame>> {
         match source {
             Source::Me => Some(self.preview.clone()),
-            Source::Member(id) => self.call.borrow().as_ref()?.frames(id),
+            Source::Participant(id, source) => self.call.borrow().as_ref()?.frames(id, *source),
         }
     }
 }

@@ -12,7 +12,7 @@ use visavis_call::{
     Call, CallCommand, CallConfig, CallHandle, CallPhase, EndReason, Media, RoomChoice, TrackView,
 };
 use visavis_media::{AudioSink, AudioSource, VideoCodec, VideoFormat, VideoSource};
-use visavis_protocol::ErrorCode;
+use visavis_protocol::{ErrorCode, TrackSource};
 use visavis_shell::arguments::Arguments;
 use visavis_shell::command::Command;
 use visavis_shell::controller::Controller;
@@ -77,8 +77,7 @@ fn other(server: &str, room: &str, name: &str) -> CallHandle {
         preferred_codec: VideoCodec::Vp8,
         ice_servers: Vec::new(),
         relay_only: false,
-        microphone_muted: false,
-        camera_muted: false,
+        muted: Vec::new(),
     };
     Call::start(config, media).unwrap()
 }
@@ -154,13 +153,13 @@ async fn a_person_makes_a_room_talks_and_leaves_and_comes_back() {
 
     let ben = other(&room.server.url, &id, "Ben");
     let both = |view: &AppView| {
-        view.call
-            .as_ref()
-            .is_some_and(|call| call.participants.len() == 2 && call.participants[1].has_picture)
+        view.call.as_ref().is_some_and(|call| {
+            call.participants.len() == 2 && !call.participants[1].pictures.is_empty()
+        })
     };
     let with_ben = shown(&mut view, "Ben's picture", both).await.call.unwrap();
     assert_eq!(with_ben.participants[1].name, "Ben");
-    let member = Source::Member(with_ben.participants[1].id.clone());
+    let member = Source::Participant(with_ben.participants[1].id.clone(), TrackSource::Camera);
     let picture = controller
         .pictures()
         .find(&member)
@@ -408,7 +407,7 @@ async fn the_demonstration_brings_two_guests_who_leave_with_the_user() {
         view.call.as_ref().is_some_and(|call| {
             call.participants
                 .iter()
-                .filter(|guest| guest.has_picture && !guest.is_me)
+                .filter(|guest| !guest.pictures.is_empty() && !guest.is_me)
                 .count()
                 == 2
         })

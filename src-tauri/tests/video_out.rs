@@ -31,7 +31,7 @@ async fn scene() -> Scene {
     let slots = (me.clone(), ann.clone());
     let find = move |source: &Source| match source {
         Source::Me => Some(slots.0.clone()),
-        Source::Member(id) => (id == "ann").then(|| slots.1.clone()),
+        Source::Participant(id, _) => (id == "ann").then(|| slots.1.clone()),
     };
     Scene {
         video: VideoOut::start(find).await.unwrap(),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{broadcast, mpsc, watch};
 use tracing::Instrument;
 use visavis_media::{Frame, Latest};
+use visavis_protocol::TrackSource;
 
 use crate::command::{COMMANDS_CAPACITY, CallCommand, CallConfig, Media};
 use crate::event::{CallEvent, EVENTS_CAPACITY, Statistics};
@@ -17,8 +18,8 @@ use crate::view::{CallView, EndReason};
 #[derive(Debug, Clone, Copy)]
 pub struct Call;
 
-/// The newest decoded frame of each remote participant, by client id.
-pub(crate) type ReceivedFrames = Arc<Mutex<HashMap<String, Latest<Frame>>>>;
+/// The newest decoded frame of each remote participant and source.
+pub(crate) type ReceivedFrames = Arc<Mutex<HashMap<(String, TrackSource), Latest<Frame>>>>;
 
 /// The outputs of the call's task to its handles.
 #[derive(Debug)]
@@ -107,12 +108,13 @@ impl CallHandle {
         let _ = self.commands.send(command).await;
     }
 
-    /// The newest decoded frame of a remote participant, by client id.
-    pub fn frames(&self, member: &str) -> Option<Latest<Frame>> {
+    /// The newest decoded frame of a remote participant, by its id in the view and
+    /// the source.
+    pub fn frames(&self, participant: &str, source: TrackSource) -> Option<Latest<Frame>> {
         self.received_frames
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .get(member)
+            .get(&(participant.to_owned(), source))
             .cloned()
     }
 

@@ -3,7 +3,7 @@
 use visavis_media::VideoCodec;
 use visavis_media::audio::{AudioSender, Playout};
 use visavis_media::video::VideoSender;
-use visavis_protocol::IceServer;
+use visavis_protocol::{IceServer, TrackSource};
 
 /// Commands queued for the engine; when full, the sender waits.
 pub const COMMANDS_CAPACITY: usize = 64;
@@ -24,10 +24,8 @@ pub struct CallConfig {
     pub ice_servers: Vec<IceServer>,
     /// Use relayed candidates only.
     pub relay_only: bool,
-    /// Join with the microphone muted.
-    pub microphone_muted: bool,
-    /// Join with the camera muted.
-    pub camera_muted: bool,
+    /// The sources that are muted at the join.
+    pub muted: Vec<TrackSource>,
 }
 
 /// The room to join or create.
@@ -59,10 +57,14 @@ pub struct Media {
 /// Commands of the local user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallCommand {
-    /// Mute or unmute the microphone.
-    SetMicrophoneMuted(bool),
-    /// Mute or unmute the camera. A muted camera is released.
-    SetCameraMuted(bool),
+    /// Mute or unmute a local source. A muted camera is released. A source that the
+    /// call does not have is ignored.
+    SetMuted {
+        /// The source.
+        source: TrackSource,
+        /// Whether to mute it.
+        muted: bool,
+    },
     /// Send a chat message to everyone, at most
     /// [`MAX_CHAT_TEXT_BYTES`](visavis_protocol::limits::MAX_CHAT_TEXT_BYTES). An
     /// empty or longer one is ignored.

@@ -39,6 +39,14 @@ pub enum CallEvent {
         /// The new state.
         state: PeerConnectionState,
     },
+    /// A session description of one side was refused. Media that was negotiated
+    /// before continues.
+    NegotiationFailed {
+        /// Client id.
+        member: String,
+        /// One sentence, without SDP.
+        reason: String,
+    },
     /// The first video frame of a member was decoded.
     FirstFrame {
         /// Client id.

@@ -28,6 +28,6 @@ pub use event::{CallEvent, PeerStatistics, Statistics};
 pub use lobby::{Lobby, LobbyError};
 pub use signalling::NotAServer;
 pub use view::{
-    CallPhase, CallView, ChatView, EndReason, ParticipantView, PeerConnectionState, RoomView,
-    TrackView,
+    CallPhase, CallView, ChatView, EndReason, LinkProblem, ParticipantView, PeerConnectionState,
+    RoomView, TrackView,
 };

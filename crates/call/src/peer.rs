@@ -20,6 +20,8 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc, watch};
@@ -28,7 +30,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use visavis_media::audio::AudioReceiver;
 use visavis_media::video::VideoReceiver;
-use visavis_protocol::{Description, IceCandidate, IceServer, PeerMessage};
+use visavis_protocol::{Description, Grants, IceCandidate, IceServer, PeerMessage, TrackSource};
 
 use crate::command::Media;
 use crate::view::PeerConnectionState;
@@ -51,15 +53,10 @@ pub(crate) struct PeerConfig {
     pub preferred_codec: visavis_media::VideoCodec,
 }
 
-/// Identifies a connection. A member gets a new connection after the first one
-/// failed; the generation tells late events of the old one apart.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct PeerKey {
-    /// The remote peer's client id.
-    pub member: String,
-    /// Number of the connection in this call, from 1.
-    pub generation: u64,
-}
+/// Identifies a link of this call, from 1. A participant gets a new link when the
+/// first one cannot be repaired; the number tells late events of the old one apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct LinkId(pub u64);
 
 /// Commands to a peer connection. They run in order, one at a time.
 #[derive(Debug, Clone)]
@@ -77,6 +74,9 @@ pub(crate) enum PeerCommand {
         sdp: String,
         /// Rolls back our pending offer first (RFC 9429, section 4.1.10.2).
         rollback: bool,
+        /// Whether the offer may begin a new DTLS association: with a fingerprint
+        /// that differs from the one in use, it replaces this connection.
+        may_replace: bool,
     },
     /// Sets the answer to our pending offer. Answered by
     /// [`PeerEvent::AnswerAccepted`] or [`PeerEvent::NegotiationFailed`].
@@ -86,6 +86,14 @@ pub(crate) enum PeerCommand {
     },
     /// Adds a remote candidate. It is buffered until a remote description is set.
     AddCandidate(IceCandidate),
+    /// Sets what the two sides may publish; at first everything. Media of other
+    /// sources is neither sent nor decoded.
+    SetGrants {
+        /// What the local user may publish.
+        local: Grants,
+        /// What the remote participant may publish.
+        remote: Grants,
+    },
     /// Sends a message over the data channel. Without an open channel it is dropped.
     Send(Box<PeerMessage>),
 }
@@ -105,7 +113,16 @@ pub(crate) enum PeerEvent {
         /// For logs; contains no SDP.
         reason: String,
     },
-    /// The connection state changed.
+    /// The remote offer has no section for a track that we send, or leaves out the
+    /// data channel: an offer of ours must follow.
+    NegotiationNeeded,
+    /// The sources whose section was negotiated without a common codec; all of them,
+    /// after each negotiation in which they changed.
+    NoCommonCodec(Vec<TrackSource>),
+    /// The first negotiation with a track of this source created its receiver.
+    ReceiverAdded(TrackSource, Receiver),
+    /// The connection state changed. `Failed` can be repaired by an ICE restart,
+    /// `Closed` only by a new connection.
     Connection(PeerConnectionState),
     /// The data channel is open.
     ChannelOpen,
@@ -113,30 +130,50 @@ pub(crate) enum PeerEvent {
     Message(Box<PeerMessage>),
 }
 
-/// Transport statistics of one peer connection.
+/// Statistics of what one peer connection sends.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TransportStatistics {
-    /// RTP payload bytes sent, audio and video.
-    pub bytes_sent: u64,
-    /// Encoded video frames sent.
-    pub frames_sent: u64,
-    /// Fraction lost in the newest report block about our video, in percent
-    /// (RFC 3550, section 6.4.1).
-    pub remote_loss_percent: f32,
-    /// Report blocks about our video so far.
-    pub reports: u64,
+    /// By the source of the track.
+    pub tracks: HashMap<TrackSource, SendStatistics>,
     /// Round-trip time of the selected candidate pair, in milliseconds.
     pub round_trip_ms: Option<f32>,
+}
+
+/// Statistics of one track that is sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SendStatistics {
+    /// RTP payload bytes sent.
+    pub bytes: u64,
+    /// Encoded video frames sent; 0 for audio.
+    pub frames: u64,
+    /// Fraction lost in the newest report block about the track, in percent
+    /// (RFC 3550, section 6.4.1).
+    pub remote_loss_percent: f32,
+    /// Report blocks about the track so far.
+    pub reports: u64,
+}
+
+/// The receiver of one remote track.
+#[derive(Clone)]
+pub(crate) enum Receiver {
+    /// Part of the playout mix.
+    Audio(Arc<AudioReceiver>),
+    Video(Arc<VideoReceiver>),
+}
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Audio(_) => "Audio",
+            Self::Video(_) => "Video",
+        })
+    }
 }
 
 /// Handle of a peer connection. Dropping it ends the connection.
 pub(crate) struct PeerHandle {
     /// Commands, run in order.
     pub commands: mpsc::Sender<PeerCommand>,
-    /// Receiver of the remote video.
-    pub video: Arc<VideoReceiver>,
-    /// Receiver of the remote audio; part of the playout mix.
-    pub audio: Arc<AudioReceiver>,
     /// Updated once a second.
     pub statistics: watch::Receiver<TransportStatistics>,
 }
@@ -146,10 +183,10 @@ pub(crate) struct PeerHandle {
 /// the handle is dropped, with [`PeerConnectionState::Closed`]. Closing takes at
 /// most 2 s.
 pub(crate) fn spawn(
-    key: PeerKey,
+    link: LinkId,
     config: PeerConfig,
     media: &Media,
-    events: mpsc::Sender<(PeerKey, PeerEvent)>,
+    events: mpsc::Sender<(LinkId, PeerEvent)>,
     cancel: CancellationToken,
     tasks: &TaskTracker,
 ) -> PeerHandle {
@@ -163,15 +200,16 @@ pub(crate) fn spawn(
         config,
         video_sender: media.video.clone(),
         audio_sender: media.audio.clone(),
-        video: video.clone(),
-        audio: audio.clone(),
+        video,
+        audio,
         key_frame_needed,
-        counters: Arc::default(),
+        audio_counters: Arc::default(),
+        video_counters: Arc::default(),
         tasks: tasks.clone(),
     };
-    let span = tracing::info_span!("peer", generation = key.generation);
+    let span = tracing::info_span!("peer", link = link.0);
     let task = PeerTask {
-        key,
+        link,
         context: Arc::new(context),
         events,
         statistics: figures,
@@ -180,8 +218,6 @@ pub(crate) fn spawn(
     tasks.spawn(task.run(receiver).instrument(span));
     PeerHandle {
         commands,
-        video,
-        audio,
         statistics,
     }
 }

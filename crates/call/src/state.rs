@@ -7,18 +7,20 @@
 pub(crate) mod bitrate_scale;
 pub(crate) mod call;
 pub(crate) mod chat;
+pub(crate) mod link;
 pub(crate) mod negotiation;
-pub(crate) mod remote;
+pub(crate) mod participant;
+pub(crate) mod route;
 pub(crate) mod session;
 pub(crate) mod speaking;
 
 use std::time::Instant;
 
-use visavis_protocol::{ClientMessage, IceServer, ServerMessage};
+use visavis_protocol::{ClientMessage, IceServer, ServerMessage, TrackSource};
 
 use crate::command::CallCommand;
 use crate::event::CallEvent;
-use crate::peer::{PeerCommand, PeerEvent, PeerKey};
+use crate::peer::{LinkId, PeerCommand, PeerEvent};
 
 /// The time at which an input is handled.
 #[derive(Debug, Clone, Copy)]
@@ -39,23 +41,30 @@ pub(crate) enum Input {
     /// The signalling connection closed, broke or could not be opened.
     SignallingClosed,
     /// An event of a peer connection.
-    Peer(PeerKey, PeerEvent),
-    /// The first decoded frame of a peer arrived, or its frames were cleared.
+    Peer(LinkId, PeerEvent),
+    /// The first decoded frame of a track arrived, or its frames were cleared.
     FrameAvailability {
-        /// The connection of the peer.
-        key: PeerKey,
+        /// The link that receives the track.
+        link: LinkId,
+        /// The track's source.
+        source: TrackSource,
         /// Whether there is a frame to draw.
         available: bool,
     },
-    /// The capture state of the local devices changed.
+    /// The capture state of a local device changed.
     CaptureChanged {
-        /// Whether audio is being captured.
-        microphone: bool,
-        /// Whether video is being captured.
-        camera: bool,
+        /// What the device captures.
+        source: TrackSource,
+        /// Whether it is capturing.
+        live: bool,
     },
-    /// Audio levels (RMS, full scale 1.0) by client id, the local user's included.
-    Levels(Vec<(String, f32)>),
+    /// Audio levels (RMS, full scale 1.0) of the microphones.
+    Levels {
+        /// The local user's.
+        local: Option<f32>,
+        /// The remote participants', by link.
+        remote: Vec<(LinkId, f32)>,
+    },
     /// One second passed.
     SecondElapsed {
         /// Highest loss that a peer reported during it, in percent; `None` without
@@ -75,27 +84,32 @@ pub(crate) enum Effect {
     Send(ClientMessage),
     /// Create a peer connection.
     Spawn {
-        /// Its key.
-        key: PeerKey,
+        /// Its link.
+        link: LinkId,
+        /// The id of the remote participant in views and events.
+        participant: String,
         /// The server's ICE servers, used besides the configured ones.
         ice_servers: Vec<IceServer>,
     },
     /// Send a command to a peer connection.
-    Peer(PeerKey, PeerCommand),
+    Peer(LinkId, PeerCommand),
     /// Close a peer connection.
-    Close(PeerKey),
+    Close(LinkId),
     /// Clear the receiver of a track that its sender muted, so that neither its
     /// last frame is shown nor its audio concealed.
     ClearReceived {
-        /// The connection that receives the track.
-        key: PeerKey,
-        /// Whether to clear the video receiver; otherwise the audio receiver.
-        video: bool,
+        /// The link that receives the track.
+        link: LinkId,
+        /// The track's source.
+        source: TrackSource,
     },
-    /// Mute or unmute the local microphone.
-    MuteMicrophone(bool),
-    /// Mute or unmute the local camera.
-    MuteCamera(bool),
+    /// Mute or unmute a local source.
+    Mute {
+        /// The source.
+        source: TrackSource,
+        /// Whether to mute it.
+        muted: bool,
+    },
     /// Scale the video bit rate: a factor from 0.05 to 1.
     ScaleBitrate(f32),
     /// Emit an event to the users of the call's handle.

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -11,15 +11,16 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
-use visavis_media::audio::AudioCaptureState;
+use visavis_media::audio::{AudioCaptureState, AudioReceiveStats};
 use visavis_media::time::unix_ms;
-use visavis_media::video::CaptureState;
-use visavis_protocol::IceServer;
+use visavis_media::video::{CaptureState, VideoReceiveStats};
+use visavis_media::{Frame, Latest};
+use visavis_protocol::{IceServer, TrackSource};
 
 use crate::call::Outputs;
 use crate::command::{CallCommand, CallConfig, Media};
 use crate::event::{PeerStatistics, Statistics};
-use crate::peer::{self, PeerConfig, PeerEvent, PeerHandle, PeerKey};
+use crate::peer::{self, LinkId, PeerConfig, PeerEvent, PeerHandle, Receiver};
 use crate::signalling::{self, SignallingEvent, SignallingHandle};
 use crate::state::call::CallState;
 use crate::state::{Effect, Input, Now};
@@ -46,11 +47,11 @@ pub(crate) struct CallTask {
     signalling_generation: u64,
     signalling_events: mpsc::Sender<(u64, SignallingEvent)>,
     signalling_in: mpsc::Receiver<(u64, SignallingEvent)>,
-    peers: HashMap<PeerKey, Peer>,
-    peer_events: mpsc::Sender<(PeerKey, PeerEvent)>,
-    peer_in: mpsc::Receiver<(PeerKey, PeerEvent)>,
-    frame_availability: mpsc::Sender<(PeerKey, bool)>,
-    frame_availability_in: mpsc::Receiver<(PeerKey, bool)>,
+    peers: HashMap<LinkId, Peer>,
+    peer_events: mpsc::Sender<(LinkId, PeerEvent)>,
+    peer_in: mpsc::Receiver<(LinkId, PeerEvent)>,
+    frame_availability: mpsc::Sender<(LinkId, TrackSource, bool)>,
+    frame_availability_in: mpsc::Receiver<(LinkId, TrackSource, bool)>,
     /// The last seen versions of the local audio and video capture states.
     capture_versions: (u64, u64),
     /// Inputs that result from performing effects; handled before new ones.
@@ -59,9 +60,12 @@ pub(crate) struct CallTask {
 
 struct Peer {
     handle: PeerHandle,
+    /// The participant's id in the view.
+    participant: String,
+    receivers: HashMap<TrackSource, Receiver>,
     cancel: CancellationToken,
-    /// Report blocks that were counted in an earlier second.
-    reports_seen: u64,
+    /// Report blocks about each track that were counted in an earlier second.
+    reports_seen: HashMap<TrackSource, u64>,
 }
 
 impl CallTask {
@@ -94,17 +98,10 @@ impl CallTask {
         let CallConfig {
             room,
             display_name,
-            microphone_muted,
-            camera_muted,
+            muted,
             ..
         } = self.config.clone();
-        let (mut state, effects) = CallState::new(
-            room,
-            display_name,
-            microphone_muted,
-            camera_muted,
-            Instant::now(),
-        );
+        let (mut state, effects) = CallState::new(room, display_name, &muted, Instant::now());
         effects.into_iter().for_each(|effect| self.perform(effect));
         let mut levels = interval(LEVEL_INTERVAL);
         let mut seconds = interval(Duration::from_secs(1));
@@ -169,71 +166,71 @@ impl CallTask {
                         };
                     }
                 }
-                Some((key, event)) = self.peer_in.recv() => return Input::Peer(key, event),
-                Some((key, available)) = self.frame_availability_in.recv() => return Input::FrameAvailability { key, available },
+                Some((link, event)) = self.peer_in.recv() => {
+                    if let PeerEvent::ReceiverAdded(source, receiver) = &event {
+                        self.add_receiver(link, *source, receiver.clone());
+                    }
+                    return Input::Peer(link, event);
+                }
+                Some((link, source, available)) = self.frame_availability_in.recv() => {
+                    return Input::FrameAvailability { link, source, available };
+                }
                 (version, _) = audio_state.changed(self.capture_versions.0) => {
                     self.capture_versions.0 = version;
-                    return self.capture_changed();
+                    let live = matches!(audio_state.get(), Some(AudioCaptureState::Live));
+                    return Input::CaptureChanged { source: TrackSource::Microphone, live };
                 }
                 (version, _) = video_state.changed(self.capture_versions.1) => {
                     self.capture_versions.1 = version;
-                    return self.capture_changed();
+                    let live = matches!(video_state.get(), Some(CaptureState::Live(_)));
+                    return Input::CaptureChanged { source: TrackSource::Camera, live };
                 }
                 _ = seconds.tick() => return self.second_elapsed(state),
-                _ = levels.tick() => return Input::Levels(self.levels(state)),
+                _ = levels.tick() => return self.levels(),
             }
         }
     }
 
-    fn capture_changed(&self) -> Input {
-        Input::CaptureChanged {
-            microphone: matches!(
-                self.media.audio.state().get(),
-                Some(AudioCaptureState::Live)
-            ),
-            camera: matches!(self.media.video.state().get(), Some(CaptureState::Live(_))),
+    fn levels(&self) -> Input {
+        let level =
+            |(link, peer): (&LinkId, &Peer)| match peer.receivers.get(&TrackSource::Microphone) {
+                Some(Receiver::Audio(receiver)) => Some((*link, receiver.level().rms)),
+                _ => None,
+            };
+        Input::Levels {
+            local: self.media.audio.level().get().map(|level| level.rms),
+            remote: self.peers.iter().filter_map(level).collect(),
         }
-    }
-
-    fn levels(&self, state: &CallState) -> Vec<(String, f32)> {
-        let mine = self
-            .media
-            .audio
-            .level()
-            .get()
-            .map(|level| (state.my_id().to_owned(), level.rms));
-        let theirs = self
-            .peers
-            .iter()
-            .map(|(key, peer)| (key.member.clone(), peer.handle.audio.level().rms));
-        mine.into_iter().chain(theirs).collect()
     }
 
     /// Publishes the statistics and returns the input for the past second.
     fn second_elapsed(&mut self, state: &CallState) -> Input {
-        let mut worst: Option<f32> = None;
-        for peer in self.peers.values_mut() {
-            let transport = peer.handle.statistics.borrow();
-            if transport.reports > peer.reports_seen {
-                peer.reports_seen = transport.reports;
-                worst = Some(worst.unwrap_or(0.0).max(transport.remote_loss_percent));
-            }
+        let audio_loss = self.worst_loss(TrackSource::Microphone);
+        if let Some(loss) = audio_loss {
+            let percent = loss.clamp(0.0, 100.0) as u8;
+            self.media.audio.set_expected_loss(percent);
         }
-        if let Some(loss) = worst {
-            self.media
-                .audio
-                .set_expected_loss(loss.clamp(0.0, 100.0) as u8);
-        }
-        let in_order = state
-            .peer_keys()
-            .filter_map(|key| self.peers.get(key).map(|peer| (key, peer)));
-        let peers = in_order
-            .map(|(key, peer)| statistics(key, &peer.handle))
-            .collect();
+        let in_order = state.links().filter_map(|link| self.peers.get(&link));
+        let peers = in_order.map(statistics).collect();
         self.outputs.statistics.send_replace(Statistics { peers });
         Input::SecondElapsed {
-            worst_loss_percent: worst,
+            worst_loss_percent: self.worst_loss(TrackSource::Camera),
         }
+    }
+
+    /// The highest loss of a track that a peer reported since the last call.
+    fn worst_loss(&mut self, source: TrackSource) -> Option<f32> {
+        let mut worst: Option<f32> = None;
+        for peer in self.peers.values_mut() {
+            let Some(track) = peer.handle.statistics.borrow().tracks.get(&source).copied() else {
+                continue;
+            };
+            let seen = peer.reports_seen.insert(source, track.reports);
+            if track.reports > seen.unwrap_or_default() {
+                worst = Some(worst.unwrap_or(0.0).max(track.remote_loss_percent));
+            }
+        }
+        worst
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -259,44 +256,38 @@ impl CallTask {
                     self.follow_ups.push_back(Input::SignallingClosed);
                 }
             }
-            Effect::Spawn { key, ice_servers } => self.spawn(key, ice_servers),
-            Effect::Peer(key, command) => {
-                let Some(peer) = self.peers.get(&key) else {
+            Effect::Spawn {
+                link,
+                participant,
+                ice_servers,
+            } => self.spawn(link, participant, ice_servers),
+            Effect::Peer(link, command) => {
+                let Some(peer) = self.peers.get(&link) else {
                     return;
                 };
                 if peer.handle.commands.try_send(command).is_err() {
                     tracing::warn!(
-                        generation = key.generation,
+                        link = link.0,
                         "the command queue of a peer is full or closed: replacing its connection"
                     );
                     let event = PeerEvent::Connection(PeerConnectionState::Closed);
-                    self.follow_ups.push_back(Input::Peer(key, event));
+                    self.follow_ups.push_back(Input::Peer(link, event));
                 }
             }
-            Effect::Close(key) => {
-                if let Some(peer) = self.peers.remove(&key) {
-                    peer.cancel.cancel();
-                }
-                if !self.peers.keys().any(|other| other.member == key.member) {
-                    self.outputs
-                        .received_frames
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .remove(&key.member);
+            Effect::Close(link) => self.close(link),
+            Effect::ClearReceived { link, source } => {
+                let peer = self.peers.get(&link);
+                match peer.and_then(|peer| peer.receivers.get(&source)) {
+                    Some(Receiver::Audio(receiver)) => receiver.clear(),
+                    Some(Receiver::Video(receiver)) => receiver.clear(),
+                    None => {}
                 }
             }
-            Effect::ClearReceived { key, video } => {
-                let Some(peer) = self.peers.get(&key) else {
-                    return;
-                };
-                if video {
-                    peer.handle.video.clear();
-                } else {
-                    peer.handle.audio.clear();
-                }
-            }
-            Effect::MuteMicrophone(muted) => self.media.audio.set_muted(muted),
-            Effect::MuteCamera(muted) => self.media.video.set_muted(muted),
+            Effect::Mute { source, muted } => match source {
+                TrackSource::Microphone => self.media.audio.set_muted(muted),
+                TrackSource::Camera => self.media.video.set_muted(muted),
+                TrackSource::ScreenShare | TrackSource::ScreenShareAudio => {}
+            },
             Effect::ScaleBitrate(scale) => self.media.video.set_bitrate_scale(scale),
             Effect::Emit(event) => {
                 // Fails only without receivers.
@@ -305,7 +296,7 @@ impl CallTask {
         }
     }
 
-    fn spawn(&mut self, key: PeerKey, from_server: Vec<IceServer>) {
+    fn spawn(&mut self, link: LinkId, participant: String, from_server: Vec<IceServer>) {
         let ice_servers = self
             .config
             .ice_servers
@@ -321,45 +312,68 @@ impl CallTask {
         let cancel = self.cancel.child_token();
         let events = self.peer_events.clone();
         let handle = peer::spawn(
-            key.clone(),
+            link,
             config,
             &self.media,
             events,
             cancel.clone(),
             &self.tasks,
         );
-        let frames = handle.video.frames();
-        let mut received_frames = self
-            .outputs
-            .received_frames
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        received_frames.insert(key.member.clone(), frames.clone());
-        drop(received_frames);
-        self.tasks.spawn(cancel.clone().run_until_cancelled_owned({
-            let (key, sender) = (key.clone(), self.frame_availability.clone());
-            async move {
+        let peer = Peer {
+            handle,
+            participant,
+            receivers: HashMap::new(),
+            cancel,
+            reports_seen: HashMap::new(),
+        };
+        self.peers.insert(link, peer);
+    }
+
+    fn close(&mut self, link: LinkId) {
+        let Some(peer) = self.peers.remove(&link) else {
+            return;
+        };
+        peer.cancel.cancel();
+        let mut received = self.received_frames();
+        for source in peer.receivers.into_keys() {
+            received.remove(&(peer.participant.clone(), source));
+        }
+    }
+
+    /// Keeps a receiver, and reports when its first frame arrives and when its
+    /// frames are cleared.
+    fn add_receiver(&mut self, link: LinkId, source: TrackSource, receiver: Receiver) {
+        let Some(peer) = self.peers.get_mut(&link) else {
+            return;
+        };
+        peer.receivers.insert(source, receiver.clone());
+        let Receiver::Video(video) = receiver else {
+            return;
+        };
+        let (participant, cancel) = (peer.participant.clone(), peer.cancel.clone());
+        let frames = video.frames();
+        self.received_frames()
+            .insert((participant, source), frames.clone());
+        let sender = self.frame_availability.clone();
+        self.tasks
+            .spawn(cancel.run_until_cancelled_owned(async move {
                 let (mut seen, mut available) = (0, false);
                 loop {
                     let (version, frame) = frames.changed(seen).await;
                     seen = version;
                     if frame.is_some() != available {
                         available = !available;
-                        if sender.send((key.clone(), available)).await.is_err() {
+                        if sender.send((link, source, available)).await.is_err() {
                             return;
                         }
                     }
                 }
-            }
-        }));
-        self.peers.insert(
-            key,
-            Peer {
-                handle,
-                cancel,
-                reports_seen: 0,
-            },
-        );
+            }));
+    }
+
+    fn received_frames(&self) -> MutexGuard<'_, HashMap<(String, TrackSource), Latest<Frame>>> {
+        let frames = self.outputs.received_frames.lock();
+        frames.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes all connections and waits for their tasks, at most [`SHUTDOWN_TIMEOUT`].
@@ -367,11 +381,7 @@ impl CallTask {
         self.signalling = None;
         self.cancel.cancel();
         self.peers.clear();
-        self.outputs
-            .received_frames
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.received_frames().clear();
         self.tasks.close();
         let tasks = self.tasks.clone();
         let drained = async {
@@ -387,15 +397,27 @@ impl CallTask {
     }
 }
 
-fn statistics(key: &PeerKey, handle: &PeerHandle) -> PeerStatistics {
-    let transport = handle.statistics.borrow().clone();
+fn statistics(peer: &Peer) -> PeerStatistics {
+    let transport = peer.handle.statistics.borrow().clone();
+    let sent = |source| {
+        let track = transport.tracks.get(&source);
+        track.copied().unwrap_or_default()
+    };
+    let camera = sent(TrackSource::Camera);
+    let mut received = (VideoReceiveStats::default(), AudioReceiveStats::default());
+    if let Some(Receiver::Video(video)) = peer.receivers.get(&TrackSource::Camera) {
+        received.0 = video.stats();
+    }
+    if let Some(Receiver::Audio(audio)) = peer.receivers.get(&TrackSource::Microphone) {
+        received.1 = audio.stats();
+    }
     PeerStatistics {
-        member: key.member.clone(),
-        bytes_sent: transport.bytes_sent,
-        frames_sent: transport.frames_sent,
-        remote_loss_percent: transport.remote_loss_percent,
+        member: peer.participant.clone(),
+        bytes_sent: transport.tracks.values().map(|track| track.bytes).sum(),
+        frames_sent: camera.frames,
+        remote_loss_percent: camera.remote_loss_percent,
         round_trip_ms: transport.round_trip_ms,
-        video: handle.video.stats(),
-        audio: handle.audio.stats(),
+        video: received.0,
+        audio: received.1,
     }
 }

@@ -2,7 +2,7 @@
 //! the state after each change.
 
 use serde::Serialize;
-use visavis_protocol::{ErrorCode, Role};
+use visavis_protocol::{ErrorCode, Role, TrackSource};
 
 /// The view of a call.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -72,7 +72,8 @@ pub struct RoomView {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub struct ParticipantView {
-    /// The client id.
+    /// Identifies the participant in this call: its client id when it was first
+    /// seen. It stays the same when the participant rejoins under another one.
     pub id: String,
     /// The display name; may be empty.
     pub name: String,
@@ -82,14 +83,30 @@ pub struct ParticipantView {
     pub role: Role,
     /// The state of the peer connection; `connected` for the local user.
     pub connection: PeerConnectionState,
-    /// The participant's audio track.
+    /// What is wrong with the connection, when repairs did not help.
+    pub problem: Option<LinkProblem>,
+    /// The participant's microphone.
     pub microphone: TrackView,
-    /// The participant's video track.
+    /// The participant's camera.
     pub camera: TrackView,
+    /// The screen or window that the participant shares.
+    pub screen_share: TrackView,
     /// Whether the participant is speaking.
     pub speaking: bool,
-    /// Whether there is a video frame to draw.
-    pub has_picture: bool,
+    /// The sources with a video frame to draw.
+    pub pictures: Vec<TrackSource>,
+}
+
+/// What is wrong with the connection to a participant. Attempts to repair it
+/// continue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
+pub enum LinkProblem {
+    /// No network path was found, or it failed again and again.
+    Unreachable,
+    /// A session description of one side was refused by the other.
+    Negotiation,
 }
 
 /// The state of a track.
@@ -103,6 +120,8 @@ pub enum TrackView {
     Muted,
     /// The track sends media.
     On,
+    /// The track sends media in a codec that the receiver does not have.
+    Unsupported,
 }
 
 /// RTCPeerConnectionState (W3C WebRTC, section 4.3.3).

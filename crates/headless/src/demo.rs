@@ -15,6 +15,7 @@ use visavis_call::{
 use visavis_media::audio::{AudioSender, Playout};
 use visavis_media::video::{VideoSender, snapshot};
 use visavis_media::{AudioSink, AudioSource, VideoCodec, VideoFormat, VideoSource};
+use visavis_protocol::TrackSource;
 use visavis_server::{Server, ServerConfig, operator_secret};
 
 use crate::arguments::Demo;
@@ -115,8 +116,7 @@ async fn join_all(url: &str) -> anyhow::Result<Vec<Guest>> {
             preferred_codec: VideoCodec::Vp8,
             ice_servers: Vec::new(),
             relay_only: false,
-            microphone_muted: false,
-            camera_muted: false,
+            muted: Vec::new(),
         };
         let call = Call::start(config, media)?;
         let mut view = call.view();
@@ -235,7 +235,11 @@ fn incomplete_directions(guests: &[Guest]) -> Vec<String> {
 fn save_snapshots(guests: &[Guest], folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for (from, to, _) in directions(guests) {
-        let Some(frame) = to.call.frames(&from.id).and_then(|frames| frames.get()) else {
+        let Some(frame) = to
+            .call
+            .frames(&from.id, TrackSource::Camera)
+            .and_then(|frames| frames.get())
+        else {
             continue;
         };
         let path = folder.join(format!(

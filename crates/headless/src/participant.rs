@@ -14,7 +14,7 @@ use visavis_call::{
 use visavis_media::audio::{AudioCaptureState, AudioSender, Playout, PlayoutState};
 use visavis_media::video::{CaptureState, VideoSender, snapshot};
 use visavis_media::{DeviceError, Frame, Latest, VideoFormat};
-use visavis_protocol::ErrorCode;
+use visavis_protocol::{ErrorCode, TrackSource};
 
 use crate::arguments::Participant;
 use crate::report::{Line, Report};
@@ -56,8 +56,7 @@ pub async fn run(arguments: Participant) -> anyhow::Result<ExitCode> {
         preferred_codec: arguments.codec.into(),
         ice_servers: arguments.ice_server.clone(),
         relay_only: arguments.relay_only,
-        microphone_muted: false,
-        camera_muted: false,
+        muted: Vec::new(),
     };
     let call = match Call::start(config, media.clone()) {
         Ok(call) => call,
@@ -185,8 +184,14 @@ impl Session {
                 member: &member,
                 state,
             })?,
+            CallEvent::NegotiationFailed { member, reason } => {
+                report.line(&Line::NegotiationFailed {
+                    member: &member,
+                    reason: &reason,
+                })?;
+            }
             CallEvent::FirstFrame { member, ms } => {
-                if let Some(frames) = self.call.frames(&member) {
+                if let Some(frames) = self.call.frames(&member, TrackSource::Camera) {
                     self.snapshots.watch(&member, frames);
                 }
                 report.line(&Line::FirstFrame {

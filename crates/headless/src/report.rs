@@ -25,6 +25,10 @@ pub enum Line<'a> {
         member: &'a str,
         state: PeerConnectionState,
     },
+    NegotiationFailed {
+        member: &'a str,
+        reason: &'a str,
+    },
     FirstFrame {
         member: &'a str,
         ms: u64,

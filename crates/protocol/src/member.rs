@@ -111,6 +111,7 @@ pub enum MemberConnection {
 /// The source of a track's media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub enum TrackSource {
     /// A camera.
     Camera,

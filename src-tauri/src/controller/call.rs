@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use visavis_call::{Call, CallCommand, CallConfig, CallPhase, CallView, EndReason, RoomChoice};
 use visavis_media::{VideoCodec, time};
-use visavis_protocol::RoomLink;
+use visavis_protocol::{RoomLink, TrackSource};
 
 use super::ControllerTask;
 use super::stage::{Ended, Running, Stage, Target};
@@ -29,7 +29,6 @@ impl ControllerTask {
             self.service.url()
         };
         let server = server.ok_or(CommandError::ServerUnreachable)?;
-        let (camera_muted, microphone_muted) = self.local.muted();
         let config = CallConfig {
             server: server.clone(),
             room: match target.clone() {
@@ -44,8 +43,7 @@ impl ControllerTask {
             preferred_codec: VideoCodec::Vp8,
             ice_servers: Vec::new(),
             relay_only: false,
-            microphone_muted,
-            camera_muted,
+            muted: self.local.muted(),
         };
         let handle = Call::start(config, self.local.media().clone());
         let handle = handle.map_err(|_| CommandError::NotAServer)?;
@@ -156,15 +154,14 @@ impl ControllerTask {
     pub(super) async fn set_muted(&mut self, kind: DeviceKind, muted: bool) {
         self.local.set_muted(kind, muted);
         if let Stage::Room(call) = &self.stage {
-            match kind {
-                DeviceKind::Camera => call.handle.send(CallCommand::SetCameraMuted(muted)).await,
-                DeviceKind::Microphone => {
-                    call.handle
-                        .send(CallCommand::SetMicrophoneMuted(muted))
-                        .await
-                }
-                DeviceKind::Speaker => {}
-            }
+            let source = match kind {
+                DeviceKind::Camera => TrackSource::Camera,
+                DeviceKind::Microphone => TrackSource::Microphone,
+                DeviceKind::Speaker => return,
+            };
+            call.handle
+                .send(CallCommand::SetMuted { source, muted })
+                .await;
         }
     }
 

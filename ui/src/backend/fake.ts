@@ -153,7 +153,7 @@ class FakeShell implements Backend {
     this.#setCall(({ participants }) => ({
       participants: participants.map((one) =>
         one.isMe
-          ? { ...one, [kind]: muted ? "muted" : "on", ...(kind === "camera" ? { hasPicture: !muted } : {}) }
+          ? { ...one, [kind]: muted ? "muted" : "on", ...(kind === "camera" ? { pictures: muted ? [] : ["camera"] } : {}) }
           : one,
       ),
     }));

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { CallView } from "../generated/CallView";
 import type { ChatView } from "../generated/ChatView";
 import type { ParticipantView } from "../generated/ParticipantView";
-import { announcements, calledName, connectionWords, groupChat, mutedWords, tileOrder } from "./room";
+import { announcements, calledName, connectionWords, groupChat, mutedWords, pictureName, screenName, stageTiles } from "./room";
 
 const person = (id: string, rest: Partial<ParticipantView> = {}): ParticipantView => ({
   id,
@@ -12,8 +12,10 @@ const person = (id: string, rest: Partial<ParticipantView> = {}): ParticipantVie
   connection: "connected",
   microphone: "on",
   camera: "on",
+  screenShare: "absent",
+  problem: null,
   speaking: false,
-  hasPicture: true,
+  pictures: ["camera"],
   ...rest,
 });
 const message = (id: string, from: string, sentAt: number, rest: Partial<ChatView> = {}): ChatView => ({
@@ -38,17 +40,27 @@ const me = person("Mira", { isMe: true });
 
 describe("the room", () => {
   it("shows the own tile last and the others as they came", () => {
-    expect(tileOrder([me, person("Anna"), person("Ben")]).map((one) => one.id)).toEqual([
+    expect(stageTiles([me, person("Anna"), person("Ben")]).map(({ person }) => person.id)).toEqual([
       "Anna",
       "Ben",
       "Mira",
     ]);
   });
 
+  it("gives a shared screen a tile of its own, before the people", () => {
+    const anna = person("Anna", { screenShare: "on", pictures: ["camera", "screen_share"] });
+    const tiles = stageTiles([me, anna]);
+    expect(tiles.map(({ person, source }) => pictureName(person, source))).toEqual(["screen:Anna", "Anna", "me"]);
+    expect(screenName(anna)).toBe("Anna’s screen");
+  });
+
   it("says what is wrong with a connection and is silent when all is well", () => {
     expect(connectionWords(person("Anna"))).toBeNull();
     expect(connectionWords(person("Anna", { connection: "connecting" }))).toBe("Connecting…");
     expect(connectionWords(person("Anna", { connection: "failed" }))).toBe("Connection lost. Trying again…");
+    expect(connectionWords(person("Anna", { connection: "failed", problem: "unreachable" }))).toBe(
+      "No network path found. Trying again…",
+    );
   });
 
   it("names everybody", () => {

@@ -3,15 +3,42 @@
 import type { CallView } from "../generated/CallView";
 import type { ChatView } from "../generated/ChatView";
 import type { ParticipantView } from "../generated/ParticipantView";
+import type { TrackSource } from "../generated/TrackSource";
 import { personName } from "./text";
 
-/** The others in the order of joining, the own tile last. */
-export function tileOrder(participants: readonly ParticipantView[]): ParticipantView[] {
-  return [...participants.filter((one) => !one.isMe), ...participants.filter((one) => one.isMe)];
+/** A source of video. */
+export type VideoSource = Extract<TrackSource, "camera" | "screen_share">;
+
+export interface StageTile {
+  person: ParticipantView;
+  source: VideoSource;
 }
 
-/** What is wrong with the way to someone; null while all is well. */
-export function connectionWords({ connection }: ParticipantView): string | null {
+/** The tiles of the stage: shared screens, then the others in the order of joining, then the local user. */
+export function stageTiles(participants: readonly ParticipantView[]): StageTile[] {
+  const others = participants.filter((one) => !one.isMe);
+  const screens = others.filter((one) => one.pictures.includes("screen_share"));
+  return [
+    ...screens.map((person): StageTile => ({ person, source: "screen_share" })),
+    ...[...others, ...participants.filter((one) => one.isMe)].map((person): StageTile => ({ person, source: "camera" })),
+  ];
+}
+
+/** The name under which the shell sends the frames of a tile. */
+export function pictureName({ id, isMe }: ParticipantView, source: VideoSource): string {
+  if (isMe) return "me";
+  return source === "screen_share" ? `screen:${id}` : id;
+}
+
+/** What the tile of a shared screen is called. */
+export function screenName({ name }: ParticipantView): string {
+  return `${personName(name)}’s screen`;
+}
+
+/** What is wrong with the connection to a participant; null while nothing is. */
+export function connectionWords({ connection, problem }: ParticipantView): string | null {
+  if (problem === "unreachable") return "No network path found. Trying again…";
+  if (problem === "negotiation") return "The two programs do not understand each other. Trying again…";
   switch (connection) {
     case "new":
     case "connecting":
@@ -36,7 +63,9 @@ export function mutedWords({ microphone, camera }: ParticipantView): string[] {
   const words: string[] = [];
   if (microphone === "muted") words.push("muted");
   if (microphone === "absent") words.push("no microphone");
-  if (camera !== "on") words.push("camera off");
+  if (microphone === "unsupported") words.push("sound in an unknown format");
+  if (camera === "unsupported") words.push("video in an unknown format");
+  else if (camera !== "on") words.push("camera off");
   return words;
 }
 

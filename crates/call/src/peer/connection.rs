@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use visavis_media::VideoCodec;
 use visavis_media::audio::{AudioReceiver, AudioSender};
 use visavis_media::video::{VideoReceiver, VideoSender};
-use visavis_protocol::{IceCandidate, PeerMessage};
+use visavis_protocol::{IceCandidate, PeerMessage, TrackSource};
 use webrtc::data_channel::DataChannel;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{PeerConnection, StatsSelector};
@@ -41,7 +41,8 @@ pub(super) struct PeerContext {
     pub(super) video: Arc<VideoReceiver>,
     pub(super) audio: Arc<AudioReceiver>,
     pub(super) key_frame_needed: Arc<Notify>,
-    pub(super) counters: Arc<Counters>,
+    pub(super) audio_counters: Arc<Counters>,
+    pub(super) video_counters: Arc<Counters>,
     pub(super) tasks: TaskTracker,
 }
 
@@ -117,8 +118,8 @@ impl Connection {
         let [audio_ssrc, video_ssrc, rtx_ssrc] = distinct_ssrcs();
         let stream = format!("{:016x}", rand::random::<u64>());
         let feedback = Feedback {
-            ssrc: video_ssrc,
-            counters: context.counters.clone(),
+            audio: (audio_ssrc, context.audio_counters.clone()),
+            video: (video_ssrc, context.video_counters.clone()),
             events: events.clone(),
         };
         let peer =
@@ -254,7 +255,8 @@ impl Connection {
         if self.audio.sending.as_ref().map(|sending| sending.format) != audio {
             self.audio.sending = None;
             self.audio.sending = audio.map(|format| {
-                let (track, counters) = (self.audio.track.clone(), self.context.counters.clone());
+                let track = self.audio.track.clone();
+                let counters = self.context.audio_counters.clone();
                 let queue = self.context.audio_sender.subscribe();
                 self.start(format, async move {
                     track
@@ -270,7 +272,8 @@ impl Connection {
                 let PayloadFormat::Video(codec) = format.payload else {
                     return None;
                 };
-                let (track, counters) = (self.video.track.clone(), self.context.counters.clone());
+                let track = self.video.track.clone();
+                let counters = self.context.video_counters.clone();
                 let queue = self.context.video_sender.subscribe(codec);
                 Some(self.start(format, async move {
                     track
@@ -357,12 +360,14 @@ impl Connection {
             }
             _ => None,
         };
-        let counters = &self.context.counters;
+        let sent = [
+            (TrackSource::Microphone, &self.context.audio_counters),
+            (TrackSource::Camera, &self.context.video_counters),
+        ];
         TransportStatistics {
-            bytes_sent: counters.bytes(),
-            frames_sent: counters.frames(),
-            remote_loss_percent: counters.remote_loss_percent(),
-            reports: counters.reports(),
+            tracks: sent
+                .map(|(source, sent)| (source, sent.statistics()))
+                .into(),
             round_trip_ms,
         }
     }

@@ -1,4 +1,4 @@
-//! RTCP feedback from the remote peer about the video that we send.
+//! RTCP feedback from the remote peer about what we send.
 
 use std::sync::Arc;
 
@@ -21,9 +21,10 @@ use crate::rtp::Ssrc;
 /// An interceptor reads them because webrtc-rs delivers a compound packet only
 /// to the track that its first packet addresses, and the others would be lost.
 pub(super) struct Feedback {
-    /// SSRC of our video stream.
-    pub(super) ssrc: Ssrc,
-    pub(super) counters: Arc<Counters>,
+    /// Our audio stream.
+    pub(super) audio: (Ssrc, Arc<Counters>),
+    /// Our video stream.
+    pub(super) video: (Ssrc, Arc<Counters>),
     pub(super) events: PeerConnectionEventSender,
 }
 
@@ -31,13 +32,13 @@ impl Feedback {
     fn read(&self, packet: &dyn rtcp::Packet) {
         let packet = packet.as_any();
         if let Some(request) = packet.downcast_ref::<PictureLossIndication>() {
-            self.key_frame_requested(Ssrc(request.media_ssrc) == self.ssrc);
+            self.key_frame_requested(Ssrc(request.media_ssrc) == self.video.0);
         } else if let Some(request) = packet.downcast_ref::<FullIntraRequest>() {
             self.key_frame_requested(
                 request
                     .fir
                     .iter()
-                    .any(|entry| Ssrc(entry.ssrc) == self.ssrc),
+                    .any(|entry| Ssrc(entry.ssrc) == self.video.0),
             );
         } else if let Some(report) = packet.downcast_ref::<ReceiverReport>() {
             self.reports(&report.reports);
@@ -53,8 +54,12 @@ impl Feedback {
     }
 
     fn reports(&self, reports: &[ReceptionReport]) {
-        if let Some(report) = reports.iter().find(|report| Ssrc(report.ssrc) == self.ssrc) {
-            self.counters.report(report.fraction_lost);
+        for report in reports {
+            for (ssrc, counters) in [&self.audio, &self.video] {
+                if *ssrc == Ssrc(report.ssrc) {
+                    counters.report(report.fraction_lost);
+                }
+            }
         }
     }
 }

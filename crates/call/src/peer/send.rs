@@ -18,13 +18,14 @@ use visavis_media::{EncodedAudio, EncodedVideo, Queue, VideoCodec};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
+use super::SendStatistics;
 use crate::rtp::{PayloadType, RtpTime, SequenceNumber, Ssrc};
 
 /// Largest RTP payload, in bytes. With RTP, SRTP, TURN, UDP and IPv6 headers the
 /// packet fits 1,280 bytes, the smallest MTU of IPv6 (RFC 8200, section 5).
 const MAX_PAYLOAD_BYTES: usize = 1_180;
 
-/// Counters of what was sent, and the newest remote report about it.
+/// Counters of what was sent of one track, and the newest remote report about it.
 #[derive(Default)]
 pub(super) struct Counters {
     bytes: AtomicU64,
@@ -40,20 +41,14 @@ impl Counters {
         self.reports.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn reports(&self) -> u64 {
-        self.reports.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn frames(&self) -> u64 {
-        self.frames.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn remote_loss_percent(&self) -> f32 {
-        f32::from(self.remote_loss.load(Ordering::Relaxed)) * 100.0 / 256.0
+    pub(super) fn statistics(&self) -> SendStatistics {
+        SendStatistics {
+            bytes: self.bytes.load(Ordering::Relaxed),
+            frames: self.frames.load(Ordering::Relaxed),
+            remote_loss_percent: f32::from(self.remote_loss.load(Ordering::Relaxed)) * 100.0
+                / 256.0,
+            reports: self.reports.load(Ordering::Relaxed),
+        }
     }
 }
 

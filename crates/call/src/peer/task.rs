@@ -9,22 +9,22 @@ use rtc::shared::error::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use visavis_protocol::IceCandidate;
+use visavis_protocol::{IceCandidate, TrackSource};
 use webrtc::peer_connection::RTCPeerConnectionState;
 
 use super::connection::{Connection, PeerContext};
 use super::event::PeerConnectionEvent;
 use super::negotiation::NegotiationError;
-use super::{PeerCommand, PeerEvent, PeerKey, TransportStatistics};
+use super::{LinkId, PeerCommand, PeerEvent, Receiver, TransportStatistics};
 use crate::view::PeerConnectionState;
 
 const STATISTICS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The peer's task, except the connection, which can be replaced.
 pub(super) struct PeerTask {
-    pub(super) key: PeerKey,
+    pub(super) link: LinkId,
     pub(super) context: Arc<PeerContext>,
-    pub(super) events: mpsc::Sender<(PeerKey, PeerEvent)>,
+    pub(super) events: mpsc::Sender<(LinkId, PeerEvent)>,
     pub(super) statistics: watch::Sender<TransportStatistics>,
     pub(super) cancel: CancellationToken,
 }
@@ -50,6 +50,14 @@ impl ActiveConnection {
 impl PeerTask {
     /// Runs until cancelled or until the handle is dropped.
     pub(super) async fn run(self, mut commands: mpsc::Receiver<PeerCommand>) {
+        let audio = Receiver::Audio(self.context.audio.clone());
+        let video = Receiver::Video(self.context.video.clone());
+        for (source, receiver) in [
+            (TrackSource::Microphone, audio),
+            (TrackSource::Camera, video),
+        ] {
+            self.emit(PeerEvent::ReceiverAdded(source, receiver)).await;
+        }
         let mut active = match ActiveConnection::new(&self.context).await {
             Ok(active) => active,
             Err(error) => {
@@ -101,7 +109,7 @@ impl PeerTask {
                 .make_offer(ice_restart)
                 .await
                 .map(PeerEvent::LocalDescription),
-            PeerCommand::AcceptOffer { sdp, rollback } => connection
+            PeerCommand::AcceptOffer { sdp, rollback, .. } => connection
                 .accept_offer(sdp, rollback)
                 .await
                 .map(PeerEvent::LocalDescription),
@@ -112,6 +120,7 @@ impl PeerTask {
             PeerCommand::AddCandidate(candidate) => {
                 return connection.add_candidate(candidate).await;
             }
+            PeerCommand::SetGrants { .. } => return,
             PeerCommand::Send(message) => return connection.send(&message).await,
         };
         match result {
@@ -119,7 +128,11 @@ impl PeerTask {
             Err(error) => {
                 tracing::warn!(%error, "negotiation failed");
                 tracing::debug!(?error, "negotiation failed");
-                if matches!(error, NegotiationError::Engine(_)) {
+                // webrtc-rs keeps the state that a partly applied description left
+                // behind, which would break the next negotiation.
+                if matches!(error, NegotiationError::Engine(_))
+                    && active.connection.remote.is_empty()
+                {
                     self.replace_connection(active).await;
                 }
                 self.emit(PeerEvent::NegotiationFailed {
@@ -130,13 +143,8 @@ impl PeerTask {
         }
     }
 
-    /// Replaces a connection that was never negotiated. webrtc-rs keeps the state
-    /// that a partly applied description left behind, which would break the next
-    /// negotiation.
+    /// Replaces the connection by a new one.
     async fn replace_connection(&self, active: &mut ActiveConnection) {
-        if !active.connection.remote.is_empty() {
-            return;
-        }
         match ActiveConnection::new(&self.context).await {
             Ok(fresh) => {
                 let mut old = std::mem::replace(active, fresh);
@@ -222,7 +230,7 @@ impl PeerTask {
             biased;
             // Events of a cancelled peer are not read.
             () = self.cancel.cancelled() => {}
-            _ = self.events.send((self.key.clone(), event)) => {}
+            _ = self.events.send((self.link, event)) => {}
         }
     }
 }

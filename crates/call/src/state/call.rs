@@ -1,30 +1,27 @@
 //! The state of a call and its transitions.
 
-mod peers;
+mod links;
+mod local;
+mod participants;
 mod service;
 #[cfg(test)]
 mod tests;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use visavis_protocol::{
-    ClientMessage, Feature, Features, IceServer, MemberPatch, PeerMessage, PeerPayload, Role,
-    TrackSource, TrackState, UpdateMember,
-};
+use visavis_protocol::{Feature, Features, IceServer, PeerMessage, TrackSource};
 
 use crate::command::{CallCommand, RoomChoice};
 use crate::event::CallEvent;
-use crate::peer::{PeerCommand, PeerKey};
+use crate::peer::{LinkId, PeerCommand};
 use crate::state::bitrate_scale::BitrateScale;
+use crate::state::call::local::LocalParticipant;
 use crate::state::chat::Chat;
-use crate::state::remote::RemoteParticipant;
+use crate::state::link::Link;
+use crate::state::participant::RemoteParticipant;
 use crate::state::session::{JOIN_TIMEOUT, LOST_TIMEOUT, Session};
-use crate::state::speaking::Speaking;
 use crate::state::{Effect, Input, Now};
-use crate::view::{
-    CallPhase, CallView, ChatView, EndReason, ParticipantView, PeerConnectionState, RoomView,
-    TrackView,
-};
+use crate::view::{CallPhase, CallView, ChatView, EndReason, RoomView};
 
 /// The protocol extensions that this client requests from a server that
 /// announces any.
@@ -35,7 +32,6 @@ const REQUESTED_FEATURES: [Feature; 3] = [Feature::Members, Feature::Resume, Fea
 pub(crate) struct CallState {
     session: Session,
     choice: RoomChoice,
-    display_name: String,
     /// The extensions that the server announced.
     features: Features,
     resume_token: Option<String>,
@@ -48,51 +44,12 @@ pub(crate) struct CallState {
     room: Option<RoomView>,
     /// In the order of joining.
     remotes: Vec<RemoteParticipant>,
-    generations: u64,
+    /// Links made in this call.
+    links: u64,
     chat: Chat,
     chats_sent: u64,
     bitrate_scale: BitrateScale,
     effects: Vec<Effect>,
-}
-
-/// The local user.
-#[derive(Debug)]
-struct LocalParticipant {
-    /// The client id; empty until the server assigns it.
-    id: String,
-    role: Role,
-    microphone: LocalSource,
-    camera: LocalSource,
-    speaking: Speaking,
-}
-
-/// The local microphone or camera.
-#[derive(Debug, Clone, Copy)]
-struct LocalSource {
-    /// Muted by the user.
-    muted: bool,
-    /// The device is capturing.
-    live: bool,
-}
-
-impl LocalSource {
-    fn view(self) -> TrackView {
-        match self {
-            Self {
-                live: false,
-                muted: false,
-            } => TrackView::Absent,
-            Self { muted: true, .. } => TrackView::Muted,
-            Self {
-                live: true,
-                muted: false,
-            } => TrackView::On,
-        }
-    }
-
-    fn sends(self) -> bool {
-        self.view() == TrackView::On
-    }
 }
 
 impl CallState {
@@ -100,43 +57,34 @@ impl CallState {
     pub fn new(
         choice: RoomChoice,
         display_name: String,
-        microphone_muted: bool,
-        camera_muted: bool,
+        muted: &[TrackSource],
         now: Instant,
     ) -> (Self, Vec<Effect>) {
-        let source = |muted| LocalSource { muted, live: false };
-        let local_participant = LocalParticipant {
-            id: String::new(),
-            role: Role::Participant,
-            microphone: source(microphone_muted),
-            camera: source(camera_muted),
-            speaking: Speaking::default(),
-        };
+        let local = LocalParticipant::new(display_name, muted);
+        let mutes = local.sources.iter().map(|one| Effect::Mute {
+            source: one.source,
+            muted: one.muted,
+        });
+        let effects = mutes.chain([Effect::Connect]).collect();
         let state = Self {
             session: Session::Connecting {
                 until: now + JOIN_TIMEOUT,
             },
             choice,
-            display_name,
             features: Features::default(),
             resume_token: None,
             seal: None,
             ice_servers: Vec::new(),
             join_sent_at: None,
-            local: local_participant,
+            local,
             room: None,
             remotes: Vec::new(),
-            generations: 0,
+            links: 0,
             chat: Chat::default(),
             chats_sent: 0,
             bitrate_scale: BitrateScale::new(),
             effects: Vec::new(),
         };
-        let effects = vec![
-            Effect::MuteMicrophone(microphone_muted),
-            Effect::MuteCamera(camera_muted),
-            Effect::Connect,
-        ];
         (state, effects)
     }
 
@@ -150,14 +98,14 @@ impl CallState {
             Input::Command(command) => self.command(now, command),
             Input::ServerMessage(message) => self.server_message(now, *message),
             Input::SignallingClosed => self.signalling_closed(now),
-            Input::Peer(key, event) => self.peer(now, &key, event),
-            Input::FrameAvailability { key, available } => {
-                self.frame_availability(now, &key, available)
-            }
-            Input::CaptureChanged { microphone, camera } => {
-                self.capture_changed(microphone, camera)
-            }
-            Input::Levels(levels) => self.levels(now, &levels),
+            Input::Peer(link, event) => self.peer(now, link, event),
+            Input::FrameAvailability {
+                link,
+                source,
+                available,
+            } => self.frame_availability(now, link, source, available),
+            Input::CaptureChanged { source, live } => self.capture_changed(source, live),
+            Input::Levels { local, remote } => self.levels(now, local, &remote),
             Input::SecondElapsed { worst_loss_percent } => {
                 if let Some(scale) = self.bitrate_scale.update(worst_loss_percent) {
                     self.effects.push(Effect::ScaleBitrate(scale));
@@ -171,19 +119,22 @@ impl CallState {
         std::mem::take(&mut self.effects)
     }
 
-    /// The local user's client id; empty until the server assigns it.
-    pub fn my_id(&self) -> &str {
-        &self.local.id
-    }
-
-    /// The keys of the current peer connections, in the order of joining.
-    pub fn peer_keys(&self) -> impl Iterator<Item = &PeerKey> {
-        self.remotes.iter().map(|remote| &remote.key)
+    /// The current links, in the order of joining.
+    pub fn links(&self) -> impl Iterator<Item = LinkId> {
+        let links = self
+            .remotes
+            .iter()
+            .filter_map(|remote| remote.link.as_ref());
+        links.map(|link| link.id)
     }
 
     /// When [`Input::Deadline`] must arrive.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let checks = self.remotes.iter().filter_map(|remote| remote.check_at);
+        let links = self
+            .remotes
+            .iter()
+            .filter_map(|remote| remote.link.as_ref());
+        let checks = links.filter_map(Link::next_deadline);
         checks
             .chain(self.session.next_deadline())
             .chain(self.chat.next_deadline())
@@ -207,7 +158,7 @@ impl CallState {
             (_, None) => CallPhase::Joining,
             (_, Some(_)) => CallPhase::Inside,
         };
-        let local = self.room.is_some().then(|| self.my_view());
+        let local = self.room.is_some().then(|| self.local.view());
         CallView {
             phase,
             room: self.room.clone(),
@@ -220,57 +171,21 @@ impl CallState {
         }
     }
 
-    fn my_view(&self) -> ParticipantView {
-        ParticipantView {
-            id: self.local.id.clone(),
-            name: self.display_name.clone(),
-            is_me: true,
-            role: self.local.role,
-            connection: PeerConnectionState::Connected,
-            microphone: self.local.microphone.view(),
-            camera: self.local.camera.view(),
-            speaking: self.local.speaking.is_speaking() && self.local.microphone.sends(),
-            has_picture: self.local.camera.sends(),
-        }
-    }
-
     fn command(&mut self, now: Now, command: CallCommand) {
         match command {
-            CallCommand::SetMicrophoneMuted(muted) if muted != self.local.microphone.muted => {
-                self.local.microphone.muted = muted;
-                self.effects.push(Effect::MuteMicrophone(muted));
-                self.publish_tracks();
-            }
-            CallCommand::SetCameraMuted(muted) if muted != self.local.camera.muted => {
-                self.local.camera.muted = muted;
-                self.effects.push(Effect::MuteCamera(muted));
-                self.publish_tracks();
-            }
-            CallCommand::SetMicrophoneMuted(_) | CallCommand::SetCameraMuted(_) => {}
+            CallCommand::SetMuted { source, muted } => self.set_muted(source, muted),
             CallCommand::SendChat(text) => self.send_chat(now, text),
             CallCommand::Leave => self.leave(),
         }
     }
 
-    fn capture_changed(&mut self, microphone: bool, camera: bool) {
-        let before = (self.local.microphone.sends(), self.local.camera.sends());
-        self.local.microphone.live = microphone;
-        self.local.camera.live = camera;
-        if before != (self.local.microphone.sends(), self.local.camera.sends()) {
-            self.publish_tracks();
+    fn levels(&mut self, now: Now, local: Option<f32>, remote: &[(LinkId, f32)]) {
+        if let Some(rms) = local {
+            self.local.speaking.observe(now.instant, rms);
         }
-    }
-
-    fn levels(&mut self, now: Now, levels: &[(String, f32)]) {
-        for (id, rms) in levels {
-            if *id == self.local.id {
-                self.local.speaking.observe(now.instant, *rms);
-            } else if let Some(remote) = self
-                .remotes
-                .iter_mut()
-                .find(|remote| remote.key.member == *id)
-            {
-                remote.speaking.observe(now.instant, *rms);
+        for (link, rms) in remote {
+            if let Some(index) = self.index_of(*link) {
+                self.remotes[index].speaking.observe(now.instant, *rms);
             }
         }
     }
@@ -286,13 +201,11 @@ impl CallState {
         for message in self.chat.take_unconfirmed(now.instant, away.is_some()) {
             self.chat_to_peers(&message);
         }
-        self.check_connections(now.instant);
+        self.repair_links(now.instant);
     }
 
     fn anyone_connected(&self) -> bool {
-        self.remotes
-            .iter()
-            .any(|remote| remote.connection == PeerConnectionState::Connected)
+        self.remotes.iter().any(RemoteParticipant::is_connected)
     }
 
     fn emit(&mut self, event: CallEvent) {
@@ -300,48 +213,22 @@ impl CallState {
     }
 
     fn end(&mut self, reason: EndReason) {
-        let keys: Vec<_> = self.remotes.drain(..).map(|remote| remote.key).collect();
-        self.effects.extend(keys.into_iter().map(Effect::Close));
+        let links: Vec<_> = self.links().collect();
+        self.effects.extend(links.into_iter().map(Effect::Close));
+        self.remotes.clear();
         self.session = Session::Ended(reason.clone());
         self.emit(CallEvent::Ended(reason));
     }
 
-    fn my_tracks(&self) -> Vec<TrackState> {
-        [
-            (TrackSource::Microphone, self.local.microphone),
-            (TrackSource::Camera, self.local.camera),
-        ]
-        .map(|(source, local)| TrackState {
-            source,
-            muted: !local.sends(),
-        })
-        .to_vec()
-    }
-
-    /// Announces the local tracks to the server and to every peer.
-    fn publish_tracks(&mut self) {
-        let patch = MemberPatch {
-            tracks: Some(self.my_tracks()),
-            ..MemberPatch::default()
-        };
-        if self.session == Session::Joined && self.features.has(Feature::Members) {
-            let room_id = self.room.as_ref().map(|room| room.id.clone());
-            let message = UpdateMember {
-                room_id,
-                payload: patch.clone(),
-            };
-            self.effects
-                .push(Effect::Send(ClientMessage::UpdateMember(message)));
-        }
-        let message = PeerMessage::UpdateMember(PeerPayload { payload: patch });
-        self.send_to_peers(&message);
-    }
-
     /// Sends a message over every open data channel.
     fn send_to_peers(&mut self, message: &PeerMessage) {
-        for remote in self.remotes.iter().filter(|remote| remote.channel_open) {
+        let links = self
+            .remotes
+            .iter()
+            .filter_map(|remote| remote.link.as_ref());
+        for link in links.filter(|link| link.channel_open) {
             let command = PeerCommand::Send(Box::new(message.clone()));
-            self.effects.push(Effect::Peer(remote.key.clone(), command));
+            self.effects.push(Effect::Peer(link.id, command));
         }
     }
 
@@ -349,7 +236,7 @@ impl CallState {
         ChatView {
             id,
             from: self.local.id.clone(),
-            name: self.display_name.clone(),
+            name: self.local.name.clone(),
             is_mine: true,
             text,
             sent_at: now.unix_ms,
@@ -366,6 +253,3 @@ fn jitter(id: &str) -> f32 {
     });
     (sum % 1_000) as f32 / 1_000.0
 }
-
-/// Delay before the next offer after a failed negotiation.
-const OFFER_RETRY_DELAY: Duration = Duration::from_secs(2);

@@ -41,6 +41,13 @@ pub(crate) struct Negotiation {
     /// restart ICE.
     pending_offer: Option<bool>,
     failures: u32,
+    /// The generation of our newest offer, which its answer echoes.
+    offer_id: u32,
+    /// The generation of the remote offer that is being answered.
+    remote_offer_id: Option<u32>,
+    /// A remote offer that came while a description was being set, and whether it
+    /// may replace the connection. Only the newest counts.
+    waiting_offer: Option<(Description, bool)>,
 }
 
 /// The next step of a negotiation.
@@ -66,6 +73,24 @@ impl Negotiation {
             phase: Phase::Stable,
             pending_offer: None,
             failures: 0,
+            offer_id: 0,
+            remote_offer_id: None,
+            waiting_offer: None,
+        }
+    }
+
+    /// The negotiation of a new connection with the same peer. Generations continue,
+    /// so that an answer to an offer of the old connection is not taken for one of
+    /// the new.
+    pub fn successor(&self) -> Self {
+        Self {
+            polite: self.polite,
+            phase: Phase::Stable,
+            pending_offer: None,
+            failures: 0,
+            offer_id: self.offer_id,
+            remote_offer_id: None,
+            waiting_offer: None,
         }
     }
 
@@ -85,16 +110,21 @@ impl Negotiation {
     }
 
     /// The connection set a local description.
-    pub fn local_description(&mut self, description: Description) -> Step {
+    pub fn local_description(&mut self, mut description: Description) -> Step {
         match (description.kind, self.phase) {
             (DescriptionKind::Offer, Phase::CreatingOffer) => {
                 self.phase = Phase::HaveLocalOffer;
+                self.offer_id = self.offer_id.wrapping_add(1);
+                description.offer_id = Some(self.offer_id);
                 Step::Send(description)
             }
-            (DescriptionKind::Answer, Phase::ApplyingOffer) => match self.become_stable() {
-                Step::Command(command) => Step::SendAndCommand(description, command),
-                _ => Step::Send(description),
-            },
+            (DescriptionKind::Answer, Phase::ApplyingOffer) => {
+                description.offer_id = self.remote_offer_id.take();
+                match self.become_stable() {
+                    Step::Command(command) => Step::SendAndCommand(description, command),
+                    _ => Step::Send(description),
+                }
+            }
             // A local offer that a remote offer replaced; it is rolled back.
             _ => Step::None,
         }
@@ -102,26 +132,33 @@ impl Negotiation {
 
     /// A remote offer arrived. The impolite side ignores it while its own offer is
     /// pending.
-    pub fn remote_offer(&mut self, sdp: String) -> Step {
+    pub fn remote_offer(&mut self, offer: Description, may_replace: bool) -> Step {
         let collision = matches!(self.phase, Phase::CreatingOffer | Phase::HaveLocalOffer);
         if collision && !self.polite {
             return Step::None;
         }
+        if matches!(self.phase, Phase::ApplyingOffer | Phase::ApplyingAnswer) {
+            self.waiting_offer = Some((offer, may_replace));
+            return Step::None;
+        }
         self.phase = Phase::ApplyingOffer;
+        self.remote_offer_id = offer.offer_id;
         Step::Command(PeerCommand::AcceptOffer {
-            sdp,
+            sdp: offer.sdp,
             rollback: collision,
+            may_replace,
         })
     }
 
     /// A remote answer arrived. It is ignored unless an offer is pending, as after
-    /// a rollback.
-    pub fn remote_answer(&mut self, sdp: String) -> Step {
-        if self.phase != Phase::HaveLocalOffer {
+    /// a rollback, and when it names another offer than the pending one.
+    pub fn remote_answer(&mut self, answer: Description) -> Step {
+        let is_other = answer.offer_id.is_some_and(|id| id != self.offer_id);
+        if self.phase != Phase::HaveLocalOffer || is_other {
             return Step::None;
         }
         self.phase = Phase::ApplyingAnswer;
-        Step::Command(PeerCommand::AcceptAnswer { sdp })
+        Step::Command(PeerCommand::AcceptAnswer { sdp: answer.sdp })
     }
 
     /// The connection set the remote answer.
@@ -134,12 +171,16 @@ impl Negotiation {
     }
 
     /// The connection rejected a description or could not create one. Returns
-    /// whether to offer again after a delay.
-    pub fn failed(&mut self) -> bool {
+    /// whether to offer again after a delay, and the next step.
+    pub fn failed(&mut self) -> (bool, Step) {
         let ours = matches!(self.phase, Phase::CreatingOffer | Phase::ApplyingAnswer);
         self.phase = Phase::Stable;
         self.failures += 1;
-        ours && self.failures < MAX_CONSECUTIVE_FAILURES
+        let again = ours && self.failures < MAX_CONSECUTIVE_FAILURES;
+        match self.waiting_offer.take() {
+            Some((offer, may_replace)) => (false, self.remote_offer(offer, may_replace)),
+            None => (again, Step::None),
+        }
     }
 
     /// Returns to stable when an offer awaits an answer that may have been lost.
@@ -155,6 +196,9 @@ impl Negotiation {
     fn become_stable(&mut self) -> Step {
         self.phase = Phase::Stable;
         self.failures = 0;
+        if let Some((offer, may_replace)) = self.waiting_offer.take() {
+            return self.remote_offer(offer, may_replace);
+        }
         self.pending_offer
             .take()
             .map_or(Step::None, |ice_restart| self.request_offer(ice_restart))
@@ -169,6 +213,13 @@ mod tests {
         Description::new(DescriptionKind::Offer, "o".into())
     }
 
+    fn answer(offer_id: Option<u32>) -> Description {
+        Description {
+            offer_id,
+            ..Description::new(DescriptionKind::Answer, "a".into())
+        }
+    }
+
     #[test]
     fn the_polite_side_rolls_back_and_the_impolite_ignores_the_offer() {
         let mut polite = Negotiation::new("A", "b");
@@ -181,8 +232,8 @@ mod tests {
             ));
             assert!(matches!(side.local_description(offer()), Step::Send(_)));
         }
-        assert!(matches!(impolite.remote_offer("x".into()), Step::None));
-        let step = polite.remote_offer("x".into());
+        assert!(matches!(impolite.remote_offer(offer(), false), Step::None));
+        let step = polite.remote_offer(offer(), false);
         assert!(matches!(
             step,
             Step::Command(PeerCommand::AcceptOffer { rollback: true, .. })
@@ -193,17 +244,83 @@ mod tests {
     fn an_offer_replaced_while_it_is_created_is_not_sent() {
         let mut polite = Negotiation::new("a", "b");
         let _ = polite.request_offer(false);
-        let _ = polite.remote_offer("x".into());
+        let _ = polite.remote_offer(offer(), false);
         assert!(matches!(polite.local_description(offer()), Step::None));
-        let answer = Description::new(DescriptionKind::Answer, "a".into());
-        assert!(matches!(polite.local_description(answer), Step::Send(_)));
+        assert!(matches!(
+            polite.local_description(answer(None)),
+            Step::Send(_)
+        ));
         assert_eq!(polite.phase, Phase::Stable);
     }
 
     #[test]
     fn an_answer_without_a_pending_offer_is_ignored() {
         let mut side = Negotiation::new("a", "b");
-        assert!(matches!(side.remote_answer("x".into()), Step::None));
+        assert!(matches!(side.remote_answer(answer(None)), Step::None));
+    }
+
+    #[test]
+    fn an_answer_to_an_earlier_offer_is_ignored_and_a_second_one_too() {
+        let mut side = Negotiation::new("a", "b");
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            let _ = side.request_offer(false);
+            let Step::Send(sent) = side.local_description(offer()) else {
+                panic!("the offer is not sent")
+            };
+            ids.push(sent.offer_id);
+            if ids.len() == 1 {
+                assert!(side.abandon_offer());
+            }
+        }
+        assert!(matches!(side.remote_answer(answer(ids[0])), Step::None));
+        let step = side.remote_answer(answer(ids[1]));
+        assert!(matches!(
+            step,
+            Step::Command(PeerCommand::AcceptAnswer { .. })
+        ));
+        assert!(matches!(side.remote_answer(answer(ids[1])), Step::None));
+        assert!(matches!(
+            side.successor().remote_answer(answer(ids[1])),
+            Step::None
+        ));
+    }
+
+    #[test]
+    fn an_offer_that_comes_while_another_is_answered_waits_for_its_turn() {
+        let mut side = Negotiation::new("a", "b");
+        let numbered = |id| Description {
+            offer_id: Some(id),
+            ..offer()
+        };
+        let _ = side.remote_offer(numbered(1), false);
+        for id in [2, 3] {
+            assert!(matches!(side.remote_offer(numbered(id), false), Step::None));
+        }
+        let Step::SendAndCommand(sent, PeerCommand::AcceptOffer { .. }) =
+            side.local_description(answer(None))
+        else {
+            panic!("the newest offer is not accepted")
+        };
+        assert_eq!(sent.offer_id, Some(1));
+        let Step::Send(sent) = side.local_description(answer(None)) else {
+            panic!("the newest offer is not answered")
+        };
+        assert_eq!(sent.offer_id, Some(3));
+    }
+
+    #[test]
+    fn an_answer_echoes_the_generation_of_its_offer() {
+        let mut side = Negotiation::new("a", "b");
+        let remote = Description {
+            offer_id: Some(7),
+            ..offer()
+        };
+        let _ = side.remote_offer(remote, false);
+        let Step::Send(sent) = side.local_description(answer(None)) else {
+            panic!("the answer is not sent")
+        };
+        assert_eq!(sent.offer_id, Some(7));
     }
 
     #[test]
@@ -212,7 +329,7 @@ mod tests {
         let _ = side.request_offer(false);
         let _ = side.local_description(offer());
         assert!(matches!(side.request_offer(true), Step::None));
-        let _ = side.remote_answer("x".into());
+        let _ = side.remote_answer(answer(None));
         let step = side.answer_accepted();
         assert!(matches!(
             step,
@@ -226,7 +343,7 @@ mod tests {
         let again: Vec<bool> = (0..3)
             .map(|_| {
                 let _ = side.request_offer(false);
-                side.failed()
+                side.failed().0
             })
             .collect();
         assert_eq!(again, [true, true, false]);

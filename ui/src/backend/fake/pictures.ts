@@ -3,6 +3,7 @@
 
 import type { VideoSocket } from "../../backend";
 import type { ParticipantView } from "../../generated/ParticipantView";
+import { pictureName, type VideoSource } from "../../state/room";
 import { i420Bytes, writePacket } from "../../video/packet";
 
 interface Tile {
@@ -13,6 +14,7 @@ interface Tile {
 }
 
 const FRAME_MS = 66;
+const VIDEO: readonly VideoSource[] = ["camera", "screen_share"];
 const LOOKS = [
   { wall: ["#86a096", "#4f6f66"], skin: "#e6b796", hair: "#4a2b1b", shirt: "#2f4757" },
   { wall: ["#c49a73", "#866245"], skin: "#8b5a3c", hair: "#1d1310", shirt: "#c8553d" },
@@ -104,7 +106,7 @@ export class DrawnPictures implements VideoSocket {
     for (const { tile, source, width, height } of this.#tiles) {
       if (width === 0 || height === 0 || !this.#credits.delete(tile)) continue;
       const isMe = source === "me";
-      const present = isMe || this.#people().some((one) => one.id === source && one.hasPicture);
+      const present = isMe || this.#people().some((one) => VIDEO.some((kind) => one.pictures.includes(kind) && pictureName(one, kind) === source));
       const scale = Math.min(640, width, (height * 16) / 9) / 16;
       const size = { width: Math.round(16 * scale), height: Math.round(9 * scale) };
       const planes = present ? draw(source, size.width, size.height, performance.now()) : null;

@@ -67,20 +67,22 @@ export function person(name: string, rest: Partial<ParticipantView> = {}): Parti
     connection: "connected",
     microphone: "on",
     camera: "on",
+    screenShare: "absent",
+    problem: null,
     speaking: false,
-    hasPicture: true,
+    pictures: ["camera"],
     ...rest,
   };
 }
 
 export function me(name: string, { camera, microphone }: DevicesView): ParticipantView {
-  const hasPicture = !camera.muted && camera.state.kind === "live";
+  const isOn = !camera.muted && camera.state.kind === "live";
   return person(name, {
     id: "me-id",
     isMe: true,
     role: "host",
-    hasPicture,
-    camera: hasPicture ? "on" : "muted",
+    pictures: isOn ? ["camera"] : [],
+    camera: isOn ? "on" : "muted",
     microphone: microphone.muted ? "muted" : "on",
   });
 }
@@ -106,7 +108,7 @@ const full = inCall(
     mira,
     person("Anna Lindqvist", { speaking: true }),
     person("Ben Okafor", { microphone: "muted" }),
-    person("Chen Wei", { hasPicture: false, camera: "muted" }),
+    person("Chen Wei", { pictures: [], camera: "muted" }),
   ],
   {
     chat: [
@@ -230,6 +232,13 @@ const SCENES: Record<string, AppView | CommandError | null> = {
   "prejoin-long": preJoin({ name: LONG }, { title: LONG }),
   room: room(full),
   "room-two": room(inCall([mira, person("Anna Lindqvist")])),
+  "room-screen": room(
+    inCall([
+      mira,
+      person("Anna Lindqvist", { screenShare: "on", pictures: ["camera", "screen_share"] }),
+      person("Ben Okafor", { camera: "unsupported", pictures: [] }),
+    ]),
+  ),
   "room-unplugged": room(full),
   "room-alone": room(inCall([mira])),
   "room-joining": room({ ...inCall([]), phase: { kind: "joining" }, room: null }),
@@ -238,10 +247,10 @@ const SCENES: Record<string, AppView | CommandError | null> = {
       ...full,
       serviceAway: true,
       participants: [
-        { ...mira, microphone: "muted", camera: "muted", hasPicture: false },
-        person("Anna Lindqvist", { connection: "connecting", hasPicture: false }),
-        person("Ben Okafor", { connection: "failed", microphone: "muted" }),
-        person("", { id: "guest", connection: "disconnected", hasPicture: false, microphone: "absent" }),
+        { ...mira, microphone: "muted", camera: "muted", pictures: [] },
+        person("Anna Lindqvist", { connection: "connecting", pictures: [] }),
+        person("Ben Okafor", { connection: "failed", problem: "unreachable", microphone: "muted" }),
+        person("", { id: "guest", connection: "disconnected", pictures: [], microphone: "absent" }),
       ],
     },
     { devices: { ...devices, microphone: { ...devices.microphone, muted: true }, camera: broken.camera } },
@@ -258,7 +267,7 @@ const SCENES: Record<string, AppView | CommandError | null> = {
         "Eli Cohen",
         "Fatima Noor",
         "Goran Ilić",
-      ].map((name, i) => person(name, { hasPicture: i % 3 !== 2, microphone: i % 2 ? "on" : "muted" })),
+      ].map((name, i) => person(name, { pictures: i % 3 === 2 ? [] : ["camera"], microphone: i % 2 ? "on" : "muted" })),
     ]),
   ),
   ended: ended({ kind: "left" }, 2_912),

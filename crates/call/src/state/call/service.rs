@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::value::{RawValue, to_raw_value};
 use visavis_protocol::{
     ChatBody, ChatEntry, ClientChat, ClientMessage, CreateRoom, CreatedRoom, ErrorCode,
-    ErrorMessage, Feature, Features, JoinRoom, JoinedRoom, LeaveRoom, Member, Metadata, PeerChat,
+    ErrorMessage, Feature, Features, JoinRoom, JoinedRoom, LeaveRoom, Metadata, PeerChat,
     PeerMessage, Request, Resume, Role, RoomCreated, RoomJoined, ServerChat, ServerMessage,
     Welcome, limits,
 };
@@ -152,7 +152,7 @@ impl CallState {
             Features::default()
         };
         let display_name = extended
-            .then(|| self.display_name.clone())
+            .then(|| self.local.name.clone())
             .filter(|name| !name.is_empty());
         let seal = self.seal.clone().filter(|_| extended);
         match (&self.choice, &self.room) {
@@ -221,8 +221,9 @@ impl CallState {
     fn on_joined(&mut self, now: Now, message: RoomJoined) {
         // A rejoin has a new client id: to the others this is a new member, and
         // the old connections end.
-        let known: Vec<_> = self.remotes.drain(..).map(|remote| remote.key).collect();
-        self.effects.extend(known.into_iter().map(Effect::Close));
+        let links: Vec<_> = self.links().collect();
+        self.effects.extend(links.into_iter().map(Effect::Close));
+        self.remotes.clear();
         self.room_entered(now, message);
     }
 
@@ -259,7 +260,7 @@ impl CallState {
         let gone: Vec<_> = self
             .remotes
             .iter()
-            .map(|remote| remote.key.member.clone())
+            .map(|remote| remote.member.clone())
             .filter(|id| !inside.contains(id))
             .collect();
         gone.iter().for_each(|id| self.member_left(id));
@@ -301,18 +302,6 @@ impl CallState {
         for entry in chat.unwrap_or_default() {
             self.chat_from_history(entry);
         }
-    }
-
-    pub(super) fn member_updated(&mut self, member: &Member) {
-        if member.id == self.local.id {
-            self.local.role = member.role;
-            return;
-        }
-        let Some(remote) = self.remote_mut(&member.id) else {
-            return;
-        };
-        let muted = remote.update(member);
-        self.clear_muted(&member.id, &muted);
     }
 
     fn server_error(&mut self, now: Now, error: &ErrorMessage) {
@@ -428,22 +417,21 @@ impl CallState {
         }
     }
 
-    pub(super) fn chat_from_peer(&mut self, now: Now, from: &str, chat: &PeerChat) {
+    pub(super) fn chat_from_peer(&mut self, now: Now, index: usize, chat: &PeerChat) {
+        let (from, name) = (&self.remotes[index].id, &self.remotes[index].name);
         let text = ChatBody::read(&chat.payload).text;
         let view = ChatView {
             id: chat.id.clone(),
-            from: from.to_owned(),
-            name: self.name_of(from),
+            from: from.clone(),
+            name: name.clone(),
             is_mine: false,
             text: text.clone(),
             sent_at: now.unix_ms,
             pending: false,
         };
+        let member = from.clone();
         if self.chat.add(view) {
-            self.emit(CallEvent::Chat {
-                member: from.to_owned(),
-                text,
-            });
+            self.emit(CallEvent::Chat { member, text });
         }
     }
 
@@ -471,10 +459,8 @@ impl CallState {
     }
 
     fn name_of(&self, id: &str) -> String {
-        self.remotes
-            .iter()
-            .find(|remote| remote.key.member == id)
-            .map(|remote| remote.name.clone())
+        self.index_of_member(id)
+            .map(|index| self.remotes[index].name.clone())
             .unwrap_or_default()
     }
 }

@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use visavis_protocol::limits::MAX_CHAT_TEXT_BYTES;
-use visavis_protocol::{ClientMessage, Description, DescriptionKind, PeerMessage, ServerMessage};
+use visavis_protocol::{
+    ClientMessage, Description, DescriptionKind, PeerMessage, ServerMessage, TrackSource,
+};
 
 use super::CallState;
 use crate::command::{CallCommand, RoomChoice};
 use crate::event::CallEvent;
-use crate::peer::{PeerCommand, PeerEvent, PeerKey};
+use crate::peer::{LinkId, PeerCommand, PeerEvent};
 use crate::state::{Effect, Input, Now};
 use crate::view::{CallPhase, EndReason, PeerConnectionState};
 
@@ -22,7 +24,7 @@ struct Scene {
 impl Scene {
     fn new(choice: RoomChoice) -> Self {
         let now = Instant::now();
-        let (state, effects) = CallState::new(choice, "Me".into(), false, false, now);
+        let (state, effects) = CallState::new(choice, "Me".into(), &[], now);
         assert!(
             effects
                 .iter()
@@ -62,28 +64,29 @@ impl Scene {
         self.put(Input::Deadline)
     }
 
-    fn key(&self, member: &str) -> PeerKey {
-        self.state
-            .peer_keys()
-            .find(|key| key.member == member)
-            .unwrap()
-            .clone()
+    fn link(&self, member: &str) -> LinkId {
+        let index = self.state.index_of_member(member).unwrap();
+        self.state.remotes[index].link.as_ref().unwrap().id
+    }
+
+    fn member_of(&self, link: LinkId) -> String {
+        let index = self.state.index_of(link).unwrap();
+        self.state.remotes[index].member.clone()
+    }
+
+    /// The members to whom these effects make offers.
+    fn offers_to(&self, effects: &[Effect]) -> Vec<String> {
+        let offered = effects.iter().filter_map(|effect| match effect {
+            Effect::Peer(link, PeerCommand::MakeOffer { .. }) => Some(self.member_of(*link)),
+            _ => None,
+        });
+        offered.collect()
     }
 
     fn peer(&mut self, member: &str, event: PeerEvent) -> Vec<Effect> {
-        let key = self.key(member);
-        self.put(Input::Peer(key, event))
+        let link = self.link(member);
+        self.put(Input::Peer(link, event))
     }
-}
-
-fn offers_to(effects: &[Effect]) -> Vec<&str> {
-    let mut members = Vec::new();
-    for effect in effects {
-        if let Effect::Peer(key, PeerCommand::MakeOffer { .. }) = effect {
-            members.push(key.member.as_str());
-        }
-    }
-    members
 }
 
 fn sent(effects: &[Effect]) -> Vec<String> {
@@ -100,8 +103,8 @@ fn offer() -> Description {
 
 #[test]
 fn a_new_member_offers_to_every_other_member() {
-    let (_, effects) = Scene::inside(&["a", "z"]);
-    assert_eq!(offers_to(&effects), ["a", "z"]);
+    let (scene, effects) = Scene::inside(&["a", "z"]);
+    assert_eq!(scene.offers_to(&effects), ["a", "z"]);
 }
 
 #[test]
@@ -109,9 +112,10 @@ fn a_member_waits_two_seconds_for_the_offer_of_a_new_member() {
     let (mut scene, _) = Scene::inside(&[]);
     let effects = scene
         .says(json!({"type":"member-joined","roomId":"r","memberId":"n","participants":["m","n"]}));
-    assert!(offers_to(&effects).is_empty());
+    assert!(scene.offers_to(&effects).is_empty());
     assert!(scene.after(Duration::from_millis(1_900)).is_empty());
-    assert_eq!(offers_to(&scene.after(Duration::from_millis(100))), ["n"]);
+    let effects = scene.after(Duration::from_millis(100));
+    assert_eq!(scene.offers_to(&effects), ["n"]);
 }
 
 #[test]
@@ -130,7 +134,8 @@ fn a_member_that_gets_an_offer_answers_and_does_not_offer() {
             }
         )
     )));
-    assert!(offers_to(&scene.after(Duration::from_secs(3))).is_empty());
+    let effects = scene.after(Duration::from_secs(3));
+    assert!(scene.offers_to(&effects).is_empty());
     let answer = Description::new(DescriptionKind::Answer, "v=0".into());
     let effects = scene.peer("n", PeerEvent::LocalDescription(answer));
     assert!(sent(&effects)[0].contains(r#""type":"answer""#));
@@ -189,8 +194,8 @@ fn the_call_continues_without_the_server_and_resumes() {
         [r#"{"type":"resume","payload":{"resumeToken":"t"}}"#]
     );
     let effects = scene.says(json!({"type":"resumed","resumeToken":"u","room":{"id":"abc-defg-hij","participants":["a","m","b"]}}));
-    assert_eq!(offers_to(&effects), ["b"]);
-    assert_eq!(scene.state.my_id(), "m");
+    assert_eq!(scene.offers_to(&effects), ["b"]);
+    assert_eq!(scene.state.local.id, "m");
     assert!(!scene.state.view().service_away);
 }
 
@@ -210,13 +215,13 @@ fn a_rejected_resume_rejoins_with_a_new_id() {
     assert!(sent(&effects)[0].contains("join-room"));
     let effects = scene
         .says(json!({"type":"room-joined","room":{"id":"abc-defg-hij","participants":["a","n"]}}));
-    assert_eq!(offers_to(&effects), ["a"]);
+    assert_eq!(scene.offers_to(&effects), ["a"]);
     assert!(
         effects
             .iter()
             .any(|effect| matches!(effect, Effect::Close(key) if key.member == "a"))
     );
-    assert_eq!(scene.state.my_id(), "n");
+    assert_eq!(scene.state.local.id, "n");
 }
 
 #[test]
@@ -280,14 +285,14 @@ fn a_failed_connection_restarts_ice_and_a_closed_one_is_replaced() {
         effect,
         Effect::Peer(_, PeerCommand::MakeOffer { ice_restart: true })
     )));
-    let before = scene.key("a");
+    let before = scene.link("a");
     let effects = scene.peer("a", PeerEvent::Connection(PeerConnectionState::Closed));
     assert!(
         effects
             .iter()
             .any(|effect| matches!(effect, Effect::Spawn { .. }))
     );
-    assert_ne!(scene.key("a"), before);
+    assert_ne!(scene.link("a"), before);
 }
 
 #[test]
@@ -298,7 +303,10 @@ fn the_receiver_of_a_muted_track_is_cleared() {
     let effects = scene.peer("a", PeerEvent::Message(Box::new(message)));
     assert!(matches!(
         effects[..],
-        [Effect::ClearReceived { video: true, .. }]
+        [Effect::ClearReceived {
+            source: TrackSource::Camera,
+            ..
+        }]
     ));
 }
 
@@ -326,7 +334,7 @@ fn random_inputs_keep_one_connection_per_member() {
     let mut random = Random(seed | 1);
     for _ in 0..200 {
         let (mut scene, effects) = Scene::inside(&["a", "z"]);
-        let mut alive: Vec<PeerKey> = Vec::new();
+        let mut alive: Vec<LinkId> = Vec::new();
         check(&effects, &mut alive);
         for _ in 0..120 {
             let effects = scene.random_step(&mut random);
@@ -335,14 +343,11 @@ fn random_inputs_keep_one_connection_per_member() {
                 assert!(alive.is_empty());
                 break;
             }
-            let mut keys: Vec<_> = scene
-                .state
-                .peer_keys()
-                .map(|key| key.member.clone())
-                .collect();
-            keys.sort();
-            keys.dedup();
-            assert_eq!(keys.len(), alive.len());
+            let links = scene.state.links();
+            let mut members: Vec<_> = links.map(|link| scene.member_of(link)).collect();
+            members.sort();
+            members.dedup();
+            assert_eq!(members.len(), alive.len());
             assert!(
                 scene
                     .state
@@ -353,19 +358,19 @@ fn random_inputs_keep_one_connection_per_member() {
     }
 }
 
-fn check(effects: &[Effect], alive: &mut Vec<PeerKey>) {
+fn check(effects: &[Effect], alive: &mut Vec<LinkId>) {
     for effect in effects {
         match effect {
-            Effect::Spawn { key, .. } => {
-                assert!(!alive.contains(key));
-                alive.push(key.clone());
+            Effect::Spawn { link, .. } => {
+                assert!(!alive.contains(link));
+                alive.push(*link);
             }
-            Effect::Close(key) => {
-                assert!(alive.contains(key));
-                alive.retain(|other| other != key);
+            Effect::Close(link) => {
+                assert!(alive.contains(link));
+                alive.retain(|other| other != link);
             }
-            Effect::Peer(key, _) | Effect::ClearReceived { key, .. } => {
-                assert!(alive.contains(key), "{effect:?}")
+            Effect::Peer(link, _) | Effect::ClearReceived { link, .. } => {
+                assert!(alive.contains(link), "{effect:?}")
             }
             _ => {}
         }
@@ -408,11 +413,11 @@ impl Scene {
             8 => self.says(json!({"type":"room-joined","room":{"id":"r","participants":participants}})),
             9 => self.says(json!({"type":"error","code":*random.of(&["unauthorized", "room-not-found"]),"message":""})),
             10 => self.put(Input::Command(CallCommand::SendChat("x".into()))),
-            11 => self.put(Input::Command(CallCommand::SetCameraMuted(random.below(2) == 0))),
+            11 => self.put(Input::Command(CallCommand::SetMuted { source: TrackSource::Camera, muted: random.below(2) == 0 })),
             12 => self.after(Duration::from_millis(random.below(8_000))),
             _ => {
-                let keys: Vec<_> = self.state.peer_keys().cloned().collect();
-                if keys.is_empty() {
+                let links: Vec<_> = self.state.links().collect();
+                if links.is_empty() {
                     return Vec::new();
                 }
                 let event = match random.below(7) {
@@ -424,8 +429,8 @@ impl Scene {
                     5 => PeerEvent::Connection(*random.of(&[PeerConnectionState::Closed, PeerConnectionState::Failed])),
                     _ => PeerEvent::Connection(*random.of(&[PeerConnectionState::Connected, PeerConnectionState::Disconnected])),
                 };
-                let key = random.of(&keys).clone();
-                self.put(Input::Peer(key, event))
+                let link = *random.of(&links);
+                self.put(Input::Peer(link, event))
             }
         }
     }

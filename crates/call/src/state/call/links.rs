@@ -1,0 +1,257 @@
+//! The mesh: negotiating and repairing the link to each participant.
+
+use std::time::Instant;
+
+use serde_json::value::{RawValue, to_raw_value};
+use visavis_protocol::{
+    ClientMessage, ClientRelay, Description, DescriptionKind, IceCandidate, PeerMessage,
+    PeerPayload,
+};
+
+use super::CallState;
+use crate::event::CallEvent;
+use crate::peer::{LinkId, PeerCommand, PeerEvent};
+use crate::state::link::Repair;
+use crate::state::negotiation::Step;
+use crate::state::route::Route;
+use crate::state::session::Session;
+use crate::state::{Effect, Now};
+use crate::view::PeerConnectionState;
+
+impl CallState {
+    pub(super) fn new_link_id(&mut self) -> LinkId {
+        self.links += 1;
+        LinkId(self.links)
+    }
+
+    pub(super) fn spawn(&mut self, link: LinkId, participant: String) {
+        self.effects.push(Effect::Spawn {
+            link,
+            participant,
+            ice_servers: self.ice_servers.clone(),
+        });
+    }
+
+    /// After an outage: offers again to peers whose signalling may have been lost.
+    pub(super) fn reopen_negotiations(&mut self, now: Instant) {
+        let links = self.remotes.iter_mut().filter_map(|one| one.link.as_mut());
+        for link in links {
+            let lost = link.negotiation.abandon_offer();
+            if lost || !link.is_connected() {
+                link.check_now(now);
+            }
+        }
+    }
+
+    /// Makes the repairs that are due, a first offer included.
+    pub(super) fn repair_links(&mut self, now: Instant) {
+        for index in 0..self.remotes.len() {
+            let has_route = self.route(index).is_some();
+            let Some(link) = &mut self.remotes[index].link else {
+                continue;
+            };
+            match link.due(now, has_route) {
+                None => {}
+                Some(Repair::Offer { ice_restart }) => {
+                    let step = link.negotiation.request_offer(ice_restart);
+                    self.perform(index, step);
+                }
+                Some(Repair::Replace) => self.replace_link(index, now),
+            }
+        }
+    }
+
+    /// Replaces the link to a participant, and offers on the new one.
+    fn replace_link(&mut self, index: usize, now: Instant) {
+        let id = self.new_link_id();
+        let remote = &mut self.remotes[index];
+        let Some(old) = remote.link.take() else {
+            return;
+        };
+        let mut fresh = old.successor(id, now);
+        // A new connection always makes an offer first.
+        let step = match fresh.due(now, true) {
+            Some(Repair::Offer { .. }) => fresh.negotiation.request_offer(false),
+            _ => Step::None,
+        };
+        remote.link = Some(fresh);
+        remote.link_closed();
+        let participant = remote.id.clone();
+        self.effects.push(Effect::Close(old.id));
+        self.spawn(id, participant);
+        self.perform(index, step);
+    }
+
+    fn perform(&mut self, index: usize, step: Step) {
+        let Some(link) = self.remotes[index].link.as_ref().map(|link| link.id) else {
+            return;
+        };
+        match step {
+            Step::None => {}
+            Step::Command(command) => self.effects.push(Effect::Peer(link, command)),
+            Step::Send(description) => self.send_description(index, description),
+            Step::SendAndCommand(description, command) => {
+                self.send_description(index, description);
+                self.effects.push(Effect::Peer(link, command));
+            }
+        }
+    }
+
+    fn send_description(&mut self, index: usize, description: Description) {
+        let payload = to_raw_value(&description);
+        let direct = PeerPayload {
+            payload: description,
+        };
+        match direct.payload.kind {
+            DescriptionKind::Offer => {
+                let direct = PeerMessage::Offer(direct);
+                self.send_signalling(index, ClientMessage::Offer, payload, direct);
+            }
+            DescriptionKind::Answer => {
+                let direct = PeerMessage::Answer(direct);
+                self.send_signalling(index, ClientMessage::Answer, payload, direct);
+            }
+        }
+    }
+
+    fn send_candidate(&mut self, index: usize, candidate: IceCandidate) {
+        let payload = to_raw_value(&candidate);
+        let direct = PeerMessage::IceCandidate(PeerPayload { payload: candidate });
+        self.send_signalling(index, ClientMessage::IceCandidate, payload, direct);
+    }
+
+    /// The way on which signalling reaches a participant now.
+    fn route(&self, index: usize) -> Option<Route> {
+        let link = self.remotes[index].link.as_ref()?;
+        Route::choose(self.session == Session::Joined, link.channel_open)
+    }
+
+    fn send_signalling(
+        &mut self,
+        index: usize,
+        relay: fn(ClientRelay) -> ClientMessage,
+        payload: serde_json::Result<Box<RawValue>>,
+        direct: PeerMessage,
+    ) {
+        let remote = &self.remotes[index];
+        let (Some(route), Some(link)) = (self.route(index), &remote.link) else {
+            return;
+        };
+        match route {
+            Route::Server => {
+                let room_id = self.room.as_ref().map(|room| room.id.clone());
+                let to = remote.member.clone();
+                // Serialising strings and numbers does not fail.
+                if let Ok(payload) = payload {
+                    let message = relay(ClientRelay {
+                        room_id,
+                        to,
+                        payload,
+                    });
+                    self.effects.push(Effect::Send(message));
+                }
+            }
+            Route::Channel => {
+                let command = PeerCommand::Send(Box::new(direct));
+                self.effects.push(Effect::Peer(link.id, command));
+            }
+        }
+    }
+
+    pub(super) fn relayed_description(&mut self, now: Now, from: &str, payload: &RawValue) {
+        let Some(index) = self.index_of_member(from) else {
+            return;
+        };
+        match serde_json::from_str::<Description>(payload.get()) {
+            Ok(description) => self.remote_description(now, index, description),
+            Err(_) => tracing::debug!("a malformed description is ignored"),
+        }
+    }
+
+    pub(super) fn relayed_candidate(&mut self, from: &str, payload: &RawValue) {
+        let Some(index) = self.index_of_member(from) else {
+            return;
+        };
+        match serde_json::from_str::<IceCandidate>(payload.get()) {
+            Ok(candidate) => self.remote_candidate(index, candidate),
+            Err(_) => tracing::debug!("a malformed candidate is ignored"),
+        }
+    }
+
+    pub(super) fn remote_description(&mut self, now: Now, index: usize, description: Description) {
+        let Some(link) = &mut self.remotes[index].link else {
+            return;
+        };
+        let step = match description.kind {
+            DescriptionKind::Offer => link.negotiation.remote_offer(description, true),
+            DescriptionKind::Answer => link.negotiation.remote_answer(description),
+        };
+        if matches!(step, Step::Command(_)) {
+            link.expect_connection(now.instant);
+        }
+        self.perform(index, step);
+    }
+
+    pub(super) fn remote_candidate(&mut self, index: usize, candidate: IceCandidate) {
+        if let Some(link) = &self.remotes[index].link {
+            let command = PeerCommand::AddCandidate(candidate);
+            self.effects.push(Effect::Peer(link.id, command));
+        }
+    }
+
+    pub(super) fn peer(&mut self, now: Now, link: LinkId, event: PeerEvent) {
+        let Some(index) = self.index_of(link) else {
+            return;
+        };
+        let remote = &mut self.remotes[index];
+        let Some(link) = &mut remote.link else {
+            return;
+        };
+        match event {
+            PeerEvent::LocalDescription(description) => {
+                if description.kind == DescriptionKind::Answer {
+                    link.negotiated();
+                }
+                let step = link.negotiation.local_description(description);
+                self.perform(index, step);
+            }
+            PeerEvent::LocalCandidate(candidate) => self.send_candidate(index, candidate),
+            PeerEvent::AnswerAccepted => {
+                link.negotiated();
+                let step = link.negotiation.answer_accepted();
+                self.perform(index, step);
+            }
+            PeerEvent::NegotiationFailed { reason } => {
+                tracing::warn!(reason, "negotiation failed");
+                let step = link.negotiation_failed(now.instant);
+                let member = remote.id.clone();
+                self.emit(CallEvent::NegotiationFailed { member, reason });
+                self.perform(index, step);
+            }
+            PeerEvent::NegotiationNeeded => {
+                let step = link.negotiation.request_offer(false);
+                self.perform(index, step);
+            }
+            PeerEvent::NoCommonCodec(sources) => remote.set_unsupported(sources),
+            PeerEvent::Connection(state) => self.connection_changed(now, index, state),
+            PeerEvent::ChannelOpen => self.channel_open(index),
+            PeerEvent::Message(message) => self.peer_message(now, index, *message),
+            // The task keeps the receiver.
+            PeerEvent::ReceiverAdded(..) => {}
+        }
+    }
+
+    fn connection_changed(&mut self, now: Now, index: usize, state: PeerConnectionState) {
+        let remote = &mut self.remotes[index];
+        let Some(link) = remote
+            .link
+            .as_mut()
+            .filter(|link| link.connection() != state)
+        else {
+            return;
+        };
+        link.connection_changed(state, now.instant);
+        let member = remote.id.clone();
+        self.emit(CallEvent::Peer { member, state });
+    }
+}

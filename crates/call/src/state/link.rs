@@ -1,0 +1,274 @@
+//! The link to one remote participant: its negotiation, its connection state, and
+//! when and how it is repaired.
+//!
+//! A failed connection gets an ICE restart. One that a restart does not repair, or
+//! that cannot be restarted, is replaced. The pause between two attempts grows, and
+//! after [`ATTEMPTS_UNTIL_PROBLEM`] attempts the link reports a problem; attempts
+//! continue at the longest pause while the participant is in the room.
+
+use std::time::{Duration, Instant};
+
+use crate::peer::LinkId;
+use crate::state::negotiation::{Negotiation, Step};
+use crate::view::{LinkProblem, PeerConnectionState};
+
+/// Time in which a new member must offer. After it the existing member offers.
+pub(crate) const OFFER_WAIT: Duration = Duration::from_secs(2);
+/// Longest connection attempt before the next repair.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Time in which a disconnected connection may recover before ICE is restarted.
+const DISCONNECTED_GRACE: Duration = Duration::from_secs(4);
+/// Delay before the next offer after a failed negotiation, and while there is no
+/// route for one.
+const OFFER_RETRY_DELAY: Duration = Duration::from_secs(2);
+/// Pause before the second repair; it doubles up to [`MAX_BACKOFF`].
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// ICE restarts in a row before the connection is replaced.
+const MAX_ICE_RESTARTS: u32 = 2;
+/// Repairs in a row after which the link reports a problem.
+const ATTEMPTS_UNTIL_PROBLEM: u32 = 4;
+
+/// A link.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub id: LinkId,
+    pub negotiation: Negotiation,
+    /// Whether messages can be sent over the data channel.
+    pub channel_open: bool,
+    connection: PeerConnectionState,
+    /// Whether an offer and an answer were exchanged on the current connection.
+    negotiated: bool,
+    /// When to repair, unless the connection is connected by then.
+    check_at: Option<Instant>,
+    /// Repairs since the connection was last connected.
+    attempts: u32,
+    problem: Option<LinkProblem>,
+}
+
+/// The next step of a repair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repair {
+    /// Offer on the connection in use.
+    Offer {
+        /// With new ICE credentials.
+        ice_restart: bool,
+    },
+    /// Replace the connection.
+    Replace,
+}
+
+impl Link {
+    /// A link whose first offer of ours is due at `offer_at`.
+    pub fn new(id: LinkId, me: &str, member: &str, offer_at: Instant) -> Self {
+        Self {
+            id,
+            negotiation: Negotiation::new(me, member),
+            channel_open: false,
+            connection: PeerConnectionState::New,
+            negotiated: false,
+            check_at: Some(offer_at),
+            attempts: 0,
+            problem: None,
+        }
+    }
+
+    /// The link that replaces this one; it offers at once.
+    pub fn successor(&self, id: LinkId, now: Instant) -> Self {
+        Self {
+            id,
+            negotiation: self.negotiation.successor(),
+            channel_open: false,
+            connection: PeerConnectionState::New,
+            negotiated: false,
+            check_at: Some(now),
+            // The offer of the new link belongs to this attempt.
+            attempts: self.attempts.saturating_sub(1),
+            problem: self.problem,
+        }
+    }
+
+    pub fn connection(&self) -> PeerConnectionState {
+        self.connection
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.connection == PeerConnectionState::Connected
+    }
+
+    /// What is wrong with the link, once repairs did not help.
+    pub fn problem(&self) -> Option<LinkProblem> {
+        self.problem
+    }
+
+    /// When [`Link::due`] is to be asked.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.check_at
+    }
+
+    /// A description of each side is set.
+    pub fn negotiated(&mut self) {
+        self.negotiated = true;
+    }
+
+    /// A negotiation failed. Schedules the next offer if it is ours to make, and
+    /// returns the next step.
+    pub fn negotiation_failed(&mut self, now: Instant) -> Step {
+        if !self.is_connected() {
+            self.problem.get_or_insert(LinkProblem::Negotiation);
+        }
+        let (again, step) = self.negotiation.failed();
+        if again {
+            self.check_at = Some(now + OFFER_RETRY_DELAY);
+        }
+        step
+    }
+
+    /// Applies a new connection state and schedules the next repair.
+    pub fn connection_changed(&mut self, state: PeerConnectionState, now: Instant) {
+        self.connection = state;
+        // Both sides detect a failure at about the same time. The polite side
+        // waits, so that the offers do not collide.
+        let glare_delay = if self.negotiation.is_polite() {
+            OFFER_WAIT
+        } else {
+            Duration::ZERO
+        };
+        match state {
+            PeerConnectionState::Connected => {
+                self.check_at = None;
+                self.attempts = 0;
+                self.problem = None;
+            }
+            PeerConnectionState::Disconnected => {
+                self.check_at = Some(now + DISCONNECTED_GRACE + glare_delay);
+            }
+            PeerConnectionState::Failed | PeerConnectionState::Closed => {
+                self.channel_open = false;
+                self.check_at = Some(now + backoff(self.attempts) + glare_delay);
+            }
+            PeerConnectionState::New => {
+                // The connection was replaced by one that is not negotiated yet.
+                self.channel_open = false;
+                self.negotiated = false;
+                self.check_at.get_or_insert(now + CONNECT_TIMEOUT);
+            }
+            PeerConnectionState::Connecting => {
+                self.check_at.get_or_insert(now + CONNECT_TIMEOUT);
+            }
+        }
+    }
+
+    /// Repairs at once: the addresses of this machine changed, or signalling that
+    /// may have been lost works again.
+    pub fn check_now(&mut self, now: Instant) {
+        self.check_at = Some(now);
+    }
+
+    /// An offer was made or received: restarts the connection timeout.
+    pub fn expect_connection(&mut self, now: Instant) {
+        if !self.is_connected() {
+            self.check_at = Some(now + CONNECT_TIMEOUT);
+        }
+    }
+
+    /// The repair that is due, if any. Without a route for an offer it is
+    /// postponed.
+    pub fn due(&mut self, now: Instant, has_route: bool) -> Option<Repair> {
+        if self.check_at.is_none_or(|at| now < at) {
+            return None;
+        }
+        if !has_route {
+            self.check_at = Some(now + OFFER_RETRY_DELAY);
+            return None;
+        }
+        self.attempts += 1;
+        if self.attempts > ATTEMPTS_UNTIL_PROBLEM {
+            self.problem = Some(LinkProblem::Unreachable);
+        }
+        let timeout = CONNECT_TIMEOUT.max(backoff(self.attempts));
+        self.check_at = (!self.is_connected()).then_some(now + timeout);
+        let exhausted = self.negotiated && self.attempts > MAX_ICE_RESTARTS;
+        if self.connection == PeerConnectionState::Closed || exhausted {
+            return Some(Repair::Replace);
+        }
+        self.negotiation.abandon_offer();
+        Some(Repair::Offer {
+            ice_restart: self.negotiated,
+        })
+    }
+}
+
+fn backoff(attempts: u32) -> Duration {
+    match attempts {
+        0 => Duration::ZERO,
+        repeated => FIRST_BACKOFF
+            .saturating_mul(1 << (repeated - 1).min(8))
+            .min(MAX_BACKOFF),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connected(now: Instant) -> Link {
+        // "z" is greater than "a": impolite, so that no glare delay applies.
+        let mut link = Link::new(LinkId(1), "z", "a", now);
+        assert_eq!(
+            link.due(now, true),
+            Some(Repair::Offer { ice_restart: false })
+        );
+        link.negotiated();
+        link.connection_changed(PeerConnectionState::Connected, now);
+        assert_eq!(link.next_deadline(), None);
+        link
+    }
+
+    #[test]
+    fn a_connection_that_restarts_do_not_repair_is_replaced_with_growing_pauses() {
+        let mut now = Instant::now();
+        let mut link = connected(now);
+        let mut pauses = Vec::new();
+        let mut repairs = Vec::new();
+        for _ in 0..7 {
+            link.connection_changed(PeerConnectionState::Failed, now);
+            let at = link.next_deadline().unwrap();
+            pauses.push((at - now).as_secs());
+            now = at;
+            repairs.push(link.due(now, true).unwrap());
+        }
+        assert_eq!(pauses, [0, 1, 2, 4, 8, 16, 30]);
+        let restart = Repair::Offer { ice_restart: true };
+        assert_eq!(repairs[..2], [restart, restart]);
+        assert!(repairs[2..].iter().all(|repair| *repair == Repair::Replace));
+        assert_eq!(link.problem(), Some(LinkProblem::Unreachable));
+        link.connection_changed(PeerConnectionState::Connected, now);
+        assert_eq!(link.problem(), None);
+    }
+
+    #[test]
+    fn a_closed_connection_is_replaced_and_keeps_counting() {
+        let now = Instant::now();
+        let mut link = connected(now);
+        link.connection_changed(PeerConnectionState::Closed, now);
+        assert_eq!(link.due(now, true), Some(Repair::Replace));
+        let mut next = link.successor(LinkId(2), now);
+        assert_eq!(
+            next.due(now, true),
+            Some(Repair::Offer { ice_restart: false })
+        );
+        next.connection_changed(PeerConnectionState::Closed, now);
+        assert!(next.next_deadline().unwrap() > now);
+    }
+
+    #[test]
+    fn a_repair_waits_for_a_route() {
+        let now = Instant::now();
+        let mut link = connected(now);
+        link.connection_changed(PeerConnectionState::Failed, now);
+        assert_eq!(link.due(now, false), None);
+        let later = link.next_deadline().unwrap();
+        assert!(later > now && link.due(later, true).is_some());
+    }
+}
