@@ -4,7 +4,7 @@ use visavis_media::audio::AudioReceiveStats;
 use visavis_media::video::VideoReceiveStats;
 use visavis_protocol::ErrorCode;
 
-use crate::view::{EndReason, PeerConnectionState};
+use crate::view::{EndReason, MutedByHost, PeerConnectionState};
 
 /// Events queued for each receiver. A receiver that falls behind loses the oldest
 /// and gets their number as an error.
@@ -62,6 +62,8 @@ pub enum CallEvent {
         /// Plain text.
         text: String,
     },
+    /// The host muted a source of the local user.
+    MutedByHost(MutedByHost),
     /// The server reported an error.
     Error {
         /// The error code.

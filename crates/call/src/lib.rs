@@ -14,6 +14,7 @@ mod call;
 mod command;
 mod event;
 mod lobby;
+mod network;
 mod peer;
 mod rtp;
 mod signalling;
@@ -28,6 +29,6 @@ pub use event::{CallEvent, PeerStatistics, Statistics};
 pub use lobby::{Lobby, LobbyError};
 pub use signalling::NotAServer;
 pub use view::{
-    CallPhase, CallView, ChatView, EndReason, LinkProblem, ParticipantView, PeerConnectionState,
-    RoomView, TrackView,
+    CallPhase, CallView, ChatView, EndReason, LinkProblem, MutedByHost, ParticipantView,
+    PeerConnectionState, RoomView, TrackView,
 };

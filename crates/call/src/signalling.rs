@@ -10,6 +10,7 @@ use tokio::time::{Instant, interval_at, timeout};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use url::Url;
 use visavis_protocol::{ClientMessage, ParseError, ServerMessage, limits};
@@ -39,6 +40,8 @@ pub(crate) enum SignallingEvent {
 #[derive(Debug)]
 pub(crate) struct SignallingHandle {
     outgoing: mpsc::Sender<String>,
+    /// Ends an attempt to connect.
+    _dropped: DropGuard,
 }
 
 impl SignallingHandle {
@@ -79,16 +82,24 @@ pub(crate) fn connect(
     tasks: &TaskTracker,
 ) -> SignallingHandle {
     let (outgoing, queue) = mpsc::channel(OUTGOING_CAPACITY);
+    let dropped = CancellationToken::new();
+    let handle = SignallingHandle {
+        outgoing,
+        _dropped: dropped.clone().drop_guard(),
+    };
     tasks.spawn(async move {
-        match timeout(CONNECT_LIMIT, open(&url)).await {
-            Ok(Ok(socket)) => run(socket, generation, &events, queue).await,
-            Ok(Err(error)) => tracing::info!(%error, "connecting to the server failed"),
-            Err(_) => tracing::info!("connecting to the server timed out"),
+        let opened = timeout(CONNECT_LIMIT, open(&url));
+        match dropped.run_until_cancelled(opened).await {
+            Some(Ok(Ok(socket))) => run(socket, generation, &events, queue).await,
+            Some(Ok(Err(error))) => tracing::info!(%error, "connecting to the server failed"),
+            Some(Err(_)) => tracing::info!("connecting to the server timed out"),
+            // Nothing was sent yet.
+            None => {}
         }
         // The receiver is gone only when the call ends.
         let _ = events.send((generation, SignallingEvent::Closed)).await;
     });
-    SignallingHandle { outgoing }
+    handle
 }
 
 /// Opens a WebSocket to a server.

@@ -71,6 +71,12 @@ pub(crate) enum Input {
         /// a report.
         worst_loss_percent: Option<f32>,
     },
+    /// The addresses of this machine changed, or it was suspended.
+    NetworkChanged {
+        /// Whether sockets may have died: an address is gone, or time has passed
+        /// in which nothing was sent.
+        broken: bool,
+    },
     /// The time of [`call::CallState::next_deadline`] was reached.
     Deadline,
 }

@@ -7,7 +7,7 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -20,6 +20,7 @@ use visavis_protocol::{IceServer, TrackSource};
 use crate::call::Outputs;
 use crate::command::{CallCommand, CallConfig, Media};
 use crate::event::{PeerStatistics, Statistics};
+use crate::network::{self, Change, NetworkWatch};
 use crate::peer::{self, LinkId, PeerConfig, PeerEvent, PeerHandle, Receiver};
 use crate::signalling::{self, SignallingEvent, SignallingHandle};
 use crate::state::call::CallState;
@@ -32,8 +33,9 @@ const PEER_EVENTS_CAPACITY: usize = 256;
 const SIGNALLING_EVENTS_CAPACITY: usize = 256;
 /// Interval of the audio level readings.
 const LEVEL_INTERVAL: Duration = Duration::from_millis(100);
-/// Longest wait for all tasks of the call to end.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(2_500);
+/// Longest wait for all tasks of the call to end. Those that still wait for the
+/// network then end by themselves.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Owns all resources of one call.
 pub(crate) struct CallTask {
@@ -56,6 +58,14 @@ pub(crate) struct CallTask {
     capture_versions: (u64, u64),
     /// Inputs that result from performing effects; handled before new ones.
     follow_ups: VecDeque<Input>,
+    network: NetworkWatch,
+}
+
+/// The clocks of a call.
+struct Ticks {
+    levels: Interval,
+    network: Interval,
+    seconds: Interval,
 }
 
 struct Peer {
@@ -91,6 +101,7 @@ impl CallTask {
             frame_availability_in,
             capture_versions: (0, 0),
             follow_ups: VecDeque::new(),
+            network: NetworkWatch::new(Instant::now(), unix_ms()),
         }
     }
 
@@ -103,18 +114,21 @@ impl CallTask {
         } = self.config.clone();
         let (mut state, effects) = CallState::new(room, display_name, &muted, Instant::now());
         effects.into_iter().for_each(|effect| self.perform(effect));
-        let mut levels = interval(LEVEL_INTERVAL);
-        let mut seconds = interval(Duration::from_secs(1));
-        levels.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut ticks = Ticks {
+            levels: interval(LEVEL_INTERVAL),
+            network: interval(network::INTERVAL),
+            seconds: interval(Duration::from_secs(1)),
+        };
+        for ticks in [&mut ticks.levels, &mut ticks.network, &mut ticks.seconds] {
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        }
 
         while state.ended().is_none() {
             let input = match self.follow_ups.pop_front() {
                 Some(input) => input,
                 None => {
                     let deadline = state.next_deadline();
-                    self.wait(&mut commands, deadline, &mut levels, &mut seconds, &state)
-                        .await
+                    self.wait(&mut commands, deadline, &mut ticks, &state).await
                 }
             };
             let now = Now {
@@ -141,8 +155,7 @@ impl CallTask {
         &mut self,
         commands: &mut mpsc::Receiver<CallCommand>,
         deadline: Option<Instant>,
-        levels: &mut tokio::time::Interval,
-        seconds: &mut tokio::time::Interval,
+        ticks: &mut Ticks,
         state: &CallState,
     ) -> Input {
         loop {
@@ -185,8 +198,13 @@ impl CallTask {
                     let live = matches!(video_state.get(), Some(CaptureState::Live(_)));
                     return Input::CaptureChanged { source: TrackSource::Camera, live };
                 }
-                _ = seconds.tick() => return self.second_elapsed(state),
-                _ = levels.tick() => return self.levels(),
+                _ = ticks.network.tick() => {
+                    if let Some(change) = self.network.poll(Instant::now(), unix_ms()) {
+                        return Input::NetworkChanged { broken: change == Change::Broken };
+                    }
+                }
+                _ = ticks.seconds.tick() => return self.second_elapsed(state),
+                _ = ticks.levels.tick() => return self.levels(),
             }
         }
     }
@@ -392,7 +410,7 @@ impl CallTask {
             tasks.wait().await;
         };
         if timeout(SHUTDOWN_TIMEOUT, drained).await.is_err() {
-            tracing::warn!("shutting down the call timed out");
+            tracing::debug!("connections are still closing");
         }
     }
 }

@@ -2,7 +2,7 @@
 //! the state after each change.
 
 use serde::Serialize;
-use visavis_protocol::{ErrorCode, Role, TrackSource};
+use visavis_protocol::{ClosedReason, ErrorCode, RemovedReason, Role, TrackSource};
 
 /// The view of a call.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -19,6 +19,19 @@ pub struct CallView {
     pub chat: Vec<ChatView>,
     /// Whether the connection to the server is lost. The call continues.
     pub service_away: bool,
+    /// The host muted a source of the local user, who has not unmuted it since.
+    pub muted_by_host: Option<MutedByHost>,
+}
+
+/// A source of the local user that the host muted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
+pub struct MutedByHost {
+    /// The muted source.
+    pub source: TrackSource,
+    /// The host's display name; empty when it is not known, as for an administrator.
+    pub name: String,
 }
 
 /// The phase of a call.
@@ -54,6 +67,16 @@ pub enum EndReason {
     },
     /// The connections to the server and to all members were lost.
     ConnectionLost,
+    /// The room closed.
+    RoomClosed {
+        /// Why.
+        why: ClosedReason,
+    },
+    /// The local user was removed from the room.
+    Removed {
+        /// By whom.
+        why: RemovedReason,
+    },
 }
 
 /// The room of a call.
@@ -150,12 +173,14 @@ pub enum PeerConnectionState {
 pub struct ChatView {
     /// The message id, unique in the call.
     pub id: String,
-    /// The sender's client id.
+    /// The sender: the id of a participant view, or a client id of someone who left.
     pub from: String,
     /// The sender's display name when it was sent; may be empty.
     pub name: String,
     /// Whether the local user sent it.
     pub is_mine: bool,
+    /// Whether only its sender and one recipient see it.
+    pub is_private: bool,
     /// The text, without markup.
     pub text: String,
     /// When it was sent, in milliseconds since the Unix epoch.

@@ -123,6 +123,7 @@ pub struct RoomClosed {
 /// Why a room closed. The list is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub enum ClosedReason {
     /// The host ended it.
     EndedByHost,
@@ -153,6 +154,7 @@ pub struct MemberRemoved {
 /// Who removed a member. The list is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub enum RemovedReason {
     /// The host.
     RemovedByHost,

@@ -1,8 +1,10 @@
 //! The state of a call and its transitions.
 
+mod chat;
 mod links;
 mod local;
 mod participants;
+mod relay;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -21,11 +23,17 @@ use crate::state::link::Link;
 use crate::state::participant::RemoteParticipant;
 use crate::state::session::{JOIN_TIMEOUT, LOST_TIMEOUT, Session};
 use crate::state::{Effect, Input, Now};
-use crate::view::{CallPhase, CallView, ChatView, EndReason, RoomView};
+use crate::view::{CallPhase, CallView, EndReason, MutedByHost, RoomView};
 
 /// The protocol extensions that this client requests from a server that
 /// announces any.
-const REQUESTED_FEATURES: [Feature; 3] = [Feature::Members, Feature::Resume, Feature::Chat];
+const REQUESTED_FEATURES: [Feature; 5] = [
+    Feature::Members,
+    Feature::Resume,
+    Feature::Chat,
+    Feature::Controls,
+    Feature::Ice,
+];
 
 /// The state of one call.
 #[derive(Debug)]
@@ -37,6 +45,8 @@ pub(crate) struct CallState {
     resume_token: Option<String>,
     /// Restores the room on a server that lost it in a restart (see the protocol).
     seal: Option<String>,
+    /// The access token for a rejoin, once the server renewed it.
+    token: Option<String>,
     ice_servers: Vec<IceServer>,
     /// When the create or join request was sent.
     join_sent_at: Option<Instant>,
@@ -46,6 +56,10 @@ pub(crate) struct CallState {
     remotes: Vec<RemoteParticipant>,
     /// Links made in this call.
     links: u64,
+    /// The last host that the server named, by client id.
+    host: Option<String>,
+    /// The host muted a source of the local user, who has not unmuted it since.
+    muted_by_host: Option<MutedByHost>,
     chat: Chat,
     chats_sent: u64,
     bitrate_scale: BitrateScale,
@@ -65,7 +79,9 @@ impl CallState {
             source: one.source,
             muted: one.muted,
         });
-        let effects = mutes.chain([Effect::Connect]).collect();
+        // The scale of an earlier call does not hold for this one.
+        let first = [Effect::ScaleBitrate(1.0), Effect::Connect];
+        let effects = mutes.chain(first).collect();
         let state = Self {
             session: Session::Connecting {
                 until: now + JOIN_TIMEOUT,
@@ -74,12 +90,15 @@ impl CallState {
             features: Features::default(),
             resume_token: None,
             seal: None,
+            token: None,
             ice_servers: Vec::new(),
             join_sent_at: None,
             local,
             room: None,
             remotes: Vec::new(),
             links: 0,
+            host: None,
+            muted_by_host: None,
             chat: Chat::default(),
             chats_sent: 0,
             bitrate_scale: BitrateScale::new(),
@@ -111,6 +130,7 @@ impl CallState {
                     self.effects.push(Effect::ScaleBitrate(scale));
                 }
             }
+            Input::NetworkChanged { broken } => self.network_changed(now, broken),
             Input::Deadline => {}
         }
         // Run due work after every input, so that frequent inputs cannot starve a
@@ -168,6 +188,7 @@ impl CallState {
                 .collect(),
             chat: self.chat.messages().to_vec(),
             service_away: self.session.disconnected_since().is_some(),
+            muted_by_host: self.muted_by_host.clone(),
         }
     }
 
@@ -229,18 +250,6 @@ impl CallState {
         for link in links.filter(|link| link.channel_open) {
             let command = PeerCommand::Send(Box::new(message.clone()));
             self.effects.push(Effect::Peer(link.id, command));
-        }
-    }
-
-    fn chat_view(&self, now: Now, id: String, text: String) -> ChatView {
-        ChatView {
-            id,
-            from: self.local.id.clone(),
-            name: self.local.name.clone(),
-            is_mine: true,
-            text,
-            sent_at: now.unix_ms,
-            pending: false,
         }
     }
 }

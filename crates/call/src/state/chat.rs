@@ -10,6 +10,10 @@ use crate::view::ChatView;
 
 /// Messages kept; when exceeded the oldest are dropped.
 const MAX_MESSAGES: usize = 500;
+/// Messages kept for the server while it is away; the oldest are dropped.
+const MAX_UNPOSTED: usize = 200;
+/// Bytes of text kept; when exceeded the oldest messages are dropped.
+const MAX_BYTES: usize = 1024 * 1024;
 /// Longest wait for the server's echo of a message.
 const ECHO_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -19,6 +23,8 @@ pub(crate) struct Chat {
     messages: Vec<ChatView>,
     /// Local messages without an echo, with the deadline of their wait.
     awaiting_echo: Vec<(String, Instant)>,
+    /// Local messages that were sent without the server, oldest first.
+    unposted: Vec<ChatView>,
 }
 
 impl Chat {
@@ -37,15 +43,36 @@ impl Chat {
         });
     }
 
-    /// Adds a message. Returns false when its id is already present.
+    /// Adds a message. Returns false when its sender sent one with this id before.
     pub fn add(&mut self, message: ChatView) -> bool {
-        if self.messages.iter().any(|known| known.id == message.id) {
+        let is_same = |known: &ChatView| known.id == message.id && known.from == message.from;
+        if self.messages.iter().any(is_same) {
             return false;
         }
         self.messages.push(message);
-        let surplus = self.messages.len().saturating_sub(MAX_MESSAGES);
+        let bytes =
+            |messages: &[ChatView]| messages.iter().map(|one| one.text.len()).sum::<usize>();
+        let mut total = bytes(&self.messages);
+        let mut surplus = self.messages.len().saturating_sub(MAX_MESSAGES);
+        total -= bytes(&self.messages[..surplus]);
+        while total > MAX_BYTES {
+            total -= self.messages[surplus].text.len();
+            surplus += 1;
+        }
         self.messages.drain(..surplus);
         true
+    }
+
+    /// Keeps a message to be posted when the server is back.
+    pub fn post_later(&mut self, message: ChatView) {
+        self.unposted.push(message);
+        let surplus = self.unposted.len().saturating_sub(MAX_UNPOSTED);
+        self.unposted.drain(..surplus);
+    }
+
+    /// Takes the messages to post, oldest first.
+    pub fn take_unposted(&mut self) -> Vec<ChatView> {
+        std::mem::take(&mut self.unposted)
     }
 
     /// Confirms a local message that the server echoed. Servers without feature
@@ -108,6 +135,7 @@ mod tests {
             from: "me".into(),
             name: String::new(),
             is_mine: true,
+            is_private: false,
             text: text.into(),
             sent_at: 0,
             pending: false,
@@ -148,5 +176,26 @@ mod tests {
             chat.add(message(&format!("n{n}"), "x"));
         }
         assert_eq!(chat.messages().len(), MAX_MESSAGES);
+    }
+
+    #[test]
+    fn the_oldest_messages_go_when_the_texts_together_are_too_long() {
+        let mut chat = Chat::default();
+        let text = "x".repeat(MAX_BYTES / 4);
+        for n in 0..6 {
+            assert!(chat.add(message(&format!("{n}"), &text)));
+        }
+        let kept: Vec<_> = chat.messages().iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(kept, ["2", "3", "4", "5"]);
+    }
+
+    #[test]
+    fn one_sender_cannot_take_the_id_of_another_ones_message() {
+        let mut chat = Chat::default();
+        let from = |from: &str| ChatView {
+            from: from.into(),
+            ..message("1", "a")
+        };
+        assert!(chat.add(from("b")) && chat.add(from("c")) && !chat.add(from("b")));
     }
 }

@@ -8,6 +8,8 @@
 
 use std::time::{Duration, Instant};
 
+use visavis_protocol::Grants;
+
 use crate::peer::LinkId;
 use crate::state::negotiation::{Negotiation, Step};
 use crate::view::{LinkProblem, PeerConnectionState};
@@ -16,6 +18,8 @@ use crate::view::{LinkProblem, PeerConnectionState};
 pub(crate) const OFFER_WAIT: Duration = Duration::from_secs(2);
 /// Longest connection attempt before the next repair.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Time in which an offer is answered while the connection looks connected.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// Time in which a disconnected connection may recover before ICE is restarted.
 const DISCONNECTED_GRACE: Duration = Duration::from_secs(4);
 /// Delay before the next offer after a failed negotiation, and while there is no
@@ -36,6 +40,9 @@ pub(crate) struct Link {
     pub negotiation: Negotiation,
     /// Whether messages can be sent over the data channel.
     pub channel_open: bool,
+    /// What the local user and the remote participant may publish, as the
+    /// connection was last told.
+    pub grants: (Grants, Grants),
     connection: PeerConnectionState,
     /// Whether an offer and an answer were exchanged on the current connection.
     negotiated: bool,
@@ -65,6 +72,7 @@ impl Link {
             id,
             negotiation: Negotiation::new(me, member),
             channel_open: false,
+            grants: Default::default(),
             connection: PeerConnectionState::New,
             negotiated: false,
             check_at: Some(offer_at),
@@ -79,6 +87,7 @@ impl Link {
             id,
             negotiation: self.negotiation.successor(),
             channel_open: false,
+            grants: Default::default(),
             connection: PeerConnectionState::New,
             negotiated: false,
             check_at: Some(now),
@@ -101,6 +110,11 @@ impl Link {
         self.problem
     }
 
+    /// Repairs since the connection was last connected.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
     /// When [`Link::due`] is to be asked.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.check_at
@@ -109,6 +123,11 @@ impl Link {
     /// A description of each side is set.
     pub fn negotiated(&mut self) {
         self.negotiated = true;
+        // From here ICE reports whether the connection works.
+        if self.is_connected() {
+            self.check_at = None;
+            self.attempts = 0;
+        }
     }
 
     /// A negotiation failed. Schedules the next offer if it is ours to make, and
@@ -186,8 +205,11 @@ impl Link {
         if self.attempts > ATTEMPTS_UNTIL_PROBLEM {
             self.problem = Some(LinkProblem::Unreachable);
         }
-        let timeout = CONNECT_TIMEOUT.max(backoff(self.attempts));
-        self.check_at = (!self.is_connected()).then_some(now + timeout);
+        let timeout = match self.connection {
+            PeerConnectionState::Connected => ANSWER_TIMEOUT,
+            _ => CONNECT_TIMEOUT.max(backoff(self.attempts)),
+        };
+        self.check_at = Some(now + timeout);
         let exhausted = self.negotiated && self.attempts > MAX_ICE_RESTARTS;
         if self.connection == PeerConnectionState::Closed || exhausted {
             return Some(Repair::Replace);

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use visavis_protocol::{Grants, Member, MemberConnection, Role, TrackSource, TrackState};
+use visavis_protocol::{Grants, Member, MemberConnection, Role, TrackSource, TrackState, limits};
 
 use crate::state::link::Link;
 use crate::state::speaking::Speaking;
@@ -25,6 +25,8 @@ pub(crate) struct RemoteParticipant {
     pub id: String,
     /// Its current client id.
     pub member: String,
+    /// The new client id that it said it has, until the server confirms it.
+    pub claim: Option<String>,
     pub name: String,
     pub role: Role,
     pub grants: Grants,
@@ -51,6 +53,7 @@ impl RemoteParticipant {
         Self {
             id: member.to_owned(),
             member: member.to_owned(),
+            claim: None,
             name: String::new(),
             role: Role::Participant,
             grants: Grants::default(),
@@ -75,14 +78,15 @@ impl RemoteParticipant {
     /// were on before and are not now.
     pub fn update(&mut self, member: &Member) -> Vec<TrackSource> {
         let before = self.on();
-        self.name.clone_from(&member.name);
+        self.name = bounded_name(&member.name);
         self.role = member.role;
-        self.grants.clone_from(&member.grants);
+        self.grants = grants_of(member);
         self.reconnecting = member.connection == MemberConnection::Reconnecting;
         // A member without tracks at the server may have announced them over the
         // data channel.
         if !member.tracks.is_empty() {
-            let tracks = member.tracks.iter().map(|track| TrackState {
+            let tracks = member.tracks.iter().take(limits::MAX_TRACKS);
+            let tracks = tracks.map(|track| TrackState {
                 source: track.source,
                 muted: track.muted,
             });
@@ -169,6 +173,24 @@ impl RemoteParticipant {
             pictures: self.pictures.iter().filter(drawn).copied().collect(),
         }
     }
+}
+
+/// A display name, cut to the longest that is shown.
+pub(crate) fn bounded_name(name: &str) -> String {
+    name.chars().take(limits::MAX_NAME_CHARS).collect()
+}
+
+/// What a member may publish. A viewer publishes nothing, whatever else is granted.
+pub(crate) fn grants_of(member: &Member) -> Grants {
+    Grants {
+        can_publish: member.grants.can_publish && member.role != Role::Viewer,
+        ..member.grants.clone()
+    }
+}
+
+/// Whether these grants allow to publish any track.
+pub(crate) fn may_publish_any(grants: &Grants) -> bool {
+    SOURCES.into_iter().any(|source| grants.may_publish(source))
 }
 
 #[cfg(test)]

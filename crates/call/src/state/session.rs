@@ -55,11 +55,22 @@ pub(crate) enum Session {
         outage: Outage,
         /// When this attempt times out.
         until: Instant,
-        /// Whether a resume was requested rather than a join.
-        resuming: bool,
+        /// What was requested of the server.
+        request: ReconnectRequest,
     },
     /// The call ended.
     Ended(EndReason),
+}
+
+/// What an attempt to reconnect requested.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ReconnectRequest {
+    /// Nothing yet.
+    None,
+    /// The place of before.
+    Resume,
+    /// A new place, under this client id.
+    Join(String),
 }
 
 /// A time without a session at the server.
@@ -102,7 +113,14 @@ impl Session {
         Self::Reconnecting {
             outage,
             until: now + RECONNECT_TIMEOUT,
-            resuming: false,
+            request: ReconnectRequest::None,
+        }
+    }
+
+    /// Makes the next attempt to reconnect due.
+    pub fn retry_now(&mut self, now: Instant) {
+        if let Self::Disconnected(_, retry_at) = self {
+            *retry_at = now;
         }
     }
 

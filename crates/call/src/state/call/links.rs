@@ -13,7 +13,7 @@ use crate::event::CallEvent;
 use crate::peer::{LinkId, PeerCommand, PeerEvent};
 use crate::state::link::Repair;
 use crate::state::negotiation::Step;
-use crate::state::route::Route;
+use crate::state::route::{Route, Ways};
 use crate::state::session::Session;
 use crate::state::{Effect, Now};
 use crate::view::PeerConnectionState;
@@ -37,9 +37,24 @@ impl CallState {
         let links = self.remotes.iter_mut().filter_map(|one| one.link.as_mut());
         for link in links {
             let lost = link.negotiation.abandon_offer();
-            if lost || !link.is_connected() {
+            if lost || !link.is_connected() || link.next_deadline().is_some() {
                 link.check_now(now);
             }
+        }
+    }
+
+    /// The addresses of this machine changed, or it woke from sleep. Unless an
+    /// address was only added, the sockets in use may be dead: the connection to the
+    /// server is opened again and ICE is restarted on every link.
+    pub(super) fn network_changed(&mut self, now: Now, broken: bool) {
+        tracing::info!(broken, "the network of this machine changed");
+        if broken && self.session == Session::Joined {
+            self.signalling_closed(now);
+        }
+        self.session.retry_now(now.instant);
+        let links = self.remotes.iter_mut().filter_map(|one| one.link.as_mut());
+        for link in links.filter(|link| broken || !link.is_connected()) {
+            link.check_now(now.instant);
         }
     }
 
@@ -79,6 +94,7 @@ impl CallState {
         let participant = remote.id.clone();
         self.effects.push(Effect::Close(old.id));
         self.spawn(id, participant);
+        self.send_grants(index);
         self.perform(index, step);
     }
 
@@ -122,8 +138,16 @@ impl CallState {
 
     /// The way on which signalling reaches a participant now.
     fn route(&self, index: usize) -> Option<Route> {
-        let link = self.remotes[index].link.as_ref()?;
-        Route::choose(self.session == Session::Joined, link.channel_open)
+        let remote = &self.remotes[index];
+        let link = remote.link.as_ref()?;
+        let joined = self.session == Session::Joined && remote.listed;
+        let route = Route::choose(Ways {
+            server: joined && !remote.reconnecting,
+            channel: link.channel_open && link.attempts() < 2,
+            common_peer: self.common_peer(index),
+        });
+        // The server keeps messages for a member that is reconnecting.
+        route.or(joined.then_some(Route::Server))
     }
 
     fn send_signalling(
@@ -155,6 +179,10 @@ impl CallState {
                 let command = PeerCommand::Send(Box::new(direct));
                 self.effects.push(Effect::Peer(link.id, command));
             }
+            Route::Relay(via) => {
+                let to = remote.member.clone();
+                self.send_through(via, to, &direct);
+            }
         }
     }
 
@@ -163,7 +191,7 @@ impl CallState {
             return;
         };
         match serde_json::from_str::<Description>(payload.get()) {
-            Ok(description) => self.remote_description(now, index, description),
+            Ok(description) => self.remote_description(now, index, description, true),
             Err(_) => tracing::debug!("a malformed description is ignored"),
         }
     }
@@ -178,12 +206,18 @@ impl CallState {
         }
     }
 
-    pub(super) fn remote_description(&mut self, now: Now, index: usize, description: Description) {
+    pub(super) fn remote_description(
+        &mut self,
+        now: Now,
+        index: usize,
+        description: Description,
+        may_replace: bool,
+    ) {
         let Some(link) = &mut self.remotes[index].link else {
             return;
         };
         let step = match description.kind {
-            DescriptionKind::Offer => link.negotiation.remote_offer(description, true),
+            DescriptionKind::Offer => link.negotiation.remote_offer(description, may_replace),
             DescriptionKind::Answer => link.negotiation.remote_answer(description),
         };
         if matches!(step, Step::Command(_)) {
@@ -251,7 +285,10 @@ impl CallState {
             return;
         };
         link.connection_changed(state, now.instant);
-        let member = remote.id.clone();
+        let (member, is_gone) = (remote.id.clone(), !remote.listed && !remote.is_connected());
         self.emit(CallEvent::Peer { member, state });
+        if is_gone {
+            self.remove(index);
+        }
     }
 }

@@ -1,23 +1,30 @@
 //! The local user and its sources.
 
+use std::time::Instant;
+
 use visavis_protocol::{
-    ClientMessage, Feature, MemberPatch, PeerMessage, PeerPayload, Role, TrackSource, TrackState,
-    UpdateMember,
+    ClientMessage, Feature, Grants, Member, MemberPatch, PeerMessage, PeerPayload, Role,
+    TrackSource, TrackState, UpdateMember,
 };
 
 use super::CallState;
+use crate::event::CallEvent;
 use crate::state::Effect;
+use crate::state::participant::grants_of;
 use crate::state::session::Session;
 use crate::state::speaking::Speaking;
-use crate::view::{ParticipantView, PeerConnectionState, TrackView};
+use crate::view::{MutedByHost, ParticipantView, PeerConnectionState, TrackView};
 
 /// The local user.
 #[derive(Debug)]
 pub(super) struct LocalParticipant {
+    /// Identifies the user in views: its first client id.
+    pub participant: String,
     /// The client id; empty until the server assigns it.
     pub id: String,
     pub name: String,
     pub role: Role,
+    pub grants: Grants,
     pub speaking: Speaking,
     pub sources: Vec<LocalSource>,
 }
@@ -26,8 +33,10 @@ pub(super) struct LocalParticipant {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LocalSource {
     pub source: TrackSource,
-    /// Muted by the user.
+    /// Muted by the user, or by the host.
     pub muted: bool,
+    /// Whether the grants allow to publish it.
+    pub allowed: bool,
     /// The device is capturing.
     pub live: bool,
 }
@@ -35,6 +44,7 @@ pub(super) struct LocalSource {
 impl LocalSource {
     fn view(self) -> TrackView {
         match self {
+            Self { allowed: false, .. } => TrackView::Absent,
             Self { muted: true, .. } => TrackView::Muted,
             Self { live: false, .. } => TrackView::Absent,
             Self { live: true, .. } => TrackView::On,
@@ -52,12 +62,15 @@ impl LocalParticipant {
         let sources = sources.map(|source| LocalSource {
             source,
             muted: muted.contains(&source),
+            allowed: true,
             live: false,
         });
         Self {
+            participant: String::new(),
             id: String::new(),
             name,
             role: Role::Participant,
+            grants: Grants::default(),
             speaking: Speaking::default(),
             sources: sources.to_vec(),
         }
@@ -76,7 +89,7 @@ impl LocalParticipant {
         let sends = |source: &TrackSource| self.track(*source) == TrackView::On;
         let pictures = [TrackSource::Camera, TrackSource::ScreenShare];
         ParticipantView {
-            id: self.id.clone(),
+            id: self.participant.clone(),
             name: self.name.clone(),
             is_me: true,
             role: self.role,
@@ -96,7 +109,8 @@ impl LocalParticipant {
             source: one.source,
             muted: !one.sends(),
         };
-        self.sources.iter().map(state).collect()
+        let allowed = self.sources.iter().filter(|one| one.allowed);
+        allowed.map(state).collect()
     }
 }
 
@@ -106,8 +120,64 @@ impl CallState {
             Some(one) if one.muted != muted => one.muted = muted,
             _ => return,
         }
-        self.effects.push(Effect::Mute { source, muted });
+        if self
+            .muted_by_host
+            .as_ref()
+            .is_some_and(|by| by.source == source)
+        {
+            self.muted_by_host = None;
+        }
+        self.mute_device(source);
         self.publish_tracks();
+    }
+
+    /// Mutes the device of a source that the user muted or may not publish, so that
+    /// a camera is released.
+    fn mute_device(&mut self, source: TrackSource) {
+        if let Some(one) = self.local.source_mut(source) {
+            let muted = one.muted || !one.allowed;
+            self.effects.push(Effect::Mute { source, muted });
+        }
+    }
+
+    /// The host asked to mute a source of the local user. Only the user unmutes it.
+    pub(super) fn muted_by(&mut self, host: Option<&str>, source: TrackSource) {
+        let on = self.local.source_mut(source).is_some_and(|one| !one.muted);
+        if !on {
+            return;
+        }
+        self.set_muted(source, true);
+        let name = host.map(|id| self.name_of(id)).unwrap_or_default();
+        tracing::info!(?source, "muted by the host");
+        let by_host = MutedByHost { source, name };
+        self.muted_by_host = Some(by_host.clone());
+        self.emit(CallEvent::MutedByHost(by_host));
+    }
+
+    /// Applies the server's description of the local user.
+    pub(super) fn local_updated(&mut self, now: Instant, member: &Member) {
+        self.local.role = member.role;
+        let grants = grants_of(member);
+        if self.local.grants == grants {
+            return;
+        }
+        tracing::info!(can_publish = grants.can_publish, "the local grants changed");
+        self.local.grants = grants;
+        let mut changed = Vec::new();
+        for one in &mut self.local.sources {
+            let allowed = self.local.grants.may_publish(one.source);
+            if one.allowed != allowed {
+                one.allowed = allowed;
+                changed.push(one.source);
+            }
+        }
+        changed
+            .into_iter()
+            .for_each(|source| self.mute_device(source));
+        self.publish_tracks();
+        for index in 0..self.remotes.len() {
+            self.grants_changed(index, now);
+        }
     }
 
     pub(super) fn capture_changed(&mut self, source: TrackSource, live: bool) {

@@ -2,21 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::value::{RawValue, to_raw_value};
 use visavis_protocol::{
-    ChatBody, ChatEntry, ClientChat, ClientMessage, CreateRoom, CreatedRoom, ErrorCode,
-    ErrorMessage, Feature, Features, JoinRoom, JoinedRoom, LeaveRoom, Metadata, PeerChat,
-    PeerMessage, Request, Resume, Role, RoomCreated, RoomJoined, ServerChat, ServerMessage,
-    Welcome, limits,
+    ClientMessage, CreateRoom, CreatedRoom, ErrorCode, ErrorMessage, Feature, Features, JoinRoom,
+    JoinedRoom, LeaveRoom, Member, Metadata, PeerMessage, Rejoined, Request, Resume, Role,
+    RoomCreated, RoomJoined, ServerMessage, Welcome,
 };
 
 use super::{CallState, REQUESTED_FEATURES, jitter};
 use crate::command::RoomChoice;
 use crate::event::CallEvent;
-use crate::state::session::Session;
+use crate::state::participant::RemoteParticipant;
+use crate::state::session::{ReconnectRequest, Session};
 use crate::state::{Effect, Now};
-use crate::time::unix_ms_of;
-use crate::view::{ChatView, EndReason, RoomView};
+use crate::view::{EndReason, RoomView};
 
 /// Delay before the next attempt to join a room that the server does not know.
 const ROOM_GONE_BACKOFF: Duration = Duration::from_secs(10);
@@ -41,7 +39,7 @@ impl CallState {
                     self.member_joined(now, member.id.clone(), Some(member));
                 }
             }
-            ServerMessage::MemberUpdated(updated) => self.member_updated(&updated.member),
+            ServerMessage::MemberUpdated(updated) => self.member_updated(now, &updated.member),
             ServerMessage::Offer(relay) => {
                 self.relayed_description(now, &relay.from, &relay.payload)
             }
@@ -53,16 +51,28 @@ impl CallState {
             }
             ServerMessage::Chat(chat) => self.chat_from_server(now, chat),
             ServerMessage::Error(error) => self.server_error(now, &error),
+            ServerMessage::RoomUpdated(updated) => self.host = updated.room.host,
+            ServerMessage::RoomClosed(closed) if self.is_inside(&closed.room_id) => {
+                self.end(EndReason::RoomClosed { why: closed.reason });
+            }
+            ServerMessage::MemberRemoved(removed) if removed.member_id == self.local.id => {
+                self.end(EndReason::Removed {
+                    why: removed.reason,
+                });
+            }
+            ServerMessage::MuteMember(mute) => {
+                self.muted_by(mute.from.as_deref(), mute.payload.source);
+            }
+            ServerMessage::IceServers(renewed) => {
+                self.ice_servers = renewed.payload.ice_servers;
+            }
+            ServerMessage::TokenRenewed(renewed) => self.token = Some(renewed.payload.token),
+            // About another room or member.
+            ServerMessage::RoomClosed(_) | ServerMessage::MemberRemoved(_) => {}
             // Replies to requests that a call does not send.
             ServerMessage::RoomsList(_) | ServerMessage::RoomInfo(_) => {}
             // Messages of features that a call does not request.
             ServerMessage::Reaction(_)
-            | ServerMessage::RoomUpdated(_)
-            | ServerMessage::RoomClosed(_)
-            | ServerMessage::MemberRemoved(_)
-            | ServerMessage::MuteMember(_)
-            | ServerMessage::IceServers(_)
-            | ServerMessage::TokenRenewed(_)
             | ServerMessage::JoinWaiting(_)
             | ServerMessage::JoinRequest(_) => {}
         }
@@ -111,6 +121,7 @@ impl CallState {
         self.features = welcome.features;
         match &mut self.session {
             Session::Connecting { .. } => {
+                self.local.participant.clone_from(&welcome.id);
                 self.local.id = welcome.id;
                 self.join_sent_at = Some(now.instant);
                 self.session = Session::Joining {
@@ -119,24 +130,22 @@ impl CallState {
                 let message = self.join_request();
                 self.effects.push(Effect::Send(message));
             }
-            Session::Reconnecting { resuming, .. } => {
+            Session::Reconnecting { request, .. } => {
                 let token = self
                     .resume_token
                     .clone()
-                    .filter(|_| welcome.features.has(Feature::Resume));
-                *resuming = token.is_some();
-                if let Some(resume_token) = token {
-                    let request = Request {
+                    .filter(|_| self.features.has(Feature::Resume));
+                let message = if let Some(resume_token) = token {
+                    *request = ReconnectRequest::Resume;
+                    ClientMessage::Resume(Request {
                         request_id: None,
                         payload: Resume { resume_token },
-                    };
-                    self.effects
-                        .push(Effect::Send(ClientMessage::Resume(request)));
+                    })
                 } else {
-                    self.local.id = welcome.id;
-                    let message = self.join_request();
-                    self.effects.push(Effect::Send(message));
-                }
+                    *request = ReconnectRequest::Join(welcome.id);
+                    self.join_request()
+                };
+                self.effects.push(Effect::Send(message));
             }
             _ => {}
         }
@@ -173,8 +182,13 @@ impl CallState {
                     payload,
                 })
             }
-            (RoomChoice::Join(id), None) => join(id.clone(), display_name, features, None),
-            (_, Some(room)) => join(room.id.clone(), display_name, features, seal),
+            (RoomChoice::Join(id), None) => {
+                join(id.clone(), self.token.clone(), display_name, features, None)
+            }
+            (_, Some(room)) => {
+                let token = self.token.clone();
+                join(room.id.clone(), token, display_name, features, seal)
+            }
         }
     }
 
@@ -219,12 +233,37 @@ impl CallState {
     }
 
     fn on_joined(&mut self, now: Now, message: RoomJoined) {
-        // A rejoin has a new client id: to the others this is a new member, and
-        // the old connections end.
-        let links: Vec<_> = self.links().collect();
-        self.effects.extend(links.into_iter().map(Effect::Close));
-        self.remotes.clear();
+        if let Session::Reconnecting {
+            request: ReconnectRequest::Join(id),
+            ..
+        } = &self.session
+        {
+            let id = id.clone();
+            self.rejoined_as(id, &message.room.participants);
+        }
         self.room_entered(now, message);
+    }
+
+    /// The local user is in the room again, under a new client id. Its links stay
+    /// with those peers that can be told the new id over the data channel. To the
+    /// others it is a new member: their links are made anew.
+    fn rejoined_as(&mut self, id: String, inside: &[String]) {
+        self.local.id.clone_from(&id);
+        let message = PeerMessage::Rejoined(Rejoined { id });
+        self.send_to_peers(&message);
+        let untold = |remote: &RemoteParticipant| {
+            let link = remote.link.as_ref();
+            link.is_some_and(|link| !link.channel_open || !link.is_connected())
+        };
+        for index in 0..self.remotes.len() {
+            if untold(&self.remotes[index])
+                && let Some(link) = self.remotes[index].link.take()
+            {
+                self.remotes[index].link_closed();
+                self.effects.push(Effect::Close(link.id));
+            }
+        }
+        self.keep_listed(inside);
     }
 
     fn room_entered(&mut self, now: Now, message: RoomJoined) {
@@ -247,26 +286,28 @@ impl CallState {
                 member: self.local.id.clone(),
                 ms,
             });
+            self.publish_tracks();
+        } else {
+            self.joined_again(now);
         }
-        self.publish_tracks();
     }
 
     fn on_resumed(&mut self, now: Now, message: RoomJoined) {
-        if !matches!(self.session, Session::Reconnecting { resuming: true, .. }) {
+        let resuming = ReconnectRequest::Resume;
+        if !matches!(&self.session, Session::Reconnecting { request, .. } if *request == resuming) {
             return;
         }
         self.session = Session::Joined;
-        let inside = message.room.participants.clone();
-        let gone: Vec<_> = self
-            .remotes
-            .iter()
-            .map(|remote| remote.member.clone())
-            .filter(|id| !inside.contains(id))
-            .collect();
-        gone.iter().for_each(|id| self.member_left(id));
+        self.keep_listed(&message.room.participants);
         self.apply_room(now, now.instant, message);
+        self.joined_again(now);
+    }
+
+    /// Continues what an outage interrupted.
+    fn joined_again(&mut self, now: Now) {
         self.reopen_negotiations(now.instant);
         self.publish_tracks();
+        self.post_chat();
     }
 
     /// Applies the server's state of the room, and offers to members that are new here.
@@ -281,8 +322,8 @@ impl CallState {
             participants,
             name,
             members,
+            viewer_count,
             chat,
-            ..
         } = message.room;
         let known = self.room.take().map(|room| room.name);
         let name = name
@@ -291,14 +332,28 @@ impl CallState {
             .unwrap_or_else(|| id.clone());
         self.room = Some(RoomView { id, name });
         let members = members.unwrap_or_default();
-        for participant in participants {
-            if participant != self.local.id {
-                self.add_remote(now.instant, &participant, since, true);
+        let find = |id: &str| members.iter().find(|member| member.id == id);
+        // First the local user's grants: they decide who is linked.
+        match find(&self.local.id) {
+            Some(me) => self.local_updated(now.instant, me),
+            // The list leaves out those who may not publish.
+            None if viewer_count.is_some() => {
+                let me = Member {
+                    id: self.local.id.clone(),
+                    role: Role::Viewer,
+                    ..Member::default()
+                };
+                self.local_updated(now.instant, &me);
+            }
+            None => {}
+        }
+        for id in participants {
+            let member = find(&id);
+            let is_viewer = member.is_none() && viewer_count.is_some();
+            if id != self.local.id && !is_viewer {
+                self.add_remote(now.instant, &id, member, since, true);
             }
         }
-        members
-            .iter()
-            .for_each(|member| self.member_updated(member));
         for entry in chat.unwrap_or_default() {
             self.chat_from_history(entry);
         }
@@ -313,9 +368,10 @@ impl CallState {
             }
             // Resume was rejected: rejoin with a new id. The server sends the id of
             // a connection only in its first message, so reconnect to get one.
-            Session::Reconnecting { resuming: true, .. }
-                if error.code == ErrorCode::Unauthorized =>
-            {
+            Session::Reconnecting {
+                request: ReconnectRequest::Resume,
+                ..
+            } if error.code == ErrorCode::Unauthorized => {
                 self.resume_token = None;
                 self.session = self
                     .session
@@ -329,6 +385,10 @@ impl CallState {
         }
     }
 
+    fn is_inside(&self, room_id: &str) -> bool {
+        self.room.as_ref().is_some_and(|room| room.id == room_id)
+    }
+
     pub(super) fn leave(&mut self) {
         if let (Session::Joined, Some(room)) = (&self.session, &self.room) {
             let message = LeaveRoom {
@@ -339,134 +399,11 @@ impl CallState {
         }
         self.end(EndReason::Left);
     }
-
-    pub(super) fn send_chat(&mut self, now: Now, text: String) {
-        let text = text.trim();
-        if text.is_empty() || text.len() > limits::MAX_CHAT_TEXT_BYTES || self.room.is_none() {
-            return;
-        }
-        self.chats_sent += 1;
-        let id = format!("{}-{}", self.local.id, self.chats_sent);
-        let message = self.chat_view(now, id.clone(), text.to_owned());
-        if self.session == Session::Joined {
-            self.chat.sent(now.instant, message);
-            let room_id = self.room.as_ref().map(|room| room.id.clone());
-            let id = self.features.has(Feature::Chat).then_some(id);
-            let chat = ClientChat {
-                room_id,
-                to: None,
-                id,
-                sent_at: None,
-                payload: chat_payload(text),
-            };
-            self.effects.push(Effect::Send(ClientMessage::Chat(chat)));
-        } else {
-            self.chat.add(message.clone());
-            self.chat_to_peers(&message);
-        }
-    }
-
-    /// Sends a message over the data channels instead of the server, and reports it
-    /// as sent.
-    pub(super) fn chat_to_peers(&mut self, message: &ChatView) {
-        let chat = PeerChat {
-            id: message.id.clone(),
-            payload: chat_payload(&message.text),
-        };
-        self.send_to_peers(&PeerMessage::Chat(chat));
-        self.emit(CallEvent::Chat {
-            member: message.from.clone(),
-            text: message.text.clone(),
-        });
-    }
-
-    fn chat_from_server(&mut self, now: Now, chat: ServerChat) {
-        let text = ChatBody::read(&chat.payload).text;
-        let is_mine = chat.from == self.local.id;
-        if is_mine && self.chat.confirm_echo(chat.id.as_deref(), &text) {
-            self.emit(CallEvent::Chat {
-                member: chat.from,
-                text,
-            });
-            return;
-        }
-        self.chats_sent += 1;
-        let id = chat
-            .id
-            .unwrap_or_else(|| format!("{}-{}-{}", chat.from, now.unix_ms, self.chats_sent));
-        let sent_at = chat
-            .sent_at
-            .as_deref()
-            .and_then(unix_ms_of)
-            .unwrap_or(now.unix_ms);
-        let name = chat.name.unwrap_or_else(|| self.name_of(&chat.from));
-        let view = ChatView {
-            id,
-            from: chat.from.clone(),
-            name,
-            is_mine,
-            text: text.clone(),
-            sent_at,
-            pending: false,
-        };
-        if self.chat.add(view) {
-            self.emit(CallEvent::Chat {
-                member: chat.from,
-                text,
-            });
-        }
-    }
-
-    pub(super) fn chat_from_peer(&mut self, now: Now, index: usize, chat: &PeerChat) {
-        let (from, name) = (&self.remotes[index].id, &self.remotes[index].name);
-        let text = ChatBody::read(&chat.payload).text;
-        let view = ChatView {
-            id: chat.id.clone(),
-            from: from.clone(),
-            name: name.clone(),
-            is_mine: false,
-            text: text.clone(),
-            sent_at: now.unix_ms,
-            pending: false,
-        };
-        let member = from.clone();
-        if self.chat.add(view) {
-            self.emit(CallEvent::Chat { member, text });
-        }
-    }
-
-    fn chat_from_history(&mut self, entry: ChatEntry) {
-        let is_mine = entry.from == self.local.id;
-        let text = ChatBody::read(&entry.payload).text;
-        if is_mine && self.chat.confirm_echo(Some(&entry.id), &text) {
-            self.emit(CallEvent::Chat {
-                member: entry.from,
-                text,
-            });
-            return;
-        }
-        let sent_at = unix_ms_of(&entry.sent_at).unwrap_or_default();
-        let ChatEntry { id, from, name, .. } = entry;
-        self.chat.add(ChatView {
-            id,
-            from,
-            name,
-            is_mine,
-            text,
-            sent_at,
-            pending: false,
-        });
-    }
-
-    fn name_of(&self, id: &str) -> String {
-        self.index_of_member(id)
-            .map(|index| self.remotes[index].name.clone())
-            .unwrap_or_default()
-    }
 }
 
 fn join(
     room_id: String,
+    token: Option<String>,
     display_name: Option<String>,
     features: Features,
     seal: Option<String>,
@@ -476,18 +413,11 @@ fn join(
         display_name,
         features,
         seal,
+        token,
         ..JoinRoom::default()
     };
     ClientMessage::JoinRoom(Request {
         request_id: None,
         payload,
     })
-}
-
-fn chat_payload(text: &str) -> Box<RawValue> {
-    // Serialising a struct of one string does not fail.
-    to_raw_value(&ChatBody {
-        text: text.to_owned(),
-    })
-    .unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
