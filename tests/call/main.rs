@@ -3,6 +3,8 @@
 mod bad_input;
 mod chromium;
 mod mesh;
+mod network;
+mod outage;
 mod plain;
 mod relay;
 mod resume;

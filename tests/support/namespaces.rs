@@ -1,0 +1,109 @@
+//! Machines of their own for a test: Linux network namespaces on one bridge.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result, ensure};
+use tokio::process::Command;
+
+/// How many of this process were made, so that their names differ.
+static MADE: AtomicU32 = AtomicU32::new(0);
+
+/// Namespaces with one address each, on one network. Dropping it removes them.
+pub struct Namespaces {
+    names: Vec<String>,
+}
+
+impl Namespaces {
+    /// Makes `count` namespaces. The address of number `n` is `10.77.0.(n + 2)`.
+    /// `None` where the system does not allow it, which takes root.
+    ///
+    /// # Errors
+    /// When it is allowed and fails.
+    pub async fn make(count: usize) -> Result<Option<Self>> {
+        if !nix::unistd::geteuid().is_root() {
+            return Ok(None);
+        }
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let stem = format!("vv{}-{number}", std::process::id());
+        let mut made = Self { names: Vec::new() };
+        let hub = made.add(format!("{stem}-hub")).await?;
+        ip(&["-n", &hub, "link", "add", "br0", "type", "bridge"]).await?;
+        ip(&["-n", &hub, "link", "set", "br0", "up"]).await?;
+        for n in 0..count {
+            let name = made.add(format!("{stem}-{n}")).await?;
+            let port = format!("p{n}");
+            let pair = ["type", "veth", "peer", "name", "eth0", "netns", &name];
+            ip(&[&["-n", &hub, "link", "add", &port], pair.as_slice()].concat()).await?;
+            ip(&["-n", &hub, "link", "set", &port, "master", "br0", "up"]).await?;
+            made.run(n, &["addr", "add", &format!("{}/24", address(n)), "dev", "eth0"])
+                .await?;
+            made.run(n, &["link", "set", "eth0", "up"]).await?;
+        }
+        Ok(Some(made))
+    }
+
+    async fn add(&mut self, name: String) -> Result<String> {
+        ip(&["netns", "add", &name]).await?;
+        self.names.push(name.clone());
+        ip(&["-n", &name, "link", "set", "lo", "up"]).await?;
+        Ok(name)
+    }
+
+    /// The name of namespace `n`.
+    pub fn name(&self, n: usize) -> &str {
+        &self.names[n + 1]
+    }
+
+    /// Runs `ip` in namespace `n`.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub async fn run(&self, n: usize, arguments: &[&str]) -> Result<()> {
+        ip(&[&["-n", self.name(n)], arguments].concat()).await
+    }
+
+    /// Takes the address of namespace `n` away and gives it this one.
+    ///
+    /// # Errors
+    /// When `ip` fails.
+    pub async fn replace_address(&self, n: usize, old: &str, new: &str) -> Result<()> {
+        self.run(n, &["addr", "del", &format!("{old}/24"), "dev", "eth0"])
+            .await?;
+        self.run(n, &["addr", "add", &format!("{new}/24"), "dev", "eth0"])
+            .await
+    }
+}
+
+impl Drop for Namespaces {
+    fn drop(&mut self) {
+        for name in &self.names {
+            // A namespace that stays behind disturbs no other test.
+            let _ = std::process::Command::new("ip")
+                .args(["netns", "del", name])
+                .status();
+        }
+    }
+}
+
+/// The first address of namespace `n`.
+pub fn address(n: usize) -> String {
+    format!("10.77.0.{}", n + 2)
+}
+
+/// The start of a command that runs in this namespace.
+pub fn command(namespace: Option<&str>, program: &std::path::Path) -> Command {
+    let Some(namespace) = namespace else {
+        return Command::new(program);
+    };
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", namespace]).arg(program);
+    command
+}
+
+async fn ip(arguments: &[&str]) -> Result<()> {
+    let output = Command::new("ip").args(arguments).output().await;
+    let output = output.context("the test needs the program ip (package iproute2)")?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "ip {}: {error}", arguments.join(" "));
+    Ok(())
+}
