@@ -23,9 +23,9 @@ async fn call(machines: &Namespaces) -> Result<(RoomServer, [Headless; 2])> {
     .await?;
     let url = server.url();
     let scene = ["--video", SMALL, "--audio", "tone:440"];
-    let create = [&scene, ["--create", "moving"].as_slice()].concat();
+    let create = [scene.as_slice(), &["--create", "moving"]].concat();
     let anna = Headless::join_in(machines.name(1), "anna", &url, &create).await?;
-    let join = [&scene, ["--room", anna.room()].as_slice()].concat();
+    let join = [scene.as_slice(), &["--room", anna.room()]].concat();
     let bert = Headless::join_in(machines.name(2), "bert", &url, &join).await?;
     let people = [anna, bert];
     see_each_other(&people, FLOWING).await?;

@@ -31,10 +31,9 @@ async fn server(name: &str, arguments: &[&str]) -> Result<RoomServer> {
 
 async fn gather(url: &str) -> Result<[Headless; 3]> {
     let scene = ["--video", SMALL, "--audio", "tone:440"];
-    let anna = Headless::join("anna", url, &[&scene, ["--create", "lasting"].as_slice()].concat());
-    let anna = anna.await?;
-    let room = anna.room().to_owned();
-    let joining = [&scene, ["--room", &room].as_slice()].concat();
+    let creating = [scene.as_slice(), &["--create", "lasting"]].concat();
+    let anna = Headless::join("anna", url, &creating).await?;
+    let joining = [scene.as_slice(), &["--room", anna.room()]].concat();
     let bert = Headless::join("bert", url, &joining).await?;
     let cleo = Headless::join("cleo", url, &joining).await?;
     Ok([anna, bert, cleo])
