@@ -47,6 +47,8 @@ pub enum Command {
     BackToLobby,
     /// From the ended screen to the device test of the same room.
     Rejoin,
+    /// Try to join with this passcode.
+    EnterPasscode(String),
     /// Say something to everyone.
     SendChat(String),
     /// End the call.

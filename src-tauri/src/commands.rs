@@ -97,6 +97,11 @@ pub(crate) async fn rejoin(controller: State<'_, Controller>) -> Answer {
 }
 
 #[command]
+pub(crate) async fn enter_passcode(controller: State<'_, Controller>, passcode: String) -> Answer {
+    controller.perform(Command::EnterPasscode(passcode)).await
+}
+
+#[command]
 pub(crate) async fn send_chat(controller: State<'_, Controller>, text: String) -> Answer {
     controller.perform(Command::SendChat(text)).await
 }

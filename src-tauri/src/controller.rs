@@ -224,6 +224,7 @@ impl ControllerTask {
             Command::Join => self.join().await?,
             Command::BackToLobby => self.back_to_lobby(),
             Command::Rejoin => self.rejoin(),
+            Command::EnterPasscode(passcode) => self.enter_passcode(passcode).await,
             Command::SendChat(text) => self.send_chat(text).await,
             Command::Leave => self.leave().await,
         }

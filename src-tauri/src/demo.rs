@@ -50,6 +50,8 @@ fn enter(name: &str, server: &str, room: &str) -> Result<CallHandle, NotAServer>
         ice_servers: Vec::new(),
         relay_only: false,
         muted: Vec::new(),
+        passcode: None,
+        token: None,
     };
     Call::start(config, media)
 }

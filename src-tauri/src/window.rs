@@ -46,6 +46,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             commands::join,
             commands::back_to_lobby,
             commands::rejoin,
+            commands::enter_passcode,
             commands::send_chat,
             commands::leave,
             commands::invitation,

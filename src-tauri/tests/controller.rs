@@ -78,6 +78,8 @@ fn other(server: &str, room: &str, name: &str) -> CallHandle {
         ice_servers: Vec::new(),
         relay_only: false,
         muted: Vec::new(),
+        passcode: None,
+        token: None,
     };
     Call::start(config, media).unwrap()
 }

@@ -42,10 +42,16 @@ async fn pictures_return(people: &[Headless; 2], what: &str) -> Result<()> {
     // What was under way before the change may still arrive.
     let before = [0, 1].map(|one| decoded(one) + FLOWING / 2);
     wait_until("pictures on both sides", BACK_LIMIT, async || {
-        Ok([0, 1].iter().all(|one| decoded(*one) > before[*one]).then_some(()))
+        Ok([0, 1]
+            .iter()
+            .all(|one| decoded(*one) > before[*one])
+            .then_some(()))
     })
     .await?;
-    eprintln!("{what}: a second of new pictures on both sides after {:?}", since.elapsed());
+    eprintln!(
+        "{what}: a second of new pictures on both sides after {:?}",
+        since.elapsed()
+    );
     for one in [0, 1] {
         if let Some(stats) = people[one].stats(people[1 - one].member()) {
             eprintln!(
@@ -78,7 +84,9 @@ async fn a_call_goes_on_when_the_address_of_one_side_or_of_both_is_replaced() ->
         .await?;
     pictures_return(&people, "one address replaced").await?;
 
-    machines.replace_address(1, "10.77.0.101", "10.77.0.111").await?;
+    machines
+        .replace_address(1, "10.77.0.101", "10.77.0.111")
+        .await?;
     machines
         .replace_address(2, &namespaces::address(2), "10.77.0.112")
         .await?;

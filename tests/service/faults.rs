@@ -88,6 +88,7 @@ impl Scene {
             name,
             arguments: &arguments,
             environment: &[("RUST_LOG", "warn")],
+            ..Launch::default()
         })
         .await?;
         let base = format!("http://{}", node.address());

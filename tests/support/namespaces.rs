@@ -35,8 +35,11 @@ impl Namespaces {
             let pair = ["type", "veth", "peer", "name", "eth0", "netns", &name];
             ip(&[&["-n", &hub, "link", "add", &port], pair.as_slice()].concat()).await?;
             ip(&["-n", &hub, "link", "set", &port, "master", "br0", "up"]).await?;
-            made.run(n, &["addr", "add", &format!("{}/24", address(n)), "dev", "eth0"])
-                .await?;
+            made.run(
+                n,
+                &["addr", "add", &format!("{}/24", address(n)), "dev", "eth0"],
+            )
+            .await?;
             made.run(n, &["link", "set", "eth0", "up"]).await?;
         }
         Ok(Some(made))
@@ -104,6 +107,10 @@ async fn ip(arguments: &[&str]) -> Result<()> {
     let output = Command::new("ip").args(arguments).output().await;
     let output = output.context("the test needs the program ip (package iproute2)")?;
     let error = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "ip {}: {error}", arguments.join(" "));
+    ensure!(
+        output.status.success(),
+        "ip {}: {error}",
+        arguments.join(" ")
+    );
     Ok(())
 }

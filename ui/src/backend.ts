@@ -38,6 +38,7 @@ export interface Backend {
   join(): Promise<void>;
   backToLobby(): Promise<void>;
   rejoin(): Promise<void>;
+  enterPasscode(passcode: string): Promise<void>;
   sendChat(text: string): Promise<void>;
   leave(): Promise<void>;
   /** The link to give to others. */

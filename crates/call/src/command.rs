@@ -26,6 +26,10 @@ pub struct CallConfig {
     pub relay_only: bool,
     /// The sources that are muted at the join.
     pub muted: Vec<TrackSource>,
+    /// The room's passcode, where it has one.
+    pub passcode: Option<String>,
+    /// The access token, where the server requires one.
+    pub token: Option<String>,
 }
 
 /// The room to join or create.
@@ -65,6 +69,8 @@ pub enum CallCommand {
         /// Whether to mute it.
         muted: bool,
     },
+    /// Try to join with this passcode, after the server refused the last one.
+    EnterPasscode(String),
     /// Send a chat message to everyone, at most
     /// [`MAX_CHAT_TEXT_BYTES`](visavis_protocol::limits::MAX_CHAT_TEXT_BYTES). An
     /// empty or longer one is ignored.

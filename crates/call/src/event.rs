@@ -22,6 +22,8 @@ pub enum CallEvent {
         /// Milliseconds since the join request was sent.
         ms: u64,
     },
+    /// The room's passcode is needed, or the one that was sent is wrong.
+    PasscodeNeeded,
     /// Another member joined.
     MemberJoined {
         /// Client id.

@@ -106,13 +106,7 @@ impl CallTask {
     }
 
     pub async fn run(mut self, mut commands: mpsc::Receiver<CallCommand>) {
-        let CallConfig {
-            room,
-            display_name,
-            muted,
-            ..
-        } = self.config.clone();
-        let (mut state, effects) = CallState::new(room, display_name, &muted, Instant::now());
+        let (mut state, effects) = CallState::new(self.config.clone(), Instant::now());
         effects.into_iter().for_each(|effect| self.perform(effect));
         let mut ticks = Ticks {
             levels: interval(LEVEL_INTERVAL),

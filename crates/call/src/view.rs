@@ -2,7 +2,7 @@
 //! the state after each change.
 
 use serde::Serialize;
-use visavis_protocol::{ClosedReason, ErrorCode, RemovedReason, Role, TrackSource};
+use visavis_protocol::{ClosedReason, ErrorCode, RemovedReason, Role, TrackSource, WaitReason};
 
 /// The view of a call.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -42,6 +42,25 @@ pub enum CallPhase {
     /// Connecting to the server and joining the room.
     #[default]
     Joining,
+    /// The join waits; it goes on by itself.
+    Waiting {
+        /// For a place, or for a host.
+        reason: WaitReason,
+        /// The position among the joins that wait for the same, from 1.
+        position: u32,
+    },
+    /// The room opens later; the join follows by itself.
+    NotOpen {
+        /// When it opens, in milliseconds since the Unix epoch.
+        #[serde(rename = "opensAt")]
+        #[cfg_attr(feature = "ts", ts(rename = "opensAt", type = "number"))]
+        opens_at: u64,
+    },
+    /// The room has a passcode, and the one that was sent is not it.
+    PasscodeNeeded {
+        /// Whether one was sent.
+        wrong: bool,
+    },
     /// In the room.
     Inside,
     /// The call ended.

@@ -45,6 +45,17 @@ pub struct Participant {
     pub server: String,
     #[command(flatten)]
     pub room: Room,
+    /// The room's passcode.
+    #[arg(long, value_name = "TEXT")]
+    pub passcode: Option<String>,
+    /// The access token.
+    #[arg(
+        long,
+        value_name = "JWT",
+        env = "VISAVIS_TOKEN",
+        hide_env_values = true
+    )]
+    pub token: Option<String>,
     /// The name that others see.
     #[arg(long, default_value = "")]
     pub name: String,

@@ -117,6 +117,8 @@ async fn join_all(url: &str) -> anyhow::Result<Vec<Guest>> {
             ice_servers: Vec::new(),
             relay_only: false,
             muted: Vec::new(),
+            passcode: None,
+            token: None,
         };
         let call = Call::start(config, media)?;
         let mut view = call.view();

@@ -57,6 +57,8 @@ pub async fn run(arguments: Participant) -> anyhow::Result<ExitCode> {
         ice_servers: arguments.ice_server.clone(),
         relay_only: arguments.relay_only,
         muted: Vec::new(),
+        passcode: arguments.passcode.clone(),
+        token: arguments.token.clone(),
     };
     let call = match Call::start(config, media.clone()) {
         Ok(call) => call,
@@ -71,6 +73,7 @@ pub async fn run(arguments: Participant) -> anyhow::Result<ExitCode> {
         snapshots: Snapshots::new(arguments.snapshots),
         joined: false,
         bad_file: None,
+        bad_passcode: false,
     };
     let reason = session.follow(&mut report, arguments.seconds).await?;
     session.snapshots.save_all();
@@ -80,7 +83,7 @@ pub async fn run(arguments: Participant) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(BAD_ARGUMENTS));
     }
     Ok(match reason {
-        EndReason::Left => ExitCode::SUCCESS,
+        EndReason::Left if !session.bad_passcode => ExitCode::SUCCESS,
         _ if session.joined => ExitCode::FAILURE,
         _ => ExitCode::from(COULD_NOT_JOIN),
     })
@@ -94,6 +97,8 @@ struct Session {
     /// A file of the command line that cannot be read or written, which ends the
     /// call.
     bad_file: Option<DeviceError>,
+    /// The room has another passcode than that of the command line.
+    bad_passcode: bool,
 }
 
 impl Session {
@@ -164,7 +169,7 @@ impl Session {
                         self.device_failed(report, "speaker", error)?;
                     }
                 }
-                () = std::future::ready(()), if self.bad_file.is_some() && leaving.is_none() => {
+                () = std::future::ready(()), if (self.bad_file.is_some() || self.bad_passcode) && leaving.is_none() => {
                     leaving = Some(self.leave().await);
                 }
                 () = &mut stop, if leaving.is_none() => leaving = Some(self.leave().await),
@@ -200,6 +205,13 @@ impl Session {
                     member: &member,
                     reason: &reason,
                 })?;
+            }
+            // Nobody is there to enter one.
+            CallEvent::PasscodeNeeded => {
+                report.line(&Line::Error {
+                    code: &name_of(ErrorCode::WrongPasscode),
+                })?;
+                self.bad_passcode = true;
             }
             CallEvent::MutedByHost(by_host) => report.line(&Line::Muted {
                 source: by_host.source,

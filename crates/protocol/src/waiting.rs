@@ -23,6 +23,7 @@ pub struct JoinWaiting {
 /// Why a join waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub enum WaitReason {
     /// The room is full; a member has to leave first.
     Full,

@@ -44,6 +44,8 @@ impl ControllerTask {
             ice_servers: Vec::new(),
             relay_only: false,
             muted: self.local.muted(),
+            passcode: None,
+            token: None,
         };
         let handle = Call::start(config, self.local.media().clone());
         let handle = handle.map_err(|_| CommandError::NotAServer)?;
@@ -172,6 +174,12 @@ impl ControllerTask {
             call.handle
                 .send(CallCommand::SetMuted { source, muted })
                 .await;
+        }
+    }
+
+    pub(super) async fn enter_passcode(&mut self, passcode: String) {
+        if let Stage::Room(call) = &self.stage {
+            call.handle.send(CallCommand::EnterPasscode(passcode)).await;
         }
     }
 

@@ -153,7 +153,11 @@ class FakeShell implements Backend {
     this.#setCall(({ participants }) => ({
       participants: participants.map((one) =>
         one.isMe
-          ? { ...one, [kind]: muted ? "muted" : "on", ...(kind === "camera" ? { pictures: muted ? [] : ["camera"] } : {}) }
+          ? {
+              ...one,
+              [kind]: muted ? "muted" : "on",
+              ...(kind === "camera" ? { pictures: muted ? [] : ["camera"] } : {}),
+            }
           : one,
       ),
     }));
@@ -183,6 +187,14 @@ class FakeShell implements Backend {
   rejoin(): Promise<void> {
     const room = this.#now.call?.room;
     return this.openRoom(room?.id ?? "abc-defg-hij");
+  }
+
+  async enterPasscode(passcode: string): Promise<void> {
+    await pause(300);
+    const { name, devices } = this.#now;
+    this.#setCall(() =>
+      passcode === "1234" ? inCall([me(name, devices)]) : { phase: { kind: "passcodeNeeded", wrong: true } },
+    );
   }
 
   async sendChat(text: string): Promise<void> {

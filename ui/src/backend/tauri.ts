@@ -29,6 +29,7 @@ export const tauri: Backend = {
   join: () => invoke("join"),
   backToLobby: () => invoke("back_to_lobby"),
   rejoin: () => invoke("rejoin"),
+  enterPasscode: (passcode) => invoke("enter_passcode", { passcode }),
   sendChat: (text) => invoke("send_chat", { text }),
   leave: () => invoke("leave"),
   invitation: () => invoke<string>("invitation"),

@@ -9,7 +9,7 @@ export type ChatView = {
  */
 id: string, 
 /**
- * The sender's client id.
+ * The sender: the id of a participant view, or a client id of someone who left.
  */
 from: string, 
 /**
@@ -20,6 +20,10 @@ name: string,
  * Whether the local user sent it.
  */
 isMine: boolean, 
+/**
+ * Whether only its sender and one recipient see it.
+ */
+isPrivate: boolean, 
 /**
  * The text, without markup.
  */

@@ -2,7 +2,18 @@ import { describe, expect, it } from "vitest";
 import type { CallView } from "../generated/CallView";
 import type { ChatView } from "../generated/ChatView";
 import type { ParticipantView } from "../generated/ParticipantView";
-import { announcements, calledName, connectionWords, groupChat, mutedWords, mutedByHostWords, pictureName, screenName, stageTiles } from "./room";
+import {
+  announcements,
+  calledName,
+  connectionWords,
+  enteringWords,
+  groupChat,
+  mutedWords,
+  mutedByHostWords,
+  pictureName,
+  screenName,
+  stageTiles,
+} from "./room";
 
 const person = (id: string, rest: Partial<ParticipantView> = {}): ParticipantView => ({
   id,
@@ -52,7 +63,11 @@ describe("the room", () => {
   it("gives a shared screen a tile of its own, before the people", () => {
     const anna = person("Anna", { screenShare: "on", pictures: ["camera", "screen_share"] });
     const tiles = stageTiles([me, anna]);
-    expect(tiles.map(({ person, source }) => pictureName(person, source))).toEqual(["screen:Anna", "Anna", "me"]);
+    expect(tiles.map(({ person, source }) => pictureName(person, source))).toEqual([
+      "screen:Anna",
+      "Anna",
+      "me",
+    ]);
     expect(screenName(anna)).toBe("Anna’s screen");
   });
 
@@ -63,6 +78,13 @@ describe("the room", () => {
     expect(connectionWords(person("Anna", { connection: "failed", problem: "unreachable" }))).toBe(
       "No network path found. Trying again…",
     );
+  });
+
+  it("says what the entrance waits for", () => {
+    expect(enteringWords(undefined)).toBe("Joining…");
+    expect(enteringWords({ kind: "waiting", reason: "full", position: 3 })).toContain("number 3");
+    expect(enteringWords({ kind: "waiting", reason: "approval", position: 1 })).toContain("host");
+    expect(enteringWords({ kind: "notOpen", opensAt: 0 })).toContain("opens at");
   });
 
   it("says who muted the local user", () => {

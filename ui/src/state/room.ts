@@ -1,11 +1,12 @@
 // What the room shows, derived from the call. Pure.
 
+import type { CallPhase } from "../generated/CallPhase";
 import type { CallView } from "../generated/CallView";
 import type { ChatView } from "../generated/ChatView";
 import type { MutedByHost } from "../generated/MutedByHost";
 import type { ParticipantView } from "../generated/ParticipantView";
 import type { TrackSource } from "../generated/TrackSource";
-import { personName } from "./text";
+import { personName, timeOfDay } from "./text";
 
 /** A source of video. */
 export type VideoSource = Extract<TrackSource, "camera" | "screen_share">;
@@ -21,7 +22,10 @@ export function stageTiles(participants: readonly ParticipantView[]): StageTile[
   const screens = others.filter((one) => one.pictures.includes("screen_share"));
   return [
     ...screens.map((person): StageTile => ({ person, source: "screen_share" })),
-    ...[...others, ...participants.filter((one) => one.isMe)].map((person): StageTile => ({ person, source: "camera" })),
+    ...[...others, ...participants.filter((one) => one.isMe)].map((person): StageTile => ({
+      person,
+      source: "camera",
+    })),
   ];
 }
 
@@ -51,6 +55,20 @@ export function connectionWords({ connection, problem }: ParticipantView): strin
     case "connected":
     case "closed":
       return null;
+  }
+}
+
+/** What the entrance says until the room is entered. */
+export function enteringWords(phase: CallPhase | undefined): string {
+  switch (phase?.kind) {
+    case "waiting":
+      return phase.reason === "full"
+        ? `The room is full. You are number ${phase.position} in the queue…`
+        : "Waiting for the host to let you in…";
+    case "notOpen":
+      return `The room opens at ${timeOfDay(phase.opensAt)}. You join by yourself then…`;
+    default:
+      return "Joining…";
   }
 }
 

@@ -11,9 +11,9 @@ mod tests;
 
 use std::time::Instant;
 
-use visavis_protocol::{Feature, Features, IceServer, PeerMessage, TrackSource};
+use visavis_protocol::{Feature, Features, IceServer, PeerMessage};
 
-use crate::command::{CallCommand, RoomChoice};
+use crate::command::{CallCommand, CallConfig, RoomChoice};
 use crate::event::CallEvent;
 use crate::peer::{LinkId, PeerCommand};
 use crate::state::bitrate_scale::BitrateScale;
@@ -27,7 +27,8 @@ use crate::view::{CallPhase, CallView, EndReason, MutedByHost, RoomView};
 
 /// The protocol extensions that this client requests from a server that
 /// announces any.
-const REQUESTED_FEATURES: [Feature; 5] = [
+const REQUESTED_FEATURES: [Feature; 6] = [
+    Feature::Waiting,
     Feature::Members,
     Feature::Resume,
     Feature::Chat,
@@ -45,7 +46,8 @@ pub(crate) struct CallState {
     resume_token: Option<String>,
     /// Restores the room on a server that lost it in a restart (see the protocol).
     seal: Option<String>,
-    /// The access token for a rejoin, once the server renewed it.
+    passcode: Option<String>,
+    /// The newest access token.
     token: Option<String>,
     ice_servers: Vec<IceServer>,
     /// When the create or join request was sent.
@@ -68,13 +70,8 @@ pub(crate) struct CallState {
 
 impl CallState {
     /// Creates the state of a new call, and its first effects.
-    pub fn new(
-        choice: RoomChoice,
-        display_name: String,
-        muted: &[TrackSource],
-        now: Instant,
-    ) -> (Self, Vec<Effect>) {
-        let local = LocalParticipant::new(display_name, muted);
+    pub fn new(config: CallConfig, now: Instant) -> (Self, Vec<Effect>) {
+        let local = LocalParticipant::new(config.display_name, &config.muted);
         let mutes = local.sources.iter().map(|one| Effect::Mute {
             source: one.source,
             muted: one.muted,
@@ -86,11 +83,12 @@ impl CallState {
             session: Session::Connecting {
                 until: now + JOIN_TIMEOUT,
             },
-            choice,
+            choice: config.room,
+            passcode: config.passcode,
             features: Features::default(),
             resume_token: None,
             seal: None,
-            token: None,
+            token: config.token,
             ice_servers: Vec::new(),
             join_sent_at: None,
             local,
@@ -171,10 +169,11 @@ impl CallState {
 
     /// The view of this state.
     pub fn view(&self) -> CallView {
-        let phase = match (&self.session, &self.room) {
-            (Session::Ended(reason), _) => CallPhase::Ended {
-                reason: reason.clone(),
-            },
+        let phase = match (self.session.clone(), &self.room) {
+            (Session::Ended(reason), _) => CallPhase::Ended { reason },
+            (Session::Waiting { reason, position }, _) => CallPhase::Waiting { reason, position },
+            (Session::NotOpen { opens_at, .. }, _) => CallPhase::NotOpen { opens_at },
+            (Session::PasscodeNeeded { wrong }, _) => CallPhase::PasscodeNeeded { wrong },
             (_, None) => CallPhase::Joining,
             (_, Some(_)) => CallPhase::Inside,
         };
@@ -195,6 +194,7 @@ impl CallState {
     fn command(&mut self, now: Now, command: CallCommand) {
         match command {
             CallCommand::SetMuted { source, muted } => self.set_muted(source, muted),
+            CallCommand::EnterPasscode(passcode) => self.enter_passcode(now, passcode),
             CallCommand::SendChat(text) => self.send_chat(now, text),
             CallCommand::Leave => self.leave(),
         }

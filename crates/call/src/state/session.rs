@@ -5,7 +5,12 @@
 //! Connecting    client-id                    Joining
 //!               closed, timeout              Ended
 //! Joining       room-created, room-joined    Joined
-//!               closed, timeout, error       Ended
+//!               join-waiting                 Waiting
+//!               room-not-open                NotOpen, then Joining again
+//!               wrong-passcode               PasscodeNeeded
+//!               closed, timeout, other error Ended
+//! Waiting       room-joined                  Joined
+//! (any of three) closed                      Connecting
 //! Joined        closed                       Disconnected
 //! Disconnected  next attempt due             Reconnecting
 //! Reconnecting  resumed, room-joined         Joined
@@ -17,6 +22,8 @@
 //! call.
 
 use std::time::{Duration, Instant};
+
+use visavis_protocol::WaitReason;
 
 use crate::view::EndReason;
 
@@ -43,6 +50,26 @@ pub(crate) enum Session {
     Joining {
         /// When the call ends without a reply.
         until: Instant,
+    },
+    /// The server put the join into the queue of a full room or into the waiting
+    /// room.
+    Waiting {
+        /// Which of them.
+        reason: WaitReason,
+        /// The position in it, from 1.
+        position: u32,
+    },
+    /// The room is not open yet.
+    NotOpen {
+        /// When it opens, in milliseconds since the Unix epoch.
+        opens_at: u64,
+        /// When to ask again.
+        ask_at: Instant,
+    },
+    /// The room's passcode is needed.
+    PasscodeNeeded {
+        /// Whether a passcode was refused.
+        wrong: bool,
     },
     /// In the room.
     Joined,
@@ -124,6 +151,17 @@ impl Session {
         }
     }
 
+    /// Whether the room was not entered yet.
+    pub fn is_entering(&self) -> bool {
+        matches!(
+            self,
+            Self::Joining { .. }
+                | Self::Waiting { .. }
+                | Self::NotOpen { .. }
+                | Self::PasscodeNeeded { .. }
+        )
+    }
+
     /// When the connection to the server was lost, unless it is up.
     pub fn disconnected_since(&self) -> Option<Instant> {
         match self {
@@ -139,7 +177,10 @@ impl Session {
             | Self::Joining { until }
             | Self::Reconnecting { until, .. } => Some(*until),
             Self::Disconnected(_, retry_at) => Some(*retry_at),
-            Self::Joined | Self::Ended(_) => None,
+            Self::NotOpen { ask_at, .. } => Some(*ask_at),
+            Self::Waiting { .. } | Self::PasscodeNeeded { .. } | Self::Joined | Self::Ended(_) => {
+                None
+            }
         }
     }
 }

@@ -106,7 +106,11 @@ export class DrawnPictures implements VideoSocket {
     for (const { tile, source, width, height } of this.#tiles) {
       if (width === 0 || height === 0 || !this.#credits.delete(tile)) continue;
       const isMe = source === "me";
-      const present = isMe || this.#people().some((one) => VIDEO.some((kind) => one.pictures.includes(kind) && pictureName(one, kind) === source));
+      const present =
+        isMe ||
+        this.#people().some((one) =>
+          VIDEO.some((kind) => one.pictures.includes(kind) && pictureName(one, kind) === source),
+        );
       const scale = Math.min(640, width, (height * 16) / 9) / 16;
       const size = { width: Math.round(16 * scale), height: Math.round(9 * scale) };
       const planes = present ? draw(source, size.width, size.height, performance.now()) : null;

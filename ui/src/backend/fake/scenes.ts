@@ -88,7 +88,17 @@ export function me(name: string, { camera, microphone }: DevicesView): Participa
 }
 
 export function chat(id: string, from: string, text: string, rest: Partial<ChatView> = {}): ChatView {
-  return { id, from, name: from, isMine: false, isPrivate: false, text, sentAt: Date.now(), pending: false, ...rest };
+  return {
+    id,
+    from,
+    name: from,
+    isMine: false,
+    isPrivate: false,
+    text,
+    sentAt: Date.now(),
+    pending: false,
+    ...rest,
+  };
 }
 
 export function inCall(participants: ParticipantView[], rest: Partial<CallView> = {}): CallView {
@@ -243,6 +253,17 @@ const SCENES: Record<string, AppView | CommandError | null> = {
   "room-muted": room({ ...full, mutedByHost: { source: "microphone", name: "Anna Lindqvist" } }),
   "room-unplugged": room(full),
   "room-alone": room(inCall([mira])),
+  "room-waiting": room({
+    ...inCall([]),
+    phase: { kind: "waiting", reason: "approval", position: 2 },
+    room: null,
+  }),
+  "room-not-open": room({
+    ...inCall([]),
+    phase: { kind: "notOpen", opensAt: Date.now() + 25 * MINUTE },
+    room: null,
+  }),
+  "room-passcode": room({ ...inCall([]), phase: { kind: "passcodeNeeded", wrong: true }, room: null }),
   "room-joining": room({ ...inCall([]), phase: { kind: "joining" }, room: null }),
   "room-trouble": room(
     {
@@ -269,7 +290,9 @@ const SCENES: Record<string, AppView | CommandError | null> = {
         "Eli Cohen",
         "Fatima Noor",
         "Goran Ilić",
-      ].map((name, i) => person(name, { pictures: i % 3 === 2 ? [] : ["camera"], microphone: i % 2 ? "on" : "muted" })),
+      ].map((name, i) =>
+        person(name, { pictures: i % 3 === 2 ? [] : ["camera"], microphone: i % 2 ? "on" : "muted" }),
+      ),
     ]),
   ),
   ended: ended({ kind: "left" }, 2_912),

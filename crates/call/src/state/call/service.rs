@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use visavis_protocol::{
     ClientMessage, CreateRoom, CreatedRoom, ErrorCode, ErrorMessage, Feature, Features, JoinRoom,
-    JoinedRoom, LeaveRoom, Member, Metadata, PeerMessage, Rejoined, Request, Resume, Role,
-    RoomCreated, RoomJoined, ServerMessage, Welcome,
+    JoinWaiting, JoinedRoom, LeaveRoom, Member, Metadata, PeerMessage, Rejoined, Request, Resume,
+    Role, RoomCreated, RoomJoined, ServerMessage, Welcome,
 };
 
 use super::{CallState, REQUESTED_FEATURES, jitter};
@@ -14,10 +14,16 @@ use crate::event::CallEvent;
 use crate::state::participant::RemoteParticipant;
 use crate::state::session::{ReconnectRequest, Session};
 use crate::state::{Effect, Now};
+use crate::time::unix_ms_of;
 use crate::view::{EndReason, RoomView};
 
 /// Delay before the next attempt to join a room that the server does not know.
 const ROOM_GONE_BACKOFF: Duration = Duration::from_secs(10);
+/// Longest wait of a rejoin for a place or for a host.
+const WAITING_LIMIT: Duration = Duration::from_secs(600);
+/// Shortest and longest pause before asking again for a room that is not open.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+const ASK_AT_LATEST: Duration = Duration::from_secs(60);
 
 impl CallState {
     pub(super) fn server_message(&mut self, now: Now, message: ServerMessage) {
@@ -66,15 +72,14 @@ impl CallState {
             ServerMessage::IceServers(renewed) => {
                 self.ice_servers = renewed.payload.ice_servers;
             }
+            ServerMessage::JoinWaiting(waiting) => self.join_waits(now, &waiting),
             ServerMessage::TokenRenewed(renewed) => self.token = Some(renewed.payload.token),
             // About another room or member.
             ServerMessage::RoomClosed(_) | ServerMessage::MemberRemoved(_) => {}
             // Replies to requests that a call does not send.
             ServerMessage::RoomsList(_) | ServerMessage::RoomInfo(_) => {}
             // Messages of features that a call does not request.
-            ServerMessage::Reaction(_)
-            | ServerMessage::JoinWaiting(_)
-            | ServerMessage::JoinRequest(_) => {}
+            ServerMessage::Reaction(_) | ServerMessage::JoinRequest(_) => {}
         }
     }
 
@@ -82,6 +87,13 @@ impl CallState {
         match &self.session {
             Session::Connecting { .. } | Session::Joining { .. } => {
                 self.end(EndReason::ServerUnreachable)
+            }
+            // The place in the queue is lost; the join begins again.
+            Session::Waiting { .. } | Session::NotOpen { .. } | Session::PasscodeNeeded { .. } => {
+                self.session = Session::Connecting {
+                    until: now.instant + super::JOIN_TIMEOUT,
+                };
+                self.effects.push(Effect::Connect);
             }
             Session::Joined | Session::Disconnected(..) | Session::Reconnecting { .. } => {
                 self.session = self
@@ -113,7 +125,42 @@ impl CallState {
                 self.session = Session::reconnecting(*outage, now.instant);
                 self.effects.push(Effect::Connect);
             }
-            Session::Joined | Session::Ended(_) => {}
+            Session::NotOpen { .. } => self.request_join(now),
+            Session::Waiting { .. }
+            | Session::PasscodeNeeded { .. }
+            | Session::Joined
+            | Session::Ended(_) => {}
+        }
+    }
+
+    /// Asks the server for the room, for the first time or again.
+    fn request_join(&mut self, now: Now) {
+        self.join_sent_at = Some(now.instant);
+        self.session = Session::Joining {
+            until: now.instant + super::JOIN_TIMEOUT,
+        };
+        let message = self.join_request();
+        self.effects.push(Effect::Send(message));
+    }
+
+    pub(super) fn enter_passcode(&mut self, now: Now, passcode: String) {
+        if matches!(self.session, Session::PasscodeNeeded { .. }) {
+            self.passcode = Some(passcode);
+            self.request_join(now);
+        }
+    }
+
+    fn join_waits(&mut self, now: Now, waiting: &JoinWaiting) {
+        match &mut self.session {
+            session if session.is_entering() => {
+                *session = Session::Waiting {
+                    reason: waiting.reason,
+                    position: waiting.position,
+                };
+            }
+            // A rejoin waits too; the mesh goes on meanwhile.
+            Session::Reconnecting { until, .. } => *until = now.instant + WAITING_LIMIT,
+            _ => {}
         }
     }
 
@@ -123,12 +170,7 @@ impl CallState {
             Session::Connecting { .. } => {
                 self.local.participant.clone_from(&welcome.id);
                 self.local.id = welcome.id;
-                self.join_sent_at = Some(now.instant);
-                self.session = Session::Joining {
-                    until: now.instant + super::JOIN_TIMEOUT,
-                };
-                let message = self.join_request();
-                self.effects.push(Effect::Send(message));
+                self.request_join(now);
             }
             Session::Reconnecting { request, .. } => {
                 let token = self
@@ -164,6 +206,7 @@ impl CallState {
             .then(|| self.local.name.clone())
             .filter(|name| !name.is_empty());
         let seal = self.seal.clone().filter(|_| extended);
+        let (token, passcode) = (self.token.clone(), self.passcode.clone());
         match (&self.choice, &self.room) {
             (RoomChoice::Create { name, private }, None) => {
                 let metadata = private.then(|| Metadata {
@@ -174,6 +217,7 @@ impl CallState {
                     name: name.clone(),
                     metadata,
                     display_name,
+                    token,
                     features,
                     ..CreateRoom::default()
                 };
@@ -183,12 +227,16 @@ impl CallState {
                 })
             }
             (RoomChoice::Join(id), None) => {
-                join(id.clone(), self.token.clone(), display_name, features, None)
+                join(id.clone(), token, passcode, display_name, features, None)
             }
-            (_, Some(room)) => {
-                let token = self.token.clone();
-                join(room.id.clone(), token, display_name, features, seal)
-            }
+            (_, Some(room)) => join(
+                room.id.clone(),
+                token,
+                passcode,
+                display_name,
+                features,
+                seal,
+            ),
         }
     }
 
@@ -267,7 +315,7 @@ impl CallState {
     }
 
     fn room_entered(&mut self, now: Now, message: RoomJoined) {
-        let first = matches!(self.session, Session::Joining { .. });
+        let first = self.session.is_entering();
         if !first && !matches!(self.session, Session::Reconnecting { .. }) {
             return;
         }
@@ -361,24 +409,43 @@ impl CallState {
 
     fn server_error(&mut self, now: Now, error: &ErrorMessage) {
         tracing::info!(code = ?error.code, "the server sent an error");
-        match &mut self.session {
-            Session::Joining { .. } => {
+        let opens_at = error.opens_at.as_deref().and_then(unix_ms_of);
+        match (&mut self.session, error.code, opens_at) {
+            (session, ErrorCode::RoomNotOpen, Some(opens_at)) if session.is_entering() => {
+                let wait = Duration::from_millis(opens_at.saturating_sub(now.unix_ms));
+                *session = Session::NotOpen {
+                    opens_at,
+                    // The clocks of server and client differ a little.
+                    ask_at: now.instant + wait.clamp(ASK_AGAIN, ASK_AT_LATEST),
+                };
+            }
+            (session, ErrorCode::WrongPasscode, _) if session.is_entering() => {
+                *session = Session::PasscodeNeeded {
+                    wrong: self.passcode.is_some(),
+                };
+                self.emit(CallEvent::PasscodeNeeded);
+            }
+            (session, ..) if session.is_entering() => {
                 self.emit(CallEvent::Error { code: error.code });
                 self.end(EndReason::Refused { code: error.code });
             }
             // Resume was rejected: rejoin with a new id. The server sends the id of
             // a connection only in its first message, so reconnect to get one.
-            Session::Reconnecting {
-                request: ReconnectRequest::Resume,
-                ..
-            } if error.code == ErrorCode::Unauthorized => {
+            (
+                Session::Reconnecting {
+                    request: ReconnectRequest::Resume,
+                    ..
+                },
+                ErrorCode::Unauthorized,
+                _,
+            ) => {
                 self.resume_token = None;
                 self.session = self
                     .session
                     .disconnected(now.instant, jitter(&self.local.id));
             }
             // The server does not know the room any more; the peers stay connected.
-            Session::Reconnecting { outage, .. } => {
+            (Session::Reconnecting { outage, .. }, ..) => {
                 self.session = Session::Disconnected(*outage, now.instant + ROOM_GONE_BACKOFF);
             }
             _ => self.emit(CallEvent::Error { code: error.code }),
@@ -404,6 +471,7 @@ impl CallState {
 fn join(
     room_id: String,
     token: Option<String>,
+    passcode: Option<String>,
     display_name: Option<String>,
     features: Features,
     seal: Option<String>,
@@ -414,6 +482,7 @@ fn join(
         features,
         seal,
         token,
+        passcode,
         ..JoinRoom::default()
     };
     ClientMessage::JoinRoom(Request {

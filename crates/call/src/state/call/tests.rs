@@ -1,5 +1,6 @@
 //! Tests of the call's state, without network or clock.
 
+mod entering;
 mod host;
 mod without_server;
 
@@ -12,11 +13,25 @@ use visavis_protocol::{
 };
 
 use super::CallState;
-use crate::command::{CallCommand, RoomChoice};
+use crate::command::{CallCommand, CallConfig, RoomChoice};
 use crate::event::CallEvent;
 use crate::peer::{LinkId, PeerCommand, PeerEvent};
 use crate::state::{Effect, Input, Now};
 use crate::view::{CallPhase, EndReason, PeerConnectionState};
+
+fn config(room: RoomChoice) -> CallConfig {
+    CallConfig {
+        server: String::new(),
+        room,
+        display_name: "Me".into(),
+        preferred_codec: visavis_media::VideoCodec::Vp8,
+        ice_servers: Vec::new(),
+        relay_only: false,
+        muted: Vec::new(),
+        passcode: None,
+        token: None,
+    }
+}
 
 /// A state and its current time.
 struct Scene {
@@ -27,7 +42,7 @@ struct Scene {
 impl Scene {
     fn new(choice: RoomChoice) -> Self {
         let now = Instant::now();
-        let (state, effects) = CallState::new(choice, "Me".into(), &[], now);
+        let (state, effects) = CallState::new(config(choice), now);
         assert!(
             effects
                 .iter()
