@@ -3,8 +3,6 @@
 mod bad_input;
 mod chromium;
 mod mesh;
-mod network;
-mod outage;
 mod plain;
 mod relay;
 mod resume;

@@ -7,8 +7,8 @@ use anyhow::{Context, Result, ensure};
 use futures_util::future::try_join_all;
 use nix::sys::signal::Signal;
 use serde::Deserialize;
+use tokio::process::Command;
 
-use crate::namespaces;
 use crate::process::Process;
 use crate::programs;
 use crate::wait::wait_until;
@@ -72,7 +72,7 @@ pub struct Stats {
     pub member: String,
     pub sent_kbps: f64,
     pub received_kbps: f64,
-    pub frames_sent: u64,
+    pub frames_encoded: u64,
     pub frames_decoded: u64,
     pub frames_dropped: u64,
     pub width: u32,
@@ -124,24 +124,7 @@ impl Headless {
         arguments: &[&str],
         environment: &[(String, String)],
     ) -> Result<Self> {
-        let process = start(None, name, server, arguments, environment)?;
-        Self::joined(process).await
-    }
-
-    /// The same, in a network namespace.
-    ///
-    /// # Errors
-    /// When it does not get there.
-    pub async fn join_in(
-        namespace: &str,
-        name: &str,
-        server: &str,
-        arguments: &[&str],
-    ) -> Result<Self> {
-        Self::joined(start(Some(namespace), name, server, arguments, &[])?).await
-    }
-
-    async fn joined(mut process: Process) -> Result<Self> {
+        let mut process = start(name, server, arguments, environment)?;
         let (room, member) = process
             .wait_for_line("joined", JOIN_LIMIT, |line| match parse(line) {
                 Some(Event::Joined { room, member }) => Some((room, member)),
@@ -238,16 +221,6 @@ impl Headless {
         self.process.is_running()
     }
 
-    /// Stops it with SIGSTOP for this long, as a suspended machine would.
-    ///
-    /// # Errors
-    /// When it had ended before.
-    pub async fn stop_for(&self, time: Duration) -> Result<()> {
-        self.process.signal(Signal::SIGSTOP)?;
-        tokio::time::sleep(time).await;
-        self.process.signal(Signal::SIGCONT)
-    }
-
     /// Ends it with SIGKILL, as a crash would.
     ///
     /// # Errors
@@ -300,7 +273,7 @@ pub async fn see_each_other(people: &[impl Borrow<Headless>], frames: u64) -> Re
 /// # Errors
 /// When it does not end by itself.
 pub async fn refused(server: &str, arguments: &[&str]) -> Result<(Option<i32>, Vec<Event>)> {
-    let mut process = start(None, "refused", server, arguments, &[])?;
+    let mut process = start("refused", server, arguments, &[])?;
     let status = process.wait(JOIN_LIMIT).await?;
     process.check_log()?;
     let lines = process.stdout();
@@ -309,13 +282,12 @@ pub async fn refused(server: &str, arguments: &[&str]) -> Result<(Option<i32>, V
 }
 
 fn start(
-    namespace: Option<&str>,
     name: &str,
     server: &str,
     arguments: &[&str],
     environment: &[(String, String)],
 ) -> Result<Process> {
-    let mut command = namespaces::command(namespace, &programs::built("visavis-headless")?);
+    let mut command = Command::new(programs::built("visavis-headless")?);
     command
         .args(["--server", server, "--name", name, "--stats", "-"])
         .args(arguments)

@@ -12,7 +12,6 @@ pub mod display;
 pub mod files;
 pub mod headless;
 pub mod http;
-pub mod namespaces;
 pub mod plain_client;
 pub mod plain_server;
 pub mod ports;

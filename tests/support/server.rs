@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 use crate::http::Http;
-use crate::namespaces;
 use crate::process::Process;
 use crate::programs;
 
@@ -23,8 +23,6 @@ pub struct Launch<'a> {
     pub arguments: &'a [&'a str],
     /// The environment, beside our own.
     pub environment: &'a [(&'a str, &'a str)],
-    /// The network namespace; none: this machine's.
-    pub namespace: Option<&'a str>,
 }
 
 impl Default for Launch<'_> {
@@ -33,7 +31,6 @@ impl Default for Launch<'_> {
             name: "server",
             arguments: &[],
             environment: &[],
-            namespace: None,
         }
     }
 }
@@ -63,8 +60,7 @@ impl RoomServer {
     /// # Errors
     /// When it does not come up.
     pub async fn launch(launch: Launch<'_>) -> Result<Self> {
-        let program = programs::built("visavis-server")?;
-        let mut command = namespaces::command(launch.namespace, &program);
+        let mut command = Command::new(programs::built("visavis-server")?);
         if !launch.arguments.contains(&"--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
         }

@@ -4,27 +4,33 @@
 //! [`PeerEvent`]s. Encoded media flows from the queues of the local senders to
 //! the connection, and from the connection to the receivers of this peer.
 
+mod candidates;
 mod channel;
 mod connection;
+mod context;
+mod continuity;
 mod engine;
 mod event;
 mod feedback;
 mod interceptor;
 mod negotiation;
+mod receiving;
 mod router;
 mod rtx;
 mod runtime;
 mod sdp;
 mod send;
+mod sending;
 mod task;
 #[cfg(test)]
 mod tests;
+mod transceivers;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -34,7 +40,7 @@ use visavis_protocol::{Description, Grants, IceCandidate, IceServer, PeerMessage
 
 use crate::command::Media;
 use crate::view::PeerConnectionState;
-use connection::PeerContext;
+use context::PeerContext;
 use task::PeerTask;
 
 /// Commands queued for a peer. When the queue is full, `send` waits and
@@ -192,21 +198,7 @@ pub(crate) fn spawn(
 ) -> PeerHandle {
     let (commands, receiver) = mpsc::channel(COMMANDS_CAPACITY);
     let (figures, statistics) = watch::channel(TransportStatistics::default());
-    let key_frame_needed = Arc::new(Notify::new());
-    let needed = key_frame_needed.clone();
-    let video = Arc::new(VideoReceiver::new(move || needed.notify_one()));
-    let audio = Arc::new(media.playout.add());
-    let context = PeerContext {
-        config,
-        video_sender: media.video.clone(),
-        audio_sender: media.audio.clone(),
-        video,
-        audio,
-        key_frame_needed,
-        audio_counters: Arc::default(),
-        video_counters: Arc::default(),
-        tasks: tasks.clone(),
-    };
+    let context = PeerContext::new(config, media, tasks.clone());
     let span = tracing::info_span!("peer", link = link.0);
     let task = PeerTask {
         link,

@@ -70,15 +70,10 @@ pub async fn run(arguments: Participant) -> anyhow::Result<ExitCode> {
         media,
         snapshots: Snapshots::new(arguments.snapshots),
         joined: false,
-        bad_file: None,
     };
     let reason = session.follow(&mut report, arguments.seconds).await?;
     session.snapshots.save_all();
     report.summary(session.media.video.stats())?;
-    if let Some(error) = session.bad_file {
-        eprintln!("error: {error}");
-        return Ok(ExitCode::from(BAD_ARGUMENTS));
-    }
     Ok(match reason {
         EndReason::Left => ExitCode::SUCCESS,
         _ if session.joined => ExitCode::FAILURE,
@@ -91,9 +86,6 @@ struct Session {
     media: Media,
     snapshots: Snapshots,
     joined: bool,
-    /// A file of the command line that cannot be read or written, which ends the
-    /// call.
-    bad_file: Option<DeviceError>,
 }
 
 impl Session {
@@ -149,23 +141,20 @@ impl Session {
                 (version, state) = audio_state.changed(versions.0) => {
                     versions.0 = version;
                     if let Some(AudioCaptureState::Failed(error)) = state {
-                        self.device_failed(report, "microphone", error)?;
+                        device_failed(report, "microphone", &error)?;
                     }
                 }
                 (version, state) = video_state.changed(versions.1) => {
                     versions.1 = version;
                     if let Some(CaptureState::Failed(error)) = state {
-                        self.device_failed(report, "camera", error)?;
+                        device_failed(report, "camera", &error)?;
                     }
                 }
                 (version, state) = playout_state.changed(versions.2) => {
                     versions.2 = version;
                     if let Some(PlayoutState::Failed(error)) = state {
-                        self.device_failed(report, "speaker", error)?;
+                        device_failed(report, "speaker", &error)?;
                     }
-                }
-                () = std::future::ready(()), if self.bad_file.is_some() && leaving.is_none() => {
-                    leaving = Some(self.leave().await);
                 }
                 () = &mut stop, if leaving.is_none() => leaving = Some(self.leave().await),
                 () = &mut time_over, if leaving.is_none() => leaving = Some(self.leave().await),
@@ -201,10 +190,6 @@ impl Session {
                     reason: &reason,
                 })?;
             }
-            CallEvent::MutedByHost(by_host) => report.line(&Line::Muted {
-                source: by_host.source,
-                by: &by_host.name,
-            })?,
             CallEvent::FirstFrame { member, ms } => {
                 if let Some(frames) = self.call.frames(&member, TrackSource::Camera) {
                     self.snapshots.watch(&member, frames);
@@ -239,38 +224,8 @@ impl Session {
             EndReason::Left | EndReason::Refused { .. } => return Ok(()),
             EndReason::ServerUnreachable => "server-unreachable",
             EndReason::ConnectionLost => "connection-lost",
-            EndReason::RoomClosed { .. } => "room-closed",
-            EndReason::Removed { .. } => "removed",
         };
         Ok(report.line(&Line::Error { code })?)
-    }
-
-    /// Reports a failed device. A file that was named on the command line ends the
-    /// call: without it the participant would not send what it was asked to.
-    fn device_failed(
-        &mut self,
-        report: &mut Report,
-        device: &str,
-        error: DeviceError,
-    ) -> anyhow::Result<()> {
-        let problem = match &error {
-            DeviceError::Absent => "absent",
-            DeviceError::Busy => "busy",
-            DeviceError::Refused => "refused",
-            DeviceError::Unsupported(_) => "unsupported",
-            DeviceError::File { .. } => "file",
-            DeviceError::Lost => "lost",
-            DeviceError::Failed(_) => "failed",
-        };
-        report.line(&Line::Error {
-            code: &format!("{device}-{problem}"),
-        })?;
-        if matches!(error, DeviceError::File { .. }) {
-            self.bad_file = Some(error);
-        } else {
-            tracing::warn!(device, %error, "a device failed; the call continues without it");
-        }
-        Ok(())
     }
 }
 
@@ -280,6 +235,22 @@ fn name_of(code: ErrorCode) -> String {
         .ok()
         .and_then(|value| value.as_str().map(str::to_owned))
         .unwrap_or_default()
+}
+
+fn device_failed(report: &mut Report, device: &str, error: &DeviceError) -> anyhow::Result<()> {
+    tracing::warn!(device, %error, "a device failed; the call continues without it");
+    let problem = match error {
+        DeviceError::Absent => "absent",
+        DeviceError::Busy => "busy",
+        DeviceError::Refused => "refused",
+        DeviceError::Unsupported(_) => "unsupported",
+        DeviceError::File { .. } => "file",
+        DeviceError::Lost => "lost",
+        DeviceError::Failed(_) => "failed",
+    };
+    Ok(report.line(&Line::Error {
+        code: &format!("{device}-{problem}"),
+    })?)
 }
 
 /// Saves snapshots of the members' video.

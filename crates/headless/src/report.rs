@@ -9,7 +9,6 @@ use std::time::Instant;
 use serde::Serialize;
 use visavis_call::{PeerConnectionState, PeerStatistics};
 use visavis_media::video::{DelayHistogram, VideoSendStats};
-use visavis_protocol::TrackSource;
 
 use crate::process::usage;
 
@@ -29,10 +28,6 @@ pub enum Line<'a> {
     NegotiationFailed {
         member: &'a str,
         reason: &'a str,
-    },
-    Muted {
-        source: TrackSource,
-        by: &'a str,
     },
     FirstFrame {
         member: &'a str,
@@ -58,6 +53,8 @@ pub struct Stats<'a> {
     pub received_kbps: f64,
     /// Encoded frames sent to this peer.
     pub frames_sent: u64,
+    /// The former name of `frames_sent`, kept for one release.
+    pub frames_encoded: u64,
     pub frames_decoded: u64,
     pub frames_dropped: u64,
     pub width: u32,
@@ -200,6 +197,7 @@ fn line<'a>(now: &'a PeerStatistics, before: Option<&PeerStatistics>, seconds: f
         sent_kbps: rate(now.bytes_sent, before.map(|before| before.bytes_sent)),
         received_kbps: rate(received(now), before.map(received)),
         frames_sent: now.frames_sent,
+        frames_encoded: now.frames_sent,
         frames_decoded: now.video.frames_decoded,
         frames_dropped: now.video.frames_dropped,
         width: now.video.width,

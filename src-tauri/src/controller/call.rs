@@ -73,17 +73,7 @@ impl ControllerTask {
             return;
         };
         let is_broken = view.is_none();
-        let new_view = view.unwrap_or_else(|| call.view.clone());
-        let old_view = std::mem::replace(&mut call.view, new_view);
-        if let Some(by_host) = &call.view.muted_by_host
-            && old_view.muted_by_host.as_ref() != Some(by_host)
-        {
-            match by_host.source {
-                TrackSource::Camera => self.local.set_muted(DeviceKind::Camera, true),
-                TrackSource::Microphone => self.local.set_muted(DeviceKind::Microphone, true),
-                TrackSource::ScreenShare | TrackSource::ScreenShareAudio => {}
-            }
-        }
+        call.view = view.unwrap_or_else(|| call.view.clone());
         if is_broken {
             call.view.phase = CallPhase::Ended {
                 reason: EndReason::ConnectionLost,

@@ -1,11 +1,9 @@
 // Every reason why a call can be over or a command refused, in words: what
 // happened and what to do. The tables are complete by their types and by test.
 
-import type { ClosedReason } from "../generated/ClosedReason";
 import type { CommandError } from "../generated/CommandError";
 import type { EndReason } from "../generated/EndReason";
 import type { ErrorCode } from "../generated/ErrorCode";
-import type { RemovedReason } from "../generated/RemovedReason";
 
 /** What is offered first; the other is offered too where it can help. */
 export type Action = "rejoin" | "lobby";
@@ -83,7 +81,7 @@ export const REFUSALS: Record<ErrorCode, Words> = {
   ),
 };
 
-type PlainEnd = Exclude<EndReason["kind"], "refused" | "roomClosed" | "removed">;
+type PlainEnd = Exclude<EndReason["kind"], "refused">;
 
 export const ENDINGS: Record<PlainEnd, Words> = {
   left: words("You left", "The others were told.", "rejoin"),
@@ -99,35 +97,8 @@ export const ENDINGS: Record<PlainEnd, Words> = {
   ),
 };
 
-export const CLOSINGS: Record<ClosedReason, Words> = {
-  "ended-by-host": words("The host ended the meeting", "Nobody is inside any more.", "lobby"),
-  "host-left": words("The meeting is over", "The host left and did not return.", "lobby"),
-  "time-over": words("The meeting’s time is over", "The room was open until now.", "lobby"),
-  idle: words("The room was closed", "Nobody had joined for a long time.", "lobby"),
-  closed: words("The room was closed", "An administrator of the server closed it.", "lobby"),
-  deleted: words("The room was deleted", "It cannot be joined again.", "lobby"),
-};
-
-export const REMOVALS: Record<RemovedReason, Words> = {
-  "removed-by-host": words("You were removed", "The host removed you from the room.", "lobby"),
-  "removed-by-administrator": words(
-    "You were removed by an administrator",
-    "An administrator of the server removed you from the room.",
-    "lobby",
-  ),
-};
-
 export function endingWords(reason: EndReason): Words {
-  switch (reason.kind) {
-    case "refused":
-      return REFUSALS[reason.code];
-    case "roomClosed":
-      return CLOSINGS[reason.why];
-    case "removed":
-      return REMOVALS[reason.why];
-    default:
-      return ENDINGS[reason.kind];
-  }
+  return reason.kind === "refused" ? REFUSALS[reason.code] : ENDINGS[reason.kind];
 }
 
 /** A refused command as one or two sentences, to stand beside what was asked. */

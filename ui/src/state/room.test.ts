@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { CallView } from "../generated/CallView";
 import type { ChatView } from "../generated/ChatView";
 import type { ParticipantView } from "../generated/ParticipantView";
-import { announcements, calledName, connectionWords, groupChat, mutedWords, mutedByHostWords, pictureName, screenName, stageTiles } from "./room";
+import { announcements, calledName, connectionWords, groupChat, mutedWords, pictureName, screenName, stageTiles } from "./room";
 
 const person = (id: string, rest: Partial<ParticipantView> = {}): ParticipantView => ({
   id,
@@ -23,7 +23,6 @@ const message = (id: string, from: string, sentAt: number, rest: Partial<ChatVie
   from,
   name: from,
   isMine: false,
-  isPrivate: false,
   text: `text ${id}`,
   sentAt,
   pending: false,
@@ -35,7 +34,6 @@ const call = (participants: ParticipantView[], rest: Partial<CallView> = {}): Ca
   participants,
   chat: [],
   serviceAway: false,
-  mutedByHost: null,
   ...rest,
 });
 const me = person("Mira", { isMe: true });
@@ -63,11 +61,6 @@ describe("the room", () => {
     expect(connectionWords(person("Anna", { connection: "failed", problem: "unreachable" }))).toBe(
       "No network path found. Trying again…",
     );
-  });
-
-  it("says who muted the local user", () => {
-    expect(mutedByHostWords({ source: "microphone", name: "Ann" })).toBe("Ann muted your microphone.");
-    expect(mutedByHostWords({ source: "camera", name: "" })).toBe("The host turned your camera off.");
   });
 
   it("names everybody", () => {

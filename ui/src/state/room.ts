@@ -2,7 +2,6 @@
 
 import type { CallView } from "../generated/CallView";
 import type { ChatView } from "../generated/ChatView";
-import type { MutedByHost } from "../generated/MutedByHost";
 import type { ParticipantView } from "../generated/ParticipantView";
 import type { TrackSource } from "../generated/TrackSource";
 import { personName } from "./text";
@@ -54,20 +53,6 @@ export function connectionWords({ connection, problem }: ParticipantView): strin
   }
 }
 
-/** Who muted the local user, and what. */
-export function mutedByHostWords({ source, name }: MutedByHost): string {
-  const who = name.trim() || "The host";
-  switch (source) {
-    case "microphone":
-      return `${who} muted your microphone.`;
-    case "camera":
-      return `${who} turned your camera off.`;
-    case "screen_share":
-    case "screen_share_audio":
-      return `${who} stopped your screen share.`;
-  }
-}
-
 /** A person's name as a tile and the list say it. */
 export function calledName({ name, isMe }: ParticipantView): string {
   return isMe ? (name.trim() ? `${name.trim()} (you)` : "You") : personName(name);
@@ -103,10 +88,9 @@ export function groupChat(chat: readonly ChatView[]): ChatGroup[] {
     if (open && last?.from === message.from && message.sentAt - open.sentAt < TOGETHER_MS) {
       open.messages.push(message);
     } else {
-      const { isMine, sentAt } = message;
+      const { id, isMine, sentAt } = message;
       groups.push({
-        // An id is unique among the messages of its sender only.
-        id: `${message.from} ${message.id}`,
+        id,
         isMine,
         sentAt,
         name: isMine ? "You" : personName(message.name),

@@ -4,3 +4,4 @@ mod lossy;
 mod media;
 mod negotiation;
 mod pair;
+mod sources;

@@ -88,7 +88,7 @@ export function me(name: string, { camera, microphone }: DevicesView): Participa
 }
 
 export function chat(id: string, from: string, text: string, rest: Partial<ChatView> = {}): ChatView {
-  return { id, from, name: from, isMine: false, isPrivate: false, text, sentAt: Date.now(), pending: false, ...rest };
+  return { id, from, name: from, isMine: false, text, sentAt: Date.now(), pending: false, ...rest };
 }
 
 export function inCall(participants: ParticipantView[], rest: Partial<CallView> = {}): CallView {
@@ -98,7 +98,6 @@ export function inCall(participants: ParticipantView[], rest: Partial<CallView> 
     participants,
     chat: [],
     serviceAway: false,
-    mutedByHost: null,
     ...rest,
   };
 }
@@ -240,7 +239,6 @@ const SCENES: Record<string, AppView | CommandError | null> = {
       person("Ben Okafor", { camera: "unsupported", pictures: [] }),
     ]),
   ),
-  "room-muted": room({ ...full, mutedByHost: { source: "microphone", name: "Anna Lindqvist" } }),
   "room-unplugged": room(full),
   "room-alone": room(inCall([mira])),
   "room-joining": room({ ...inCall([]), phase: { kind: "joining" }, room: null }),
@@ -275,8 +273,6 @@ const SCENES: Record<string, AppView | CommandError | null> = {
   ended: ended({ kind: "left" }, 2_912),
   "ended-lost": ended({ kind: "connectionLost" }, 65),
   "ended-unreachable": ended({ kind: "serverUnreachable" }, 0, null),
-  "ended-removed": ended({ kind: "removed", why: "removed-by-host" }, 312),
-  "ended-by-host": ended({ kind: "roomClosed", why: "ended-by-host" }, 1_204),
   "ended-full": ended({ kind: "refused", code: "room-full" }, 0),
   "ended-none": ended({ kind: "refused", code: "room-not-found" }, 0),
 };
