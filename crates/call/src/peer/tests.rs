@@ -1,5 +1,6 @@
 //! Tests of two peers over loopback UDP, with real codecs.
 
+mod association;
 mod grants;
 mod lossy;
 mod media;
