@@ -6,4 +6,5 @@ mod lossy;
 mod media;
 mod negotiation;
 mod pair;
+mod sections;
 mod sources;
