@@ -45,8 +45,10 @@ use task::PeerTask;
 
 /// Commands queued for a peer. When the queue is full, `send` waits and
 /// `try_send` fails. A peer that waits to emit an event takes no commands, so
-/// the task that reads the events must use `try_send`, or it can deadlock.
-const COMMANDS_CAPACITY: usize = 64;
+/// the task that reads the events must use `try_send`, or it can deadlock. Setting a
+/// description takes tens of milliseconds, during which the candidates of a whole
+/// peer may come at once: a host with many interfaces and TURN servers has hundreds.
+const COMMANDS_CAPACITY: usize = 1_024;
 
 /// Configuration of a peer connection.
 #[derive(Debug, Clone)]

@@ -83,6 +83,9 @@ pub(super) async fn connect(
         .with_multicast_dns_mode(mdns_mode())
         .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(MAX_PEER_MESSAGE_BYTES as u32))
         .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS_PER_PAIR))
+        // Binds new sockets at an ICE restart; those of a network that is gone send
+        // nothing.
+        .with_discard_local_candidates_during_ice_restart(true)
         // With relayed candidates only, no better pair can follow.
         .with_relay_acceptance_min_wait(config.relay_only.then_some(Duration::ZERO))
         .build();

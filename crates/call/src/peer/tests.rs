@@ -2,6 +2,7 @@
 
 mod association;
 mod grants;
+mod ice;
 mod lossy;
 mod media;
 mod negotiation;
