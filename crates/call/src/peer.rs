@@ -40,7 +40,7 @@ use visavis_protocol::{Description, Grants, IceCandidate, IceServer, PeerMessage
 
 use crate::command::Media;
 use crate::view::PeerConnectionState;
-use context::PeerContext;
+use context::{PeerContext, Publisher};
 use task::PeerTask;
 
 /// Commands queued for a peer. When the queue is full, `send` waits and
@@ -198,9 +198,26 @@ pub(crate) fn spawn(
     cancel: CancellationToken,
     tasks: &TaskTracker,
 ) -> PeerHandle {
+    let publishers = HashMap::from([
+        (
+            TrackSource::Microphone,
+            Publisher::Audio(media.audio.clone()),
+        ),
+        (TrackSource::Camera, Publisher::Video(media.video.clone())),
+    ]);
+    let context = PeerContext::new(config, publishers, media.playout.clone(), tasks.clone());
+    start(link, context, events, cancel)
+}
+
+fn start(
+    link: LinkId,
+    context: PeerContext,
+    events: mpsc::Sender<(LinkId, PeerEvent)>,
+    cancel: CancellationToken,
+) -> PeerHandle {
     let (commands, receiver) = mpsc::channel(COMMANDS_CAPACITY);
     let (figures, statistics) = watch::channel(TransportStatistics::default());
-    let context = PeerContext::new(config, media, tasks.clone());
+    let tasks = context.tasks.clone();
     let span = tracing::info_span!("peer", link = link.0);
     let task = PeerTask {
         link,

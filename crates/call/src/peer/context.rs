@@ -14,7 +14,6 @@ use super::continuity::Continuity;
 use super::sdp::{MediaKind, all_sources, kind_of};
 use super::send::Counters;
 use super::{PeerConfig, Receiver};
-use crate::command::Media;
 
 /// What every connection of one peer is created with. It outlives a connection
 /// that is replaced.
@@ -63,14 +62,12 @@ pub(super) struct PeerGrants {
 }
 
 impl PeerContext {
-    pub(super) fn new(config: PeerConfig, media: &Media, tasks: TaskTracker) -> Self {
-        let publishers = HashMap::from([
-            (
-                TrackSource::Microphone,
-                Publisher::Audio(media.audio.clone()),
-            ),
-            (TrackSource::Camera, Publisher::Video(media.video.clone())),
-        ]);
+    pub(super) fn new(
+        config: PeerConfig,
+        publishers: HashMap<TrackSource, Publisher>,
+        playout: Playout,
+        tasks: TaskTracker,
+    ) -> Self {
         Self {
             config,
             tasks,
@@ -79,7 +76,7 @@ impl PeerContext {
                 .map(|source| (*source, Arc::default()))
                 .collect(),
             publishers,
-            playout: media.playout.clone(),
+            playout,
             received: Mutex::default(),
             grants: Mutex::default(),
         }

@@ -17,6 +17,20 @@ pub const FORMAT: VideoFormat = VideoFormat {
     frames_per_second: 15,
 };
 
+/// The size of a screen in the tests, by which it is told from a camera.
+pub const SCREEN: VideoFormat = VideoFormat {
+    width: 480,
+    height: 270,
+    frames_per_second: 15,
+};
+
+/// A source of a screen.
+pub fn screen() -> VideoSender {
+    let screen = VideoSender::new();
+    screen.set_source(VideoSource::Synthetic(SCREEN), SCREEN);
+    screen
+}
+
 /// Longest wait for a condition; long enough for two loaded cores.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
@@ -49,6 +63,14 @@ pub fn config(codec: VideoCodec) -> PeerConfig {
 
 impl Side {
     pub fn new(config: PeerConfig) -> (Self, mpsc::Receiver<(LinkId, PeerEvent)>) {
+        Self::publishing(config, None)
+    }
+
+    /// A side that publishes this screen, too.
+    pub fn publishing(
+        config: PeerConfig,
+        screen: Option<VideoSender>,
+    ) -> (Self, mpsc::Receiver<(LinkId, PeerEvent)>) {
         let media = Media {
             video: VideoSender::new(),
             audio: AudioSender::new(),
@@ -60,7 +82,22 @@ impl Side {
         media.audio.set_source(AudioSource::Tone(440.0));
         let (events, receiver) = mpsc::channel(256);
         let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let handle = spawn(LinkId(1), config, &media, events, cancel.clone(), &tasks);
+        let handle = match screen {
+            None => spawn(LinkId(1), config, &media, events, cancel.clone(), &tasks),
+            Some(screen) => {
+                let publishers = HashMap::from([
+                    (
+                        TrackSource::Microphone,
+                        Publisher::Audio(media.audio.clone()),
+                    ),
+                    (TrackSource::Camera, Publisher::Video(media.video.clone())),
+                    (TrackSource::ScreenShare, Publisher::Video(screen)),
+                ]);
+                let playout = media.playout.clone();
+                let context = PeerContext::new(config, publishers, playout, tasks.clone());
+                start(LinkId(1), context, events, cancel.clone())
+            }
+        };
         (
             Self {
                 media,

@@ -1,5 +1,6 @@
 //! Tracks by source.
 
+use visavis_media::VideoCodec::Vp8;
 use visavis_protocol::DescriptionKind;
 
 use super::super::*;
@@ -28,9 +29,72 @@ async fn the_track_id_names_the_source_and_a_screen_is_received_as_one() {
     b.end().await;
 }
 
+/// Waits for frames of the camera and of the screen, each in its own receiver.
+async fn receives_both(side: &Side) {
+    let before = side.video_of(TrackSource::ScreenShare).frames_decoded;
+    side.receives(5, 10).await;
+    let screen = || side.video_of(TrackSource::ScreenShare);
+    wait_until(
+        || screen().frames_decoded > before + 5,
+        || format!("{:?}", screen()),
+    )
+    .await;
+    assert_eq!(
+        (screen().width, screen().height),
+        (SCREEN.width, SCREEN.height)
+    );
+    let camera = side.video();
+    assert_eq!((camera.width, camera.height), (FORMAT.width, FORMAT.height));
+}
+
+#[tokio::test]
+async fn camera_and_screen_are_received_at_once() {
+    for first_has_screen in [true, false] {
+        let sharing = Side::publishing(config(Vp8), Some(screen()));
+        let ((a, from_a), (b, from_b)) = if first_has_screen {
+            (sharing, Side::new(config(Vp8)))
+        } else {
+            (Side::new(config(Vp8)), sharing)
+        };
+        forward(from_a, &a, &b, true, direct());
+        forward(from_b, &b, &a, false, direct());
+        a.command(PeerCommand::MakeOffer { ice_restart: false })
+            .await;
+        let (sharing, viewing) = if first_has_screen { (a, b) } else { (b, a) };
+        receives_both(&viewing).await;
+        sharing.receives(5, 10).await;
+        assert!(sharing.receiver(TrackSource::ScreenShare).is_none());
+        // Key frames are requested of the screen, too.
+        let Some(Receiver::Video(video)) = viewing.receiver(TrackSource::ScreenShare) else {
+            panic!("no receiver of the screen")
+        };
+        video.clear();
+        receives_both(&viewing).await;
+        sharing.end().await;
+        viewing.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_rolled_back_offer_with_a_screen_is_made_again() {
+    let (a, from_a) = Side::new(config(Vp8));
+    let (b, from_b) = Side::publishing(config(Vp8), Some(screen()));
+    forward(from_a, &a, &b, true, direct());
+    forward(from_b, &b, &a, false, direct());
+    for side in [&a, &b] {
+        side.command(PeerCommand::MakeOffer { ice_restart: false })
+            .await;
+    }
+    receives_both(&a).await;
+    b.receives(5, 10).await;
+    assert!(b.receiver(TrackSource::ScreenShare).is_none());
+    a.end().await;
+    b.end().await;
+}
+
 #[tokio::test]
 async fn our_tracks_name_their_sources() {
-    let side = recorded(visavis_media::VideoCodec::Vp8);
+    let side = recorded(Vp8);
     side.command(PeerCommand::MakeOffer { ice_restart: false })
         .await;
     let offer = description(&side, DescriptionKind::Offer, 1).await;
@@ -44,7 +108,7 @@ async fn our_tracks_name_their_sources() {
 
 #[tokio::test]
 async fn a_receiver_is_created_once_and_kept_over_negotiations() {
-    let (a, b) = call(visavis_media::VideoCodec::Vp8).await;
+    let (a, b) = call(Vp8).await;
     for (side, count) in [(&b, 1), (&a, 2), (&b, 2)] {
         side.command(PeerCommand::MakeOffer { ice_restart: false })
             .await;
