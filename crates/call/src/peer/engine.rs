@@ -33,7 +33,7 @@ use super::interceptor::InterceptorAdapter;
 use super::router::RtpRouterInterceptor;
 use super::rtx::RtxUnwrapper;
 use super::runtime::SupervisedRuntime;
-use super::sdp::MID_EXTENSION;
+use super::sdp::{MID_EXTENSION, RID_EXTENSION};
 use crate::rtp::PayloadType;
 
 /// webrtc-rs expands an unspecified address to every interface but loopback.
@@ -192,11 +192,17 @@ fn media_engine(preferred: VideoCodec) -> Result<MediaEngine, Error> {
             RtpCodecKind::Video,
         )?;
     }
-    for kind in [RtpCodecKind::Audio, RtpCodecKind::Video] {
-        let mid = RTCRtpHeaderExtensionCapability {
-            uri: MID_EXTENSION.to_owned(),
+    // Chromium cannot answer a section in which it once offered simulcast without
+    // the extension with the rid, although we decline simulcast.
+    for (uri, kind) in [
+        (MID_EXTENSION, RtpCodecKind::Audio),
+        (MID_EXTENSION, RtpCodecKind::Video),
+        (RID_EXTENSION, RtpCodecKind::Video),
+    ] {
+        let extension = RTCRtpHeaderExtensionCapability {
+            uri: uri.to_owned(),
         };
-        engine.register_header_extension(mid, kind, None)?;
+        engine.register_header_extension(extension, kind, None)?;
     }
     Ok(engine)
 }

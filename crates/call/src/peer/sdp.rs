@@ -21,7 +21,7 @@ use visavis_protocol::limits::MAX_MESSAGE_BYTES;
 
 pub(super) use formats::{MappedFormat, PayloadFormat};
 pub(super) use local::{LocalDescription, to_wire};
-pub(super) use section::{MID_EXTENSION, MediaKind, MediaSection, Usage};
+pub(super) use section::{MID_EXTENSION, MediaKind, MediaSection, RID_EXTENSION, Usage};
 pub(super) use sources::{SourceMap, all as all_sources, kind_of, name_of};
 pub(super) use transport::{DtlsRole, RemoteTransport};
 

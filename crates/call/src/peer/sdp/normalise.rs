@@ -6,7 +6,7 @@ use rtc::rtp_transceiver::RTCRtpTransceiverDirection as Direction;
 
 use super::RemoteDescription;
 use super::formats::with_retransmissions;
-use super::section::{MID_EXTENSION, MediaKind, MediaSection};
+use super::section::{MID_EXTENSION, MediaKind, MediaSection, RID_EXTENSION};
 use super::sources::SourceMap;
 use super::text::{MediaText, SdpText, attributes, has};
 use super::transport::Setup;
@@ -25,8 +25,9 @@ const KEPT: [&str; 6] = [
 const OF_FORMAT: [&str; 3] = ["rtpmap", "fmtp", "rtcp-fb"];
 
 /// Header extensions that webrtc-rs or we read.
-const EXTENSIONS: [&str; 2] = [
+const EXTENSIONS: [&str; 3] = [
     MID_EXTENSION,
+    RID_EXTENSION,
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
 ];
 

@@ -15,6 +15,9 @@ use crate::rtp::{Mid, Ssrc};
 /// The header extension with the mid (RFC 9143, section 15).
 pub(in crate::peer) const MID_EXTENSION: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 
+/// The header extension with the rid (RFC 8852, section 4.1).
+pub(in crate::peer) const RID_EXTENSION: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
+
 /// SSRCs read from one section; further ones are ignored.
 const MAX_SSRCS: usize = 8;
 

@@ -34,6 +34,20 @@ async fn when_both_offer_at_once_the_polite_peer_rolls_back() {
 }
 
 #[tokio::test]
+async fn an_offer_has_the_header_extensions_that_identify_a_stream() {
+    let side = recorded(Vp8);
+    side.command(PeerCommand::MakeOffer { ice_restart: false })
+        .await;
+    let offer = description(&side, DescriptionKind::Offer, 1).await;
+    let (audio, video) = offer.split_once("m=video").unwrap();
+    let (mid, rid) = (":sdes:mid\r\n", ":sdes:rtp-stream-id\r\n");
+    assert!(audio.contains(mid) && !audio.contains(rid), "{offer}");
+    // Chromium cannot answer without it once it offered simulcast.
+    assert!(video.contains(mid) && video.contains(rid), "{offer}");
+    side.end().await;
+}
+
+#[tokio::test]
 async fn the_offer_announces_the_size_limit_of_peer_messages() {
     let side = recorded(Vp8);
     side.command(PeerCommand::MakeOffer { ice_restart: false })
