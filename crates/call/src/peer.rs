@@ -4,27 +4,33 @@
 //! [`PeerEvent`]s. Encoded media flows from the queues of the local senders to
 //! the connection, and from the connection to the receivers of this peer.
 
+mod candidates;
 mod channel;
 mod connection;
+mod context;
+mod continuity;
 mod engine;
 mod event;
 mod feedback;
 mod interceptor;
 mod negotiation;
+mod receiving;
 mod router;
 mod rtx;
 mod runtime;
 mod sdp;
 mod send;
+mod sending;
 mod task;
 #[cfg(test)]
 mod tests;
+mod transceivers;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -34,13 +40,15 @@ use visavis_protocol::{Description, Grants, IceCandidate, IceServer, PeerMessage
 
 use crate::command::Media;
 use crate::view::PeerConnectionState;
-use connection::PeerContext;
+use context::{PeerContext, Publisher};
 use task::PeerTask;
 
 /// Commands queued for a peer. When the queue is full, `send` waits and
 /// `try_send` fails. A peer that waits to emit an event takes no commands, so
-/// the task that reads the events must use `try_send`, or it can deadlock.
-const COMMANDS_CAPACITY: usize = 64;
+/// the task that reads the events must use `try_send`, or it can deadlock. Setting a
+/// description takes tens of milliseconds, during which the candidates of a whole
+/// peer may come at once: a host with many interfaces and TURN servers has hundreds.
+const COMMANDS_CAPACITY: usize = 1_024;
 
 /// Configuration of a peer connection.
 #[derive(Debug, Clone)]
@@ -190,23 +198,26 @@ pub(crate) fn spawn(
     cancel: CancellationToken,
     tasks: &TaskTracker,
 ) -> PeerHandle {
+    let publishers = HashMap::from([
+        (
+            TrackSource::Microphone,
+            Publisher::Audio(media.audio.clone()),
+        ),
+        (TrackSource::Camera, Publisher::Video(media.video.clone())),
+    ]);
+    let context = PeerContext::new(config, publishers, media.playout.clone(), tasks.clone());
+    start(link, context, events, cancel)
+}
+
+fn start(
+    link: LinkId,
+    context: PeerContext,
+    events: mpsc::Sender<(LinkId, PeerEvent)>,
+    cancel: CancellationToken,
+) -> PeerHandle {
     let (commands, receiver) = mpsc::channel(COMMANDS_CAPACITY);
     let (figures, statistics) = watch::channel(TransportStatistics::default());
-    let key_frame_needed = Arc::new(Notify::new());
-    let needed = key_frame_needed.clone();
-    let video = Arc::new(VideoReceiver::new(move || needed.notify_one()));
-    let audio = Arc::new(media.playout.add());
-    let context = PeerContext {
-        config,
-        video_sender: media.video.clone(),
-        audio_sender: media.audio.clone(),
-        video,
-        audio,
-        key_frame_needed,
-        audio_counters: Arc::default(),
-        video_counters: Arc::default(),
-        tasks: tasks.clone(),
-    };
+    let tasks = context.tasks.clone();
     let span = tracing::info_span!("peer", link = link.0);
     let task = PeerTask {
         link,

@@ -1,148 +1,148 @@
 //! One RTCPeerConnection with its tracks, its router and its data channels.
 
-use std::collections::HashSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rtc::rtp_transceiver::RTCRtpTransceiverId;
-use rtc::rtp_transceiver::rtp_sender::RTCRtpCodecParameters;
 use rtc::shared::error::Error;
 use rtc::statistics::report::RTCStatsReportEntry;
-use tokio::sync::{Notify, mpsc};
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
-use visavis_media::VideoCodec;
-use visavis_media::audio::{AudioReceiver, AudioSender};
-use visavis_media::video::{VideoReceiver, VideoSender};
-use visavis_protocol::{IceCandidate, PeerMessage, TrackSource};
+use tokio_util::sync::CancellationToken;
+use visavis_protocol::{PeerMessage, TrackSource};
 use webrtc::data_channel::DataChannel;
-use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{PeerConnection, StatsSelector};
-use webrtc::rtp_transceiver::{RtpSender, RtpTransceiver};
 use webrtc::runtime::default_runtime;
 
-use super::event::{PeerConnectionEvent, PeerConnectionEventSender};
+use super::candidates::RemoteCandidates;
+use super::context::PeerContext;
+use super::event::{PeerConnectionEventSender, PeerConnectionEvents};
 use super::feedback::Feedback;
-use super::router::{PayloadFormat, ReceiveRoutes, RtpRouter};
+use super::receiving::ReceivingSection;
+use super::router::{RtpRouter, RtpRouterInterceptor};
 use super::runtime::SupervisedRuntime;
-use super::sdp::{MediaKind, MediaSection, local_sections, main, video_codec};
-use super::send::{Counters, LocalTrack};
-use super::{PeerConfig, TransportStatistics, channel, engine};
-use crate::rtp::{Mid, PayloadType, Ssrc};
+use super::sdp::{
+    DtlsRole, MediaKind, MediaSection, RemoteTransport, SourceMap, all_sources, kind_of,
+};
+use super::send::LocalTrack;
+use super::sending::SendDirection;
+use super::{TransportStatistics, channel, engine};
+use crate::rtp::{Mid, Ssrc};
 
 /// Longest wait for webrtc-rs to close a connection.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What every connection of one peer is created with.
-pub(super) struct PeerContext {
-    pub(super) config: PeerConfig,
-    pub(super) video_sender: VideoSender,
-    pub(super) audio_sender: AudioSender,
-    pub(super) video: Arc<VideoReceiver>,
-    pub(super) audio: Arc<AudioReceiver>,
-    pub(super) key_frame_needed: Arc<Notify>,
-    pub(super) audio_counters: Arc<Counters>,
-    pub(super) video_counters: Arc<Counters>,
-    pub(super) tasks: TaskTracker,
-}
 
 /// A connection. It must be closed with [`Connection::close`]: dropping its
 /// handle does not stop webrtc-rs.
 pub(super) struct Connection {
     pub(super) peer: Arc<dyn PeerConnection>,
     pub(super) context: Arc<PeerContext>,
-    pub(super) audio: SendDirection,
-    pub(super) video: SendDirection,
-    router: Arc<RtpRouter>,
+    /// One of each source, in the order in which they are offered. Those that we do
+    /// not publish keep webrtc-rs from attaching another track to their section.
+    pub(super) tracks: Vec<(TrackSource, SendDirection)>,
+    pub(super) router: Arc<RtpRouter>,
     events: PeerConnectionEventSender,
     /// Cancels the tasks of this connection.
-    cancel: CancellationToken,
+    pub(super) cancel: CancellationToken,
     /// Whether media may be sent: from state connected until failed or closed.
-    can_send: bool,
-    /// The media sections of the last remote description that was set.
-    pub(super) remote: Vec<MediaSection>,
-    /// Remote candidates that arrived before a remote description.
-    pub(super) pending_candidates: Vec<IceCandidate>,
+    pub(super) can_send: bool,
+    /// What was negotiated last.
+    pub(super) negotiated: Negotiated,
+    /// The sections in which the remote peer sends.
+    pub(super) receiving: Vec<ReceivingSection>,
+    /// Identifier of the header extension with the mid.
+    pub(super) mid_extension: Option<u8>,
+    /// The sections of our pending offer.
+    pub(super) offered: Option<Vec<MediaSection>>,
+    pub(super) sources: SourceMap,
+    /// The mid and the username fragment of our candidates.
+    pub(super) local_ice: LocalIce,
+    pub(super) candidates: RemoteCandidates,
     /// The data channel that opened first; messages are sent on it.
     channel: Option<Arc<dyn DataChannel>>,
+    /// Whether we created a data channel.
+    pub(super) has_created_channel: bool,
 }
 
-/// The sending direction of one transceiver.
-pub(super) struct SendDirection {
-    pub(super) track: Arc<LocalTrack>,
-    pub(super) sender: Option<Arc<dyn RtpSender>>,
-    /// The negotiated formats, in the offer's order.
-    formats: Vec<NegotiatedFormat>,
-    sending: Option<SendTask>,
+/// The result of the negotiations so far.
+#[derive(Default)]
+pub(super) struct Negotiated {
+    /// The sections of the last remote description, those of rejected ones included.
+    pub(super) sections: Vec<MediaSection>,
+    /// The mids of sections whose index was given to another one.
+    pub(super) retired: Vec<Mid>,
+    pub(super) transport: Option<RemoteTransport>,
+    pub(super) role: Option<DtlsRole>,
+    /// The sources whose section has no common codec.
+    pub(super) no_common_codec: Vec<TrackSource>,
 }
 
-/// A task that sends a track. Dropping it ends the task and its subscription at
-/// the encoder.
-struct SendTask {
-    format: NegotiatedFormat,
-    _stop: DropGuard,
-}
-
-/// A payload format and the payload type that was negotiated for it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct NegotiatedFormat {
-    payload: PayloadFormat,
-    payload_type: PayloadType,
-}
-
-impl SendDirection {
-    fn new(track: LocalTrack) -> Self {
-        Self {
-            track: Arc::new(track),
-            sender: None,
-            formats: Vec::new(),
-            sending: None,
-        }
-    }
+/// What identifies our candidates.
+#[derive(Default)]
+pub(super) struct LocalIce {
+    /// The mid of our first section in use, with which all others are bundled.
+    pub(super) mid: Option<Mid>,
+    pub(super) line_index: Option<u16>,
+    pub(super) ufrag: Option<String>,
 }
 
 impl Connection {
     /// Creates a connection and the queue of its events.
     pub(super) async fn new(
         context: &Arc<PeerContext>,
-    ) -> Result<(Self, mpsc::Receiver<PeerConnectionEvent>), Error> {
+    ) -> Result<(Self, PeerConnectionEvents), Error> {
         let (events, receiver) = PeerConnectionEventSender::new();
         let tokio = default_runtime().ok_or_else(|| Error::Other("no runtime".into()))?;
-        let runtime = SupervisedRuntime {
-            tokio,
-            tasks: context.tasks.clone(),
-            events: events.clone(),
-            uses_turn: engine::uses_turn(&context.config),
-        };
-        // Every stream of a session has its own SSRC (RFC 3550, section 8).
-        let [audio_ssrc, video_ssrc, rtx_ssrc] = distinct_ssrcs();
+        let uses_turn = engine::uses_turn(&context.config);
+        let runtime =
+            SupervisedRuntime::new(tokio, context.tasks.clone(), events.clone(), uses_turn);
         let stream = format!("{:016x}", rand::random::<u64>());
+        let mut ssrcs = distinct_ssrcs();
+        let mut ssrc = || ssrcs.pop().unwrap_or(Ssrc(1));
+        let feedback_ssrc = ssrc();
+        let mut streams = HashMap::new();
+        let tracks = all_sources().map(|source| {
+            let media = ssrc();
+            let rtx = (kind_of(source) == MediaKind::Video).then(&mut ssrc);
+            if let Some(counters) = context.counters().get(&source) {
+                streams.insert(media, (source, counters.clone()));
+            }
+            let track = LocalTrack::new(&stream, source, media, rtx);
+            (source, SendDirection::new(track))
+        });
         let feedback = Feedback {
-            audio: (audio_ssrc, context.audio_counters.clone()),
-            video: (video_ssrc, context.video_counters.clone()),
+            streams,
             events: events.clone(),
         };
-        let peer =
-            engine::connect(&context.config, Arc::new(runtime), events.clone(), feedback).await?;
-        let router = RtpRouter {
-            video: context.video.clone(),
-            audio: context.audio.clone(),
-            key_frame_needed: context.key_frame_needed.clone(),
-            routes: RwLock::default(),
-            ssrc: video_ssrc,
+        let router = Arc::new(RtpRouter::default());
+        let interceptor = RtpRouterInterceptor {
+            router: router.clone(),
+            ssrc: feedback_ssrc,
+            requests: VecDeque::new(),
         };
+        let peer = engine::connect(
+            &context.config,
+            Arc::new(runtime),
+            events.clone(),
+            feedback,
+            interceptor,
+        )
+        .await?;
         let connection = Self {
             peer,
             context: context.clone(),
-            audio: SendDirection::new(LocalTrack::audio(&stream, audio_ssrc)),
-            video: SendDirection::new(LocalTrack::video(&stream, video_ssrc, rtx_ssrc)),
-            router: Arc::new(router),
+            tracks: tracks.into(),
+            router,
             events,
             cancel: CancellationToken::new(),
             can_send: false,
-            remote: Vec::new(),
-            pending_candidates: Vec::new(),
+            negotiated: Negotiated::default(),
+            receiving: Vec::new(),
+            mid_extension: None,
+            offered: None,
+            sources: SourceMap::default(),
+            local_ice: LocalIce::default(),
+            candidates: RemoteCandidates::default(),
             channel: None,
+            has_created_channel: false,
         };
         Ok((connection, receiver))
     }
@@ -150,8 +150,7 @@ impl Connection {
     /// Closes the connection and cancels its tasks within [`CLOSE_TIMEOUT`].
     pub(super) async fn close(&mut self) {
         self.cancel.cancel();
-        self.audio.sending = None;
-        self.video.sending = None;
+        self.stop_sending();
         match tokio::time::timeout(CLOSE_TIMEOUT, self.peer.close()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "closing a peer connection failed"),
@@ -159,21 +158,12 @@ impl Connection {
         }
     }
 
-    fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.context
-            .tasks
-            .spawn(self.cancel.clone().run_until_cancelled_owned(task));
-    }
-
-    /// Spawns the reader of a remote stream.
-    pub(super) fn receive(&self, track: Arc<dyn TrackRemote>) {
-        let router = self.router.clone();
-        self.run(async move { router.receive(track).await });
-    }
-
     /// Spawns the reader of a data channel.
     pub(super) fn read_channel(&self, channel: Arc<dyn DataChannel>) {
-        self.run(channel::read(channel, self.events.clone()));
+        let reader = channel::read(channel, self.events.clone());
+        self.context
+            .tasks
+            .spawn(self.cancel.clone().run_until_cancelled_owned(reader));
     }
 
     /// Returns whether this is the first channel to open. After both sides offered
@@ -194,158 +184,9 @@ impl Connection {
         }
     }
 
-    /// Starts or stops sending.
-    pub(super) async fn set_can_send(&mut self, can_send: bool) {
-        self.can_send = can_send;
-        self.update_sending().await;
-    }
-
-    /// The codec of the video that is being sent.
-    pub(super) fn video_codec(&self) -> Option<VideoCodec> {
-        match self.video.sending.as_ref()?.format.payload {
-            PayloadFormat::Video(codec) => Some(codec),
-            PayloadFormat::Audio => None,
-        }
-    }
-
-    /// Reads the negotiated formats. Must run while the local direction includes
-    /// sending: webrtc-rs hides the senders of other transceivers.
-    pub(super) async fn read_formats(&mut self) -> Result<(), Error> {
-        for direction in [&mut self.audio, &mut self.video] {
-            if let Some(sender) = &direction.sender {
-                let codecs = sender.get_parameters().await?.rtp_parameters.codecs;
-                direction.formats = codecs.iter().filter_map(format).collect();
-            }
-        }
-        Ok(())
-    }
-
-    /// Applies a finished negotiation to the router and to the send tasks.
-    pub(super) async fn apply_negotiation(&mut self, remote: Vec<MediaSection>) {
-        let mids: HashSet<&Mid> = [MediaKind::Audio, MediaKind::Video]
-            .into_iter()
-            .filter_map(|kind| main(&remote, kind))
-            .map(|section| &section.mid)
-            .collect();
-        let mut routes = ReceiveRoutes::default();
-        for transceiver in self.peer.get_transceivers().await {
-            if let Ok(Some(mid)) = transceiver.mid().await
-                && mids.contains(&Mid(mid))
-            {
-                routes.transceivers.insert(transceiver.id());
-            }
-        }
-        let formats = self.audio.formats.iter().chain(&self.video.formats);
-        routes.payloads = formats
-            .map(|format| (format.payload_type, format.payload))
-            .collect();
-        *self
-            .router
-            .routes
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = routes;
-        self.remote = remote;
-        self.update_sending().await;
-    }
-
-    /// Starts, restarts or stops the send tasks according to
-    /// [`Connection::format_to_send`].
-    async fn update_sending(&mut self) {
-        let audio = self.format_to_send(&self.audio).await;
-        if self.audio.sending.as_ref().map(|sending| sending.format) != audio {
-            self.audio.sending = None;
-            self.audio.sending = audio.map(|format| {
-                let track = self.audio.track.clone();
-                let counters = self.context.audio_counters.clone();
-                let queue = self.context.audio_sender.subscribe();
-                self.start(format, async move {
-                    track
-                        .send_audio(queue, format.payload_type, &counters)
-                        .await
-                })
-            });
-        }
-        let video = self.format_to_send(&self.video).await;
-        if self.video.sending.as_ref().map(|sending| sending.format) != video {
-            self.video.sending = None;
-            self.video.sending = video.and_then(|format| {
-                let PayloadFormat::Video(codec) = format.payload else {
-                    return None;
-                };
-                let track = self.video.track.clone();
-                let counters = self.context.video_counters.clone();
-                let queue = self.context.video_sender.subscribe(codec);
-                Some(self.start(format, async move {
-                    track
-                        .send_video(queue, codec, format.payload_type, &counters)
-                        .await
-                }))
-            });
-        }
-    }
-
-    fn start(
-        &self,
-        format: NegotiatedFormat,
-        task: impl Future<Output = ()> + Send + 'static,
-    ) -> SendTask {
-        let stop = self.cancel.child_token();
-        self.context
-            .tasks
-            .spawn(stop.clone().run_until_cancelled_owned(task));
-        SendTask {
-            format,
-            _stop: stop.drop_guard(),
-        }
-    }
-
-    async fn format_to_send(&self, direction: &SendDirection) -> Option<NegotiatedFormat> {
-        if !self.can_send {
-            return None;
-        }
-        let sends = self
-            .transceiver(direction)
-            .await?
-            .current_direction()
-            .await
-            .is_ok_and(|direction| direction.has_send());
-        if !sends {
-            return None;
-        }
-        let preferred = PayloadFormat::Video(self.context.config.preferred_codec);
-        let mut formats = direction.formats.iter();
-        let first = direction.formats.first();
-        formats
-            .find(|format| format.payload == preferred)
-            .or(first)
-            .copied()
-    }
-
-    /// The transceiver of this direction, once its track is attached.
-    pub(super) async fn transceiver(
-        &self,
-        direction: &SendDirection,
-    ) -> Option<Arc<dyn RtpTransceiver>> {
-        let id: RTCRtpTransceiverId = direction.sender.as_ref()?.id().into();
-        self.peer
-            .get_transceivers()
-            .await
-            .into_iter()
-            .find(|transceiver| transceiver.id() == id)
-    }
-
-    /// The mid of our first media section.
-    pub(super) async fn first_mid(&self) -> Option<Mid> {
-        let description = self.peer.local_description().await?;
-        local_sections(&description)
-            .ok()?
-            .into_iter()
-            .next()
-            .map(|section| section.mid)
-    }
-
     /// Transport statistics. Only the round-trip time comes from webrtc-rs; its
-    /// RTP counters are not reliable, so [`Counters`] counts what is sent.
+    /// RTP counters are not reliable, so [`Counters`](super::send::Counters) counts
+    /// what is sent.
     pub(super) async fn statistics(&self) -> TransportStatistics {
         let report = self
             .peer
@@ -360,40 +201,28 @@ impl Connection {
             }
             _ => None,
         };
-        let sent = [
-            (TrackSource::Microphone, &self.context.audio_counters),
-            (TrackSource::Camera, &self.context.video_counters),
-        ];
+        let counters = self.context.counters().iter();
         TransportStatistics {
-            tracks: sent
-                .map(|(source, sent)| (source, sent.statistics()))
-                .into(),
+            tracks: counters
+                .map(|(source, sent)| (*source, sent.statistics()))
+                .collect(),
             round_trip_ms,
         }
     }
 }
 
-fn format(codec: &RTCRtpCodecParameters) -> Option<NegotiatedFormat> {
-    let (kind, name) = codec.rtp_codec.mime_type.split_once('/')?;
-    let payload = if kind.eq_ignore_ascii_case("audio") {
-        name.eq_ignore_ascii_case("opus")
-            .then_some(PayloadFormat::Audio)?
-    } else {
-        PayloadFormat::Video(video_codec(name, &codec.rtp_codec.sdp_fmtp_line)?)
-    };
-    Some(NegotiatedFormat {
-        payload,
-        payload_type: PayloadType(codec.payload_type),
-    })
-}
-
-/// Three different SSRCs, none of them 0.
-fn distinct_ssrcs() -> [Ssrc; 3] {
-    loop {
-        let numbers: [u32; 3] = rand::random();
-        let [a, b, c] = numbers;
-        if a != b && b != c && a != c && !numbers.contains(&0) {
-            return numbers.map(Ssrc);
+/// Different SSRCs, none of them 0, for every stream of a session and our feedback
+/// (RFC 3550, section 8).
+fn distinct_ssrcs() -> Vec<Ssrc> {
+    /// One for each source, one for the RTX stream of each of two videos, one for
+    /// feedback.
+    const COUNT: usize = 7;
+    let mut ssrcs: Vec<Ssrc> = Vec::with_capacity(COUNT);
+    while ssrcs.len() < COUNT {
+        let ssrc = Ssrc(rand::random());
+        if ssrc.0 != 0 && !ssrcs.contains(&ssrc) {
+            ssrcs.push(ssrc);
         }
     }
+    ssrcs
 }

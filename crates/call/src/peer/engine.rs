@@ -15,7 +15,7 @@ use rtc::peer_connection::configuration::media_engine::{
 };
 use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
 use rtc::rtp_transceiver::rtp_sender::{
-    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RtpCodecKind,
+    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpHeaderExtensionCapability, RtpCodecKind,
 };
 use rtc::shared::error::Error;
 use visavis_media::VideoCodec;
@@ -30,8 +30,10 @@ use super::PeerConfig;
 use super::event::PeerConnectionEventSender;
 use super::feedback::Feedback;
 use super::interceptor::InterceptorAdapter;
+use super::router::RtpRouterInterceptor;
 use super::rtx::RtxUnwrapper;
 use super::runtime::SupervisedRuntime;
+use super::sdp::{MID_EXTENSION, RID_EXTENSION};
 use crate::rtp::PayloadType;
 
 /// webrtc-rs expands an unspecified address to every interface but loopback.
@@ -47,13 +49,14 @@ const MAX_NACKS: u16 = 10;
 /// loss is repaired in about 100 ms; with a longer one some NACKs are redundant.
 const NACK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Slots of the interceptors. The RTX unwrapper precedes the NACK generator,
+/// Slots of the interceptors. The router takes the media and is therefore last. The RTX unwrapper precedes the NACK generator,
 /// which must see retransmissions as arrived. It follows the receiver reports,
 /// which must count a repaired loss: the sender adapts its rate to them.
 const REPORTS: usize = 9_000;
 const RTX_UNWRAPPER: usize = 9_100;
 const NACKS: usize = 9_200;
 const FEEDBACK: usize = 14_000;
+const ROUTER: usize = 15_000;
 
 /// Payload types of our offers. RTX of a video codec uses the next one.
 const OPUS: PayloadType = PayloadType(111);
@@ -72,13 +75,17 @@ pub(super) async fn connect(
     runtime: Arc<SupervisedRuntime>,
     events: PeerConnectionEventSender,
     feedback: Feedback,
+    router: RtpRouterInterceptor,
 ) -> Result<Arc<dyn PeerConnection>, Error> {
     let mut media = media_engine(config.preferred_codec)?;
-    let registry = interceptors(&mut media, feedback)?;
+    let registry = interceptors(&mut media, feedback, router)?;
     let settings = SettingEngineBuilder::new()
         .with_multicast_dns_mode(mdns_mode())
         .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(MAX_PEER_MESSAGE_BYTES as u32))
         .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS_PER_PAIR))
+        // Binds new sockets at an ICE restart; those of a network that is gone send
+        // nothing.
+        .with_discard_local_candidates_during_ice_restart(true)
         // With relayed candidates only, no better pair can follow.
         .with_relay_acceptance_min_wait(config.relay_only.then_some(Duration::ZERO))
         .build();
@@ -146,7 +153,11 @@ fn usable(server: &IceServer) -> impl Iterator<Item = RTCIceServer> {
     })
 }
 
-fn interceptors(media: &mut MediaEngine, feedback: Feedback) -> Result<Registry, Error> {
+fn interceptors(
+    media: &mut MediaEngine,
+    feedback: Feedback,
+    router: RtpRouterInterceptor,
+) -> Result<Registry, Error> {
     // Transport-wide congestion control feedback is only sent: browsers adapt to
     // it, and our own sender does not estimate bandwidth yet.
     let registry = configure_twcc_receiver_only(Registry::new(), media)?
@@ -164,7 +175,8 @@ fn interceptors(media: &mut MediaEngine, feedback: Feedback) -> Result<Registry,
                 .build(),
         )
         .with(Slot::SenderReport, SenderReportBuilder::new().build())
-        .with(Slot::from(FEEDBACK), InterceptorAdapter::new(feedback));
+        .with(Slot::from(FEEDBACK), InterceptorAdapter::new(feedback))
+        .with(Slot::from(ROUTER), InterceptorAdapter::new(router));
     Ok(registry)
 }
 
@@ -179,6 +191,18 @@ fn media_engine(preferred: VideoCodec) -> Result<MediaEngine, Error> {
             parameters(rtx(payload_type), PayloadType(payload_type.0 + 1)),
             RtpCodecKind::Video,
         )?;
+    }
+    // Chromium cannot answer a section in which it once offered simulcast without
+    // the extension with the rid, although we decline simulcast.
+    for (uri, kind) in [
+        (MID_EXTENSION, RtpCodecKind::Audio),
+        (MID_EXTENSION, RtpCodecKind::Video),
+        (RID_EXTENSION, RtpCodecKind::Video),
+    ] {
+        let extension = RTCRtpHeaderExtensionCapability {
+            uri: uri.to_owned(),
+        };
+        engine.register_header_extension(extension, kind, None)?;
     }
     Ok(engine)
 }

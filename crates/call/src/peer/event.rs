@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use rtc::peer_connection::event::RTCPeerConnectionIceEvent;
-use tokio::sync::mpsc;
-use visavis_protocol::PeerMessage;
+use tokio::sync::{mpsc, watch};
+use visavis_protocol::{PeerMessage, TrackSource};
 use webrtc::data_channel::DataChannel;
-use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
-    PeerConnectionEventHandler, RTCIceGatheringState, RTCPeerConnectionState,
+    PeerConnectionEventHandler, RTCIceConnectionState, RTCIceGatheringState, RTCPeerConnectionState,
 };
 
 /// Events queued for the peer's task. The connection's driver must not wait, so
@@ -22,8 +21,6 @@ pub(super) enum PeerConnectionEvent {
     LocalCandidate(String),
     /// Gathering is complete.
     EndOfCandidates,
-    /// The connection state changed.
-    ConnectionState(RTCPeerConnectionState),
     /// The remote peer created a data channel.
     DataChannel(Arc<dyn DataChannel>),
     /// A data channel is open, whichever side created it.
@@ -32,26 +29,50 @@ pub(super) enum PeerConnectionEvent {
     DataChannelClosed(Arc<dyn DataChannel>),
     /// A message arrived on a data channel.
     Message(Box<PeerMessage>),
-    /// The first packet of a remote stream arrived.
-    RemoteTrack(Arc<dyn TrackRemote>),
-    /// The remote peer requested a key frame of our video.
-    KeyFrameRequested,
-    /// The connection's driver ended.
-    DriverEnded,
+    /// The remote peer requested a key frame of our track of this source.
+    KeyFrameRequested(TrackSource),
+}
+
+/// The newest states of a connection. They are not queued, so that a full queue
+/// loses none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ConnectionStates {
+    pub(super) connection: RTCPeerConnectionState,
+    /// Whether ICE has a working candidate pair.
+    pub(super) is_ice_connected: bool,
+    pub(super) has_driver_ended: bool,
 }
 
 /// Sends events to the peer's task.
 #[derive(Debug, Clone)]
-pub(super) struct PeerConnectionEventSender(mpsc::Sender<PeerConnectionEvent>);
+pub(super) struct PeerConnectionEventSender {
+    queue: mpsc::Sender<PeerConnectionEvent>,
+    states: watch::Sender<ConnectionStates>,
+}
+
+/// The events of one connection.
+pub(super) struct PeerConnectionEvents {
+    pub(super) queue: mpsc::Receiver<PeerConnectionEvent>,
+    pub(super) states: watch::Receiver<ConnectionStates>,
+}
 
 impl PeerConnectionEventSender {
-    pub(super) fn new() -> (Self, mpsc::Receiver<PeerConnectionEvent>) {
-        let (sender, receiver) = mpsc::channel(EVENTS_CAPACITY);
-        (Self(sender), receiver)
+    pub(super) fn new() -> (Self, PeerConnectionEvents) {
+        let (queue, events) = mpsc::channel(EVENTS_CAPACITY);
+        let (states, newest) = watch::channel(ConnectionStates {
+            connection: RTCPeerConnectionState::New,
+            is_ice_connected: false,
+            has_driver_ended: false,
+        });
+        let events = PeerConnectionEvents {
+            queue: events,
+            states: newest,
+        };
+        (Self { queue, states }, events)
     }
 
     pub(super) fn try_send(&self, event: PeerConnectionEvent) {
-        if let Err(mpsc::error::TrySendError::Full(_)) = self.0.try_send(event) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.queue.try_send(event) {
             tracing::warn!("the event queue of a peer is full: an event was dropped");
         }
     }
@@ -60,7 +81,13 @@ impl PeerConnectionEventSender {
     /// this slows down in turn.
     pub(super) async fn send(&self, event: PeerConnectionEvent) {
         // The queue is closed only when the peer's task ends, which ends the caller too.
-        let _ = self.0.send(event).await;
+        let _ = self.queue.send(event).await;
+    }
+
+    /// Records that the connection's driver ended.
+    pub(super) fn driver_ended(&self) {
+        self.states
+            .send_modify(|states| states.has_driver_ended = true);
     }
 }
 
@@ -81,15 +108,40 @@ impl PeerConnectionEventHandler for PeerConnectionEventSender {
         }
     }
 
+    async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
+        let is_connected = matches!(
+            state,
+            RTCIceConnectionState::Connected | RTCIceConnectionState::Completed
+        );
+        self.states
+            .send_modify(|states| states.is_ice_connected = is_connected);
+    }
+
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
-        self.try_send(PeerConnectionEvent::ConnectionState(state));
+        self.states.send_modify(|states| states.connection = state);
     }
 
     async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
         self.try_send(PeerConnectionEvent::DataChannel(channel));
     }
+}
 
-    async fn on_track(&self, track: Arc<dyn TrackRemote>) {
-        self.try_send(PeerConnectionEvent::RemoteTrack(track));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_a_connection_is_known_when_the_event_queue_is_full() {
+        let (sender, events) = PeerConnectionEventSender::new();
+        for _ in 0..=EVENTS_CAPACITY {
+            sender.try_send(PeerConnectionEvent::EndOfCandidates);
+        }
+        sender
+            .on_connection_state_change(RTCPeerConnectionState::Failed)
+            .await;
+        sender.driver_ended();
+        let states = *events.states.borrow();
+        assert_eq!(states.connection, RTCPeerConnectionState::Failed);
+        assert!(states.has_driver_ended);
     }
 }

@@ -1,5 +1,6 @@
 //! RTCP feedback from the remote peer about what we send.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rtc::interceptor::{Packet, TaggedPacket};
@@ -9,6 +10,7 @@ use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication
 use rtc::rtcp::receiver_report::ReceiverReport;
 use rtc::rtcp::reception_report::ReceptionReport;
 use rtc::rtcp::sender_report::SenderReport;
+use visavis_protocol::TrackSource;
 
 use super::event::{PeerConnectionEvent, PeerConnectionEventSender};
 use super::interceptor::IncomingInterceptor;
@@ -21,10 +23,8 @@ use crate::rtp::Ssrc;
 /// An interceptor reads them because webrtc-rs delivers a compound packet only
 /// to the track that its first packet addresses, and the others would be lost.
 pub(super) struct Feedback {
-    /// Our audio stream.
-    pub(super) audio: (Ssrc, Arc<Counters>),
-    /// Our video stream.
-    pub(super) video: (Ssrc, Arc<Counters>),
+    /// Our streams.
+    pub(super) streams: HashMap<Ssrc, (TrackSource, Arc<Counters>)>,
     pub(super) events: PeerConnectionEventSender,
 }
 
@@ -32,14 +32,11 @@ impl Feedback {
     fn read(&self, packet: &dyn rtcp::Packet) {
         let packet = packet.as_any();
         if let Some(request) = packet.downcast_ref::<PictureLossIndication>() {
-            self.key_frame_requested(Ssrc(request.media_ssrc) == self.video.0);
+            self.key_frame_requested(Ssrc(request.media_ssrc));
         } else if let Some(request) = packet.downcast_ref::<FullIntraRequest>() {
-            self.key_frame_requested(
-                request
-                    .fir
-                    .iter()
-                    .any(|entry| Ssrc(entry.ssrc) == self.video.0),
-            );
+            for entry in &request.fir {
+                self.key_frame_requested(Ssrc(entry.ssrc));
+            }
         } else if let Some(report) = packet.downcast_ref::<ReceiverReport>() {
             self.reports(&report.reports);
         } else if let Some(report) = packet.downcast_ref::<SenderReport>() {
@@ -47,18 +44,17 @@ impl Feedback {
         }
     }
 
-    fn key_frame_requested(&self, about_us: bool) {
-        if about_us {
-            self.events.try_send(PeerConnectionEvent::KeyFrameRequested);
+    fn key_frame_requested(&self, ssrc: Ssrc) {
+        if let Some((source, _)) = self.streams.get(&ssrc) {
+            self.events
+                .try_send(PeerConnectionEvent::KeyFrameRequested(*source));
         }
     }
 
     fn reports(&self, reports: &[ReceptionReport]) {
         for report in reports {
-            for (ssrc, counters) in [&self.audio, &self.video] {
-                if *ssrc == Ssrc(report.ssrc) {
-                    counters.report(report.fraction_lost);
-                }
+            if let Some((_, counters)) = self.streams.get(&Ssrc(report.ssrc)) {
+                counters.report(report.fraction_lost);
             }
         }
     }

@@ -17,6 +17,10 @@ pub(super) trait IncomingInterceptor: Send + Sync {
     fn unbind_remote_stream(&mut self, _info: &StreamInfo) {}
     /// Returns the packet to pass on, changed or not; `None` drops it.
     fn handle_incoming(&mut self, packet: TaggedPacket) -> Option<TaggedPacket>;
+    /// Returns the next packet to send in reaction to incoming ones.
+    fn poll_reaction(&mut self) -> Option<TaggedPacket> {
+        None
+    }
 }
 
 /// An interceptor around a [`IncomingInterceptor`].
@@ -58,7 +62,8 @@ impl<T: IncomingInterceptor> Protocol<TaggedPacket, TaggedPacket, ()> for Interc
     }
 
     fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.outgoing.pop_front()
+        let outgoing = self.outgoing.pop_front();
+        outgoing.or_else(|| self.inner.poll_reaction())
     }
 }
 

@@ -2,20 +2,20 @@
 //! which side may offer when.
 
 use rtc::peer_connection::configuration::RTCOfferOptions;
-use rtc::peer_connection::transport::RTCIceCandidateInit;
-use rtc::rtp_transceiver::RTCRtpTransceiverDirection as Direction;
 use rtc::shared::error::Error;
-use visavis_protocol::{Description, DescriptionKind, IceCandidate};
+use visavis_protocol::{Description, DescriptionKind, TrackSource};
 use webrtc::peer_connection::RTCSessionDescription;
 
+use super::Receiver;
 use super::channel;
-use super::connection::Connection;
-use super::engine;
-use super::sdp::{MediaKind, RemoteDescription, SdpError, local_sections};
-use crate::rtp::Mid;
+use super::connection::{Connection, LocalIce};
+use super::sdp::{
+    LocalDescription, MediaSection, RemoteDescription, SdpError, SourceMap, Usage, to_wire,
+};
 
-/// Candidates buffered until a remote description is set; further ones are dropped.
-const PENDING_CANDIDATES_CAPACITY: usize = 64;
+/// Sections whose index was given to another one, per connection. webrtc-rs keeps
+/// their transceivers, so an offer that would exceed the number is rejected.
+const MAX_RETIRED_SECTIONS: usize = 64;
 
 /// Why a negotiation failed.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,15 @@ pub(super) enum NegotiationError {
     Engine(#[from] Error),
 }
 
+/// What changed with a negotiation.
+#[derive(Default)]
+pub(super) struct Changes {
+    /// The receivers that were created.
+    pub(super) receivers: Vec<(TrackSource, Receiver)>,
+    /// All sources without a common codec, if they changed.
+    pub(super) no_common_codec: Option<Vec<TrackSource>>,
+}
+
 impl Connection {
     /// Creates an offer and sets it as the local description.
     ///
@@ -41,18 +50,29 @@ impl Connection {
         &mut self,
         ice_restart: bool,
     ) -> Result<Description, NegotiationError> {
-        if self.remote.is_empty() && self.peer.local_description().await.is_none() {
+        if !self.has_created_channel && !self.has_data_section() {
             let channel = channel::create(self.peer.as_ref()).await?;
+            self.has_created_channel = true;
             self.read_channel(channel);
         }
-        self.attach_track(MediaKind::Audio).await?;
-        self.attach_track(MediaKind::Video).await?;
-        self.send_and_receive().await?;
+        self.attach_published().await?;
+        self.set_offer_directions().await?;
         let options = RTCOfferOptions { ice_restart };
         let offer = self.peer.create_offer(Some(options)).await?;
-        let sdp = offer.sdp.clone();
+        let layout = &self.negotiated.sections;
+        let local = to_wire(&offer.sdp, layout, &self.negotiated.retired, None)?;
         self.peer.set_local_description(offer).await?;
-        Ok(Description::new(DescriptionKind::Offer, sdp))
+        self.set_local_ice(&local);
+        self.offered = Some(local.sections);
+        Ok(Description::new(DescriptionKind::Offer, local.sdp))
+    }
+
+    /// Whether this offer begins another DTLS association than the one in use.
+    pub(super) fn is_other_association(&self, offer: &RemoteDescription) -> bool {
+        self.negotiated.transport.as_ref().is_some_and(|transport| {
+            transport.fingerprint != offer.transport.fingerprint
+                || offer.continues(&self.negotiated.sections).is_err()
+        })
     }
 
     /// Sets a remote offer and answers it. `rollback` first takes back our pending
@@ -63,20 +83,26 @@ impl Connection {
     /// false, or when webrtc-rs fails.
     pub(super) async fn accept_offer(
         &mut self,
-        sdp: String,
+        remote: RemoteDescription,
         rollback: bool,
-    ) -> Result<Description, NegotiationError> {
-        let remote = RemoteDescription::offer(sdp)?;
-        remote.continues(&self.remote)?;
-        if self.peer.pending_local_description().await.is_some() {
+    ) -> Result<(Description, Changes), NegotiationError> {
+        remote.continues(&self.negotiated.sections)?;
+        if self.negotiated.transport.is_none() && !remote.sections.iter().any(MediaSection::is_used)
+        {
+            return Err(SdpError::Empty.into());
+        }
+        self.check_association(&remote)?;
+        let retired = self.retired_by(&remote)?;
+        if self.offered.is_some() {
             if !rollback {
                 return Err(NegotiationError::WrongState);
             }
-            self.peer
-                .set_local_description(RTCSessionDescription::rollback(None)?)
-                .await?;
+            self.roll_back_offer().await?;
         }
-        let answer = self.answer(&remote).await;
+        let mut sources = self.sources.clone();
+        sources.assign(&remote.sections);
+        let description = remote.for_engine(&sources, RTCSessionDescription::offer)?;
+        let answer = self.answer(&remote, description, &sources).await;
         if answer.is_err() {
             // Fails without effect when the answer was set partly.
             let _ = self
@@ -84,159 +110,185 @@ impl Connection {
                 .set_remote_description(RTCSessionDescription::rollback(None)?)
                 .await;
         }
-        let sdp = answer?;
-        self.apply_negotiation(remote.sections).await;
-        self.add_pending_candidates().await;
-        Ok(Description::new(DescriptionKind::Answer, sdp))
+        let answer = answer?;
+        let transport = &remote.transport;
+        let role = self.negotiated.role;
+        let role = role.unwrap_or_else(|| transport.role_of_answerer());
+        let local = to_wire(&answer, &remote.sections, &[], Some(role))?;
+        self.set_local_ice(&local);
+        self.sources = sources;
+        self.negotiated.role = Some(role);
+        self.negotiated.retired.extend(retired);
+        let changes = self.apply(remote, &local.sections, &local.sections).await;
+        Ok((
+            Description::new(DescriptionKind::Answer, local.sdp),
+            changes,
+        ))
     }
 
-    async fn answer(&mut self, remote: &RemoteDescription) -> Result<String, Error> {
-        // Restores the directions that an earlier remote description restricted;
-        // the answer restricts them again where this offer does.
-        self.send_and_receive().await?;
-        self.peer
-            .set_remote_description(remote.description.clone())
-            .await?;
-        for kind in [MediaKind::Audio, MediaKind::Video] {
-            if remote.main(kind).is_some() {
-                self.attach_track(kind).await?;
-            }
+    /// The sections in use that this offer gives another mid.
+    fn retired_by(&self, remote: &RemoteDescription) -> Result<Vec<crate::rtp::Mid>, SdpError> {
+        let before = self.negotiated.sections.iter();
+        let is_gone = |section: &&MediaSection| {
+            let mut sections = remote.sections.iter();
+            !section.mid.0.is_empty() && sections.all(|new| new.mid != section.mid)
+        };
+        let retired: Vec<_> = before.filter(is_gone).map(|old| old.mid.clone()).collect();
+        if self.negotiated.retired.len() + retired.len() > MAX_RETIRED_SECTIONS {
+            return Err(SdpError::TooManySections);
         }
-        self.set_track_codecs(remote).await?;
-        self.read_formats().await?;
-        self.set_answer_directions(remote).await?;
+        Ok(retired)
+    }
+
+    fn check_association(&self, remote: &RemoteDescription) -> Result<(), SdpError> {
+        let before = self.negotiated.transport.as_ref();
+        if before.is_some_and(|before| before.fingerprint != remote.transport.fingerprint) {
+            return Err(SdpError::OtherAssociation);
+        }
+        Ok(())
+    }
+
+    /// Sets a remote offer and our answer. Returns the answer of webrtc-rs.
+    async fn answer(
+        &mut self,
+        remote: &RemoteDescription,
+        description: RTCSessionDescription,
+        sources: &SourceMap,
+    ) -> Result<String, Error> {
+        self.prepare_for_offer(&remote.sections, sources).await?;
+        self.peer.set_remote_description(description).await?;
+        self.attach_to_sections(sources).await?;
+        self.set_track_codecs(&remote.sections, sources).await?;
+        self.set_answer_directions(&remote.sections, sources)
+            .await?;
         let answer = self.peer.create_answer(None).await?;
         let sdp = answer.sdp.clone();
         self.peer.set_local_description(answer).await?;
         Ok(sdp)
     }
 
-    /// Sets the answer to our pending offer.
+    /// Sets the answer to our pending offer. An answer that is rejected takes the
+    /// offer back, so that the next one is not refused for it.
     ///
     /// # Errors
     /// When no offer is pending, when the answer is rejected, or when webrtc-rs
     /// fails.
-    pub(super) async fn accept_answer(&mut self, sdp: String) -> Result<(), NegotiationError> {
-        let remote = RemoteDescription::answer(sdp)?;
-        let offer = self
-            .peer
-            .pending_local_description()
-            .await
-            .ok_or(NegotiationError::WrongState)?;
-        remote.answers(&local_sections(&offer)?)?;
-        self.set_track_codecs(&remote).await?;
-        self.peer
-            .set_remote_description(remote.description.clone())
-            .await?;
-        self.read_formats().await?;
-        self.apply_negotiation(remote.sections).await;
-        self.add_pending_candidates().await;
-        Ok(())
+    pub(super) async fn accept_answer(&mut self, sdp: String) -> Result<Changes, NegotiationError> {
+        let offered = self.offered.clone().ok_or(NegotiationError::WrongState)?;
+        let result = self.set_answer(sdp, &offered).await;
+        if result.is_err() && self.offered.is_some() {
+            // Fails without effect when the answer was set partly.
+            let _ = self.roll_back_offer().await;
+        }
+        result
     }
 
-    /// Adds a remote candidate, or buffers it until a remote description is set.
-    pub(super) async fn add_candidate(&mut self, candidate: IceCandidate) {
-        if self.peer.remote_description().await.is_some() {
-            self.add(candidate).await;
-        } else if self.pending_candidates.len() < PENDING_CANDIDATES_CAPACITY {
-            self.pending_candidates.push(candidate);
-        } else {
-            tracing::debug!("a candidate is dropped: too many before a description");
-        }
-    }
-
-    async fn add_pending_candidates(&mut self) {
-        for candidate in std::mem::take(&mut self.pending_candidates) {
-            self.add(candidate).await;
-        }
-    }
-
-    async fn add(&self, candidate: IceCandidate) {
-        let candidate = RTCIceCandidateInit {
-            candidate: candidate.candidate,
-            sdp_mid: candidate.sdp_mid,
-            sdp_mline_index: candidate.sdp_m_line_index,
-            username_fragment: candidate.username_fragment,
-            url: None,
-        };
-        if let Err(error) = self.peer.add_ice_candidate(candidate).await {
-            tracing::debug!(%error, "a candidate is ignored");
-        }
-    }
-
-    /// Adds our track of this kind to the connection, once.
-    async fn attach_track(&mut self, kind: MediaKind) -> Result<(), Error> {
-        let peer = self.peer.clone();
-        let direction = if kind == MediaKind::Audio {
-            &mut self.audio
-        } else {
-            &mut self.video
-        };
-        if direction.sender.is_none() {
-            direction.sender = Some(peer.add_track(direction.track.track_local()).await?);
-        }
-        Ok(())
-    }
-
-    /// Sets the codecs of our tracks. webrtc-rs reads them when the negotiation
-    /// ends, and `replace_track` is its only way to change them.
-    async fn set_track_codecs(&self, remote: &RemoteDescription) -> Result<(), Error> {
-        // webrtc-rs hides the senders of transceivers that do not send.
-        self.send_and_receive().await?;
-        if let Some(sender) = &self.audio.sender {
-            sender
-                .replace_track(self.audio.track.with_codec(engine::opus()))
-                .await?;
-        }
-        let preferred = self.context.config.preferred_codec;
-        let codec = remote
-            .main(MediaKind::Video)
-            .and_then(|section| section.codec(preferred));
-        if let (Some(sender), Some(codec)) = (&self.video.sender, codec) {
-            sender
-                .replace_track(self.video.track.with_codec(engine::video(codec)))
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// Sets the direction of our transceivers to `sendrecv`.
-    async fn send_and_receive(&self) -> Result<(), Error> {
-        for direction in [&self.audio, &self.video] {
-            if let Some(transceiver) = self.transceiver(direction).await {
-                transceiver.set_direction(Direction::Sendrecv).await?;
+    async fn set_answer(
+        &mut self,
+        sdp: String,
+        offered: &[MediaSection],
+    ) -> Result<Changes, NegotiationError> {
+        let mut remote = RemoteDescription::parse(sdp)?;
+        remote.answers(offered)?;
+        self.check_association(&remote)?;
+        let mut sources = self.sources.clone();
+        sources.assign(offered);
+        let description = remote.for_engine(&sources, RTCSessionDescription::answer)?;
+        // An answerer rejects a section that it never used for want of a codec
+        // (RFC 9429, section 5.3.1).
+        for (answered, offered) in remote.sections.iter_mut().zip(offered) {
+            let mut before = self.negotiated.sections.iter();
+            let is_new = !before.any(|old| old.mid == answered.mid);
+            if answered.usage == Usage::Rejected && offered.is_used() && is_new {
+                answered.usage = Usage::NoCommonCodec;
             }
         }
-        Ok(())
+        self.set_offer_directions().await?;
+        self.set_track_codecs(&remote.sections, &sources).await?;
+        self.peer.set_remote_description(description).await?;
+        self.offered = None;
+        self.sources = sources;
+        let transport = &remote.transport;
+        let role = self.negotiated.role;
+        self.negotiated.role = role.or_else(|| Some(transport.role_of_offerer()));
+        let answer = remote.sections.clone();
+        Ok(self.apply(remote, offered, &answer).await)
     }
 
-    /// Sets the direction of every transceiver for the answer: the reverse of the
-    /// offer's for the section that carries the call, `inactive` for others of its
-    /// kind.
-    async fn set_answer_directions(&self, remote: &RemoteDescription) -> Result<(), Error> {
-        let ours = [&self.audio, &self.video]
-            .map(|direction| direction.sender.as_ref().map(|sender| sender.id().into()));
-        for transceiver in self.peer.get_transceivers().await {
-            let Some(mid) = transceiver.mid().await?.map(Mid) else {
-                continue;
-            };
-            let Some(section) = remote.sections.iter().find(|section| section.mid == mid) else {
-                continue;
-            };
-            let is_main = remote
-                .main(section.kind)
-                .is_some_and(|main| main.mid == mid);
-            let can_send = ours.contains(&Some(transceiver.id()));
-            let direction = if is_main {
-                section
-                    .direction
-                    .reverse()
-                    .intersect(Direction::from_send_recv(can_send, true))
-            } else {
-                Direction::Inactive
-            };
-            transceiver.set_direction(direction).await?;
+    /// Takes back our pending offer.
+    async fn roll_back_offer(&mut self) -> Result<(), Error> {
+        self.offered = None;
+        let rollback = RTCSessionDescription::rollback(None)?;
+        self.peer.set_local_description(rollback).await
+    }
+
+    /// Applies a finished negotiation to the send tasks, the routes and the remote
+    /// candidates. `local` and `answer` are the sections of our description and of
+    /// the answer.
+    async fn apply(
+        &mut self,
+        remote: RemoteDescription,
+        local: &[MediaSection],
+        answer: &[MediaSection],
+    ) -> Changes {
+        let RemoteDescription {
+            sections,
+            transport,
+            candidates,
+            ..
+        } = remote;
+        self.set_formats(&sections, answer);
+        self.set_receiving(&sections, local, answer);
+        self.negotiated.sections = sections;
+        let no_common_codec = self.without_common_codec();
+        let is_changed = no_common_codec != self.negotiated.no_common_codec;
+        self.negotiated.no_common_codec.clone_from(&no_common_codec);
+        let ufrag = transport.ufrag.clone();
+        self.negotiated.transport = Some(transport);
+        let receivers = self.update_routes();
+        self.update_sending();
+        self.add_described_candidates(&ufrag, candidates).await;
+        Changes {
+            receivers,
+            no_common_codec: is_changed.then_some(no_common_codec),
         }
-        Ok(())
+    }
+
+    fn without_common_codec(&self) -> Vec<TrackSource> {
+        let sections = self.negotiated.sections.iter();
+        let without = sections.filter(|section| section.usage == Usage::NoCommonCodec);
+        let mut sources: Vec<TrackSource> = without
+            .filter_map(|section| self.sources.get(&section.mid))
+            .collect();
+        sources.sort_by_key(|source| *source as u8);
+        sources
+    }
+
+    /// Whether an offer of ours must follow: something that we send has no section,
+    /// not even a rejected one. Nothing is needed before the first negotiation.
+    pub(super) fn needs_offer(&self) -> bool {
+        let sections = &self.negotiated.sections;
+        let grants = self.context.grants().local;
+        let mut missing = self.context.published().filter(|source| {
+            grants.may_publish(*source) && !self.sources.has_section(*source, sections)
+        });
+        !sections.is_empty()
+            && self.offered.is_none()
+            && (!self.has_data_section() || missing.next().is_some())
+    }
+
+    fn has_data_section(&self) -> bool {
+        let mut sections = self.negotiated.sections.iter();
+        sections.any(MediaSection::is_data)
+    }
+
+    fn set_local_ice(&mut self, local: &LocalDescription) {
+        let position = local.sections.iter().position(MediaSection::is_used);
+        let first = position.and_then(|index| local.sections.get(index));
+        self.local_ice = LocalIce {
+            mid: first.map(|section| section.mid.clone()),
+            line_index: position.and_then(|index| u16::try_from(index).ok()),
+            ufrag: Some(local.ufrag.clone()).filter(|ufrag| !ufrag.is_empty()),
+        };
     }
 }

@@ -1,5 +1,5 @@
-//! The runtime on which webrtc-rs runs a connection's driver: Tokio, with the
-//! driver's task tracked and its end reported.
+//! The runtime on which webrtc-rs runs a connection: Tokio, with its tasks tracked
+//! and the end of the connection's driver reported.
 
 use std::future::Future;
 use std::io;
@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -15,18 +16,37 @@ use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime,
 };
 
-use super::event::{PeerConnectionEvent, PeerConnectionEventSender};
+use super::event::PeerConnectionEventSender;
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Tokio, with the tasks that webrtc-rs spawns supervised.
 #[derive(Debug)]
 pub(super) struct SupervisedRuntime {
-    pub(super) tokio: Arc<dyn Runtime>,
-    pub(super) tasks: TaskTracker,
-    pub(super) events: PeerConnectionEventSender,
+    tokio: Arc<dyn Runtime>,
+    tasks: TaskTracker,
+    events: PeerConnectionEventSender,
     /// Whether a TURN server is configured.
-    pub(super) uses_turn: bool,
+    uses_turn: bool,
+    /// Whether the driver was spawned; it is the first task.
+    has_driver: AtomicBool,
+}
+
+impl SupervisedRuntime {
+    pub(super) fn new(
+        tokio: Arc<dyn Runtime>,
+        tasks: TaskTracker,
+        events: PeerConnectionEventSender,
+        uses_turn: bool,
+    ) -> Self {
+        Self {
+            tokio,
+            tasks,
+            events,
+            uses_turn,
+            has_driver: AtomicBool::new(false),
+        }
+    }
 }
 
 /// Longest driver sleep while TURN is configured: webrtc-rs delivers relayed
@@ -34,17 +54,20 @@ pub(super) struct SupervisedRuntime {
 const MAX_SLEEP_WITH_TURN: Duration = Duration::from_millis(5);
 
 impl Runtime for SupervisedRuntime {
-    /// Runs the driver. A panic caused by network input must end only this
-    /// connection, so it is caught and reported as the end of the driver. The
-    /// driver of a closed connection also reports its end; the queue is closed
-    /// then and the event is dropped.
+    /// Spawns a task: first the driver, later one for each TCP connection, which
+    /// ends once it is established. A panic caused by network input must end only
+    /// this connection, so it is caught, and the end of the driver is reported. The
+    /// driver of a closed connection also reports its end; nobody reads it then.
     fn spawn(&self, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
+        let is_driver = !self.has_driver.swap(true, Ordering::Relaxed);
         let events = self.events.clone();
         let supervised = async move {
             if AssertUnwindSafe(future).catch_unwind().await.is_err() {
-                tracing::error!("the driver of a peer connection panicked");
+                tracing::error!("a task of a peer connection panicked");
             }
-            events.try_send(PeerConnectionEvent::DriverEnded);
+            if is_driver {
+                events.driver_ended();
+            }
         };
         self.tokio
             .spawn(Box::pin(self.tasks.track_future(supervised)))
@@ -97,25 +120,37 @@ impl Runtime for SupervisedRuntime {
 mod tests {
     use webrtc::runtime::default_runtime;
 
+    use super::super::event::PeerConnectionEvents;
     use super::*;
+
+    fn runtime(tasks: &TaskTracker) -> (SupervisedRuntime, PeerConnectionEvents) {
+        let (events, received) = PeerConnectionEventSender::new();
+        let tokio = default_runtime().unwrap();
+        let runtime = SupervisedRuntime::new(tokio, tasks.clone(), events, false);
+        (runtime, received)
+    }
 
     #[tokio::test]
     async fn a_panicking_driver_reports_its_end_and_ends_nothing_else() {
-        let (events, mut received) = PeerConnectionEventSender::new();
         let tasks = TaskTracker::new();
-        let tokio = default_runtime().unwrap();
-        let runtime = SupervisedRuntime {
-            tokio,
-            tasks: tasks.clone(),
-            events,
-            uses_turn: false,
-        };
+        let (runtime, mut received) = runtime(&tasks);
         runtime.spawn(Box::pin(async { panic!("caused by network input") }));
-        assert!(matches!(
-            received.recv().await,
-            Some(PeerConnectionEvent::DriverEnded)
-        ));
+        received.states.changed().await.unwrap();
+        assert!(received.states.borrow().has_driver_ended);
         tasks.close();
         tasks.wait().await;
+    }
+
+    #[tokio::test]
+    async fn the_end_of_another_task_is_not_the_end_of_the_driver() {
+        let tasks = TaskTracker::new();
+        let (runtime, received) = runtime(&tasks);
+        runtime.spawn(Box::pin(std::future::pending()));
+        let driver_only = tasks.len();
+        runtime.spawn(Box::pin(async {}));
+        while tasks.len() > driver_only {
+            tokio::task::yield_now().await;
+        }
+        assert!(!received.states.borrow().has_driver_ended);
     }
 }

@@ -15,10 +15,12 @@ use rtc::rtp_transceiver::rtp_sender::{
 };
 use rtc::shared::error::Error;
 use visavis_media::{EncodedAudio, EncodedVideo, Queue, VideoCodec};
+use visavis_protocol::TrackSource;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
 use super::SendStatistics;
+use super::sdp::{MediaKind, kind_of, name_of};
 use crate::rtp::{PayloadType, RtpTime, SequenceNumber, Ssrc};
 
 /// Largest RTP payload, in bytes. With RTP, SRTP, TURN, UDP and IPv6 headers the
@@ -55,7 +57,7 @@ impl Counters {
 /// A local track on one connection.
 pub(super) struct LocalTrack {
     stream_id: String,
-    kind: RtpCodecKind,
+    source: TrackSource,
     ssrc: Ssrc,
     rtx_ssrc: Option<Ssrc>,
     /// The next sequence number. It continues after an interruption of the sending.
@@ -64,27 +66,31 @@ pub(super) struct LocalTrack {
 }
 
 impl LocalTrack {
-    /// An audio track.
-    pub(super) fn audio(stream_id: &str, ssrc: Ssrc) -> Self {
-        Self::new(stream_id, RtpCodecKind::Audio, ssrc, None)
-    }
-
-    /// A video track with its RTX stream.
-    pub(super) fn video(stream_id: &str, ssrc: Ssrc, rtx_ssrc: Ssrc) -> Self {
-        Self::new(stream_id, RtpCodecKind::Video, ssrc, Some(rtx_ssrc))
-    }
-
-    fn new(stream_id: &str, kind: RtpCodecKind, ssrc: Ssrc, rtx_ssrc: Option<Ssrc>) -> Self {
+    /// The track of a source; a video track has an RTX stream.
+    pub(super) fn new(
+        stream_id: &str,
+        source: TrackSource,
+        ssrc: Ssrc,
+        rtx_ssrc: Option<Ssrc>,
+    ) -> Self {
         // With a codec, webrtc-rs would offer only that one.
-        let description = describe(stream_id, kind, ssrc, rtx_ssrc, RTCRtpCodec::default());
+        let description = describe(stream_id, source, ssrc, rtx_ssrc, RTCRtpCodec::default());
         Self {
             stream_id: stream_id.to_owned(),
-            kind,
+            source,
             ssrc,
             rtx_ssrc,
             sequence: AtomicU16::new(rand::random()),
             track: Arc::new(TrackLocalStaticRTP::new(description)),
         }
+    }
+
+    /// The track for another transceiver; its streams continue.
+    pub(super) fn renewed(&self) -> Self {
+        let renewed = Self::new(&self.stream_id, self.source, self.ssrc, self.rtx_ssrc);
+        let sequence = self.sequence.load(Ordering::Relaxed);
+        renewed.sequence.store(sequence, Ordering::Relaxed);
+        renewed
     }
 
     /// The track to add to the connection.
@@ -95,7 +101,13 @@ impl LocalTrack {
     /// The same track with its codec. webrtc-rs binds sender reports and
     /// retransmissions to it when sending starts.
     pub(super) fn with_codec(&self, codec: RTCRtpCodec) -> Arc<dyn TrackLocal> {
-        let description = describe(&self.stream_id, self.kind, self.ssrc, self.rtx_ssrc, codec);
+        let description = describe(
+            &self.stream_id,
+            self.source,
+            self.ssrc,
+            self.rtx_ssrc,
+            codec,
+        );
         Arc::new(TrackLocalStaticRTP::new(description))
     }
 
@@ -186,7 +198,7 @@ impl LocalTrack {
 
 fn describe(
     stream_id: &str,
-    kind: RtpCodecKind,
+    source: TrackSource,
     ssrc: Ssrc,
     rtx_ssrc: Option<Ssrc>,
     codec: RTCRtpCodec,
@@ -201,9 +213,14 @@ fn describe(
         codec,
         ..Default::default()
     };
+    let kind = match kind_of(source) {
+        MediaKind::Audio => RtpCodecKind::Audio,
+        _ => RtpCodecKind::Video,
+    };
     MediaStreamTrack::new(
         stream_id.to_owned(),
-        format!("{stream_id}-{kind}"),
+        // The receiver reads the source from the end of the id.
+        format!("{stream_id}-{}", name_of(source)),
         kind.to_string(),
         kind,
         vec![encoding],

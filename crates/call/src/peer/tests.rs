@@ -1,6 +1,11 @@
 //! Tests of two peers over loopback UDP, with real codecs.
 
+mod association;
+mod grants;
+mod ice;
 mod lossy;
 mod media;
 mod negotiation;
 mod pair;
+mod sections;
+mod sources;

@@ -12,28 +12,36 @@ async fn audio_and_video_flow_in_both_directions_with_either_codec() {
     for codec in [H264, Vp8] {
         let (a, b) = call(codec).await;
         for side in [&a, &b] {
-            let video = side.handle.video.stats();
+            let video = side.video();
             assert_eq!(
                 (video.width, video.height),
                 (FORMAT.width, FORMAT.height),
                 "{codec:?}"
             );
-            wait_until(
-                || side.handle.audio.level().rms > 0.03,
-                || format!("{:?}", side.handle.audio.level()),
-            )
-            .await;
-            let reported = |figures: &TransportStatistics| {
-                figures.frames_sent > 0
-                    && figures.bytes_sent > 0
-                    && figures.reports > 0
-                    && figures.round_trip_ms.is_some()
+            let Some(Receiver::Audio(audio)) = side.receiver(TrackSource::Microphone) else {
+                panic!("no audio receiver")
             };
             wait_until(
-                || reported(&side.handle.statistics.borrow()),
+                || audio.level().rms > 0.03,
+                || format!("{:?}", audio.level()),
+            )
+            .await;
+            let reported = |source| {
+                let sent = side.sent(source);
+                sent.bytes > 0 && sent.reports > 0
+            };
+            wait_until(
+                || {
+                    let round_trip = side.handle.statistics.borrow().round_trip_ms;
+                    round_trip.is_some()
+                        && reported(TrackSource::Camera)
+                        && reported(TrackSource::Microphone)
+                },
                 || format!("{:?}", side.handle.statistics.borrow()),
             )
             .await;
+            assert!(side.sent(TrackSource::Camera).frames > 0);
+            assert_eq!(side.sent(TrackSource::Microphone).frames, 0);
         }
         a.end().await;
         b.end().await;
@@ -45,19 +53,14 @@ async fn a_muted_source_sends_nothing_and_continues_when_unmuted() {
     let (a, b) = call(Vp8).await;
     a.media.audio.set_muted(true);
     a.media.video.set_muted(true);
-    let packets = || {
-        (
-            b.handle.video.stats().packets_received,
-            b.handle.audio.stats().packets_received,
-        )
-    };
+    let packets = || (b.video().packets_received, b.audio().packets_received);
     // Packets in flight arrive. After that nothing may; the reverse direction
     // measures the time.
     a.receives(2, 10).await;
     let quiet = packets();
     a.receives(5, 25).await;
     assert_eq!(packets(), quiet);
-    assert!(a.is_connected() && b.handle.video.stats().frames_decoded > 0);
+    assert!(a.is_connected() && b.video().frames_decoded > 0);
     a.media.audio.set_muted(false);
     a.media.video.set_muted(false);
     b.receives(5, 25).await;
@@ -69,11 +72,11 @@ async fn a_muted_source_sends_nothing_and_continues_when_unmuted() {
 async fn a_receiver_that_requests_a_key_frame_gets_one() {
     for codec in [H264, Vp8] {
         let (a, b) = call(codec).await;
-        let before = b.handle.video.stats().key_frames_decoded;
-        b.handle.video.clear();
+        let before = b.video().key_frames_decoded;
+        b.clear_video();
         wait_until(
-            || b.handle.video.stats().key_frames_decoded > before,
-            || format!("{:?}", b.handle.video.stats()),
+            || b.video().key_frames_decoded > before,
+            || format!("{:?}", b.video()),
         )
         .await;
         b.receives(3, 0).await;
@@ -126,7 +129,7 @@ async fn lost_packets_are_retransmitted_and_the_loss_is_reported() {
     for codec in [H264, Vp8] {
         let (a, b) = lossy::call(codec, 0.05, seed).await;
         b.receives(100, 200).await;
-        let video = b.handle.video.stats();
+        let video = b.video();
         println!("{codec:?} {video:?}");
         let repaired = (video.packets_lost as f64) < 0.01 * video.packets_received as f64;
         assert!(
@@ -134,7 +137,7 @@ async fn lost_packets_are_retransmitted_and_the_loss_is_reported() {
             "{codec:?} {video:?}"
         );
         wait_until(
-            || a.handle.statistics.borrow().remote_loss_percent > 0.0,
+            || a.sent(TrackSource::Camera).remote_loss_percent > 0.0,
             || format!("{:?}", a.handle.statistics.borrow()),
         )
         .await;

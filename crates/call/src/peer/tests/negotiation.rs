@@ -1,43 +1,11 @@
 //! Offers, answers, ICE restarts, invalid descriptions and closing.
 
-use visavis_media::VideoCodec::{self, H264, Vp8};
+use visavis_media::VideoCodec::{H264, Vp8};
 use visavis_protocol::DescriptionKind;
 use visavis_protocol::limits::MAX_PEER_MESSAGE_BYTES;
 
 use super::super::*;
 use super::pair::*;
-
-fn is_failure(event: &PeerEvent) -> bool {
-    matches!(event, PeerEvent::NegotiationFailed { .. })
-}
-
-fn described(side: &Side, kind: DescriptionKind) -> Vec<String> {
-    let log = side.log.lock().unwrap();
-    let sdp = |event: &PeerEvent| match event {
-        PeerEvent::LocalDescription(description) if description.kind == kind => {
-            Some(description.sdp.clone())
-        }
-        _ => None,
-    };
-    log.iter().filter_map(sdp).collect()
-}
-
-/// Waits for the `count`th description of this kind.
-async fn description(side: &Side, kind: DescriptionKind, count: usize) -> String {
-    wait_until(
-        || described(side, kind).len() >= count,
-        || format!("{:?}", side.log.lock().unwrap()),
-    )
-    .await;
-    described(side, kind).swap_remove(count - 1)
-}
-
-/// A peer whose events are only recorded.
-fn recorded(codec: VideoCodec) -> Side {
-    let (side, events) = Side::new(config(codec));
-    record(events, &side);
-    side
-}
 
 #[tokio::test]
 async fn when_both_offer_at_once_the_polite_peer_rolls_back() {
@@ -63,6 +31,20 @@ async fn when_both_offer_at_once_the_polite_peer_rolls_back() {
     assert!(!b.has(is_failure), "{:?}", b.log.lock().unwrap());
     a.end().await;
     b.end().await;
+}
+
+#[tokio::test]
+async fn an_offer_has_the_header_extensions_that_identify_a_stream() {
+    let side = recorded(Vp8);
+    side.command(PeerCommand::MakeOffer { ice_restart: false })
+        .await;
+    let offer = description(&side, DescriptionKind::Offer, 1).await;
+    let (audio, video) = offer.split_once("m=video").unwrap();
+    let (mid, rid) = (":sdes:mid\r\n", ":sdes:rtp-stream-id\r\n");
+    assert!(audio.contains(mid) && !audio.contains(rid), "{offer}");
+    // Chromium cannot answer without it once it offered simulcast.
+    assert!(video.contains(mid) && video.contains(rid), "{offer}");
+    side.end().await;
 }
 
 #[tokio::test]
@@ -114,7 +96,6 @@ async fn invalid_descriptions_leave_a_call_unchanged() {
         offer.replace("m=audio", "m=video"),
         offer.replace("sha-256", "sha-512 x"),
         offer.replacen("a=mid:0", "a=mid:7", 1),
-        offer.replace("/90000", "/ninety"),
         offer.split("m=video").next().unwrap().into(),
     ];
     let count = offers.len();
@@ -122,6 +103,7 @@ async fn invalid_descriptions_leave_a_call_unchanged() {
         a.command(PeerCommand::AcceptOffer {
             sdp: sdp.clone(),
             rollback: true,
+            may_replace: false,
         })
         .await;
         a.command(PeerCommand::AcceptAnswer { sdp }).await;
@@ -164,11 +146,13 @@ async fn a_connection_that_got_an_invalid_offer_first_still_connects() {
     b.command(PeerCommand::AcceptOffer {
         sdp: "v=0".into(),
         rollback: false,
+        may_replace: false,
     })
     .await;
     b.command(PeerCommand::AcceptOffer {
-        sdp: BROWSER_OFFER.replace("opus/48000/2", "opus/none/2"),
+        sdp: BROWSER_OFFER.replace("a=ice-pwd", "a=x"),
         rollback: false,
+        may_replace: false,
     })
     .await;
     wait_until(
@@ -184,31 +168,18 @@ async fn a_connection_that_got_an_invalid_offer_first_still_connects() {
     b.end().await;
 }
 
-/// An offer as a browser could write it: sendonly audio, recvonly video, a
-/// second video section, and codecs that we do not support.
-const BROWSER_OFFER: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1 2 3\r\n\
-    a=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\n\
-    a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=setup:actpass\r\n\
-    m=audio 9 UDP/TLS/RTP/SAVPF 63 109\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendonly\r\na=rtcp-mux\r\n\
-    a=rtpmap:63 red/48000/2\r\na=rtpmap:109 opus/48000/2\r\na=ssrc:5 cname:x\r\n\
-    m=video 9 UDP/TLS/RTP/SAVPF 45 98 99\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=recvonly\r\na=rtcp-mux\r\n\
-    a=rtpmap:45 AV1/90000\r\na=rtpmap:98 H264/90000\r\na=fmtp:98 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n\
-    a=rtpmap:99 rtx/90000\r\na=fmtp:99 apt=98\r\n\
-    m=video 9 UDP/TLS/RTP/SAVPF 98\r\nc=IN IP4 0.0.0.0\r\na=mid:2\r\na=sendrecv\r\na=rtcp-mux\r\n\
-    a=rtpmap:98 H264/90000\r\na=fmtp:98 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\na=ssrc:6 cname:x\r\n\
-    m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:3\r\na=sctp-port:5000\r\n";
-
 #[tokio::test]
 async fn a_browser_offer_is_answered_section_by_section() {
     let side = recorded(Vp8);
     side.command(PeerCommand::AcceptOffer {
         sdp: BROWSER_OFFER.into(),
         rollback: false,
+        may_replace: false,
     })
     .await;
     let answer = description(&side, DescriptionKind::Answer, 1).await;
     let sections: Vec<&str> = answer.split("\r\nm=").skip(1).collect();
-    let [audio, video, extra, data] = &sections[..] else {
+    let [audio, video, screen, data] = &sections[..] else {
         panic!("{answer}")
     };
     assert!(
@@ -220,8 +191,19 @@ async fn a_browser_offer_is_answered_section_by_section() {
         "{answer}"
     );
     assert!(video.contains("a=ssrc-group:FID"), "{answer}");
-    assert!(extra.contains("a=inactive"), "{answer}");
+    assert!(
+        screen.starts_with("video 9") && screen.contains("a=recvonly"),
+        "{answer}"
+    );
+    assert!(!screen.contains("a=ssrc"), "{answer}");
     assert!(data.starts_with("application 9"), "{answer}");
+    let added = |source| move |event: &PeerEvent| matches!(event, PeerEvent::ReceiverAdded(added, _) if *added == source);
+    side.waits_for(added(TrackSource::Microphone)).await;
+    side.waits_for(added(TrackSource::ScreenShare)).await;
+    assert!(
+        !side.has(added(TrackSource::Camera)),
+        "nothing is sent in it"
+    );
     side.end().await;
 }
 
@@ -237,6 +219,7 @@ async fn an_offer_without_video_connects_with_audio() {
     side.command(PeerCommand::AcceptOffer {
         sdp: audio_only,
         rollback: false,
+        may_replace: false,
     })
     .await;
     let answer = description(&side, DescriptionKind::Answer, 1).await;
@@ -255,33 +238,15 @@ async fn a_peer_without_the_preferred_codec_is_sent_the_other() {
     a.command(PeerCommand::MakeOffer { ice_restart: false })
         .await;
     b.receives(5, 10).await;
-    b.handle.video.clear();
+    b.clear_video();
     b.receives(5, 10).await;
     wait_until(
-        || a.handle.statistics.borrow().reports > 0,
+        || a.sent(TrackSource::Camera).reports > 0,
         || format!("{:?}", a.handle.statistics.borrow()),
     )
     .await;
     a.end().await;
     b.end().await;
-}
-
-/// The events of a side, with its descriptions edited.
-fn edited(
-    mut events: mpsc::Receiver<(PeerKey, PeerEvent)>,
-    edit: fn(&str) -> String,
-) -> mpsc::Receiver<(PeerKey, PeerEvent)> {
-    let (sender, receiver) = mpsc::channel(64);
-    tokio::spawn(async move {
-        while let Some((key, mut event)) = events.recv().await {
-            if let PeerEvent::LocalDescription(description) = &mut event {
-                description.sdp = edit(&description.sdp);
-            }
-            // The test may have ended.
-            let _ = sender.send((key, event)).await;
-        }
-    });
-    receiver
 }
 
 #[tokio::test]
@@ -294,6 +259,7 @@ async fn a_sendonly_peer_is_received_and_sent_nothing() {
         .await;
     b.receives(10, 50).await;
     assert_eq!(a.received(), (0, 0));
+    assert!(a.receiver(TrackSource::Camera).is_none());
     a.end().await;
     b.end().await;
 }
@@ -351,6 +317,7 @@ async fn video_resumes_after_the_remote_peer_had_made_it_inactive() {
     b.command(PeerCommand::AcceptOffer {
         sdp: inactive,
         rollback: false,
+        may_replace: false,
     })
     .await;
     let answer = description(&b, DescriptionKind::Answer, 2).await;
@@ -359,6 +326,7 @@ async fn video_resumes_after_the_remote_peer_had_made_it_inactive() {
     b.command(PeerCommand::AcceptOffer {
         sdp: offer,
         rollback: false,
+        may_replace: false,
     })
     .await;
     let answer = description(&b, DescriptionKind::Answer, 3).await;

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::timeout;
-use visavis_media::audio::{AudioSender, Playout};
-use visavis_media::video::VideoSender;
+use visavis_media::audio::{AudioReceiveStats, AudioSender, Playout};
+use visavis_media::video::{VideoReceiveStats, VideoSender};
 use visavis_media::{AudioSource, VideoCodec, VideoFormat, VideoSource};
 use visavis_protocol::DescriptionKind;
 
@@ -17,6 +17,20 @@ pub const FORMAT: VideoFormat = VideoFormat {
     frames_per_second: 15,
 };
 
+/// The size of a screen in the tests, by which it is told from a camera.
+pub const SCREEN: VideoFormat = VideoFormat {
+    width: 480,
+    height: 270,
+    frames_per_second: 15,
+};
+
+/// A source of a screen.
+pub fn screen() -> VideoSender {
+    let screen = VideoSender::new();
+    screen.set_source(VideoSource::Synthetic(SCREEN), SCREEN);
+    screen
+}
+
 /// Longest wait for a condition; long enough for two loaded cores.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
@@ -26,8 +40,11 @@ pub struct Side {
     pub handle: PeerHandle,
     pub cancel: CancellationToken,
     pub tasks: TaskTracker,
-    pub log: Arc<Mutex<Vec<PeerEvent>>>,
+    pub log: Log,
 }
+
+/// The events of a side.
+pub type Log = Arc<Mutex<Vec<PeerEvent>>>;
 
 /// Edits a candidate, or drops it.
 pub type Route = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -45,7 +62,15 @@ pub fn config(codec: VideoCodec) -> PeerConfig {
 }
 
 impl Side {
-    pub fn new(config: PeerConfig) -> (Self, mpsc::Receiver<(PeerKey, PeerEvent)>) {
+    pub fn new(config: PeerConfig) -> (Self, mpsc::Receiver<(LinkId, PeerEvent)>) {
+        Self::publishing(config, None)
+    }
+
+    /// A side that publishes this screen, too.
+    pub fn publishing(
+        config: PeerConfig,
+        screen: Option<VideoSender>,
+    ) -> (Self, mpsc::Receiver<(LinkId, PeerEvent)>) {
         let media = Media {
             video: VideoSender::new(),
             audio: AudioSender::new(),
@@ -57,11 +82,22 @@ impl Side {
         media.audio.set_source(AudioSource::Tone(440.0));
         let (events, receiver) = mpsc::channel(256);
         let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let key = PeerKey {
-            member: "other".into(),
-            generation: 1,
+        let handle = match screen {
+            None => spawn(LinkId(1), config, &media, events, cancel.clone(), &tasks),
+            Some(screen) => {
+                let publishers = HashMap::from([
+                    (
+                        TrackSource::Microphone,
+                        Publisher::Audio(media.audio.clone()),
+                    ),
+                    (TrackSource::Camera, Publisher::Video(media.video.clone())),
+                    (TrackSource::ScreenShare, Publisher::Video(screen)),
+                ]);
+                let playout = media.playout.clone();
+                let context = PeerContext::new(config, publishers, playout, tasks.clone());
+                start(LinkId(1), context, events, cancel.clone())
+            }
         };
-        let handle = spawn(key, config, &media, events, cancel.clone(), &tasks);
         (
             Self {
                 media,
@@ -81,6 +117,16 @@ impl Side {
             .unwrap();
     }
 
+    /// Commands an offer to be set.
+    pub async fn offered(&self, sdp: &str) {
+        self.command(PeerCommand::AcceptOffer {
+            sdp: sdp.into(),
+            rollback: false,
+            may_replace: false,
+        })
+        .await;
+    }
+
     pub fn has(&self, wanted: impl Fn(&PeerEvent) -> bool) -> bool {
         self.count(wanted) > 0
     }
@@ -98,12 +144,50 @@ impl Side {
         self.has(|event| matches!(event, PeerEvent::Connection(PeerConnectionState::Connected)))
     }
 
+    /// The receiver of a source, once it was added.
+    pub fn receiver(&self, source: TrackSource) -> Option<Receiver> {
+        let log = self.log.lock().unwrap();
+        log.iter().find_map(|event| match event {
+            PeerEvent::ReceiverAdded(added, receiver) if *added == source => Some(receiver.clone()),
+            _ => None,
+        })
+    }
+
+    /// What was received of a video source; zeros without a receiver.
+    pub fn video_of(&self, source: TrackSource) -> VideoReceiveStats {
+        match self.receiver(source) {
+            Some(Receiver::Video(video)) => video.stats(),
+            _ => VideoReceiveStats::default(),
+        }
+    }
+
+    pub fn video(&self) -> VideoReceiveStats {
+        self.video_of(TrackSource::Camera)
+    }
+
+    /// What was received of the microphone; zeros without a receiver.
+    pub fn audio(&self) -> AudioReceiveStats {
+        match self.receiver(TrackSource::Microphone) {
+            Some(Receiver::Audio(audio)) => audio.stats(),
+            _ => AudioReceiveStats::default(),
+        }
+    }
+
+    pub fn clear_video(&self) {
+        match self.receiver(TrackSource::Camera) {
+            Some(Receiver::Video(video)) => video.clear(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Statistics of what is sent of a source.
+    pub fn sent(&self, source: TrackSource) -> SendStatistics {
+        self.handle.statistics.borrow().tracks[&source]
+    }
+
     /// Video frames decoded and audio packets received.
     pub fn received(&self) -> (u64, u64) {
-        (
-            self.handle.video.stats().frames_decoded,
-            self.handle.audio.stats().packets_received,
-        )
+        (self.video().frames_decoded, self.audio().packets_received)
     }
 
     /// Waits for this many more video frames and audio packets.
@@ -114,13 +198,16 @@ impl Side {
                 let now = self.received();
                 now.0 >= before.0 + frames && now.1 >= before.1 + packets
             },
-            || {
-                format!(
-                    "{:?} {:?}",
-                    self.handle.video.stats(),
-                    self.handle.audio.stats()
-                )
-            },
+            || format!("{:?} {:?}", self.video(), self.audio()),
+        )
+        .await;
+    }
+
+    /// Waits until the events fulfil a condition.
+    pub async fn waits_for(&self, wanted: impl Fn(&PeerEvent) -> bool) {
+        wait_until(
+            || self.has(&wanted),
+            || format!("{:?}", self.log.lock().unwrap()),
         )
         .await;
     }
@@ -134,15 +221,41 @@ impl Side {
     }
 }
 
+/// Where the messages of a side go. It can be changed.
+pub type Target = Arc<Mutex<mpsc::Sender<PeerCommand>>>;
+
+/// How the other side accepts the offers of a side.
+#[derive(Clone, Copy)]
+pub struct Accept {
+    pub rollback: bool,
+    pub may_replace: bool,
+}
+
 /// Forwards one side's descriptions and candidates to the other, and records its events.
 pub fn forward(
-    mut events: mpsc::Receiver<(PeerKey, PeerEvent)>,
+    events: mpsc::Receiver<(LinkId, PeerEvent)>,
     from: &Side,
     to: &Side,
     polite: bool,
     route: Route,
 ) {
-    let (log, commands) = (from.log.clone(), to.handle.commands.clone());
+    let target = Arc::new(Mutex::new(to.handle.commands.clone()));
+    let accept = Accept {
+        rollback: polite,
+        may_replace: false,
+    };
+    relay(events, from, target, accept, route);
+}
+
+/// Like [`forward`], and makes the offers that the side itself needs.
+pub fn relay(
+    mut events: mpsc::Receiver<(LinkId, PeerEvent)>,
+    from: &Side,
+    target: Target,
+    accept: Accept,
+    route: Route,
+) {
+    let (log, own) = (from.log.clone(), from.handle.commands.downgrade());
     tokio::spawn(async move {
         while let Some((_, event)) = events.recv().await {
             let command = match event.clone() {
@@ -152,7 +265,8 @@ pub fn forward(
                     ..
                 }) => Some(PeerCommand::AcceptOffer {
                     sdp,
-                    rollback: polite,
+                    rollback: accept.rollback,
+                    may_replace: accept.may_replace,
                 }),
                 PeerEvent::LocalDescription(Description { sdp, .. }) => {
                     Some(PeerCommand::AcceptAnswer { sdp })
@@ -165,8 +279,17 @@ pub fn forward(
                 }),
                 _ => None,
             };
+            if matches!(event, PeerEvent::NegotiationNeeded)
+                && let Some(own) = own.upgrade()
+            {
+                // The side may have ended.
+                let _ = own
+                    .send(PeerCommand::MakeOffer { ice_restart: false })
+                    .await;
+            }
             log.lock().unwrap().push(event);
             if let Some(command) = command {
+                let commands = target.lock().unwrap().clone();
                 // The other side may have ended before this one.
                 let _ = commands.send(command).await;
             }
@@ -175,7 +298,7 @@ pub fn forward(
 }
 
 /// Records the events and forwards nothing.
-pub fn record(mut events: mpsc::Receiver<(PeerKey, PeerEvent)>, side: &Side) {
+pub fn record(mut events: mpsc::Receiver<(LinkId, PeerEvent)>, side: &Side) {
     let log = side.log.clone();
     tokio::spawn(async move {
         while let Some((_, event)) = events.recv().await {
@@ -216,3 +339,81 @@ pub async fn wait_until(condition: impl Fn() -> bool, describe: impl Fn() -> Str
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+pub fn is_failure(event: &PeerEvent) -> bool {
+    matches!(event, PeerEvent::NegotiationFailed { .. })
+}
+
+/// The descriptions of this kind that a side made.
+pub fn described(side: &Side, kind: DescriptionKind) -> Vec<String> {
+    let log = side.log.lock().unwrap();
+    let sdp = |event: &PeerEvent| match event {
+        PeerEvent::LocalDescription(description) if description.kind == kind => {
+            Some(description.sdp.clone())
+        }
+        _ => None,
+    };
+    log.iter().filter_map(sdp).collect()
+}
+
+/// Waits for the `count`th description of this kind.
+pub async fn description(side: &Side, kind: DescriptionKind, count: usize) -> String {
+    wait_until(
+        || described(side, kind).len() >= count,
+        || format!("{:?}", side.log.lock().unwrap()),
+    )
+    .await;
+    described(side, kind).swap_remove(count - 1)
+}
+
+/// A peer whose events are only recorded.
+pub fn recorded(codec: VideoCodec) -> Side {
+    let (side, events) = Side::new(config(codec));
+    record(events, &side);
+    side
+}
+
+/// The events of a side, with its descriptions edited.
+pub fn edited(
+    mut events: mpsc::Receiver<(LinkId, PeerEvent)>,
+    edit: impl Fn(&str) -> String + Send + 'static,
+) -> mpsc::Receiver<(LinkId, PeerEvent)> {
+    let (sender, receiver) = mpsc::channel(64);
+    tokio::spawn(async move {
+        while let Some((key, mut event)) = events.recv().await {
+            if let PeerEvent::LocalDescription(description) = &mut event {
+                description.sdp = edit(&description.sdp);
+            }
+            // The test may have ended.
+            let _ = sender.send((key, event)).await;
+        }
+    });
+    receiver
+}
+
+/// A call in which the descriptions of the first peer are edited on the way.
+pub async fn call_with(edit: impl Fn(&str) -> String + Send + 'static) -> (Side, Side) {
+    let ((a, from_a), (b, from_b)) = (
+        Side::new(config(VideoCodec::Vp8)),
+        Side::new(config(VideoCodec::Vp8)),
+    );
+    forward(edited(from_a, edit), &a, &b, true, direct());
+    forward(from_b, &b, &a, false, direct());
+    a.command(PeerCommand::MakeOffer { ice_restart: false })
+        .await;
+    (a, b)
+}
+
+/// An offer as a browser could write it: sendonly audio, recvonly video, a
+/// second video section, and codecs that we do not support.
+pub const BROWSER_OFFER: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1 2 3\r\n\
+    a=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\n\
+    a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=setup:actpass\r\n\
+    m=audio 9 UDP/TLS/RTP/SAVPF 63 109\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendonly\r\na=rtcp-mux\r\n\
+    a=rtpmap:63 red/48000/2\r\na=rtpmap:109 opus/48000/2\r\na=ssrc:5 cname:x\r\n\
+    m=video 9 UDP/TLS/RTP/SAVPF 45 98 99\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=recvonly\r\na=rtcp-mux\r\n\
+    a=rtpmap:45 AV1/90000\r\na=rtpmap:98 H264/90000\r\na=fmtp:98 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n\
+    a=rtpmap:99 rtx/90000\r\na=fmtp:99 apt=98\r\n\
+    m=video 9 UDP/TLS/RTP/SAVPF 98\r\nc=IN IP4 0.0.0.0\r\na=mid:2\r\na=sendrecv\r\na=rtcp-mux\r\n\
+    a=rtpmap:98 H264/90000\r\na=fmtp:98 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\na=ssrc:6 cname:x\r\n\
+    m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:3\r\na=sctp-port:5000\r\n";

@@ -1,0 +1,160 @@
+//! What every connection of one peer shares.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::task::TaskTracker;
+use visavis_media::VideoCodec;
+use visavis_media::audio::{AudioSender, Playout};
+use visavis_media::video::{VideoReceiver, VideoSender};
+use visavis_protocol::{Grants, TrackSource};
+
+use super::continuity::Continuity;
+use super::sdp::{MediaKind, all_sources, kind_of};
+use super::send::Counters;
+use super::{PeerConfig, Receiver};
+
+/// What every connection of one peer is created with. It outlives a connection
+/// that is replaced.
+pub(super) struct PeerContext {
+    pub(super) config: PeerConfig,
+    pub(super) tasks: TaskTracker,
+    /// What we send, by source.
+    publishers: HashMap<TrackSource, Publisher>,
+    /// By source; of the sources that are sent.
+    counters: HashMap<TrackSource, Arc<Counters>>,
+    playout: Playout,
+    /// The receivers of the sources that were negotiated so far.
+    received: Mutex<HashMap<TrackSource, ReceivedSource>>,
+    grants: Mutex<PeerGrants>,
+}
+
+/// The encoder of a local source.
+pub(super) enum Publisher {
+    Audio(AudioSender),
+    Video(VideoSender),
+}
+
+/// The receiver of a remote source.
+#[derive(Clone)]
+pub(super) struct ReceivedSource {
+    pub(super) receiver: Receiver,
+    /// Set by the decoder when it cannot continue without a key frame.
+    pub(super) key_frame_needed: Arc<AtomicBool>,
+    pub(super) continuity: Arc<Mutex<Continuity>>,
+}
+
+impl ReceivedSource {
+    pub(super) fn clear(&self) {
+        match &self.receiver {
+            Receiver::Audio(audio) => audio.clear(),
+            Receiver::Video(video) => video.clear(),
+        }
+    }
+}
+
+/// What the two sides may publish.
+#[derive(Clone, Default)]
+pub(super) struct PeerGrants {
+    pub(super) local: Grants,
+    pub(super) remote: Grants,
+}
+
+impl PeerContext {
+    pub(super) fn new(
+        config: PeerConfig,
+        publishers: HashMap<TrackSource, Publisher>,
+        playout: Playout,
+        tasks: TaskTracker,
+    ) -> Self {
+        Self {
+            config,
+            tasks,
+            counters: publishers
+                .keys()
+                .map(|source| (*source, Arc::default()))
+                .collect(),
+            publishers,
+            playout,
+            received: Mutex::default(),
+            grants: Mutex::default(),
+        }
+    }
+
+    pub(super) fn publisher(&self, source: TrackSource) -> Option<&Publisher> {
+        self.publishers.get(&source)
+    }
+
+    /// The sources that we publish, in the order in which they are offered.
+    pub(super) fn published(&self) -> impl Iterator<Item = TrackSource> {
+        all_sources()
+            .into_iter()
+            .filter(|source| self.publishers.contains_key(source))
+    }
+
+    pub(super) fn counters(&self) -> &HashMap<TrackSource, Arc<Counters>> {
+        &self.counters
+    }
+
+    pub(super) fn request_key_frame(&self, source: TrackSource, codec: VideoCodec) {
+        if let Some(Publisher::Video(sender)) = self.publishers.get(&source) {
+            sender.request_key_frame(codec);
+        }
+    }
+
+    /// The receiver of a source, and whether this call created it. A receiver costs
+    /// a decode thread, so it is created when the first track needs it.
+    pub(super) fn receive(&self, source: TrackSource) -> (ReceivedSource, bool) {
+        let mut received = self.received();
+        if let Some(source) = received.get(&source) {
+            return (source.clone(), false);
+        }
+        let key_frame_needed = Arc::new(AtomicBool::new(false));
+        let receiver = match kind_of(source) {
+            MediaKind::Audio => Receiver::Audio(Arc::new(self.playout.add())),
+            _ => {
+                let needed = key_frame_needed.clone();
+                let on_needed = move || needed.store(true, Ordering::Relaxed);
+                Receiver::Video(Arc::new(VideoReceiver::new(on_needed)))
+            }
+        };
+        let created = ReceivedSource {
+            receiver,
+            key_frame_needed,
+            continuity: Arc::default(),
+        };
+        received.insert(source, created.clone());
+        (created, true)
+    }
+
+    /// Clears what was received of these sources.
+    pub(super) fn clear_received(&self, is_cleared: impl Fn(TrackSource) -> bool) {
+        for (source, received) in self.received().iter() {
+            if is_cleared(*source) {
+                received.clear();
+            }
+        }
+    }
+
+    pub(super) fn grants(&self) -> PeerGrants {
+        self.lock_grants().clone()
+    }
+
+    /// Sets the grants and clears what was received of the sources for which the
+    /// permission of the remote participant changes.
+    pub(super) fn set_grants(&self, grants: PeerGrants) {
+        let before = std::mem::replace(&mut *self.lock_grants(), grants.clone());
+        self.clear_received(|source| {
+            before.remote.may_publish(source) != grants.remote.may_publish(source)
+        });
+    }
+
+    fn lock_grants(&self) -> MutexGuard<'_, PeerGrants> {
+        self.grants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn received(&self) -> MutexGuard<'_, HashMap<TrackSource, ReceivedSource>> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

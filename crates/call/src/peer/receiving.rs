@@ -1,0 +1,112 @@
+//! Which remote tracks are received on a connection, and in which formats.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use visavis_protocol::TrackSource;
+
+use super::Receiver;
+use super::connection::Connection;
+use super::router::{ReceiveRoutes, Route};
+use super::sdp::{MediaSection, PayloadFormat};
+use crate::rtp::{Mid, PayloadType, Ssrc};
+
+/// A section that the remote peer sends in.
+pub(super) struct ReceivingSection {
+    mid: Mid,
+    source: TrackSource,
+    payloads: HashMap<PayloadType, PayloadFormat>,
+    /// The SSRCs that the description names.
+    ssrcs: Vec<Ssrc>,
+}
+
+impl Connection {
+    /// Sets the format in which each source is sent. `remote` are the sections of the
+    /// remote description.
+    pub(super) fn set_formats(&mut self, remote: &[MediaSection], answer: &[MediaSection]) {
+        let preferred = self.context.config.preferred_codec;
+        for (source, direction) in &mut self.tracks {
+            let receives = remote.iter().find(|section| {
+                self.sources.get(&section.mid) == Some(*source)
+                    && section.is_used()
+                    && section.direction.has_recv()
+            });
+            direction.format = receives.and_then(|section| {
+                let answer = answer.iter().find(|answer| answer.mid == section.mid)?;
+                answer.format_to_send(preferred)
+            });
+        }
+    }
+
+    /// Sets the sections in which the remote peer sends. `local` are the sections of
+    /// our description.
+    pub(super) fn set_receiving(
+        &mut self,
+        remote: &[MediaSection],
+        local: &[MediaSection],
+        answer: &[MediaSection],
+    ) {
+        self.receiving.clear();
+        for section in remote.iter().filter(|section| section.is_used()) {
+            let of = |sections: &[MediaSection]| {
+                sections.iter().find(|one| one.mid == section.mid).cloned()
+            };
+            let (Some(source), Some(local), Some(answer)) =
+                (self.sources.get(&section.mid), of(local), of(answer))
+            else {
+                continue;
+            };
+            if !section.direction.has_send() || !local.direction.has_recv() {
+                continue;
+            }
+            // The answerer may send with the payload types of the offer, for the codecs
+            // of the answer (RFC 3264, section 6.1).
+            let is_answered = |payload: PayloadFormat| {
+                let mut formats = answer.formats.iter();
+                formats.any(|answered| answered.payload == payload)
+            };
+            let formats = answer.formats.iter().chain(
+                local
+                    .formats
+                    .iter()
+                    .filter(|format| is_answered(format.payload)),
+            );
+            self.receiving.push(ReceivingSection {
+                mid: section.mid.clone(),
+                source,
+                payloads: formats
+                    .map(|format| (format.payload_type, format.payload))
+                    .collect(),
+                ssrcs: section.ssrcs.clone(),
+            });
+            self.mid_extension = section.mid_extension.or(self.mid_extension);
+        }
+    }
+
+    /// Routes the sections in which the remote peer sends to the receivers of their
+    /// sources. A source that it may not publish is not received. Returns the
+    /// receivers that this created.
+    pub(super) fn update_routes(&self) -> Vec<(TrackSource, Receiver)> {
+        let grants = self.context.grants().remote;
+        let (mut routes, mut created) = (HashMap::new(), Vec::new());
+        let mut declared = Vec::new();
+        for section in &self.receiving {
+            let mut received = None;
+            if grants.may_publish(section.source) {
+                let (source, is_new) = self.context.receive(section.source);
+                if is_new {
+                    created.push((section.source, source.receiver.clone()));
+                }
+                received = Some(source);
+            }
+            let payloads = section.payloads.clone();
+            let route = Route { payloads, received };
+            routes.insert(section.mid.clone(), Arc::new(route));
+            let ssrcs = section.ssrcs.iter();
+            declared.extend(ssrcs.map(|ssrc| (*ssrc, section.mid.clone())));
+        }
+        let routes = ReceiveRoutes::new(routes, self.mid_extension);
+        self.router.set_routes(routes, declared);
+        created
+    }
+}

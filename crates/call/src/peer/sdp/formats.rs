@@ -1,0 +1,110 @@
+//! The payload formats of a media section.
+
+use visavis_media::VideoCodec;
+
+use super::MediaKind;
+use super::text::{MediaText, values};
+use crate::rtp::PayloadType;
+
+/// A payload format that we support.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::peer) enum PayloadFormat {
+    /// Opus (RFC 7587).
+    Audio,
+    Video(VideoCodec),
+}
+
+/// A payload format and the payload type that a section maps to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::peer) struct MappedFormat {
+    pub(in crate::peer) payload: PayloadFormat,
+    pub(in crate::peer) payload_type: PayloadType,
+}
+
+/// The supported formats of a section, in its order. Static payload types, which
+/// need no `a=rtpmap` (RFC 3551, section 6), stand for codecs that we lack.
+pub(super) fn supported(media: &MediaText<'_>, kind: MediaKind) -> Vec<MappedFormat> {
+    let formats = payload_types(media).filter_map(|payload_type| {
+        Some(MappedFormat {
+            payload: payload_format(media, kind, payload_type)?,
+            payload_type,
+        })
+    });
+    formats.collect()
+}
+
+/// The payload types of the supported formats and of their retransmissions
+/// (RFC 4588, section 8.1), in the section's order.
+pub(super) fn with_retransmissions(
+    media: &MediaText<'_>,
+    supported: &[MappedFormat],
+) -> Vec<PayloadType> {
+    let is_supported = |payload_type: PayloadType| {
+        supported
+            .iter()
+            .any(|format| format.payload_type == payload_type)
+    };
+    let repairs_supported = |payload_type| {
+        let is_rtx =
+            mapping(media, payload_type).is_some_and(|(name, _)| name.eq_ignore_ascii_case("rtx"));
+        let apt = parameters(media, payload_type)
+            .split(';')
+            .find_map(|one| one.trim().strip_prefix("apt=")?.parse().ok());
+        is_rtx && apt.is_some_and(|apt| is_supported(PayloadType(apt)))
+    };
+    payload_types(media)
+        .filter(|payload_type| is_supported(*payload_type) || repairs_supported(*payload_type))
+        .collect()
+}
+
+fn payload_types(media: &MediaText<'_>) -> impl Iterator<Item = PayloadType> {
+    let numbers = media
+        .formats
+        .iter()
+        .filter_map(|format| format.parse().ok());
+    numbers.filter(|number| *number < 128).map(PayloadType)
+}
+
+fn payload_format(
+    media: &MediaText<'_>,
+    kind: MediaKind,
+    payload_type: PayloadType,
+) -> Option<PayloadFormat> {
+    let (name, clock_rate) = mapping(media, payload_type)?;
+    match kind {
+        MediaKind::Audio => (name.eq_ignore_ascii_case("opus") && clock_rate == 48_000)
+            .then_some(PayloadFormat::Audio),
+        MediaKind::Video if clock_rate == 90_000 => {
+            video_codec(name, parameters(media, payload_type)).map(PayloadFormat::Video)
+        }
+        MediaKind::Video | MediaKind::Other => None,
+    }
+}
+
+/// The encoding name and the clock rate of the format's `a=rtpmap`.
+fn mapping<'a>(media: &MediaText<'a>, payload_type: PayloadType) -> Option<(&'a str, u32)> {
+    let mut parts = of_format(media, "rtpmap", payload_type)?.split('/');
+    Some((parts.next()?, parts.next()?.trim().parse().ok()?))
+}
+
+fn parameters<'a>(media: &MediaText<'a>, payload_type: PayloadType) -> &'a str {
+    of_format(media, "fmtp", payload_type).unwrap_or_default()
+}
+
+fn of_format<'a>(media: &MediaText<'a>, name: &str, payload_type: PayloadType) -> Option<&'a str> {
+    values(&media.lines, name).find_map(|value| {
+        let (number, rest) = value.split_once(' ')?;
+        (number.parse() == Ok(payload_type.0)).then(|| rest.trim())
+    })
+}
+
+/// The video codec with this encoding name (without `video/`) and these format
+/// parameters. H.264 is supported in packetization mode 1 (RFC 6184, section 6.3).
+fn video_codec(name: &str, parameters: &str) -> Option<VideoCodec> {
+    if name.eq_ignore_ascii_case("VP8") {
+        return Some(VideoCodec::Vp8);
+    }
+    let mut parameters = parameters.split(';').map(str::trim);
+    (name.eq_ignore_ascii_case("H264") && parameters.any(|one| one == "packetization-mode=1"))
+        .then_some(VideoCodec::H264)
+}
