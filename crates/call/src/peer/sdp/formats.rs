@@ -57,12 +57,18 @@ pub(super) fn with_retransmissions(
         .collect()
 }
 
+/// The payload types of a section, each once, so that a long list costs little.
 fn payload_types(media: &MediaText<'_>) -> impl Iterator<Item = PayloadType> {
+    let mut seen = [false; 128];
     let numbers = media
         .formats
         .iter()
         .filter_map(|format| format.parse().ok());
-    numbers.filter(|number| *number < 128).map(PayloadType)
+    let new = numbers.filter(move |number: &u8| {
+        let slot = seen.get_mut(usize::from(*number));
+        slot.is_some_and(|seen| !std::mem::replace(seen, true))
+    });
+    new.map(PayloadType)
 }
 
 fn payload_format(

@@ -83,6 +83,14 @@ fn the_preferred_codec_is_sent_where_the_remote_peer_supports_it() {
 }
 
 #[test]
+fn a_repeated_payload_type_is_read_once() {
+    let repeated = both().replace(" 111\r\n", &format!("{}\r\n", " 111".repeat(5_000)));
+    assert_eq!(parse(repeated).sections[0].formats.len(), 1);
+    let unknown = both().replace(" 111\r\n", " 128 255 256 111\r\n");
+    assert_eq!(parse(unknown).sections[0].formats.len(), 1);
+}
+
+#[test]
 fn descriptions_without_a_transport_or_sections_are_rejected() {
     assert_eq!(error("hello"), SdpError::Malformed);
     assert_eq!(
