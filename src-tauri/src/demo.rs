@@ -50,6 +50,7 @@ fn enter(name: &str, server: &str, room: &str) -> Result<CallHandle, NotAServer>
         ice_servers: Vec::new(),
         relay_only: false,
         muted: Vec::new(),
+        wait: false,
         passcode: None,
         token: None,
     };

@@ -78,6 +78,7 @@ fn other(server: &str, room: &str, name: &str) -> CallHandle {
         ice_servers: Vec::new(),
         relay_only: false,
         muted: Vec::new(),
+        wait: false,
         passcode: None,
         token: None,
     };

@@ -26,6 +26,9 @@ pub struct CallConfig {
     pub relay_only: bool,
     /// The sources that are muted at the join.
     pub muted: Vec<TrackSource>,
+    /// Wait in the queue of a full room, and in a waiting room. Otherwise the join
+    /// is refused there.
+    pub wait: bool,
     /// The room's passcode, where it has one.
     pub passcode: Option<String>,
     /// The access token, where the server requires one.

@@ -53,6 +53,11 @@ impl NetworkWatch {
         now: Instant,
         unix_ms: u64,
     ) -> Option<Change> {
+        // Between two networks there is nothing to try yet; the change counts when the
+        // next address is there.
+        if addresses.is_empty() && !self.addresses.is_empty() {
+            return None;
+        }
         let elapsed = now.duration_since(self.read_at);
         let by_clock = Duration::from_millis(unix_ms.saturating_sub(self.unix_ms));
         let change = if elapsed.max(by_clock) > SLEPT || !self.addresses.is_subset(&addresses) {
@@ -105,6 +110,8 @@ mod tests {
         assert_eq!(next(&["192.0.2.2", "2001:db8::1"]), Some(Change::Broken));
         assert_eq!(next(&["192.0.2.2"]), Some(Change::Broken));
         assert_eq!(next(&["192.0.2.2"]), None);
+        assert_eq!(next(&[]), None, "there is no network to try");
+        assert_eq!(next(&["192.0.2.3"]), Some(Change::Broken));
     }
 
     #[test]

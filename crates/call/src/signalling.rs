@@ -88,7 +88,8 @@ pub(crate) fn connect(
         _dropped: dropped.clone().drop_guard(),
     };
     tasks.spawn(async move {
-        let opened = timeout(CONNECT_LIMIT, open(&url));
+        // Boxed because the future is large.
+        let opened = timeout(CONNECT_LIMIT, Box::pin(open(&url)));
         match dropped.run_until_cancelled(opened).await {
             Some(Ok(Ok(socket))) => run(socket, generation, &events, queue).await,
             Some(Ok(Err(error))) => tracing::info!(%error, "connecting to the server failed"),

@@ -45,6 +45,9 @@ pub struct Participant {
     pub server: String,
     #[command(flatten)]
     pub room: Room,
+    /// Wait for a place in a full room, and to be let in by a host.
+    #[arg(long)]
+    pub wait: bool,
     /// The room's passcode.
     #[arg(long, value_name = "TEXT")]
     pub passcode: Option<String>,

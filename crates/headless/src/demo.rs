@@ -117,6 +117,7 @@ async fn join_all(url: &str) -> anyhow::Result<Vec<Guest>> {
             ice_servers: Vec::new(),
             relay_only: false,
             muted: Vec::new(),
+            wait: false,
             passcode: None,
             token: None,
         };

@@ -15,8 +15,11 @@ use tracing_subscriber::EnvFilter;
 use crate::arguments::{Arguments, Task};
 
 /// The default log filter. The DTLS and ICE libraries warn while an ordinary
-/// connection starts, and the PulseAudio client logs its close as an error.
-const QUIET: &str = "warn,rtc_dtls=error,rtc_ice=error,pulseaudio=off";
+/// connection starts, and the PulseAudio client logs its close as an error. The
+/// driver logs each check that a socket cannot send, as from a loopback address to
+/// another machine.
+const QUIET: &str = "warn,rtc_dtls=error,rtc_ice=error,webrtc::peer_connection::driver=off,\
+                     pulseaudio=off";
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();

@@ -57,6 +57,7 @@ pub async fn run(arguments: Participant) -> anyhow::Result<ExitCode> {
         ice_servers: arguments.ice_server.clone(),
         relay_only: arguments.relay_only,
         muted: Vec::new(),
+        wait: arguments.wait,
         passcode: arguments.passcode.clone(),
         token: arguments.token.clone(),
     };

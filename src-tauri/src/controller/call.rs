@@ -44,6 +44,7 @@ impl ControllerTask {
             ice_servers: Vec::new(),
             relay_only: false,
             muted: self.local.muted(),
+            wait: true,
             passcode: None,
             token: None,
         };

@@ -25,10 +25,9 @@ use crate::state::session::{JOIN_TIMEOUT, LOST_TIMEOUT, Session};
 use crate::state::{Effect, Input, Now};
 use crate::view::{CallPhase, CallView, EndReason, MutedByHost, RoomView};
 
-/// The protocol extensions that this client requests from a server that
-/// announces any.
-const REQUESTED_FEATURES: [Feature; 6] = [
-    Feature::Waiting,
+/// The protocol extensions that this client requests from a server that announces
+/// any, beside [`Feature::Waiting`] where the join may wait.
+const REQUESTED_FEATURES: [Feature; 5] = [
     Feature::Members,
     Feature::Resume,
     Feature::Chat,
@@ -46,6 +45,8 @@ pub(crate) struct CallState {
     resume_token: Option<String>,
     /// Restores the room on a server that lost it in a restart (see the protocol).
     seal: Option<String>,
+    /// Whether the join may wait.
+    wait: bool,
     passcode: Option<String>,
     /// The newest access token.
     token: Option<String>,
@@ -84,6 +85,7 @@ impl CallState {
                 until: now + JOIN_TIMEOUT,
             },
             choice: config.room,
+            wait: config.wait,
             passcode: config.passcode,
             features: Features::default(),
             resume_token: None,

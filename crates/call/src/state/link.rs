@@ -48,6 +48,8 @@ pub(crate) struct Link {
     negotiated: bool,
     /// When to repair, unless the connection is connected by then.
     check_at: Option<Instant>,
+    /// Until when the data channel is not used: its path may be gone.
+    suspect_until: Option<Instant>,
     /// Repairs since the connection was last connected.
     attempts: u32,
     problem: Option<LinkProblem>,
@@ -70,7 +72,9 @@ impl Link {
     pub fn new(id: LinkId, me: &str, member: &str, offer_at: Instant) -> Self {
         Self {
             id,
-            negotiation: Negotiation::new(me, member),
+            // A thousand offers on a link are more than a call makes.
+            negotiation: Negotiation::new(me, member, (id.0 as u32).wrapping_mul(1_000)),
+            suspect_until: None,
             channel_open: false,
             grants: Default::default(),
             connection: PeerConnectionState::New,
@@ -86,6 +90,7 @@ impl Link {
         Self {
             id,
             negotiation: self.negotiation.successor(),
+            suspect_until: None,
             channel_open: false,
             grants: Default::default(),
             connection: PeerConnectionState::New,
@@ -156,6 +161,7 @@ impl Link {
         match state {
             PeerConnectionState::Connected => {
                 self.check_at = None;
+                self.suspect_until = None;
                 self.attempts = 0;
                 self.problem = None;
             }
@@ -182,6 +188,27 @@ impl Link {
     /// may have been lost works again.
     pub fn check_now(&mut self, now: Instant) {
         self.check_at = Some(now);
+    }
+
+    /// The sockets of this machine may have died: repairs at once, by another way
+    /// than the data channel where there is one.
+    pub fn network_broke(&mut self, now: Instant) {
+        self.suspect_until = Some(now + OFFER_RETRY_DELAY);
+        self.check_at = Some(now);
+    }
+
+    /// An address was added, which a repair that is under way does not use.
+    pub fn address_added(&mut self, now: Instant) {
+        if !self.is_connected() {
+            let soon = now + OFFER_RETRY_DELAY;
+            self.check_at = Some(self.check_at.map_or(soon, |at| at.min(soon)));
+        }
+    }
+
+    /// Whether signalling can take the data channel.
+    pub fn channel_works(&self, now: Instant) -> bool {
+        let is_suspect = self.suspect_until.is_some_and(|until| now < until);
+        self.channel_open && !is_suspect && self.attempts < 2
     }
 
     /// An offer was made or received: restarts the connection timeout.

@@ -41,8 +41,13 @@ pub(crate) struct Negotiation {
     /// restart ICE.
     pending_offer: Option<bool>,
     failures: u32,
+    /// The connection has an offer of ours without an answer, also after it was
+    /// abandoned.
+    unanswered: bool,
     /// The generation of our newest offer, which its answer echoes.
     offer_id: u32,
+    /// The generation of the newest remote offer.
+    newest_remote: Option<u32>,
     /// The generation of the remote offer that is being answered.
     remote_offer_id: Option<u32>,
     /// A remote offer that came while a description was being set, and whether it
@@ -65,15 +70,18 @@ pub(crate) enum Step {
 
 impl Negotiation {
     /// Starts stable. The peer with the smaller client id, compared in lower case,
-    /// is polite.
-    pub fn new(me: &str, other: &str) -> Self {
+    /// is polite. Generations of our offers count from `first_offer` on; later links
+    /// with the same peer begin higher.
+    pub fn new(me: &str, other: &str, first_offer: u32) -> Self {
         let polite = me.to_lowercase() < other.to_lowercase();
         Self {
             polite,
             phase: Phase::Stable,
             pending_offer: None,
             failures: 0,
-            offer_id: 0,
+            unanswered: false,
+            offer_id: first_offer,
+            newest_remote: None,
             remote_offer_id: None,
             waiting_offer: None,
         }
@@ -88,7 +96,9 @@ impl Negotiation {
             phase: Phase::Stable,
             pending_offer: None,
             failures: 0,
+            unanswered: false,
             offer_id: self.offer_id,
+            newest_remote: self.newest_remote,
             remote_offer_id: None,
             waiting_offer: None,
         }
@@ -114,6 +124,7 @@ impl Negotiation {
         match (description.kind, self.phase) {
             (DescriptionKind::Offer, Phase::CreatingOffer) => {
                 self.phase = Phase::HaveLocalOffer;
+                self.unanswered = true;
                 self.offer_id = self.offer_id.wrapping_add(1);
                 description.offer_id = Some(self.offer_id);
                 Step::Send(description)
@@ -131,8 +142,14 @@ impl Negotiation {
     }
 
     /// A remote offer arrived. The impolite side ignores it while its own offer is
-    /// pending.
+    /// pending. An offer that is not newer than the last one is ignored too: it took
+    /// a slower way, as over a data channel that was interrupted meanwhile.
     pub fn remote_offer(&mut self, offer: Description, may_replace: bool) -> Step {
+        let is_old = |newest: u32, id: u32| newest.wrapping_sub(id) < u32::MAX / 2;
+        let newest = self.newest_remote.zip(offer.offer_id);
+        if newest.is_some_and(|(newest, id)| is_old(newest, id)) {
+            return Step::None;
+        }
         let collision = matches!(self.phase, Phase::CreatingOffer | Phase::HaveLocalOffer);
         if collision && !self.polite {
             return Step::None;
@@ -141,11 +158,13 @@ impl Negotiation {
             self.waiting_offer = Some((offer, may_replace));
             return Step::None;
         }
+        self.newest_remote = offer.offer_id.or(self.newest_remote);
         self.phase = Phase::ApplyingOffer;
         self.remote_offer_id = offer.offer_id;
+        let rollback = collision || std::mem::take(&mut self.unanswered);
         Step::Command(PeerCommand::AcceptOffer {
             sdp: offer.sdp,
-            rollback: collision,
+            rollback,
             may_replace,
         })
     }
@@ -175,6 +194,8 @@ impl Negotiation {
     pub fn failed(&mut self) -> (bool, Step) {
         let ours = matches!(self.phase, Phase::CreatingOffer | Phase::ApplyingAnswer);
         self.phase = Phase::Stable;
+        // The connection takes an offer back whose answer it refused.
+        self.unanswered = false;
         self.failures += 1;
         let again = ours && self.failures < MAX_CONSECUTIVE_FAILURES;
         match self.waiting_offer.take() {
@@ -195,6 +216,7 @@ impl Negotiation {
 
     fn become_stable(&mut self) -> Step {
         self.phase = Phase::Stable;
+        self.unanswered = false;
         self.failures = 0;
         if let Some((offer, may_replace)) = self.waiting_offer.take() {
             return self.remote_offer(offer, may_replace);
@@ -222,8 +244,8 @@ mod tests {
 
     #[test]
     fn the_polite_side_rolls_back_and_the_impolite_ignores_the_offer() {
-        let mut polite = Negotiation::new("A", "b");
-        let mut impolite = Negotiation::new("b", "A");
+        let mut polite = Negotiation::new("A", "b", 0);
+        let mut impolite = Negotiation::new("b", "A", 0);
         assert!(polite.is_polite() && !impolite.is_polite());
         for side in [&mut polite, &mut impolite] {
             assert!(matches!(
@@ -242,7 +264,7 @@ mod tests {
 
     #[test]
     fn an_offer_replaced_while_it_is_created_is_not_sent() {
-        let mut polite = Negotiation::new("a", "b");
+        let mut polite = Negotiation::new("a", "b", 0);
         let _ = polite.request_offer(false);
         let _ = polite.remote_offer(offer(), false);
         assert!(matches!(polite.local_description(offer()), Step::None));
@@ -255,13 +277,13 @@ mod tests {
 
     #[test]
     fn an_answer_without_a_pending_offer_is_ignored() {
-        let mut side = Negotiation::new("a", "b");
+        let mut side = Negotiation::new("a", "b", 0);
         assert!(matches!(side.remote_answer(answer(None)), Step::None));
     }
 
     #[test]
     fn an_answer_to_an_earlier_offer_is_ignored_and_a_second_one_too() {
-        let mut side = Negotiation::new("a", "b");
+        let mut side = Negotiation::new("a", "b", 0);
         let mut ids = Vec::new();
         for _ in 0..2 {
             let _ = side.request_offer(false);
@@ -288,7 +310,7 @@ mod tests {
 
     #[test]
     fn an_offer_that_comes_while_another_is_answered_waits_for_its_turn() {
-        let mut side = Negotiation::new("a", "b");
+        let mut side = Negotiation::new("a", "b", 0);
         let numbered = |id| Description {
             offer_id: Some(id),
             ..offer()
@@ -310,8 +332,35 @@ mod tests {
     }
 
     #[test]
+    fn an_offer_that_is_overtaken_by_a_newer_one_is_ignored() {
+        let mut side = Negotiation::new("a", "b", 0);
+        let numbered = |id| Description {
+            offer_id: Some(id),
+            ..offer()
+        };
+        for (id, is_accepted) in [(2, true), (1, false), (2, false), (3, true)] {
+            let step = side.remote_offer(numbered(id), false);
+            assert_eq!(matches!(step, Step::Command(_)), is_accepted, "{id}");
+            let _ = side.local_description(answer(None));
+        }
+    }
+
+    #[test]
+    fn an_abandoned_offer_is_rolled_back_for_a_remote_one() {
+        let mut side = Negotiation::new("b", "a", 0);
+        let _ = side.request_offer(false);
+        let _ = side.local_description(offer());
+        assert!(side.abandon_offer());
+        let step = side.remote_offer(offer(), false);
+        assert!(matches!(
+            step,
+            Step::Command(PeerCommand::AcceptOffer { rollback: true, .. })
+        ));
+    }
+
+    #[test]
     fn an_answer_echoes_the_generation_of_its_offer() {
-        let mut side = Negotiation::new("a", "b");
+        let mut side = Negotiation::new("a", "b", 0);
         let remote = Description {
             offer_id: Some(7),
             ..offer()
@@ -325,7 +374,7 @@ mod tests {
 
     #[test]
     fn an_offer_requested_during_a_negotiation_is_created_once_stable() {
-        let mut side = Negotiation::new("a", "b");
+        let mut side = Negotiation::new("a", "b", 0);
         let _ = side.request_offer(false);
         let _ = side.local_description(offer());
         assert!(matches!(side.request_offer(true), Step::None));
@@ -339,7 +388,7 @@ mod tests {
 
     #[test]
     fn offers_stop_after_three_consecutive_failures() {
-        let mut side = Negotiation::new("a", "b");
+        let mut side = Negotiation::new("a", "b", 0);
         let again: Vec<bool> = (0..3)
             .map(|_| {
                 let _ = side.request_offer(false);

@@ -125,7 +125,8 @@ impl CallState {
         self.received(view, Some(&chat.id));
     }
 
-    pub(super) fn chat_from_history(&mut self, entry: ChatEntry) {
+    /// A message of the room's history. After an outage it may be `news`.
+    pub(super) fn chat_from_history(&mut self, entry: ChatEntry, news: bool) {
         let view = ChatView {
             is_mine: entry.from == self.local.id,
             from: self.participant_of(&entry.from),
@@ -136,11 +137,9 @@ impl CallState {
             id: entry.id,
             name: entry.name,
         };
-        if view.is_mine && self.chat.confirm_echo(Some(&view.id), &view.text) {
-            self.emit(CallEvent::Chat {
-                member: view.from,
-                text: view.text,
-            });
+        if news {
+            let id = view.id.clone();
+            self.received(view, Some(&id));
         } else {
             self.chat.add(view);
         }

@@ -53,15 +53,19 @@ impl CallState {
         }
         self.session.retry_now(now.instant);
         let links = self.remotes.iter_mut().filter_map(|one| one.link.as_mut());
-        for link in links.filter(|link| broken || !link.is_connected()) {
-            link.check_now(now.instant);
+        for link in links {
+            if broken {
+                link.network_broke(now.instant);
+            } else {
+                link.address_added(now.instant);
+            }
         }
     }
 
     /// Makes the repairs that are due, a first offer included.
     pub(super) fn repair_links(&mut self, now: Instant) {
         for index in 0..self.remotes.len() {
-            let has_route = self.route(index).is_some();
+            let has_route = self.route(now, index).is_some();
             let Some(link) = &mut self.remotes[index].link else {
                 continue;
             };
@@ -69,7 +73,7 @@ impl CallState {
                 None => {}
                 Some(Repair::Offer { ice_restart }) => {
                     let step = link.negotiation.request_offer(ice_restart);
-                    self.perform(index, step);
+                    self.perform(now, index, step);
                 }
                 Some(Repair::Replace) => self.replace_link(index, now),
             }
@@ -95,25 +99,25 @@ impl CallState {
         self.effects.push(Effect::Close(old.id));
         self.spawn(id, participant);
         self.send_grants(index);
-        self.perform(index, step);
+        self.perform(now, index, step);
     }
 
-    fn perform(&mut self, index: usize, step: Step) {
+    fn perform(&mut self, now: Instant, index: usize, step: Step) {
         let Some(link) = self.remotes[index].link.as_ref().map(|link| link.id) else {
             return;
         };
         match step {
             Step::None => {}
             Step::Command(command) => self.effects.push(Effect::Peer(link, command)),
-            Step::Send(description) => self.send_description(index, description),
+            Step::Send(description) => self.send_description(now, index, description),
             Step::SendAndCommand(description, command) => {
-                self.send_description(index, description);
+                self.send_description(now, index, description);
                 self.effects.push(Effect::Peer(link, command));
             }
         }
     }
 
-    fn send_description(&mut self, index: usize, description: Description) {
+    fn send_description(&mut self, now: Instant, index: usize, description: Description) {
         let payload = to_raw_value(&description);
         let direct = PeerPayload {
             payload: description,
@@ -121,29 +125,29 @@ impl CallState {
         match direct.payload.kind {
             DescriptionKind::Offer => {
                 let direct = PeerMessage::Offer(direct);
-                self.send_signalling(index, ClientMessage::Offer, payload, direct);
+                self.send_signalling(now, index, ClientMessage::Offer, payload, direct);
             }
             DescriptionKind::Answer => {
                 let direct = PeerMessage::Answer(direct);
-                self.send_signalling(index, ClientMessage::Answer, payload, direct);
+                self.send_signalling(now, index, ClientMessage::Answer, payload, direct);
             }
         }
     }
 
-    fn send_candidate(&mut self, index: usize, candidate: IceCandidate) {
+    fn send_candidate(&mut self, now: Instant, index: usize, candidate: IceCandidate) {
         let payload = to_raw_value(&candidate);
         let direct = PeerMessage::IceCandidate(PeerPayload { payload: candidate });
-        self.send_signalling(index, ClientMessage::IceCandidate, payload, direct);
+        self.send_signalling(now, index, ClientMessage::IceCandidate, payload, direct);
     }
 
     /// The way on which signalling reaches a participant now.
-    fn route(&self, index: usize) -> Option<Route> {
+    fn route(&self, now: Instant, index: usize) -> Option<Route> {
         let remote = &self.remotes[index];
         let link = remote.link.as_ref()?;
         let joined = self.session == Session::Joined && remote.listed;
         let route = Route::choose(Ways {
             server: joined && !remote.reconnecting,
-            channel: link.channel_open && link.attempts() < 2,
+            channel: link.channel_works(now),
             common_peer: self.common_peer(index),
         });
         // The server keeps messages for a member that is reconnecting.
@@ -152,13 +156,14 @@ impl CallState {
 
     fn send_signalling(
         &mut self,
+        now: Instant,
         index: usize,
         relay: fn(ClientRelay) -> ClientMessage,
         payload: serde_json::Result<Box<RawValue>>,
         direct: PeerMessage,
     ) {
         let remote = &self.remotes[index];
-        let (Some(route), Some(link)) = (self.route(index), &remote.link) else {
+        let (Some(route), Some(link)) = (self.route(now, index), &remote.link) else {
             return;
         };
         match route {
@@ -223,7 +228,7 @@ impl CallState {
         if matches!(step, Step::Command(_)) {
             link.expect_connection(now.instant);
         }
-        self.perform(index, step);
+        self.perform(now.instant, index, step);
     }
 
     pub(super) fn remote_candidate(&mut self, index: usize, candidate: IceCandidate) {
@@ -247,24 +252,26 @@ impl CallState {
                     link.negotiated();
                 }
                 let step = link.negotiation.local_description(description);
-                self.perform(index, step);
+                self.perform(now.instant, index, step);
             }
-            PeerEvent::LocalCandidate(candidate) => self.send_candidate(index, candidate),
+            PeerEvent::LocalCandidate(candidate) => {
+                self.send_candidate(now.instant, index, candidate)
+            }
             PeerEvent::AnswerAccepted => {
                 link.negotiated();
                 let step = link.negotiation.answer_accepted();
-                self.perform(index, step);
+                self.perform(now.instant, index, step);
             }
             PeerEvent::NegotiationFailed { reason } => {
                 tracing::warn!(reason, "negotiation failed");
                 let step = link.negotiation_failed(now.instant);
                 let member = remote.id.clone();
                 self.emit(CallEvent::NegotiationFailed { member, reason });
-                self.perform(index, step);
+                self.perform(now.instant, index, step);
             }
             PeerEvent::NegotiationNeeded => {
                 let step = link.negotiation.request_offer(false);
-                self.perform(index, step);
+                self.perform(now.instant, index, step);
             }
             PeerEvent::NoCommonCodec(sources) => remote.set_unsupported(sources),
             PeerEvent::Connection(state) => self.connection_changed(now, index, state),

@@ -198,7 +198,9 @@ impl CallState {
         // A server without extensions gets the plain protocol.
         let extended = !self.features.is_empty();
         let features = if extended {
-            Features::of(&REQUESTED_FEATURES)
+            let waiting = self.wait.then_some(Feature::Waiting);
+            let requested: Vec<_> = REQUESTED_FEATURES.into_iter().chain(waiting).collect();
+            Features::of(&requested)
         } else {
             Features::default()
         };
@@ -374,6 +376,7 @@ impl CallState {
             chat,
         } = message.room;
         let known = self.room.take().map(|room| room.name);
+        let known_room = known.is_some();
         let name = name
             .filter(|name| !name.is_empty())
             .or(known)
@@ -403,7 +406,7 @@ impl CallState {
             }
         }
         for entry in chat.unwrap_or_default() {
-            self.chat_from_history(entry);
+            self.chat_from_history(entry, known_room);
         }
     }
 

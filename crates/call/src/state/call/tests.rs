@@ -28,6 +28,7 @@ fn config(room: RoomChoice) -> CallConfig {
         ice_servers: Vec::new(),
         relay_only: false,
         muted: Vec::new(),
+        wait: true,
         passcode: None,
         token: None,
     }

@@ -31,6 +31,18 @@ fn passcode_and_token_are_sent_with_the_join() {
 }
 
 #[test]
+fn only_a_join_that_may_wait_asks_for_the_waiting_room() {
+    for wait in [false, true] {
+        let config = CallConfig {
+            wait,
+            ..config(RoomChoice::Join("r".into()))
+        };
+        let (_, asked) = joining(config);
+        assert_eq!(asked[0].contains(r#""waiting""#), wait, "{asked:?}");
+    }
+}
+
+#[test]
 fn a_wrong_passcode_is_asked_for_and_tried_again() {
     let (mut scene, _) = joining(config(RoomChoice::Join("r".into())));
     let refused = json!({"type":"error","code":"wrong-passcode","message":""});

@@ -142,7 +142,7 @@ fn a_pair_that_lost_its_link_negotiates_through_a_common_peer() {
     let text = &relayed[0].1;
     assert!(text.contains(r#""type":"relay","to":"a""#), "{text}");
     // The answer comes back the same way.
-    let answer = json!({"type":"answer","payload":{"type":"answer","sdp":"v=0","offerId":2}});
+    let answer = json!({"type":"answer","payload":{"type":"answer","sdp":"v=0"}});
     let relay = json!({"type":"relay","to":"m","from":"a","payload":answer});
     let effects = says(&mut scene, "b", relay);
     let [Effect::Peer(link, PeerCommand::AcceptAnswer { .. })] = effects[..] else {
