@@ -13,6 +13,7 @@ import {
   pictureName,
   screenName,
   stageTiles,
+  troubleWords,
 } from "./room";
 
 const person = (id: string, rest: Partial<ParticipantView> = {}): ParticipantView => ({
@@ -90,6 +91,11 @@ describe("the room", () => {
   it("says who muted the local user", () => {
     expect(mutedByHostWords({ source: "microphone", name: "Ann" })).toBe("Ann muted your microphone.");
     expect(mutedByHostWords({ source: "camera", name: "" })).toBe("The host turned your camera off.");
+  });
+
+  it("warns of a picture that cannot be shown", () => {
+    expect(troubleWords(person("Ben", { camera: "unsupported" }))).toBe("Video in an unknown format");
+    expect(troubleWords(person("Ben"))).toBeNull();
   });
 
   it("names everybody", () => {

@@ -86,6 +86,12 @@ export function mutedByHostWords({ source, name }: MutedByHost): string {
   }
 }
 
+/** What a tile warns of; null while nothing is wrong. */
+export function troubleWords(person: ParticipantView): string | null {
+  const format = person.camera === "unsupported" ? "Video in an unknown format" : null;
+  return connectionWords(person) ?? format;
+}
+
 /** A person's name as a tile and the list say it. */
 export function calledName({ name, isMe }: ParticipantView): string {
   return isMe ? (name.trim() ? `${name.trim()} (you)` : "You") : personName(name);
