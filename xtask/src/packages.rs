@@ -68,6 +68,7 @@ pub const TESTS: &[Dependency] = &[
     needs(Program("turnserver"), ["coturn", "coturn", "coturn", "", ""]),
     needs(Program("postgres"), ["postgresql", "postgresql-server", "postgresql", "", ""]),
     needs(Program("redis-server"), ["redis-server", "valkey-compat-redis", "valkey", "redis", ""]),
+    needs(Program("ip"), ["iproute2", "iproute", "iproute2", "", ""]),
     needs(Program("python3"), ["python3-venv", "python3", "python", "python", "Python.Python.3.13"]),
     needs(Program("pulseaudio"), ["pulseaudio", "pulseaudio", "pulseaudio", "", ""]),
     needs(Program("pactl"), ["pulseaudio-utils", "pulseaudio-utils", "libpulse", "", ""]),
