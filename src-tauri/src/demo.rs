@@ -1,7 +1,7 @@
 //! The demonstration's guests: two more participants in this process, with
 //! drawn pictures, so that a person alone sees a call.
 
-use visavis_call::{Call, CallConfig, CallHandle, Media, NotAServer, RoomChoice};
+use visavis_call::{Call, CallConfig, CallHandle, Media, RoomChoice, StartError};
 use visavis_media::{VideoCodec, VideoFormat, VideoSource};
 
 /// What the demonstration's room is called.
@@ -25,7 +25,7 @@ impl Guests {
     ///
     /// # Errors
     /// When the server's URL is none.
-    pub fn enter(server: &str, room: &str) -> Result<Self, NotAServer> {
+    pub fn enter(server: &str, room: &str) -> Result<Self, StartError> {
         let handles = NAMES.map(|name| enter(name, server, room));
         Ok(Self {
             _handles: handles.into_iter().collect::<Result<_, _>>()?,
@@ -33,7 +33,7 @@ impl Guests {
     }
 }
 
-fn enter(name: &str, server: &str, room: &str) -> Result<CallHandle, NotAServer> {
+fn enter(name: &str, server: &str, room: &str) -> Result<CallHandle, StartError> {
     let media = Media {
         video: Default::default(),
         audio: Default::default(),

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod chromium;
+mod host;
 mod mesh;
 mod network;
 mod outage;

@@ -47,6 +47,11 @@ pub enum Event {
         /// Since our join was sent, or theirs.
         ms: u64,
     },
+    /// The host muted a source.
+    Muted {
+        /// Which.
+        source: String,
+    },
     /// A second's figures of one peer.
     Stats(Stats),
     /// Someone said something.
@@ -256,6 +261,16 @@ impl Headless {
         self.process.signal(Signal::SIGKILL)?;
         self.process.wait(STOP_LIMIT).await?;
         Ok(())
+    }
+
+    /// Waits until it ends by itself; gives its exit status and events.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn ends(mut self) -> Result<(Option<i32>, Vec<Event>)> {
+        let status = self.process.wait(STOP_LIMIT).await?;
+        self.process.check_log()?;
+        Ok((status.code(), self.events()))
     }
 
     /// Lets it leave with SIGTERM; gives its summary.

@@ -10,6 +10,7 @@ use visavis_protocol::TrackSource;
 
 use crate::command::{COMMANDS_CAPACITY, CallCommand, CallConfig, Media};
 use crate::event::{CallEvent, EVENTS_CAPACITY, Statistics};
+use crate::peer::needs_tcp;
 use crate::signalling::{NotAServer, socket_url};
 use crate::task::CallTask;
 use crate::view::{CallView, EndReason};
@@ -17,6 +18,19 @@ use crate::view::{CallView, EndReason};
 /// Starts calls.
 #[derive(Debug, Clone, Copy)]
 pub struct Call;
+
+/// Why a call cannot start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// `server` is not a server URL.
+    #[error(transparent)]
+    NotAServer(#[from] NotAServer),
+    /// A STUN or TURN server is to be reached over TCP or TLS.
+    #[error(
+        "STUN and TURN over TCP or TLS are not supported: name a server over UDP, for example turn:192.0.2.1:3478"
+    )]
+    IceServerOverTcp,
+}
 
 /// The newest decoded frame of each remote participant and source.
 pub(crate) type ReceivedFrames = Arc<Mutex<HashMap<(String, TrackSource), Latest<Frame>>>>;
@@ -37,9 +51,12 @@ impl Call {
     /// runtime.
     ///
     /// # Errors
-    /// [`NotAServer`] when `config.server` is not a server URL.
-    pub fn start(config: CallConfig, media: Media) -> Result<CallHandle, NotAServer> {
+    /// [`StartError`] when `config` names a server that cannot be used.
+    pub fn start(config: CallConfig, media: Media) -> Result<CallHandle, StartError> {
         let url = socket_url(&config.server)?;
+        if config.ice_servers.iter().any(needs_tcp) {
+            return Err(StartError::IceServerOverTcp);
+        }
         let (commands, commands_in) = mpsc::channel(COMMANDS_CAPACITY);
         let (events, first_reader) = broadcast::channel(EVENTS_CAPACITY);
         let outputs = Outputs {

@@ -23,7 +23,7 @@ mod task;
 mod time;
 mod view;
 
-pub use call::{Call, CallHandle};
+pub use call::{Call, CallHandle, StartError};
 pub use command::{CallCommand, CallConfig, Media, RoomChoice};
 pub use event::{CallEvent, PeerStatistics, Statistics};
 pub use lobby::{Lobby, LobbyError};

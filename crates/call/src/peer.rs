@@ -43,6 +43,8 @@ use crate::view::PeerConnectionState;
 use context::{PeerContext, Publisher};
 use task::PeerTask;
 
+pub(crate) use engine::needs_tcp;
+
 /// Commands queued for a peer. When the queue is full, `send` waits and
 /// `try_send` fails. A peer that waits to emit an event takes no commands, so
 /// the task that reads the events must use `try_send`, or it can deadlock. Setting a

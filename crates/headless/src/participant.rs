@@ -64,7 +64,7 @@ pub async fn run(arguments: Participant) -> anyhow::Result<ExitCode> {
     let call = match Call::start(config, media.clone()) {
         Ok(call) => call,
         Err(error) => {
-            eprintln!("error: --server: {error}");
+            eprintln!("error: {error}");
             return Ok(ExitCode::from(BAD_ARGUMENTS));
         }
     };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rtc::ice::mdns::MulticastDnsMode;
+use rtc::ice::url::{ProtoType, Url};
 use rtc::interceptor::{
     NackGeneratorBuilder, NackResponderBuilder, ReceiverReportBuilder, Registry,
     SenderReportBuilder, Slot,
@@ -133,6 +134,22 @@ pub(super) fn uses_turn(config: &PeerConfig) -> bool {
     urls.any(|url| url.starts_with("turn"))
 }
 
+/// Whether this server has URLs that webrtc-rs cannot use: STUN and TURN over TCP
+/// or TLS.
+pub(crate) fn needs_tcp(server: &IceServer) -> bool {
+    let server = RTCIceServer {
+        urls: server.urls.clone(),
+        username: server.username.clone().unwrap_or_default(),
+        credential: server.credential.clone().unwrap_or_default(),
+    };
+    let urls = server.urls();
+    urls.is_ok_and(|urls| !urls.iter().all(is_over_udp))
+}
+
+fn is_over_udp(url: &Url) -> bool {
+    !url.is_secure() && url.proto == ProtoType::Udp
+}
+
 /// One server per URL that webrtc-rs accepts. webrtc-rs rejects the whole
 /// configuration for one invalid URL.
 fn usable(server: &IceServer) -> impl Iterator<Item = RTCIceServer> {
@@ -143,7 +160,11 @@ fn usable(server: &IceServer) -> impl Iterator<Item = RTCIceServer> {
             credential: server.credential.clone().unwrap_or_default(),
         };
         match server.urls() {
-            Ok(_) => Some(server),
+            Ok(urls) if urls.iter().all(is_over_udp) => Some(server),
+            Ok(_) => {
+                tracing::warn!("an ICE server over TCP or TLS is not supported and is ignored");
+                None
+            }
             Err(_) => {
                 // The error may quote the URL, so it is not logged.
                 tracing::warn!("an ICE server is invalid and is ignored");
@@ -265,11 +286,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn servers_over_tcp_and_tls_are_recognised() {
+        for (url, needs) in [
+            ("turn:127.0.0.1:3478?transport=tcp", true),
+            ("turns:127.0.0.1:5349", true),
+            ("turn:127.0.0.1:3478?transport=udp", false),
+            ("stun:127.0.0.1:3478", false),
+        ] {
+            let server = IceServer {
+                urls: vec![url.into()],
+                username: Some("user".into()),
+                credential: Some("secret".into()),
+            };
+            assert_eq!(needs_tcp(&server), needs, "{url}");
+        }
+    }
+
+    #[test]
     fn an_invalid_ice_server_url_is_ignored_and_the_others_are_used() {
         let server = IceServer {
             urls: [
                 "stun:127.0.0.1:3478",
                 "turn:127.0.0.1:3478",
+                "turn:127.0.0.1:3478?transport=tcp",
+                "turns:127.0.0.1:5349",
                 "http://127.0.0.1",
                 "",
                 "turn:",
