@@ -80,8 +80,8 @@ impl CallState {
             return;
         }
         if remote.link.is_none() {
-            self.links += 1;
-            let id = LinkId(self.links);
+            let id = self.new_link_id();
+            let remote = &mut self.remotes[index];
             remote.link = Some(Link::new(id, &self.local.id, &remote.member, offer_at));
             let participant = remote.id.clone();
             self.spawn(id, participant);
@@ -152,8 +152,8 @@ impl CallState {
     }
 
     /// Gives the links to their participants' new client ids: where the server lists
-    /// the new id and not the old one, and one link alone claims it. What a claim
-    /// made in vain says is not believed of either.
+    /// the new id and not the old one, and one link alone claims it. Of two
+    /// links that claim one id neither gets it.
     fn rebind_claimed(&mut self) {
         let claims: Vec<_> = self
             .remotes

@@ -40,11 +40,12 @@ impl CallState {
         else {
             return;
         };
+        // A relayed description may not replace the connection: the common peer could
+        // put its own fingerprint in.
         match relay.message() {
             Ok(
                 RelayedMessage::Offer(PeerPayload { payload })
                 | RelayedMessage::Answer(PeerPayload { payload }),
-                // Only with the fingerprint in use: the common peer could be lying.
             ) => self.remote_description(now, sender, payload, false),
             Ok(RelayedMessage::IceCandidate(PeerPayload { payload })) => {
                 self.remote_candidate(sender, payload);

@@ -296,7 +296,7 @@ impl CallState {
 
     /// The local user is in the room again, under a new client id. Its links stay
     /// with those peers that can be told the new id over the data channel. To the
-    /// others it is a new member: their links are made anew.
+    /// others it is a new member: their links are replaced.
     fn rejoined_as(&mut self, id: String, inside: &[String]) {
         self.local.id.clone_from(&id);
         let message = PeerMessage::Rejoined(Rejoined { id });
