@@ -66,7 +66,7 @@ export function enteringWords(phase: CallPhase | undefined): string {
         ? `The room is full. You are number ${phase.position} in the queue…`
         : "Waiting for the host to let you in…";
     case "notOpen":
-      return `The room opens at ${timeOfDay(phase.opensAt)}. You join by yourself then…`;
+      return `The room opens at ${timeOfDay(phase.opensAt)}. You will join automatically…`;
     default:
       return "Joining…";
   }
