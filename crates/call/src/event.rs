@@ -96,8 +96,10 @@ pub struct PeerStatistics {
     pub remote_loss_percent: f32,
     /// Round-trip time of the selected candidate pair, in milliseconds.
     pub round_trip_ms: Option<f32>,
-    /// Statistics of the received video.
+    /// Statistics of the received camera.
     pub video: VideoReceiveStats,
+    /// Statistics of the received screen.
+    pub screen: VideoReceiveStats,
     /// Statistics of the received audio.
     pub audio: AudioReceiveStats,
 }

@@ -40,6 +40,7 @@ pub(crate) enum SignallingEvent {
 #[derive(Debug)]
 pub(crate) struct SignallingHandle {
     outgoing: mpsc::Sender<String>,
+    abandoned: CancellationToken,
     /// Ends an attempt to connect.
     _dropped: DropGuard,
 }
@@ -49,6 +50,12 @@ impl SignallingHandle {
     /// the connection has ended.
     pub fn send(&self, message: &ClientMessage) -> bool {
         self.outgoing.try_send(message.to_json()).is_ok()
+    }
+
+    /// Breaks the connection without a closing handshake, after which the server
+    /// keeps the place in the room for a while. A closed connection would leave it.
+    pub fn abandon(self) {
+        self.abandoned.cancel();
     }
 }
 
@@ -83,15 +90,24 @@ pub(crate) fn connect(
 ) -> SignallingHandle {
     let (outgoing, queue) = mpsc::channel(OUTGOING_CAPACITY);
     let dropped = CancellationToken::new();
+    let abandoned = CancellationToken::new();
     let handle = SignallingHandle {
         outgoing,
+        abandoned: abandoned.clone(),
         _dropped: dropped.clone().drop_guard(),
     };
     tasks.spawn(async move {
         // Boxed because the future is large.
         let opened = timeout(CONNECT_LIMIT, Box::pin(open(&url)));
         match dropped.run_until_cancelled(opened).await {
-            Some(Ok(Ok(socket))) => run(socket, generation, &events, queue).await,
+            Some(Ok(Ok(socket))) => {
+                tokio::select! {
+                    // First: the queue of an abandoned connection is closed, too.
+                    biased;
+                    () = abandoned.cancelled() => {}
+                    () = run(socket, generation, &events, queue) => {}
+                }
+            }
             Some(Ok(Err(error))) => tracing::info!(%error, "connecting to the server failed"),
             Some(Err(_)) => tracing::info!("connecting to the server timed out"),
             // Nothing was sent yet.

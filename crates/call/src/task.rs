@@ -249,6 +249,10 @@ impl CallTask {
         match effect {
             Effect::Connect => {
                 self.signalling_generation += 1;
+                // The server may not know yet that the connection is lost.
+                if let Some(old) = self.signalling.take() {
+                    old.abandon();
+                }
                 let events = self.signalling_events.clone();
                 let handle = signalling::connect(
                     self.url.clone(),
@@ -264,7 +268,9 @@ impl CallTask {
                     .as_ref()
                     .is_none_or(|signalling| !signalling.send(&message))
                 {
-                    self.signalling = None;
+                    if let Some(lost) = self.signalling.take() {
+                        lost.abandon();
+                    }
                     self.follow_ups.push_back(Input::SignallingClosed);
                 }
             }
@@ -416,20 +422,22 @@ fn statistics(peer: &Peer) -> PeerStatistics {
         track.copied().unwrap_or_default()
     };
     let camera = sent(TrackSource::Camera);
-    let mut received = (VideoReceiveStats::default(), AudioReceiveStats::default());
-    if let Some(Receiver::Video(video)) = peer.receivers.get(&TrackSource::Camera) {
-        received.0 = video.stats();
-    }
-    if let Some(Receiver::Audio(audio)) = peer.receivers.get(&TrackSource::Microphone) {
-        received.1 = audio.stats();
-    }
+    let video = |source| match peer.receivers.get(&source) {
+        Some(Receiver::Video(video)) => video.stats(),
+        _ => VideoReceiveStats::default(),
+    };
+    let audio = match peer.receivers.get(&TrackSource::Microphone) {
+        Some(Receiver::Audio(audio)) => audio.stats(),
+        _ => AudioReceiveStats::default(),
+    };
     PeerStatistics {
         member: peer.participant.clone(),
         bytes_sent: transport.tracks.values().map(|track| track.bytes).sum(),
         frames_sent: camera.frames,
         remote_loss_percent: camera.remote_loss_percent,
         round_trip_ms: transport.round_trip_ms,
-        video: received.0,
-        audio: received.1,
+        video: video(TrackSource::Camera),
+        screen: video(TrackSource::ScreenShare),
+        audio,
     }
 }
