@@ -1,6 +1,7 @@
 //! Remote candidates until and while the description that they belong to is set.
 
 use std::collections::VecDeque;
+use std::net::Ipv6Addr;
 
 use rtc::peer_connection::transport::RTCIceCandidateInit;
 use visavis_protocol::IceCandidate;
@@ -76,6 +77,15 @@ fn username_fragment(candidate: &IceCandidate) -> Option<&str> {
     })
 }
 
+/// Whether the address of a candidate is a link-local one of IPv6. Nothing can be
+/// sent to it: a candidate does not name the interface (RFC 4007, section 11).
+fn is_link_local(candidate: &IceCandidate) -> bool {
+    // The connection address is the fifth word (RFC 8839, section 5.1).
+    let address = candidate.candidate.split_ascii_whitespace().nth(4);
+    let address = address.and_then(|address| address.parse::<Ipv6Addr>().ok());
+    address.is_some_and(|address| address.is_unicast_link_local())
+}
+
 impl Connection {
     /// Adds a remote candidate, or buffers it until its description is set.
     pub(super) async fn add_candidate(&mut self, candidate: IceCandidate) {
@@ -102,6 +112,9 @@ impl Connection {
 
     /// Passes a candidate on. webrtc-rs ignores those that it does not understand.
     async fn add(&self, candidate: IceCandidate) {
+        if is_link_local(&candidate) {
+            return;
+        }
         let candidate = RTCIceCandidateInit {
             candidate: candidate.candidate,
             sdp_mid: candidate.sdp_mid,
@@ -152,6 +165,22 @@ mod tests {
             [candidate("restart", Some("two"))]
         );
         assert_eq!(candidates.take(candidate("late", Some("one"))), None);
+    }
+
+    #[test]
+    fn a_link_local_address_of_ipv6_cannot_be_sent_to() {
+        let is_link_local = |text: &str| is_link_local(&candidate(text, None));
+        assert!(is_link_local(
+            "candidate:8 1 TCP 1 fe80::1 9 typ host tcptype passive"
+        ));
+        for other in [
+            "candidate:1 1 UDP 1 2001:db8::1 9 typ host",
+            "candidate:1 1 UDP 1 192.0.2.1 9 typ host",
+            "candidate:1 1 UDP 1 one.local 9 typ host",
+            "",
+        ] {
+            assert!(!is_link_local(other), "{other}");
+        }
     }
 
     #[test]

@@ -132,6 +132,10 @@ fn write(text: &SdpText<'_>, slots: &[Slot<'_, '_>], role: Option<DtlsRole>) -> 
         |line: &&&str| line.starts_with("a=candidate:") || **line == "a=end-of-candidates";
     let all = text.media.iter().flat_map(|media| &media.lines);
     let mut candidates: Vec<&str> = all.filter(is_candidate).copied().collect();
+    let transport = slots.iter().find_map(|slot| match slot {
+        Slot::Used { media, .. } => Some(&media.lines[..]),
+        Slot::Rejected(_) => None,
+    });
     for slot in slots {
         match slot {
             Slot::Used {
@@ -150,7 +154,9 @@ fn write(text: &SdpText<'_>, slots: &[Slot<'_, '_>], role: Option<DtlsRole>) -> 
                     push(&mut sdp, format_args!("{line}\r\n"));
                 }
             }
-            Slot::Rejected(section) => write_rejected(&mut sdp, section),
+            Slot::Rejected(section) => {
+                write_rejected(&mut sdp, section, transport.unwrap_or_default());
+            }
         }
     }
     sdp
@@ -194,8 +200,9 @@ fn write_used(
 }
 
 /// Rejects a section: port 0, and one format, which the grammar requires. Firefox
-/// requires the `c=` line.
-fn write_rejected(sdp: &mut String, section: &MediaSection) {
+/// requires the `c=` line, and GStreamer's webrtcbin the ICE credentials and the
+/// fingerprint, which it has no use for here.
+fn write_rejected(sdp: &mut String, section: &MediaSection, transport: &[&str]) {
     let line = &section.line;
     push(
         sdp,
@@ -206,6 +213,11 @@ fn write_rejected(sdp: &mut String, section: &MediaSection) {
     );
     if !section.mid.0.is_empty() {
         push(sdp, format_args!("a=mid:{}\r\n", section.mid.0));
+    }
+    for name in ["ice-ufrag", "ice-pwd", "fingerprint"] {
+        if let Some(value) = value(transport, name) {
+            push(sdp, format_args!("a={name}:{value}\r\n"));
+        }
     }
 }
 
