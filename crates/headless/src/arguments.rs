@@ -80,6 +80,11 @@ pub struct Participant {
     /// A STUN or TURN server; may be repeated.
     #[arg(long, value_name = "URL[,USER,CREDENTIAL]")]
     pub ice_server: Vec<IceServer>,
+    /// Read commands from standard input, one JSON object a line, for example
+    /// {"command":"mute","source":"camera"}. The others: unmute, video and audio with
+    /// a source, chat with a text. Leave when standard input ends.
+    #[arg(long)]
+    pub control: bool,
     /// Leave after this many seconds; without it, on SIGINT or SIGTERM.
     #[arg(long, value_parser = seconds)]
     pub seconds: Option<Duration>,

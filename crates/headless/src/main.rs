@@ -1,6 +1,7 @@
 //! A participant without a window: for bots, measurements and tests.
 
 mod arguments;
+mod control;
 mod demo;
 mod participant;
 mod process;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
 use visavis_call::{
     Call, CallCommand, CallConfig, CallEvent, CallHandle, EndReason, Media, PeerConnectionState,
     RoomChoice,
@@ -17,6 +18,7 @@ use visavis_media::{DeviceError, Frame, Latest, VideoFormat};
 use visavis_protocol::{ErrorCode, TrackSource};
 
 use crate::arguments::Participant;
+use crate::control::{self, Control};
 use crate::report::{Line, Report};
 
 /// Longest wait for the call to end after leaving.
@@ -76,7 +78,10 @@ pub async fn run(arguments: Participant) -> anyhow::Result<ExitCode> {
         bad_file: None,
         bad_passcode: false,
     };
-    let reason = session.follow(&mut report, arguments.seconds).await?;
+    let commands = arguments.control.then(control::read);
+    let reason = session
+        .follow(&mut report, commands, arguments.seconds)
+        .await?;
     session.snapshots.save_all();
     report.summary(session.media.video.stats())?;
     if let Some(error) = session.bad_file {
@@ -107,6 +112,7 @@ impl Session {
     async fn follow(
         &mut self,
         report: &mut Report,
+        mut commands: Option<mpsc::Receiver<Result<Control, serde_json::Error>>>,
         limit: Option<Duration>,
     ) -> anyhow::Result<EndReason> {
         let mut events = self.call.events();
@@ -131,6 +137,12 @@ impl Session {
             let left_too_long = async {
                 match leaving {
                     Some(since) => tokio::time::sleep_until(since + LEAVE_TIMEOUT).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let command = async {
+                match &mut commands {
+                    Some(commands) => commands.recv().await,
                     None => std::future::pending().await,
                 }
             };
@@ -173,10 +185,34 @@ impl Session {
                 () = std::future::ready(()), if (self.bad_file.is_some() || self.bad_passcode) && leaving.is_none() => {
                     leaving = Some(self.leave().await);
                 }
+                command = command, if leaving.is_none() => match command {
+                    None => leaving = Some(self.leave().await),
+                    Some(Ok(command)) => self.obey(command).await,
+                    Some(Err(error)) => {
+                        eprintln!("error: standard input has a line that is no command: {error}");
+                        report.line(&Line::Error { code: "bad-command" })?;
+                    }
+                },
                 () = &mut stop, if leaving.is_none() => leaving = Some(self.leave().await),
                 () = &mut time_over, if leaving.is_none() => leaving = Some(self.leave().await),
                 () = left_too_long => return Ok(EndReason::Left),
             }
+        }
+    }
+
+    async fn obey(&self, command: Control) {
+        let set_muted = async |source, muted| {
+            let command = CallCommand::SetMuted { source, muted };
+            self.call.send(command).await;
+        };
+        match command {
+            Control::Mute { source } => set_muted(source, true).await,
+            Control::Unmute { source } => set_muted(source, false).await,
+            Control::Video { source } => {
+                self.media.video.set_source(source, VideoFormat::default());
+            }
+            Control::Audio { source } => self.media.audio.set_source(source),
+            Control::Chat { text } => self.call.send(CallCommand::SendChat(text)).await,
         }
     }
 

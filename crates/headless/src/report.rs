@@ -62,6 +62,8 @@ pub struct Stats<'a> {
     pub frames_dropped: u64,
     pub width: u32,
     pub height: u32,
+    /// Frames of the screen that the peer shares.
+    pub screen_frames_decoded: u64,
     /// Video and audio packets that were lost or arrived too late.
     pub lost: u64,
     /// Of the video where there is any, else of the audio, in milliseconds.
@@ -204,6 +206,7 @@ fn line<'a>(now: &'a PeerStatistics, before: Option<&PeerStatistics>, seconds: f
         frames_dropped: now.video.frames_dropped,
         width: now.video.width,
         height: now.video.height,
+        screen_frames_decoded: now.screen.frames_decoded,
         lost: now.video.packets_lost + now.audio.packets_lost,
         jitter_ms: if has_video {
             now.video.jitter_ms

@@ -1,0 +1,86 @@
+//! Commands on standard input, one JSON object a line.
+
+use std::io::BufRead;
+use std::thread;
+
+use serde::{Deserialize, Deserializer};
+use tokio::sync::mpsc;
+use visavis_media::{AudioSource, VideoSource};
+use visavis_protocol::TrackSource;
+
+/// Commands read ahead; when full, standard input is not read.
+const COMMANDS_CAPACITY: usize = 16;
+
+/// A command.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Control {
+    /// Mute a source.
+    Mute { source: TrackSource },
+    /// Unmute a source.
+    Unmute { source: TrackSource },
+    /// Use another video source, as `--video` names it.
+    Video {
+        #[serde(deserialize_with = "from_text")]
+        source: VideoSource,
+    },
+    /// Use another audio source, as `--audio` names it.
+    Audio {
+        #[serde(deserialize_with = "from_text")]
+        source: AudioSource,
+    },
+    /// Send a chat message.
+    Chat { text: String },
+}
+
+/// Reads the commands in a thread of its own, which ends with standard input or
+/// with the process. A line that is no command is an error.
+pub fn read() -> mpsc::Receiver<Result<Control, serde_json::Error>> {
+    let (sender, receiver) = mpsc::channel(COMMANDS_CAPACITY);
+    thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            // Standard input that is no UTF-8 or cannot be read ends the commands.
+            let Ok(line) = line else { return };
+            if sender.blocking_send(serde_json::from_str(&line)).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+fn from_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    String::deserialize(deserializer)?
+        .parse()
+        .map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_json_objects_and_anything_else_is_refused() {
+        let read = |text: &str| serde_json::from_str::<Control>(text);
+        let mute = read(r#"{"command":"mute","source":"camera"}"#).unwrap();
+        let source = TrackSource::Camera;
+        assert_eq!(mute, Control::Mute { source });
+        let video = read(r#"{"command":"video","source":"none"}"#).unwrap();
+        let source = VideoSource::None;
+        assert_eq!(video, Control::Video { source });
+        for bad in [
+            "",
+            "mute",
+            r#"{"command":"dance"}"#,
+            r#"{"command":"mute"}"#,
+            r#"{"command":"video","source":"synthetic:0x0@0"}"#,
+            r#"{"command":"mute","source":"camera","for":3}"#,
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+}
