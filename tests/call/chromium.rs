@@ -2,8 +2,9 @@
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
-use visavis_tests::chromium::{Chromium, Page};
+use visavis_tests::chromium::Chromium;
 use visavis_tests::headless::{Headless, SMALL};
+use visavis_tests::page::Page;
 use visavis_tests::plain_server::PlainServer;
 use visavis_tests::server::RoomServer;
 

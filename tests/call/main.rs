@@ -3,6 +3,7 @@
 mod bad_input;
 mod chromium;
 mod host;
+mod interop;
 mod mesh;
 mod network;
 mod outage;

@@ -2,9 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
 use visavis_tests::headless::{Headless, SMALL, see_each_other};
-use visavis_tests::namespaces::{self, Namespaces};
+use visavis_tests::namespaces::{
+    self, Namespaces, OWN_ADDRESSES, in_a_network_of_its_own, replace_own_address,
+};
+use visavis_tests::plain_client::PlainClient;
 use visavis_tests::server::{Launch, RoomServer};
 use visavis_tests::wait::wait_until;
 
@@ -104,4 +108,41 @@ async fn a_call_goes_on_after_one_side_was_stopped_for_a_while() -> Result<()> {
     people[1].stop_for(Duration::from_secs(40)).await?;
     pictures_return(&people, "stopped for 40 s").await?;
     end(server, people).await
+}
+
+#[test]
+fn a_lost_address_reconnects_to_the_server_under_the_same_client_id() -> Result<()> {
+    in_a_network_of_its_own(async |own_network| {
+        if !own_network {
+            eprintln!("not run: network namespaces take root");
+            return Ok(());
+        }
+        let server = RoomServer::start(&[]).await?;
+        let mut other = PlainClient::connect(&server.url()).await?;
+        let room = other.create("moving", 0).await?;
+        let arguments = ["--room", &room, "--video", "none", "--audio", "none"];
+        let mut ours = Headless::join("ours", &server.url(), &arguments).await?;
+        other.hears("member-joined").await?;
+        let sockets = || {
+            let lines = server.process().stderr();
+            lines
+                .iter()
+                .filter(|line| line.contains("status=101"))
+                .count()
+        };
+        let before = sockets();
+        replace_own_address("own1", OWN_ADDRESSES[1], "10.79.0.2").await?;
+        wait_until("another connection to the server", BACK_LIMIT, async || {
+            Ok((sockets() > before).then_some(()))
+        })
+        .await?;
+        // Over the new connection.
+        let text = json!({"command": "chat", "text": "still here"});
+        ours.obeys(&text).await?;
+        other.hears("chat").await?;
+        let left = |message: &Value| message["type"] == "member-left";
+        ensure!(!other.received().iter().any(left), "{:?}", other.received());
+        ours.leave().await?;
+        server.stop().await
+    })
 }

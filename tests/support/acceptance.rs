@@ -164,7 +164,11 @@ fn scripts() -> Result<PathBuf> {
     Ok(programs::sources()?.join("acceptance"))
 }
 
-fn of_python(program: &str) -> Result<PathBuf> {
+/// A program of the Python packages.
+///
+/// # Errors
+/// When they are not installed.
+pub fn of_python(program: &str) -> Result<PathBuf> {
     let program = programs::target()?.join("python/bin").join(program);
     present(&program)?;
     Ok(program)

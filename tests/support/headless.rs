@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use futures_util::future::try_join_all;
 use nix::sys::signal::Signal;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::namespaces;
 use crate::process::Process;
@@ -82,6 +83,7 @@ pub struct Stats {
     pub frames_dropped: u64,
     pub width: u32,
     pub height: u32,
+    pub screen_frames_decoded: u64,
     pub lost: i64,
     pub jitter_ms: Option<f64>,
     pub round_trip_ms: Option<f64>,
@@ -173,6 +175,14 @@ impl Headless {
     /// Its process id, while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.process.pid()
+    }
+
+    /// Gives it a command, as `--control` reads them.
+    ///
+    /// # Errors
+    /// When it had ended before.
+    pub async fn obeys(&mut self, command: &Value) -> Result<()> {
+        self.process.write_line(&command.to_string()).await
     }
 
     /// Everything that it reported so far.
@@ -332,10 +342,18 @@ fn start(
 ) -> Result<Process> {
     let mut command = namespaces::command(namespace, &programs::built("visavis-headless")?);
     command
-        .args(["--server", server, "--name", name, "--stats", "-"])
+        .args([
+            "--server",
+            server,
+            "--name",
+            name,
+            "--stats",
+            "-",
+            "--control",
+        ])
         .args(arguments)
         .envs(environment.iter().cloned());
-    Process::start(name, &mut command)
+    Process::start_reading(name, &mut command)
 }
 
 /// Reads a line.

@@ -7,12 +7,16 @@
 //! as `cargo xtask test` built them. Only the stores' conformance does.
 
 pub mod acceptance;
+pub mod agent;
 pub mod chromium;
 pub mod display;
 pub mod files;
+pub mod firefox;
 pub mod headless;
 pub mod http;
+pub mod janus;
 pub mod namespaces;
+pub mod page;
 pub mod plain_client;
 pub mod plain_server;
 pub mod ports;

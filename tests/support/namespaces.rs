@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use tokio::process::Command;
 
 /// How many of this process were made, so that their names differ.
@@ -86,6 +86,59 @@ impl Drop for Namespaces {
                 .status();
         }
     }
+}
+
+/// Addresses of [`in_a_network_of_its_own`], beside loopback.
+pub const OWN_ADDRESSES: [&str; 2] = ["10.78.0.1", "10.79.0.1"];
+
+/// Runs a test in a network namespace of its own, with everything that it starts.
+/// Beside loopback it has an interface `own0` and an interface `own1`, with the
+/// [`OWN_ADDRESSES`]. The test is given whether it has, which takes root.
+///
+/// # Errors
+/// When the namespace cannot be made, and those of the test.
+pub fn in_a_network_of_its_own<F>(test: impl FnOnce(bool) -> F + Send + 'static) -> Result<()>
+where
+    F: Future<Output = Result<()>>,
+{
+    let is_root = cfg!(target_os = "linux") && nix::unistd::geteuid().is_root();
+    // A namespace belongs to a thread, and to the threads and processes that it starts.
+    let thread = std::thread::spawn(move || {
+        if is_root {
+            #[cfg(target_os = "linux")]
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)?;
+        }
+        let runtime = tokio::runtime::Runtime::new()?;
+        runtime.block_on(async {
+            if is_root {
+                add_own_interfaces().await?;
+            }
+            test(is_root).await
+        })
+    });
+    thread.join().map_err(|_| anyhow!("the test panicked"))?
+}
+
+async fn add_own_interfaces() -> Result<()> {
+    ip(&["link", "set", "lo", "up"]).await?;
+    for (n, address) in OWN_ADDRESSES.iter().enumerate() {
+        let (name, other) = (format!("own{n}"), format!("other{n}"));
+        ip(&["link", "add", &name, "type", "veth", "peer", "name", &other]).await?;
+        ip(&["link", "set", &other, "up"]).await?;
+        ip(&["link", "set", &name, "up"]).await?;
+        ip(&["addr", "add", &format!("{address}/24"), "dev", &name]).await?;
+    }
+    // Without one, a browser takes itself for offline and gathers no candidates.
+    ip(&["route", "add", "default", "dev", "own0"]).await
+}
+
+/// Replaces an address of the namespace that this runs in.
+///
+/// # Errors
+/// When `ip` fails.
+pub async fn replace_own_address(interface: &str, old: &str, new: &str) -> Result<()> {
+    ip(&["addr", "del", &format!("{old}/24"), "dev", interface]).await?;
+    ip(&["addr", "add", &format!("{new}/24"), "dev", interface]).await
 }
 
 /// The first address of namespace `n`.

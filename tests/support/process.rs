@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -55,6 +55,8 @@ impl Lines {
 pub struct Process {
     name: String,
     child: Child,
+    /// Apart from the child: waiting for that would close it.
+    stdin: Option<ChildStdin>,
     stdout: Lines,
     stderr: Lines,
     readers: Vec<JoinHandle<()>>,
@@ -66,8 +68,19 @@ impl Process {
     /// # Errors
     /// When it cannot be started.
     pub fn start(name: &str, command: &mut Command) -> Result<Self> {
+        Self::spawn(name, command.stdin(Stdio::null()))
+    }
+
+    /// The same for a program that reads lines.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_reading(name: &str, command: &mut Command) -> Result<Self> {
+        Self::spawn(name, command.stdin(Stdio::piped()))
+    }
+
+    fn spawn(name: &str, command: &mut Command) -> Result<Self> {
         let mut child = command
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .env("NO_COLOR", "1")
@@ -84,11 +97,24 @@ impl Process {
         }
         Ok(Self {
             name: name.to_owned(),
+            stdin: child.stdin.take(),
             child,
             stdout,
             stderr,
             readers,
         })
+    }
+
+    /// Writes a line to the standard input of a program that reads lines.
+    ///
+    /// # Errors
+    /// When it reads none, or does not run any more.
+    pub async fn write_line(&mut self, line: &str) -> Result<()> {
+        let stdin = self.stdin.as_mut();
+        let stdin = stdin.with_context(|| format!("{} reads no lines", self.name))?;
+        let line = format!("{line}\n");
+        let written = stdin.write_all(line.as_bytes()).await;
+        written.with_context(|| format!("{} does not read", self.name))
     }
 
     /// The process id, while it runs.

@@ -105,12 +105,21 @@ pub async fn answer(command: &mut Command, input: &str) -> Result<String> {
 /// # Errors
 /// When it is not installed.
 pub fn installed(name: &str) -> Result<PathBuf> {
+    installed_as(&[name])
+}
+
+/// A program that systems name differently; the first name is that of Debian.
+///
+/// # Errors
+/// When it is not installed.
+pub fn installed_as(names: &[&str]) -> Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .chain(SYSTEM_FOLDERS.iter().map(PathBuf::from))
-        .map(|folder| folder.join(name))
+        .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
         .find(|program| program.is_file())
         .with_context(|| {
+            let name = names.first().copied().unwrap_or_default();
             format!("{name} is not installed; `cargo xtask test` installs what the tests need")
         })
 }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use visavis_tests::chromium::{Chromium, Page};
+use visavis_tests::chromium::Chromium;
+use visavis_tests::page::Page;
 use visavis_tests::server::RoomServer;
 
 use crate::{FRAMES_PER_SECOND, Outcome, SETTLE, Scene, mean, median, usage};

@@ -6,7 +6,9 @@
 //   width, height, fps   of either source
 //   audio=0              sends no sound
 //   scramble=1           sends encoded frames whose insides are random
-// What a test asks: window.stats(), window.leave().
+// What a test asks: window.stats(), window.leave(), and what a person would do:
+// window.mute(true), window.camera(false), window.addCamera(), window.addSecond(),
+// window.restartIce().
 
 import { Participant } from "./participant.js";
 import { camera, canvas } from "./sources.js";
@@ -43,3 +45,8 @@ const participant = localTracks().then((tracks) => {
 
 window.stats = async () => (await participant).stats();
 window.leave = async () => (await participant).leave();
+window.mute = async (muted) => (await participant).mute(muted);
+window.camera = async (on) => (await participant).camera(on);
+window.addCamera = async () => (await participant).add((await camera(size, false))[0]);
+window.addSecond = window.addCamera;
+window.restartIce = async () => (await participant).restartIce();

@@ -30,6 +30,24 @@ export class Participant {
     this.socket.close();
   }
 
+  mute(muted) {
+    for (const track of this.media.tracks) if (track.kind === "audio") track.enabled = !muted;
+  }
+
+  /** Sends the camera or nothing, without an offer. */
+  async camera(on) {
+    await Promise.all([...this.peers.values()].map((peer) => peer.camera(on)));
+  }
+
+  add(track) {
+    this.media.tracks.push(track);
+    for (const peer of this.peers.values()) peer.add(track);
+  }
+
+  restartIce() {
+    for (const peer of this.peers.values()) peer.restartIce();
+  }
+
   async stats() {
     const peers = await Promise.all([...this.peers].map(async ([id, peer]) => [id, await peer.stats()]));
     return {

@@ -10,6 +10,9 @@ export class Peer {
   #errors = [];
   #garbled = 0;
   #picture = null;
+  #stream = new MediaStream();
+  #cameraSender = null;
+  #cameraTrack = null;
 
   constructor({ polite, since, relay, media }) {
     this.polite = polite;
@@ -24,8 +27,29 @@ export class Peer {
 
   /** Sends our tracks, and from then on an offer whenever one is needed. */
   offer() {
-    this.#connection.onnegotiationneeded = () => this.#inOrder(() => this.#makeOffer());
+    this.#offerWhenNeeded();
     this.#addTracks();
+  }
+
+  #offerWhenNeeded() {
+    this.#connection.onnegotiationneeded ??= () => this.#inOrder(() => this.#makeOffer());
+  }
+
+  add(track) {
+    this.#connection.addTrack(track, this.#stream);
+    this.#preferCodec();
+  }
+
+  async camera(on) {
+    const track = on ? this.#cameraTrack : null;
+    if (on) return this.#cameraSender.replaceTrack(track);
+    this.#cameraSender = this.#connection.getSenders().find((sender) => sender.track?.kind === "video");
+    this.#cameraTrack = this.#cameraSender.track;
+    await this.#cameraSender.replaceTrack(null);
+  }
+
+  restartIce() {
+    this.#connection.restartIce();
   }
 
   receive(type, payload) {
@@ -45,6 +69,7 @@ export class Peer {
     return {
       state: this.#connection.connectionState,
       errors: this.#errors,
+      ufrag: /^a=ice-ufrag:(.*)$/m.exec(this.#connection.remoteDescription?.sdp ?? "")?.[1] ?? null,
       garbled: this.#garbled,
       codec: codecs.get(video.codecId) ?? null,
       framesDecoded: video.framesDecoded ?? 0,
@@ -78,9 +103,8 @@ export class Peer {
   }
 
   #addTracks() {
-    const stream = new MediaStream(this.media.tracks);
     for (const track of this.media.tracks) {
-      const sender = this.#connection.addTrack(track, stream);
+      const sender = this.#connection.addTrack(track, this.#stream);
       if (this.media.scramble) {
         const worker = new Worker("scramble.js");
         worker.onmessage = () => (this.#garbled += 1);
@@ -124,6 +148,7 @@ export class Peer {
     if (first && this.#connection.getSenders().every((sender) => !sender.track)) this.#addTracks();
     await this.#connection.setLocalDescription();
     this.relay("answer", this.#connection.localDescription.toJSON());
+    this.#offerWhenNeeded();
   }
 
   async #addCandidate(candidate) {

@@ -1,4 +1,5 @@
 // What is seen in a received track: its frames' times.
+// Only Chromium gives a page the frames of a track; elsewhere nothing is read.
 
 import { readDelay } from "./timecode.js";
 
@@ -11,6 +12,7 @@ export class Picture {
   #timeCodes = 0;
 
   constructor(track) {
+    if (!("MediaStreamTrackProcessor" in window)) return;
     this.#read(new MediaStreamTrackProcessor({ track }).readable.getReader());
   }
 
