@@ -5,7 +5,7 @@ mod window;
 use std::time::{Duration, Instant};
 
 use crate::packet::{RtpPacket, VideoCodec};
-use crate::video::depacketize;
+use crate::video::depacketize::{self, KeyFrameStart, ParameterSets};
 use window::{Place, Window};
 
 /// How long a gap may wait for its repair (NACK and RTX) before the frames
@@ -77,6 +77,9 @@ pub struct Assembler {
     /// The timestamp of the newest packet of the window, and when its last one came.
     newest_timestamp: Option<u32>,
     last_arrival: Option<Instant>,
+    parameter_sets: ParameterSets,
+    /// Whether the front is the beginning of a frame.
+    at_frame: bool,
     /// The frame last given up, which may go in several parts.
     last_dropped: Option<u32>,
     counts: AssemblyCounts,
@@ -111,6 +114,8 @@ impl Assembler {
             stray: None,
             newest_timestamp: None,
             last_arrival: None,
+            parameter_sets: ParameterSets::default(),
+            at_frame: true,
             last_dropped: None,
             counts: AssemblyCounts::default(),
         }
@@ -138,6 +143,11 @@ impl Assembler {
         self.key_frame_needed = true;
     }
 
+    /// Keeps an H.264 parameter set that came by another way than the stream.
+    pub fn learn_parameter_set(&mut self, unit: &[u8]) {
+        self.parameter_sets.learn(unit);
+    }
+
     /// Forgets the packets, without asking for a key frame; what follows is of this
     /// codec. The stream continues: a late packet of before is still late.
     pub fn reset(&mut self, codec: VideoCodec) {
@@ -150,6 +160,7 @@ impl Assembler {
             window,
             newest_timestamp: self.newest_timestamp,
             last_arrival: self.last_arrival,
+            parameter_sets: std::mem::take(&mut self.parameter_sets),
             ..Self::new(codec)
         };
     }
@@ -229,6 +240,7 @@ impl Assembler {
                 && start > window.front
             {
                 self.give_up(start);
+                self.at_frame = true;
             }
             match self.front()? {
                 Front::Unfinished => {
@@ -261,8 +273,26 @@ impl Assembler {
     }
 
     fn starts_key_frame(&self, number: u64) -> bool {
-        self.slot(number)
-            .is_some_and(|packet| depacketize::starts_key_frame(self.codec, &packet.payload))
+        let start = |packet: &RtpPacket| depacketize::key_frame_start(self.codec, &packet.payload);
+        match self.slot(number).and_then(start) {
+            Some(KeyFrameStart::Complete) => true,
+            Some(KeyFrameStart::NeedsParameterSets) => {
+                self.parameter_sets.are_known() && self.begins_frame(number)
+            }
+            None => false,
+        }
+    }
+
+    /// Whether the packet with this number, which is here, is the first of a frame.
+    fn begins_frame(&self, number: u64) -> bool {
+        match self.window {
+            Some(window) if window.front == number => self.at_frame,
+            _ => {
+                let timestamp = self.slot(number).map(|packet| packet.timestamp);
+                self.slot(number - 1)
+                    .is_some_and(|before| before.marker || Some(before.timestamp) != timestamp)
+            }
+        }
     }
 
     fn front(&self) -> Option<Front> {
@@ -285,38 +315,47 @@ impl Assembler {
 
     /// Takes the whole frame at the front, if it can be decoded.
     fn take(&mut self, end: u64) -> Option<AssembledFrame> {
-        let start = self.window?.front;
-        let key_frame_starts = self.starts_key_frame(start);
+        let at_frame = std::mem::replace(&mut self.at_frame, true);
         let packets = self.advance(end);
         let timestamp = packets.first()?.timestamp;
-        if self.awaits_key_frame && !key_frame_starts {
-            self.count_dropped(timestamp);
-            self.key_frame_needed = true;
-            return None;
-        }
         let payloads = packets
             .iter()
             .map(|packet| &packet.payload[..])
             .filter(|payload| !payload.is_empty());
-        match depacketize::frame(self.codec, payloads) {
-            Ok(data) => {
-                let key_frame = depacketize::is_key_frame(self.codec, &data);
-                self.awaits_key_frame &= !key_frame;
-                self.key_frame_needed &= !key_frame;
-                Some(AssembledFrame {
-                    data,
-                    key_frame,
-                    timestamp,
-                })
-            }
+        let data = match depacketize::frame(self.codec, payloads) {
+            Ok(data) => data,
             // Packets without payload only probe the bandwidth.
-            Err(_) if packets.iter().all(|packet| packet.payload.is_empty()) => None,
+            Err(_) if packets.iter().all(|packet| packet.payload.is_empty()) => return None,
             Err(_) => {
                 self.count_dropped(timestamp);
                 self.require_key_frame();
-                None
+                return None;
             }
+        };
+        let (data, key_frame) = match self.codec {
+            VideoCodec::Vp8 => {
+                let key_frame = data.first().is_some_and(|tag| tag & 1 == 0);
+                (data, key_frame)
+            }
+            VideoCodec::H264 => {
+                let frame = self.parameter_sets.complete(data)?;
+                // Without its beginning, new parameter sets may be lost.
+                let has_sets = frame.has_sps || (at_frame && self.parameter_sets.are_known());
+                (frame.data, frame.is_idr && has_sets)
+            }
+        };
+        if self.awaits_key_frame && !key_frame {
+            self.count_dropped(timestamp);
+            self.key_frame_needed = true;
+            return None;
         }
+        self.awaits_key_frame &= !key_frame;
+        self.key_frame_needed &= !key_frame;
+        Some(AssembledFrame {
+            data,
+            key_frame,
+            timestamp,
+        })
     }
 
     /// Gives up everything before `to`.
@@ -327,6 +366,7 @@ impl Assembler {
         let passed = window.front..to;
         let expected = window.expected(&passed);
         let packets = self.advance(to);
+        self.at_frame = false;
         self.counts.packets_lost += expected.saturating_sub(packets.len() as u64);
         for packet in packets {
             self.count_dropped(packet.timestamp);

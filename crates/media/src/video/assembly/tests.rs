@@ -246,6 +246,93 @@ fn a_long_outage_is_loss_and_a_far_jump_is_not() {
     }
 }
 
+/// H.264 packets of one NAL unit each: timestamp, marker, unit.
+fn h264(units: &[(u32, bool, &'static [u8])]) -> Vec<RtpPacket> {
+    let numbered = units.iter().zip(7_u16..);
+    numbered
+        .map(|((timestamp, marker, unit), sequence)| RtpPacket {
+            sequence,
+            timestamp: *timestamp,
+            marker: *marker,
+            payload: Bytes::from_static(unit),
+            arrived_at: Instant::now(),
+        })
+        .collect()
+}
+
+const SPS: &[u8] = &[0x67, 0x42, 0xE0, 0x1F, 0x80];
+const PPS: &[u8] = &[0x68, 0xC0];
+const IDR: &[u8] = &[0x65, 0x88, 1];
+const IDR_REST: &[u8] = &[0x65, 0x08, 2];
+const SLICE: &[u8] = &[0x41, 0x9A, 3];
+
+/// The frames: their timestamps and whether they are key frames.
+fn h264_frames(assembler: &mut Assembler, packets: Vec<RtpPacket>) -> Vec<(u32, bool)> {
+    for packet in packets {
+        assembler.push(packet);
+    }
+    let frames = pop_all(assembler, Instant::now());
+    frames
+        .iter()
+        .map(|frame| (frame.timestamp, frame.key_frame))
+        .collect()
+}
+
+#[test]
+fn parameter_sets_in_an_access_unit_of_their_own_belong_to_the_next_picture() {
+    for marker in [false, true] {
+        let mut assembler = Assembler::new(VideoCodec::H264);
+        let packets = h264(&[
+            (1, false, SPS),
+            (1, marker, PPS),
+            (2, false, IDR),
+            (2, true, IDR_REST),
+            (3, true, SLICE),
+            (4, true, IDR),
+        ]);
+        let frames = h264_frames(&mut assembler, packets);
+        assert_eq!(frames, [(2, true), (3, false), (4, true)]);
+        assert_eq!(assembler.counts(), AssemblyCounts::default());
+        assert!(!assembler.key_frame_needed());
+    }
+}
+
+#[test]
+fn an_idr_picture_needs_parameter_sets_from_somewhere() {
+    let packets = h264(&[
+        (1, true, &[0x09, 0xF0]),
+        (2, false, IDR),
+        (2, true, IDR_REST),
+    ]);
+    let mut assembler = Assembler::new(VideoCodec::H264);
+    assert_eq!(h264_frames(&mut assembler, packets.clone()), []);
+    assert!(assembler.key_frame_needed());
+    let mut assembler = Assembler::new(VideoCodec::H264);
+    assembler.learn_parameter_set(SPS);
+    assembler.learn_parameter_set(PPS);
+    assert_eq!(h264_frames(&mut assembler, packets), [(2, true)]);
+}
+
+#[test]
+fn an_idr_picture_whose_beginning_is_lost_is_not_shown_with_old_parameter_sets() {
+    let mut assembler = Assembler::new(VideoCodec::H264);
+    assembler.learn_parameter_set(SPS);
+    assembler.learn_parameter_set(PPS);
+    let mut packets = h264(&[
+        (1, true, IDR),
+        (2, false, SPS),
+        (2, false, PPS),
+        (2, true, IDR),
+        (3, true, SLICE),
+        (4, true, IDR),
+    ]);
+    packets.remove(1);
+    assert_eq!(h264_frames(&mut assembler, packets), [(1, true)]);
+    let frames = pop_all(&mut assembler, Instant::now() + REPAIR_LIMIT);
+    let timestamps: Vec<u32> = frames.iter().map(|frame| frame.timestamp).collect();
+    assert_eq!(timestamps, [4]);
+}
+
 #[test]
 fn after_a_reset_a_key_frame_is_awaited_but_not_asked_for() {
     let mut packets = stream(0, 20, 2);
@@ -355,7 +442,7 @@ proptest! {
         let mut good = 0;
         for number in 0..40_u16 {
             now += REPAIR_LIMIT;
-            let key: &[u8] = if h264 { &[24, 0, 1, 0x67, 0, 1, 0x65] } else { &[0x10, 0x00, 7] };
+            let key: &[u8] = if h264 { &[24, 0, 1, 0x67, 0, 2, 0x65, 0x88] } else { &[0x10, 0x00, 7] };
             let delta: &[u8] = if h264 { &[0x41, 7] } else { &[0x10, 0x01, 7] };
             let payload = Bytes::copy_from_slice(if number % 2 == 0 { key } else { delta });
             let timestamp = u32::from(number) * 3_000;
