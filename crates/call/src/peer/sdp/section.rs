@@ -141,8 +141,11 @@ fn bundle<'a>(text: &SdpText<'a>) -> Option<HashSet<&'a str>> {
     })
 }
 
+/// The mid of a section: a token (RFC 5888, section 4). One with white space would be
+/// several in the bundle of our answer.
 fn mid<'a>(media: &MediaText<'a>) -> Option<&'a str> {
-    value(&media.lines, "mid").filter(|mid| !mid.is_empty())
+    let is_token = |mid: &&str| !mid.is_empty() && mid.bytes().all(|byte| byte.is_ascii_graphic());
+    value(&media.lines, "mid").filter(is_token)
 }
 
 fn section(text: &SdpText<'_>, media: &MediaText<'_>) -> MediaSection {

@@ -212,6 +212,21 @@ fn odd_sections_do_not_refuse_the_others() {
 }
 
 #[test]
+fn a_section_whose_mid_is_not_a_token_is_rejected() {
+    let audio = AUDIO.replace("a=mid:0", "a=mid:0 x");
+    let remote = parse(offer("", &[&audio, VIDEO]));
+    assert_eq!(usages(&remote), [Usage::Unusable, Usage::Used]);
+    let answer = to_wire(
+        &ours(&[VIDEO]),
+        &remote.sections,
+        &[],
+        Some(DtlsRole::Passive),
+    )
+    .unwrap();
+    assert_eq!(parse(answer.sdp).answers(&remote.sections), Ok(()));
+}
+
+#[test]
 fn a_bundle_only_section_is_in_use() {
     let video = VIDEO.replace("m=video 9", "m=video 0") + "a=bundle-only\r\n";
     let remote = parse(offer("a=group:BUNDLE 0 1\r\n", &[AUDIO, &video]));
