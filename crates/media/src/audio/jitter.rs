@@ -3,6 +3,8 @@
 
 mod arrivals;
 mod concealment;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod opus_packet;
 #[cfg(test)]
 mod tests;
@@ -18,6 +20,8 @@ use crate::packet::RtpPacket;
 use arrivals::Arrivals;
 use concealment::Concealment;
 pub(crate) use concealment::ConcealmentCounts;
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzzing::fuzz;
 
 /// What to play next.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,11 +1,15 @@
 //! Packets back to frames, in order. Pure: the time is an argument.
 
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod window;
 
 use std::time::{Duration, Instant};
 
 use crate::packet::{RtpPacket, VideoCodec};
 use crate::video::depacketize::{self, KeyFrameStart, ParameterSets};
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzzing::fuzz;
 use window::{Place, Window};
 
 /// How long a gap may wait for its repair (NACK and RTX) before the frames
