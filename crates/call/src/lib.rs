@@ -27,6 +27,9 @@ pub use call::{Call, CallHandle, StartError};
 pub use command::{CallCommand, CallConfig, Media, RoomChoice};
 pub use event::{CallEvent, PeerStatistics, Statistics};
 pub use lobby::{Lobby, LobbyError};
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub use peer::fuzzing;
 pub use signalling::NotAServer;
 pub use view::{
     CallPhase, CallView, ChatView, EndReason, LinkProblem, MutedByHost, ParticipantView,

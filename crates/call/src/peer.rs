@@ -12,6 +12,8 @@ mod continuity;
 mod engine;
 mod event;
 mod feedback;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod interceptor;
 mod negotiation;
 mod receiving;

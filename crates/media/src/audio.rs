@@ -8,11 +8,11 @@
 
 mod capture;
 pub mod device;
-mod downmix;
+pub(crate) mod downmix;
 mod file;
 #[cfg(test)]
 mod goertzel;
-mod jitter;
+pub(crate) mod jitter;
 mod keeper;
 mod level;
 mod limiter;
@@ -20,7 +20,7 @@ mod output;
 mod pacer;
 mod playout;
 mod receiver;
-mod resample;
+pub(crate) mod resample;
 mod sender;
 mod stream;
 #[cfg(test)]

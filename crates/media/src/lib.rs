@@ -10,6 +10,9 @@ pub mod audio;
 pub mod codec;
 pub mod device;
 pub mod frame;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod latest;
 pub mod packet;
 mod platform;

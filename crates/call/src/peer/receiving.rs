@@ -18,6 +18,8 @@ pub(super) struct ReceivingSection {
     payloads: HashMap<PayloadType, PayloadFormat>,
     /// The SSRCs that the description names.
     ssrcs: Vec<Ssrc>,
+    /// The H.264 parameter sets that the description names.
+    parameter_sets: Vec<Vec<u8>>,
 }
 
 impl Connection {
@@ -78,6 +80,7 @@ impl Connection {
                     .map(|format| (format.payload_type, format.payload))
                     .collect(),
                 ssrcs: section.ssrcs.clone(),
+                parameter_sets: section.parameter_sets.clone(),
             });
             self.mid_extension = section.mid_extension.or(self.mid_extension);
         }
@@ -96,6 +99,9 @@ impl Connection {
                 let (source, is_new) = self.context.receive(section.source);
                 if is_new {
                     created.push((section.source, source.receiver.clone()));
+                }
+                if let Receiver::Video(video) = &source.receiver {
+                    video.set_parameter_sets(&section.parameter_sets);
                 }
                 received = Some(source);
             }

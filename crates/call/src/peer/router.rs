@@ -105,7 +105,7 @@ impl RtpRouter {
     }
 
     /// The route of a packet and its payload format.
-    fn find(&self, header: &rtp::header::Header) -> Option<(Arc<Route>, PayloadFormat)> {
+    pub(super) fn find(&self, header: &rtp::header::Header) -> Option<(Arc<Route>, PayloadFormat)> {
         let (mid, route, format, is_known) = {
             let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
             let mid = routes.section(header)?;

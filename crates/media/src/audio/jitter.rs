@@ -2,6 +2,10 @@
 //! playout clock asks for them. Pure: time is an argument.
 
 mod arrivals;
+mod concealment;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
+mod opus_packet;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +18,10 @@ use crate::audio::{FRAME_SAMPLES, SAMPLE_RATE};
 use crate::codec::opus::packet_samples;
 use crate::packet::RtpPacket;
 use arrivals::Arrivals;
+use concealment::Concealment;
+pub(crate) use concealment::ConcealmentCounts;
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzzing::fuzz;
 
 /// What to play next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,9 +34,13 @@ pub(crate) enum Outcome {
         following: Bytes,
         /// Samples that are missing.
         samples: usize,
+        /// Whether the packet does carry them.
+        has_fec: bool,
     },
     /// Go on as if the sound continued, for so many samples.
     Conceal(usize),
+    /// The sender pauses between its packets (DTX): go on with the noise of the room.
+    Noise(usize),
     /// Nothing is to be heard, for so many samples.
     Silence(usize),
 }
@@ -52,6 +64,9 @@ pub(crate) struct JitterStats {
 ///    ▲                                                 │
 ///    └───── 100 ms concealed, or nothing expected ─────┘
 /// ```
+///
+/// After a pause of the sender packets are held again, so that the first words are
+/// played at the same delay as those before.
 #[derive(Debug)]
 pub(crate) struct JitterBuffer {
     packets: BTreeMap<i64, Held>,
@@ -64,6 +79,11 @@ pub(crate) struct JitterBuffer {
     paused: bool,
     /// Samples in the last packet: how much a lost one is taken to hold.
     packet_samples: usize,
+    /// The last packet that was played.
+    last: Option<Last>,
+    /// The first that came: one before it that does not come is not lost (RFC 3550,
+    /// appendix A.3).
+    first: Option<i64>,
     /// Concealed since the last packet. Lost packets found later were heard as this.
     concealed_samples: usize,
     /// Passed over since the last packet, in a gap whose end is known.
@@ -73,6 +93,7 @@ pub(crate) struct JitterBuffer {
     /// Where a sender that jumped would go on: believed the second time.
     suspect: Option<u16>,
     arrivals: Arrivals,
+    concealment: Concealment,
     stats: JitterStats,
 }
 
@@ -80,11 +101,28 @@ pub(crate) struct JitterBuffer {
 struct Held {
     payload: Bytes,
     samples: usize,
+    timestamp: u32,
     arrived_at: Instant,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    /// The timestamp after its last sample.
+    end: u32,
+    /// Whether it begins a pause (DTX).
+    is_dtx: bool,
 }
 
 /// Longest concealment before silence.
 const MAX_CONCEALED: usize = SAMPLE_RATE as usize / 10;
+
+/// Longest pause of a sender that is filled with noise, in samples: in a pause it sends
+/// a packet every 400 ms.
+const MAX_NOISE: usize = SAMPLE_RATE as usize;
+
+/// Without a packet for so long and with a clock that stood still, the sender was
+/// stopped; else the packets were late.
+const MAX_LATE: usize = 2 * SAMPLE_RATE as usize;
 
 /// Packets at the most, 2 s of 20 ms; beyond, the oldest go.
 const MAX_PACKETS: usize = 100;
@@ -111,11 +149,14 @@ impl JitterBuffer {
             playing: false,
             paused: false,
             packet_samples: FRAME_SAMPLES,
+            last: None,
+            first: None,
             concealed_samples: 0,
             missing_samples: 0,
             surplus_since: None,
             suspect: None,
             arrivals: Arrivals::default(),
+            concealment: Concealment::default(),
             stats: JitterStats::default(),
         }
     }
@@ -131,6 +172,7 @@ impl JitterBuffer {
             return;
         };
         self.paused = false;
+        self.first.get_or_insert(sequence);
         self.arrivals.note(packet.arrived_at, packet.timestamp);
         if self.packets.contains_key(&sequence) || self.next.is_some_and(|next| sequence < next) {
             return;
@@ -142,6 +184,7 @@ impl JitterBuffer {
             Held {
                 payload: packet.payload,
                 samples,
+                timestamp: packet.timestamp,
                 arrived_at: packet.arrived_at,
             },
         );
@@ -153,13 +196,14 @@ impl JitterBuffer {
     /// The sender pauses: play what is there, then silence, without concealment.
     pub(crate) fn pause(&mut self) {
         self.paused = true;
+        self.concealment.decide(0);
     }
 
     /// What to play now.
     pub(crate) fn pull(&mut self, now: Instant) -> Outcome {
         if !self.playing {
             if !self.is_ready(now) {
-                return Outcome::Silence(self.packet_samples);
+                return self.idle();
             }
             self.begin();
         }
@@ -172,25 +216,33 @@ impl JitterBuffer {
             return self.underrun();
         };
         let mut next = self.next.unwrap_or(first);
+        self.decide(first - next);
         if next < first && self.waits_for_late(first - next) {
             self.concealed_samples += self.packet_samples;
+            self.concealment.conceal(self.packet_samples, false);
             return Outcome::Conceal(self.packet_samples);
         }
         // What was concealed while nothing was there stood for what is now known to be lost.
         while next < first && self.concealed_samples >= self.packet_samples {
             self.concealed_samples -= self.packet_samples;
-            self.stats.lost += 1;
+            self.count_lost(next..next + 1);
             next += 1;
         }
         if next < first {
             self.next = Some(next + 1);
-            self.stats.lost += 1;
+            self.count_lost(next..next + 1);
             return self.missing(next + 1 == first);
         }
         self.concealed_samples = 0;
         self.missing_samples = 0;
+        self.concealment.end();
         let payload = self.take_first().unwrap_or_default();
         Outcome::Packet(payload)
+    }
+
+    /// A packet that was just pulled could not be decoded: something else is played.
+    pub(crate) fn conceal_undecodable(&mut self, samples: usize) {
+        self.concealment.conceal(samples, false);
     }
 
     /// Whether the packet that was just pulled, `quiet` or not, is to be left
@@ -223,6 +275,11 @@ impl JitterBuffer {
         self.stats
     }
 
+    /// What was played in place of packets so far.
+    pub(crate) fn concealed(&self) -> ConcealmentCounts {
+        self.concealment.counts()
+    }
+
     /// The extended sequence number, or `None` for a packet that is not believed yet.
     fn place(&mut self, sequence: u16) -> Option<i64> {
         let Some(newest) = self
@@ -248,8 +305,10 @@ impl JitterBuffer {
 
     /// Another stream begins.
     fn restart(&mut self) {
+        self.concealment.decide(0);
         *self = Self {
             stats: self.stats,
+            concealment: std::mem::take(&mut self.concealment),
             packet_samples: self.packet_samples,
             ..Self::new()
         };
@@ -280,11 +339,58 @@ impl JitterBuffer {
     fn begin(&mut self) {
         self.playing = true;
         self.concealed_samples = 0;
+        if self.next.is_none() {
+            self.leave_out_unconnected();
+        }
         let first = self.packets.first_key_value().map(|(&first, _)| first);
         if let (Some(first), Some(next)) = (first, self.next) {
-            self.stats.lost += first.abs_diff(next);
+            self.decide(first - next);
+            self.count_lost(next..first);
         }
         self.next = first;
+    }
+
+    /// Leaves out packets that the first one overtook, where others are missing between
+    /// them: they would not be asked for again.
+    fn leave_out_unconnected(&mut self) {
+        let Some(mut start) = self.first else {
+            return;
+        };
+        while self.packets.contains_key(&(start - 1)) {
+            start -= 1;
+        }
+        while let Some(packet) = self
+            .packets
+            .first_entry()
+            .filter(|entry| *entry.key() < start)
+        {
+            self.held_samples -= packet.remove().samples;
+        }
+    }
+
+    /// Decides what the samples stood for that were played since the last packet, now
+    /// that the next one is here and so many are missing before it.
+    fn decide(&mut self, missing: i64) {
+        let undecided = self.concealment.undecided();
+        let (Some(last), Some((_, first))) = (self.last, self.packets.first_key_value()) else {
+            self.concealment.decide(0);
+            return;
+        };
+        let missing = usize::try_from(missing).unwrap_or(0);
+        let pause = first.timestamp.wrapping_sub(last.end) as i32;
+        let concealed = match missing {
+            // The sender sent nothing, by its clock or for too long to be late.
+            0 if pause > 0 || undecided > MAX_LATE => 0,
+            0 => undecided,
+            missing => missing.saturating_mul(self.packet_samples),
+        };
+        self.concealment.decide(concealed);
+    }
+
+    fn count_lost(&mut self, numbers: std::ops::Range<i64>) {
+        let first = self.first.unwrap_or(numbers.start);
+        let lost = numbers.end - numbers.start.max(first);
+        self.stats.lost += u64::try_from(lost).unwrap_or(0);
     }
 
     fn take_first(&mut self) -> Option<Bytes> {
@@ -292,6 +398,10 @@ impl JitterBuffer {
         self.held_samples -= held.samples;
         self.packet_samples = held.samples;
         self.next = Some(sequence + 1);
+        self.last = Some(Last {
+            end: held.timestamp.wrapping_add(held.samples as u32),
+            is_dtx: opus_packet::is_dtx(&held.payload),
+        });
         Some(held.payload)
     }
 
@@ -300,20 +410,30 @@ impl JitterBuffer {
         let before = self.next;
         self.take_first();
         if let (Some(before), Some(after)) = (before, self.next) {
-            self.stats.lost += u64::try_from(after - before - 1).unwrap_or(0);
+            self.count_lost(before..after - 1);
         }
     }
 
     fn missing(&mut self, is_last: bool) -> Outcome {
         let samples = self.packet_samples;
         if is_last && let Some((_, first)) = self.packets.first_key_value() {
+            let following = first.payload.clone();
+            let has_fec = opus_packet::has_fec(&following);
+            if has_fec {
+                self.concealment.end();
+            } else {
+                self.concealment.conceal(samples, false);
+            }
             return Outcome::Recover {
-                following: first.payload.clone(),
+                following,
                 samples,
+                has_fec,
             };
         }
         self.missing_samples += samples;
-        if self.missing_samples > MAX_CONCEALED {
+        let is_silent = self.missing_samples > MAX_CONCEALED;
+        self.concealment.conceal(samples, is_silent);
+        if is_silent {
             Outcome::Silence(samples)
         } else {
             Outcome::Conceal(samples)
@@ -322,12 +442,29 @@ impl JitterBuffer {
 
     fn underrun(&mut self) -> Outcome {
         let samples = self.packet_samples;
-        if self.paused || self.concealed_samples + samples > MAX_CONCEALED {
+        let is_pause = self.paused || self.last.is_some_and(|last| last.is_dtx);
+        if is_pause || self.concealed_samples + samples > MAX_CONCEALED {
             self.playing = false;
-            return Outcome::Silence(samples);
+            return self.idle();
         }
         self.concealed_samples += samples;
+        self.concealment.wait(samples, false);
         Outcome::Conceal(samples)
+    }
+
+    /// What is played while nothing is, or while what came is held.
+    fn idle(&mut self) -> Outcome {
+        let samples = self.packet_samples;
+        if self.paused || self.last.is_none() {
+            return Outcome::Silence(samples);
+        }
+        let is_dtx = self.last.is_some_and(|last| last.is_dtx);
+        if is_dtx && self.concealment.undecided() < MAX_NOISE {
+            self.concealment.wait(samples, false);
+            return Outcome::Noise(samples);
+        }
+        self.concealment.wait(samples, true);
+        Outcome::Silence(samples)
     }
 }
 

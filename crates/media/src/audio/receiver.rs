@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use crate::audio::jitter::{JitterBuffer, Outcome};
-use crate::audio::{Level, SAMPLE_RATE, lock};
+use crate::audio::{FRAME_SAMPLES, Level, SAMPLE_RATE, lock};
 use crate::codec::opus::Decoder;
 use crate::packet::RtpPacket;
 
@@ -21,10 +21,18 @@ pub struct AudioReceiveStats {
     pub bytes_received: u64,
     /// Inter-arrival jitter in milliseconds (RFC 3550, section 6.4.1).
     pub jitter_ms: f32,
-    /// Samples invented by concealment (W3C `concealedSamples`).
+    /// Samples played in place of packets that were lost or late (W3C
+    /// `concealedSamples`). What is played while the sender sends nothing, as with DTX
+    /// or when it is muted, does not count. They are counted when the next packet tells
+    /// which of the two it was.
     pub concealed_samples: u64,
-    /// Samples of lost packets that were decoded from the packet after: its
-    /// FEC data, or where it has none, concealment that knows what follows.
+    /// Those of them that were silence (W3C `silentConcealedSamples`).
+    pub silent_concealed_samples: u64,
+    /// Runs of concealed samples (W3C `concealmentEvents`).
+    pub concealment_events: u64,
+    /// Samples left out to shorten the delay (W3C `removedSamplesForAcceleration`).
+    pub removed_samples: u64,
+    /// Samples of lost packets that were decoded from the FEC data of the packet after.
     pub fec_samples: u64,
     /// Samples handed to the mix, silence too (W3C `totalSamplesReceived`).
     pub total_samples_played: u64,
@@ -184,20 +192,32 @@ impl Voice {
                         .jitter
                         .leaves_out(now, Level::of(&self.sound).rms < QUIET_RMS)
                     {
+                        self.stats.removed_samples += self.sound.len() as u64;
                         self.sound.truncate(CROSSFADE_SAMPLES);
                         self.left_out.clone_from(&self.sound);
                         return;
                     }
                 }
-                Err(_) => self.conceal(crate::audio::FRAME_SAMPLES),
+                Err(_) => {
+                    self.jitter.conceal_undecodable(FRAME_SAMPLES);
+                    self.conceal(FRAME_SAMPLES);
+                }
             },
-            Outcome::Recover { following, samples } => {
-                match self.decoder.recover(&following, samples, &mut self.sound) {
-                    Ok(samples) => self.stats.fec_samples += samples as u64,
-                    Err(_) => self.conceal(samples),
+            Outcome::Recover {
+                following,
+                samples,
+                has_fec,
+            } => match self.decoder.recover(&following, samples, &mut self.sound) {
+                Ok(samples) if has_fec => self.stats.fec_samples += samples as u64,
+                Ok(_) => {}
+                Err(_) => self.conceal(samples),
+            },
+            Outcome::Conceal(samples) => self.conceal(samples),
+            Outcome::Noise(samples) => {
+                if self.decoder.conceal(samples, &mut self.sound).is_err() {
+                    self.sound.resize(samples, 0.0);
                 }
             }
-            Outcome::Conceal(samples) => self.conceal(samples),
             Outcome::Silence(samples) => self.sound.resize(samples, 0.0),
         }
         for (n, old) in self.left_out.drain(..).enumerate().take(self.sound.len()) {
@@ -217,11 +237,10 @@ impl Voice {
             *sample *= 1.0 - faded as f32 / FADE.len() as f32;
             self.concealed_run += 1;
         }
-        self.stats.concealed_samples += samples as u64;
     }
 
     fn count(&mut self, level: Level, samples: usize) {
-        let jitter = self.jitter.stats();
+        let (jitter, concealed) = (self.jitter.stats(), self.jitter.concealed());
         let ready = Duration::from_secs_f64(self.ready.len() as f64 / f64::from(SAMPLE_RATE));
         let seconds = samples as f64 / f64::from(SAMPLE_RATE);
         self.stats = AudioReceiveStats {
@@ -230,6 +249,9 @@ impl Voice {
             bytes_received: jitter.bytes,
             jitter_ms: self.jitter.jitter().as_secs_f32() * 1000.0,
             total_samples_played: self.stats.total_samples_played + samples as u64,
+            concealed_samples: concealed.samples,
+            silent_concealed_samples: concealed.silent_samples,
+            concealment_events: concealed.events,
             buffer_delay_ms: (self.jitter.delay() + ready).as_secs_f32() * 1000.0,
             total_energy: self.stats.total_energy + f64::from(level.rms).powi(2) * seconds,
             ..self.stats

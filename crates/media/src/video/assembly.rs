@@ -1,9 +1,16 @@
 //! Packets back to frames, in order. Pure: the time is an argument.
 
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
+mod window;
+
 use std::time::{Duration, Instant};
 
 use crate::packet::{RtpPacket, VideoCodec};
-use crate::video::depacketize;
+use crate::video::depacketize::{self, KeyFrameStart, ParameterSets};
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzzing::fuzz;
+use window::{Place, Window};
 
 /// How long a gap may wait for its repair (NACK and RTX) before the frames
 /// behind it are given up: a round trip to another continent.
@@ -12,9 +19,15 @@ pub const REPAIR_LIMIT: Duration = Duration::from_millis(200);
 /// Packets that are held at the most; a power of two. A key frame of 1080p has
 /// under 200.
 const CAPACITY: u64 = 1_024;
-/// So many packets outside the window one after the other mean that the
-/// sequence numbers start anew.
-const OUTSIDE_LIMIT: u32 = 8;
+/// Packets outside of the window are another run of the sequence numbers when so many
+/// follow one another without a gap (RFC 3550, appendix A.1: `MIN_SEQUENTIAL`).
+const RESTART_RUN: u32 = 2;
+/// The same where they may be late retransmissions, which can follow one another too:
+/// none of them may come so long after the last packet of the window.
+const LATE_RUN: u32 = 16;
+const LATE_LIMIT: Duration = Duration::from_secs(2);
+/// A step ahead of up to so many packets is loss (RFC 3550, appendix A.1: `MAX_DROPOUT`).
+const MAX_DROPOUT: u16 = 3_000;
 
 /// One whole frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,19 +77,23 @@ pub struct Assembler {
     /// No frame but a key frame can be decoded.
     awaits_key_frame: bool,
     key_frame_needed: bool,
-    outside: u32,
+    stray: Option<Stray>,
+    /// The timestamp of the newest packet of the window, and when its last one came.
+    newest_timestamp: Option<u32>,
+    last_arrival: Option<Instant>,
+    parameter_sets: ParameterSets,
+    /// Whether the front is the beginning of a frame.
+    at_frame: bool,
     /// The frame last given up, which may go in several parts.
     last_dropped: Option<u32>,
     counts: AssemblyCounts,
 }
 
-/// Extended sequence numbers: the low 16 bits are those of the packets.
-#[derive(Debug, Clone, Copy)]
-struct Window {
-    /// The first that was not given out or up.
-    front: u64,
-    /// One past the newest that came.
-    end: u64,
+/// The newest packet outside of the window.
+struct Stray {
+    packet: RtpPacket,
+    /// Packets up to it that followed one another.
+    run: u32,
 }
 
 enum Front {
@@ -98,7 +115,11 @@ impl Assembler {
             gap_since: None,
             awaits_key_frame: true,
             key_frame_needed: false,
-            outside: 0,
+            stray: None,
+            newest_timestamp: None,
+            last_arrival: None,
+            parameter_sets: ParameterSets::default(),
+            at_frame: true,
             last_dropped: None,
             counts: AssemblyCounts::default(),
         }
@@ -126,48 +147,91 @@ impl Assembler {
         self.key_frame_needed = true;
     }
 
-    /// Forgets everything but the counts, without asking for a key frame; what
-    /// follows is of this codec.
+    /// Keeps an H.264 parameter set that came by another way than the stream.
+    pub fn learn_parameter_set(&mut self, unit: &[u8]) {
+        self.parameter_sets.learn(unit);
+    }
+
+    /// Forgets the packets, without asking for a key frame; what follows is of this
+    /// codec. The stream continues: a late packet of before is still late.
     pub fn reset(&mut self, codec: VideoCodec) {
+        let mut window = self.window;
+        if let Some(window) = &mut window {
+            window.clear();
+        }
         *self = Self {
             counts: self.counts,
+            window,
+            newest_timestamp: self.newest_timestamp,
+            last_arrival: self.last_arrival,
+            parameter_sets: std::mem::take(&mut self.parameter_sets),
             ..Self::new(codec)
         };
     }
 
     /// Takes a packet.
     pub fn push(&mut self, packet: RtpPacket) -> Inserted {
-        let sequence = u64::from(packet.sequence);
-        let window = *self.window.get_or_insert_with(|| {
-            // Room below, for packets that overtook the first.
-            let first = sequence + (1 << 32);
-            Window {
-                front: first,
-                end: first,
-            }
-        });
-        let offset = packet.sequence.wrapping_sub(window.front as u16);
-        let number = window.front + u64::from(offset);
-        if u64::from(offset) >= CAPACITY {
-            self.outside += 1;
-            if self.outside < OUTSIDE_LIMIT {
-                return Inserted::Outside;
-            }
-            self.reset(self.codec);
-            self.require_key_frame();
-            return self.push(packet);
+        let sequence = packet.sequence;
+        let window = self
+            .window
+            .get_or_insert_with(|| Window::starting_at(sequence));
+        let number = match window.place(sequence) {
+            Place::Within(number) => number,
+            Place::Late => return self.stray(packet, true),
+            Place::Far => return self.stray(packet, false),
+        };
+        self.stray = None;
+        self.last_arrival = Some(packet.arrived_at);
+        if number >= window.end {
+            self.newest_timestamp = Some(packet.timestamp);
         }
-        self.outside = 0;
         let slot = &mut self.slots[(number % CAPACITY) as usize];
         if slot.is_some() {
             return Inserted::Duplicate;
         }
+        window.note(number);
         *slot = Some(packet);
-        self.window = Some(Window {
-            front: window.front,
-            end: window.end.max(number + 1),
-        });
         Inserted::New
+    }
+
+    /// Takes a packet outside of the window, and starts again where such packets follow
+    /// one another. Those of a late retransmission do too: it has an old timestamp, and
+    /// comes soon after other packets.
+    fn stray(&mut self, packet: RtpPacket, is_late: bool) -> Inserted {
+        let before = self.stray.take();
+        let before =
+            before.filter(|stray| stray.packet.sequence.wrapping_add(1) == packet.sequence);
+        let run = before.as_ref().map_or(1, |stray| stray.run + 1);
+        let is_newer = |newest: u32| packet.timestamp.wrapping_sub(newest) as i32 > 0;
+        let is_restart = if is_late && !self.newest_timestamp.is_some_and(is_newer) {
+            let since = self.last_arrival.unwrap_or(packet.arrived_at);
+            let pause = packet.arrived_at.saturating_duration_since(since);
+            run >= LATE_RUN && pause >= LATE_LIMIT
+        } else {
+            run >= RESTART_RUN
+        };
+        if let Some(before) = before.filter(|_| is_restart) {
+            self.restart(before.packet.sequence);
+            self.push(before.packet);
+            return self.push(packet);
+        }
+        self.stray = Some(Stray { packet, run });
+        Inserted::Outside
+    }
+
+    /// Gives up all packets: the sequence numbers go on elsewhere.
+    fn restart(&mut self, sequence: u16) {
+        if let Some(window) = self.window {
+            self.give_up(window.end);
+            let ahead = sequence.wrapping_sub(window.end as u16);
+            if ahead <= MAX_DROPOUT {
+                self.counts.packets_lost += u64::from(ahead);
+            }
+        }
+        self.reset(self.codec);
+        self.window = None;
+        self.newest_timestamp = None;
+        self.require_key_frame();
     }
 
     /// The next frame to decode, if there is one now.
@@ -180,6 +244,7 @@ impl Assembler {
                 && start > window.front
             {
                 self.give_up(start);
+                self.at_frame = true;
             }
             match self.front()? {
                 Front::Unfinished => {
@@ -212,12 +277,30 @@ impl Assembler {
     }
 
     fn starts_key_frame(&self, number: u64) -> bool {
-        self.slot(number)
-            .is_some_and(|packet| depacketize::starts_key_frame(self.codec, &packet.payload))
+        let start = |packet: &RtpPacket| depacketize::key_frame_start(self.codec, &packet.payload);
+        match self.slot(number).and_then(start) {
+            Some(KeyFrameStart::Complete) => true,
+            Some(KeyFrameStart::NeedsParameterSets) => {
+                self.parameter_sets.are_known() && self.begins_frame(number)
+            }
+            None => false,
+        }
+    }
+
+    /// Whether the packet with this number, which is here, is the first of a frame.
+    fn begins_frame(&self, number: u64) -> bool {
+        match self.window {
+            Some(window) if window.front == number => self.at_frame,
+            _ => {
+                let timestamp = self.slot(number).map(|packet| packet.timestamp);
+                self.slot(number - 1)
+                    .is_some_and(|before| before.marker || Some(before.timestamp) != timestamp)
+            }
+        }
     }
 
     fn front(&self) -> Option<Front> {
-        let Window { front, end } = self.window?;
+        let Window { front, end, .. } = self.window?;
         let mut timestamp = None;
         for number in front..end {
             let Some(packet) = self.slot(number) else {
@@ -236,47 +319,59 @@ impl Assembler {
 
     /// Takes the whole frame at the front, if it can be decoded.
     fn take(&mut self, end: u64) -> Option<AssembledFrame> {
-        let start = self.window?.front;
-        let key_frame_starts = self.starts_key_frame(start);
+        let at_frame = std::mem::replace(&mut self.at_frame, true);
         let packets = self.advance(end);
         let timestamp = packets.first()?.timestamp;
-        if self.awaits_key_frame && !key_frame_starts {
-            self.count_dropped(timestamp);
-            self.key_frame_needed = true;
-            return None;
-        }
         let payloads = packets
             .iter()
             .map(|packet| &packet.payload[..])
             .filter(|payload| !payload.is_empty());
-        match depacketize::frame(self.codec, payloads) {
-            Ok(data) => {
-                let key_frame = depacketize::is_key_frame(self.codec, &data);
-                self.awaits_key_frame &= !key_frame;
-                self.key_frame_needed &= !key_frame;
-                Some(AssembledFrame {
-                    data,
-                    key_frame,
-                    timestamp,
-                })
-            }
+        let data = match depacketize::frame(self.codec, payloads) {
+            Ok(data) => data,
             // Packets without payload only probe the bandwidth.
-            Err(_) if packets.iter().all(|packet| packet.payload.is_empty()) => None,
+            Err(_) if packets.iter().all(|packet| packet.payload.is_empty()) => return None,
             Err(_) => {
                 self.count_dropped(timestamp);
                 self.require_key_frame();
-                None
+                return None;
             }
+        };
+        let (data, key_frame) = match self.codec {
+            VideoCodec::Vp8 => {
+                let key_frame = data.first().is_some_and(|tag| tag & 1 == 0);
+                (data, key_frame)
+            }
+            VideoCodec::H264 => {
+                let frame = self.parameter_sets.complete(data)?;
+                // Without its beginning, new parameter sets may be lost.
+                let has_sets = frame.has_sps || (at_frame && self.parameter_sets.are_known());
+                (frame.data, frame.is_idr && has_sets)
+            }
+        };
+        if self.awaits_key_frame && !key_frame {
+            self.count_dropped(timestamp);
+            self.key_frame_needed = true;
+            return None;
         }
+        self.awaits_key_frame &= !key_frame;
+        self.key_frame_needed &= !key_frame;
+        Some(AssembledFrame {
+            data,
+            key_frame,
+            timestamp,
+        })
     }
 
     /// Gives up everything before `to`.
     fn give_up(&mut self, to: u64) {
-        let Some(Window { front, .. }) = self.window else {
+        let Some(window) = self.window else {
             return;
         };
+        let passed = window.front..to;
+        let expected = window.expected(&passed);
         let packets = self.advance(to);
-        self.counts.packets_lost += (to - front) - packets.len() as u64;
+        self.at_frame = false;
+        self.counts.packets_lost += expected.saturating_sub(packets.len() as u64);
         for packet in packets {
             self.count_dropped(packet.timestamp);
         }
@@ -293,11 +388,9 @@ impl Assembler {
         let Some(window) = self.window.as_mut() else {
             return Vec::new();
         };
-        let passed = window.front..to;
-        window.front = to;
-        window.end = window.end.max(to);
         self.gap_since = None;
-        passed
+        window
+            .advance(to)
             .filter_map(|number| self.slots[(number % CAPACITY) as usize].take())
             .collect()
     }

@@ -1,11 +1,15 @@
 //! RTP payloads back to bit stream: VP8 (RFC 7741) and H.264 (RFC 6184,
 //! packetization mode 1: single NAL units, STAP-A, FU-A).
 
+mod parameter_sets;
+
 use crate::packet::VideoCodec;
+pub use parameter_sets::{H264Frame, ParameterSets};
 
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
 const IDR: u8 = 5;
 const SPS: u8 = 7;
+const PPS: u8 = 8;
 const STAP_A: u8 = 24;
 const FU_A: u8 = 28;
 const NAL_TYPE: u8 = 0x1F;
@@ -15,19 +19,50 @@ const NAL_TYPE: u8 = 0x1F;
 #[error("the payload does not have the form of its codec")]
 pub struct Malformed;
 
-/// Whether a frame that a decoder can start at begins with this payload. For
-/// H.264 that is one with a sequence parameter set, which every sender of
-/// real-time pictures puts before its IDR pictures.
-pub fn starts_key_frame(codec: VideoCodec, payload: &[u8]) -> bool {
+/// How a key frame begins with a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyFrameStart {
+    /// A decoder can start here.
+    Complete,
+    /// With an H.264 IDR picture: a decoder can start here, if this is the beginning of
+    /// the frame and its parameter sets are known.
+    NeedsParameterSets,
+}
+
+/// How a key frame begins with this payload, if one does.
+pub fn key_frame_start(codec: VideoCodec, payload: &[u8]) -> Option<KeyFrameStart> {
     match codec {
-        VideoCodec::Vp8 => matches!(vp8(payload), Ok((true, [tag, ..])) if tag & 1 == 0),
-        VideoCodec::H264 => match payload.first().map(|header| header & NAL_TYPE) {
-            Some(SPS) => true,
-            Some(STAP_A) => aggregated(payload)
-                .any(|unit| matches!(unit, Ok([header, ..]) if header & NAL_TYPE == SPS)),
-            _ => false,
+        VideoCodec::Vp8 => matches!(vp8(payload), Ok((true, [tag, ..])) if tag & 1 == 0)
+            .then_some(KeyFrameStart::Complete),
+        VideoCodec::H264 => match (payload.first()? & NAL_TYPE, payload) {
+            (STAP_A, _) => aggregated(payload)
+                .filter_map(|unit| start_of_unit(unit.ok()?))
+                .next(),
+            (FU_A, [header, fragment, rest @ ..]) if fragment & 0x80 != 0 => {
+                let beginning = [header & 0x60 | fragment & NAL_TYPE, *rest.first()?];
+                start_of_unit(&beginning)
+            }
+            _ => start_of_unit(payload),
         },
     }
+}
+
+fn start_of_unit(unit: &[u8]) -> Option<KeyFrameStart> {
+    if unit.first()? & NAL_TYPE == SPS {
+        return Some(KeyFrameStart::Complete);
+    }
+    parameter_sets::is_first_slice_of_idr(unit).then_some(KeyFrameStart::NeedsParameterSets)
+}
+
+/// The NAL units of bit stream made by [`frame`].
+fn units(data: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = data.strip_prefix(&START_CODE);
+    std::iter::from_fn(move || {
+        let from = rest?;
+        let next = from.windows(4).position(|bytes| bytes == START_CODE);
+        rest = next.map(|at| &from[at + 4..]);
+        Some(&from[..next.unwrap_or(from.len())])
+    })
 }
 
 /// Puts one frame's bit stream together from its payloads, in their order.
@@ -64,16 +99,6 @@ pub fn frame<'a>(
         Err(Malformed)
     } else {
         Ok(data)
-    }
-}
-
-/// Whether bit stream made by [`frame`] is a key frame.
-pub fn is_key_frame(codec: VideoCodec, data: &[u8]) -> bool {
-    match codec {
-        VideoCodec::Vp8 => data.first().is_some_and(|tag| tag & 1 == 0),
-        VideoCodec::H264 => data
-            .windows(4)
-            .any(|bytes| bytes[..3] == START_CODE[1..] && bytes[3] & NAL_TYPE == IDR),
     }
 }
 
@@ -173,6 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use KeyFrameStart::{Complete, NeedsParameterSets};
     use VideoCodec::{H264, Vp8};
 
     fn joined(codec: VideoCodec, payloads: &[&[u8]]) -> Result<Vec<u8>, Malformed> {
@@ -192,10 +218,11 @@ mod tests {
         for descriptor in descriptors {
             let payload = [descriptor, &[0x10, 1, 2]].concat();
             assert_eq!(joined(Vp8, &[&payload, &[0, 3]]), Ok(vec![0x10, 1, 2, 3]));
-            assert!(starts_key_frame(Vp8, &payload));
+            assert_eq!(key_frame_start(Vp8, &payload), Some(Complete));
             assert_eq!(joined(Vp8, &[descriptor]), Err(Malformed));
         }
-        assert!(!starts_key_frame(Vp8, &[0x10, 0x11]) && !starts_key_frame(Vp8, &[0x00, 0x10]));
+        assert_eq!(key_frame_start(Vp8, &[0x10, 0x11]), None);
+        assert_eq!(key_frame_start(Vp8, &[0x00, 0x10]), None);
         assert_eq!(joined(Vp8, &[&[0, 3]]), Err(Malformed));
         assert_eq!(joined(Vp8, &[&[0x10, 1], &[0x10, 2]]), Err(Malformed));
         // The start of a later partition is not the start of the frame.
@@ -217,9 +244,34 @@ mod tests {
                 0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2, 0, 0, 0, 1, 0x65, 1, 2, 3
             ]
         );
-        assert!(is_key_frame(H264, &data) && starts_key_frame(H264, parameters));
-        assert!(starts_key_frame(H264, &[0x67, 1]) && !starts_key_frame(H264, fragments[0]));
+        assert_eq!(key_frame_start(H264, parameters), Some(Complete));
+        assert_eq!(key_frame_start(H264, &[0x67, 1]), Some(Complete));
+        assert_eq!(key_frame_start(H264, fragments[0]), None);
         assert_eq!(joined(H264, &[&[0x41, 9]]), Ok(vec![0, 0, 0, 1, 0x41, 9]));
+    }
+
+    #[test]
+    fn an_idr_picture_begins_where_its_first_slice_does() {
+        let idr: [&[u8]; 3] = [
+            &[0x65, 0x88, 1],
+            &[0x7C, 0x85, 0x88],
+            &[24, 0, 2, 0x65, 0x88],
+        ];
+        for payload in idr {
+            let start = key_frame_start(H264, payload);
+            assert_eq!(start, Some(NeedsParameterSets), "{payload:?}");
+        }
+        // A later slice, a later fragment, a picture that is no IDR, cut off.
+        let others: [&[u8]; 5] = [
+            &[0x65, 0x08],
+            &[0x7C, 0x05, 0x88],
+            &[0x41, 0x88],
+            &[0x65],
+            &[0x7C, 0x85],
+        ];
+        for payload in others {
+            assert_eq!(key_frame_start(H264, payload), None, "{payload:?}");
+        }
     }
 
     #[test]
@@ -243,10 +295,10 @@ mod tests {
         fn arbitrary_payloads_never_panic(payloads: Vec<Vec<u8>>) {
             for codec in [H264, Vp8] {
                 for payload in &payloads {
-                    starts_key_frame(codec, payload);
+                    key_frame_start(codec, payload);
                 }
                 if let Ok(data) = frame(codec, payloads.iter().map(Vec::as_slice)) {
-                    is_key_frame(codec, &data);
+                    ParameterSets::default().complete(data);
                 }
             }
         }

@@ -75,6 +75,10 @@ struct State {
     stats: VideoReceiveStats,
     /// What was received so far is to be forgotten by the decode thread.
     cleared: bool,
+    /// The H.264 parameter sets of the session description.
+    parameter_sets: Vec<Vec<u8>>,
+    /// Whether the decode thread has yet to take them.
+    has_new_sets: bool,
 }
 
 impl Shared {
@@ -111,6 +115,18 @@ impl VideoReceiver {
     pub fn push(&self, codec: VideoCodec, packet: RtpPacket) {
         // Full or ended: either way the packet is lost, and counted as a gap.
         let _ = self.packets.try_send((codec, packet));
+    }
+
+    /// Sets the H.264 parameter sets of the session description (RFC 6184, section
+    /// 8.1: `sprop-parameter-sets`), as NAL units. Those in the stream are used as well,
+    /// and replace them where they have the same identifier.
+    pub fn set_parameter_sets(&self, sets: &[Vec<u8>]) {
+        let mut state = self.shared.lock();
+        // Set again by a later description, they are older than those of the stream.
+        if state.parameter_sets != sets {
+            state.parameter_sets = sets.to_vec();
+            state.has_new_sets = true;
+        }
     }
 
     /// The newest decoded picture.
@@ -169,9 +185,7 @@ impl Decoding {
                 Some(at) => inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
                 None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
-            if std::mem::take(&mut self.shared.lock().cleared) {
-                self.start_anew(self.codec);
-            }
+            self.take_changes();
             match received {
                 Ok((codec, packet)) => self.packet(codec, packet),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -186,6 +200,20 @@ impl Decoding {
             state.stats.frames_dropped = counts.frames_dropped + self.decoder_failures;
             drop(state);
             self.ask_for_key_frame(Instant::now());
+        }
+    }
+
+    /// Does what was asked of the receiver since the packet before.
+    fn take_changes(&mut self) {
+        let mut state = self.shared.lock();
+        let is_cleared = std::mem::take(&mut state.cleared);
+        let sets = std::mem::take(&mut state.has_new_sets).then(|| state.parameter_sets.clone());
+        drop(state);
+        if is_cleared {
+            self.start_anew(self.codec);
+        }
+        for set in sets.into_iter().flatten() {
+            self.assembler.learn_parameter_set(&set);
         }
     }
 

@@ -8,7 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use self::packetize::Packetizer;
+use super::synthetic::Synthetic;
 use super::*;
+use crate::codec::{EncoderSettings, video_encoder};
 use crate::packet::{EncodedVideo, RtpPacket, VideoCodec};
 use crate::queue::Queue;
 use crate::source::{VideoFormat, VideoSource};
@@ -201,6 +203,73 @@ fn garbage_from_a_peer_does_not_stop_its_later_pictures() {
             |stats| stats.frames_decoded >= 10,
         );
     }
+}
+
+/// Frames of H.264 as NAL units, encoded by OpenH264: every third is an IDR picture,
+/// with its parameter sets.
+fn h264_frames() -> Vec<Vec<Vec<u8>>> {
+    let scene = Synthetic::new(FORMAT.width, FORMAT.height, 0.0).unwrap();
+    let settings = EncoderSettings {
+        width: FORMAT.width,
+        height: FORMAT.height,
+        frames_per_second: FORMAT.frames_per_second,
+        bits_per_second: 300_000,
+    };
+    let mut encoder = video_encoder(VideoCodec::H264, settings).unwrap();
+    let frames = (0..9_u32).map(|number| {
+        let frame = scene.draw(number as f32 / 30.0, u64::from(number), Instant::now());
+        let encoded = encoder.encode(&frame, number % 3 == 0).unwrap();
+        let units = packetize::units(&encoded.data);
+        units.iter().map(|unit| unit.to_vec()).collect()
+    });
+    frames.collect()
+}
+
+fn is_parameter_set(unit: &[u8]) -> bool {
+    matches!(unit[0] & 0x1F, 7 | 8)
+}
+
+/// Sends access units to a receiver and waits until so many pictures were decoded.
+fn decode_access_units(receiver: &VideoReceiver, access_units: &[Vec<Vec<u8>>], pictures: u64) {
+    let mut packetizer = Packetizer::new(VideoCodec::H264, 9);
+    for (units, timestamp) in access_units.iter().zip(1_u32..) {
+        for packet in packetizer.unit_packets(units, timestamp * 1_500) {
+            receiver.push(VideoCodec::H264, packet);
+        }
+    }
+    let deadline = Instant::now() + LIMIT;
+    while receiver.stats().frames_decoded < pictures {
+        assert!(Instant::now() < deadline, "{:?}", receiver.stats());
+        thread::sleep(Duration::from_millis(1));
+    }
+    let stats = receiver.stats();
+    assert_eq!((stats.frames_decoded, stats.frames_dropped), (pictures, 0));
+}
+
+#[test]
+fn parameter_sets_may_come_in_an_access_unit_of_their_own() {
+    let mut access_units = Vec::new();
+    for frame in h264_frames() {
+        let (sets, rest): (Vec<_>, Vec<_>) =
+            frame.into_iter().partition(|unit| is_parameter_set(unit));
+        access_units.extend([sets, rest].into_iter().filter(|units| !units.is_empty()));
+    }
+    assert_eq!(access_units.len(), 12);
+    decode_access_units(&VideoReceiver::new(|| {}), &access_units, 9);
+}
+
+#[test]
+fn parameter_sets_may_be_in_the_session_description_only() {
+    let (mut sets, mut access_units) = (Vec::new(), Vec::new());
+    for frame in h264_frames() {
+        let (own, rest): (Vec<_>, Vec<_>) =
+            frame.into_iter().partition(|unit| is_parameter_set(unit));
+        sets.extend(own);
+        access_units.push(rest);
+    }
+    let receiver = VideoReceiver::new(|| {});
+    receiver.set_parameter_sets(&sets[..2]);
+    decode_access_units(&receiver, &access_units, 9);
 }
 
 #[test]

@@ -1,10 +1,25 @@
 //! The payload formats of a media section.
 
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use visavis_media::VideoCodec;
 
 use super::MediaKind;
 use super::text::{MediaText, values};
 use crate::rtp::PayloadType;
+
+/// H.264 parameter sets read from one section, and the longest in characters; further
+/// and longer ones are ignored.
+const MAX_PARAMETER_SETS: usize = 16;
+const MAX_PARAMETER_SET_CHARACTERS: usize = 1_024;
+
+/// Base64 with or without its padding, which some senders leave out.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// A payload format that we support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +69,22 @@ pub(super) fn with_retransmissions(
     };
     payload_types(media)
         .filter(|payload_type| is_supported(*payload_type) || repairs_supported(*payload_type))
+        .collect()
+}
+
+/// The H.264 parameter sets that the section names for its supported formats (RFC 6184,
+/// section 8.1: `sprop-parameter-sets`), as NAL units.
+pub(super) fn parameter_sets(media: &MediaText<'_>, supported: &[MappedFormat]) -> Vec<Vec<u8>> {
+    let is_h264 = |format: &&MappedFormat| format.payload == PayloadFormat::Video(VideoCodec::H264);
+    let sets = supported.iter().filter(is_h264).flat_map(|format| {
+        let parameters = parameters(media, format.payload_type).split(';');
+        parameters.filter_map(|one| one.trim().strip_prefix("sprop-parameter-sets="))
+    });
+    sets.flat_map(|sets| sets.split(','))
+        .filter(|set| set.len() <= MAX_PARAMETER_SET_CHARACTERS)
+        .filter_map(|set| BASE64.decode(set.trim()).ok())
+        .filter(|set| !set.is_empty())
+        .take(MAX_PARAMETER_SETS)
         .collect()
 }
 

@@ -7,7 +7,7 @@ use visavis_media::VideoCodec;
 use visavis_protocol::TrackSource;
 
 use super::SdpError;
-use super::formats::{MappedFormat, PayloadFormat, supported};
+use super::formats::{MappedFormat, PayloadFormat, parameter_sets, supported};
 use super::sources::source_of_track;
 use super::text::{MediaText, SdpText, has, value, values};
 use crate::rtp::{Mid, Ssrc};
@@ -36,6 +36,8 @@ pub(in crate::peer) struct MediaSection {
     pub(in crate::peer) direction: Direction,
     /// The formats that we support, in the section's order.
     pub(in crate::peer) formats: Vec<MappedFormat>,
+    /// H.264 parameter sets of the sender, as NAL units.
+    pub(in crate::peer) parameter_sets: Vec<Vec<u8>>,
     /// SSRCs that the section names (RFC 5576, section 4.1).
     pub(in crate::peer) ssrcs: Vec<Ssrc>,
     /// The source that the track id names.
@@ -139,8 +141,11 @@ fn bundle<'a>(text: &SdpText<'a>) -> Option<HashSet<&'a str>> {
     })
 }
 
+/// The mid of a section: a token (RFC 5888, section 4). One with white space would be
+/// several in the bundle of our answer.
 fn mid<'a>(media: &MediaText<'a>) -> Option<&'a str> {
-    value(&media.lines, "mid").filter(|mid| !mid.is_empty())
+    let is_token = |mid: &&str| !mid.is_empty() && mid.bytes().all(|byte| byte.is_ascii_graphic());
+    value(&media.lines, "mid").filter(is_token)
 }
 
 fn section(text: &SdpText<'_>, media: &MediaText<'_>) -> MediaSection {
@@ -172,6 +177,7 @@ fn section(text: &SdpText<'_>, media: &MediaText<'_>) -> MediaSection {
         direction: direction(&media.lines)
             .or_else(|| direction(&text.session))
             .unwrap_or(Direction::Sendrecv),
+        parameter_sets: parameter_sets(media, &formats),
         formats,
         ssrcs: ssrcs(media),
         named_source: track.and_then(|track| source_of_track(track, kind)),

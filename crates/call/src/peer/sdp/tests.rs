@@ -83,6 +83,37 @@ fn the_preferred_codec_is_sent_where_the_remote_peer_supports_it() {
 }
 
 #[test]
+fn the_parameter_sets_of_h264_are_read_from_its_format() {
+    let sets = |parameter: &str| {
+        let sdp = both().replace(
+            "packetization-mode=1",
+            &format!("packetization-mode=1;{parameter}"),
+        );
+        parse(sdp).sections[1].parameter_sets.clone()
+    };
+    let two = [vec![0x67, 0x42, 0xC0, 0x1F], vec![0x68, 0xCE, 0x3C, 0x80]];
+    // With and without padding, and after one that is not base64.
+    assert_eq!(sets("sprop-parameter-sets=Z0LAHw==,aM48gA=="), two);
+    assert_eq!(sets("x=1; sprop-parameter-sets=?,Z0LAHw,aM48gA"), two);
+    assert_eq!(sets("sprop-parameter-sets="), Vec::<Vec<u8>>::new());
+    assert_eq!(
+        sets(&format!("sprop-parameter-sets={}", "Zw==,".repeat(100))).len(),
+        16
+    );
+    let long = format!("sprop-parameter-sets={}", "Z".repeat(2_000));
+    assert_eq!(sets(&long), Vec::<Vec<u8>>::new());
+    // Of a format in packetization mode 0, which is not received, none are read.
+    let other = both().replace(
+        "a=fmtp:102",
+        "a=fmtp:98 sprop-parameter-sets=Zw==\r\na=fmtp:102",
+    );
+    assert_eq!(
+        parse(other).sections[1].parameter_sets,
+        Vec::<Vec<u8>>::new()
+    );
+}
+
+#[test]
 fn a_repeated_payload_type_is_read_once() {
     let repeated = both().replace(" 111\r\n", &format!("{}\r\n", " 111".repeat(5_000)));
     assert_eq!(parse(repeated).sections[0].formats.len(), 1);
@@ -178,6 +209,21 @@ fn odd_sections_do_not_refuse_the_others() {
         assert_eq!(engine.matches("m=audio 9").count(), 1, "{name} {engine}");
         assert_eq!(engine.matches("m=video 9").count(), 1, "{name} {engine}");
     }
+}
+
+#[test]
+fn a_section_whose_mid_is_not_a_token_is_rejected() {
+    let audio = AUDIO.replace("a=mid:0", "a=mid:0 x");
+    let remote = parse(offer("", &[&audio, VIDEO]));
+    assert_eq!(usages(&remote), [Usage::Unusable, Usage::Used]);
+    let answer = to_wire(
+        &ours(&[VIDEO]),
+        &remote.sections,
+        &[],
+        Some(DtlsRole::Passive),
+    )
+    .unwrap();
+    assert_eq!(parse(answer.sdp).answers(&remote.sections), Ok(()));
 }
 
 #[test]

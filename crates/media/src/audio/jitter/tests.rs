@@ -3,11 +3,14 @@ use proptest::prelude::*;
 use super::*;
 
 const FRAME: Duration = Duration::from_millis(20);
+/// The flag of FEC data, in the first byte of a frame.
+const FEC: u32 = 0x4000_0000;
 
 /// An Opus table of contents that says 20 ms, then which packet it is.
 fn packet(n: u32, sequence: u16, arrived_at: Instant) -> RtpPacket {
+    // With the flag of FEC data.
     let mut payload = vec![0x78];
-    payload.extend(n.to_be_bytes());
+    payload.extend((n | FEC).to_be_bytes());
     RtpPacket {
         sequence,
         timestamp: n.wrapping_mul(960),
@@ -20,7 +23,11 @@ fn packet(n: u32, sequence: u16, arrived_at: Instant) -> RtpPacket {
 /// The packet that an outcome plays.
 fn played(outcome: &Outcome) -> Option<u32> {
     match outcome {
-        Outcome::Packet(payload) => Some(u32::from_be_bytes(payload[1..].try_into().unwrap())),
+        Outcome::Packet(payload) if payload.len() < 5 => None,
+        Outcome::Packet(payload) => {
+            let number = u32::from_be_bytes(payload[1..].try_into().unwrap());
+            Some(number & !FEC)
+        }
         _ => None,
     }
 }
@@ -218,6 +225,161 @@ fn packets_that_are_no_opus_and_duplicates_change_nothing() {
     assert_eq!((buffer.delay(), buffer.stats().received), (FRAME, 7));
 }
 
+/// Packets as a sender brings them: when each is sent, in frames of 20 ms, and its
+/// payload; what is lost has none. Pulled every 20 ms to the end.
+fn play(sent: &[(u32, Option<Bytes>)], frames: u32) -> (JitterBuffer, Vec<Outcome>) {
+    let (mut buffer, start) = (JitterBuffer::new(), Instant::now());
+    let mut sequences = sent.iter().zip(7_u16..).peekable();
+    let outcomes = (0..frames).map(|frame| {
+        let now = start + FRAME * frame;
+        while let Some(((at, payload), sequence)) = sequences.next_if(|((at, _), _)| *at <= frame) {
+            if let Some(payload) = payload {
+                buffer.push(RtpPacket {
+                    payload: payload.clone(),
+                    ..packet(*at, sequence, now)
+                });
+            }
+        }
+        buffer.pull(now)
+    });
+    let outcomes = outcomes.collect();
+    (buffer, outcomes)
+}
+
+fn speech(at: u32) -> (u32, Option<Bytes>) {
+    (at, Some(packet(at, 0, Instant::now()).payload))
+}
+
+#[test]
+fn the_pauses_of_a_sender_with_dtx_are_filled_with_noise_and_are_not_concealment() {
+    let mut sent: Vec<_> = (0..50).map(speech).collect();
+    // A packet without sound, and in the pause two packets every 400 ms.
+    sent.push((50, Some(Bytes::from_static(&[0x78]))));
+    for refresh in [70, 90, 110] {
+        sent.extend([
+            speech(refresh),
+            (refresh + 1, Some(Bytes::from_static(&[0x78]))),
+        ]);
+    }
+    sent.extend((130..200).map(speech));
+    let (buffer, outcomes) = play(&sent, 200);
+    assert_eq!(buffer.concealed(), ConcealmentCounts::default());
+    assert_eq!(buffer.stats().lost, 0);
+    let begin = outcomes
+        .iter()
+        .position(|one| played(one).is_some())
+        .unwrap();
+    let is_sound = |one: &Outcome| matches!(one, Outcome::Packet(_) | Outcome::Noise(960));
+    assert!(outcomes[begin..].iter().all(is_sound), "{outcomes:?}");
+    // Speech after the pause is played whole, as late as the speech before it.
+    let again = outcomes
+        .iter()
+        .position(|one| played(one) == Some(130))
+        .unwrap();
+    assert!((1..=begin).contains(&(again - 130)), "{again}");
+    let heard = outcomes[again..].iter().filter_map(played).zip(130..);
+    assert!(heard.clone().count() > 60 && heard.clone().all(|(one, due)| one == due));
+}
+
+#[test]
+fn a_sender_that_stops_without_a_word_is_not_concealed_once_it_goes_on() {
+    let mut sent: Vec<_> = (0..50).map(speech).collect();
+    sent.extend((150..200).map(speech));
+    let (buffer, outcomes) = play(&sent, 200);
+    assert!(outcomes.contains(&Outcome::Conceal(960)) && !outcomes.contains(&Outcome::Noise(960)));
+    assert_eq!(buffer.concealed(), ConcealmentCounts::default());
+    // Nor where its clock stood still meanwhile.
+    let (mut buffer, start) = (JitterBuffer::new(), Instant::now());
+    for n in 0..400_u32 {
+        let now = start + FRAME * n;
+        match n {
+            0..50 => buffer.push(packet(n, n as u16, now)),
+            300.. => buffer.push(packet(n - 250, (n - 250) as u16, now)),
+            _ => {}
+        }
+        buffer.pull(now);
+    }
+    assert_eq!(buffer.concealed(), ConcealmentCounts::default());
+}
+
+#[test]
+fn samples_in_place_of_lost_packets_are_concealed_and_those_of_a_long_outage_silent() {
+    // Without FEC data in what follows.
+    let plain = |(at, payload): (u32, Option<Bytes>)| {
+        let payload = payload.map(|payload| Bytes::from([&payload[..1], &[0, 7, 7]].concat()));
+        (at, payload)
+    };
+    let stream = |lost: std::ops::Range<u32>| {
+        let packet = move |at| {
+            if lost.contains(&at) {
+                (at, None)
+            } else {
+                plain(speech(at))
+            }
+        };
+        (0..200).map(packet).collect::<Vec<_>>()
+    };
+    let (buffer, _) = play(&stream(50..52), 200);
+    let two = ConcealmentCounts {
+        samples: 2 * 960,
+        silent_samples: 0,
+        events: 1,
+    };
+    assert_eq!((buffer.concealed(), buffer.stats().lost), (two, 2));
+    let (buffer, _) = play(&stream(50..100), 200);
+    let long = buffer.concealed();
+    // The delay may have become a packet shorter meanwhile.
+    assert!((49 * 960..=50 * 960).contains(&long.samples), "{long:?}");
+    assert_eq!(long.samples - long.silent_samples, 5 * 960);
+    assert_eq!((long.events, buffer.stats().lost), (1, 50));
+    // What the packet after carries is no concealment.
+    let (buffer, _) = play(
+        &(0..200)
+            .map(|at| if at == 50 { (at, None) } else { speech(at) })
+            .collect::<Vec<_>>(),
+        200,
+    );
+    assert_eq!(buffer.concealed(), ConcealmentCounts::default());
+    assert_eq!(buffer.stats().lost, 1);
+}
+
+#[test]
+fn samples_in_place_of_late_packets_are_concealed() {
+    let mut buffer = JitterBuffer::new();
+    // The network stands still from the 50th packet for 140 ms.
+    let late: Vec<_> = (0..100_u64)
+        .map(|n| {
+            Some(if (50..57).contains(&n) {
+                (57 - n) * 20
+            } else {
+                0
+            })
+        })
+        .collect();
+    run(&mut buffer, 0, &late);
+    let counts = buffer.concealed();
+    assert!(
+        counts.samples >= 4 * 960 && counts.events == 1,
+        "{counts:?}"
+    );
+    assert_eq!(buffer.stats().lost, 0);
+}
+
+#[test]
+fn packets_before_the_first_that_came_are_not_lost() {
+    let (mut buffer, start) = (JitterBuffer::new(), Instant::now());
+    for sequence in [50_u16, 49, 20, 51, 52, 53] {
+        buffer.push(packet(u32::from(sequence), sequence, start));
+    }
+    let outcomes: Vec<_> = (0..5).map(|n| buffer.pull(start + FRAME * n)).collect();
+    assert!(
+        outcomes.iter().filter_map(played).eq(49..54),
+        "{outcomes:?}"
+    );
+    assert_eq!(buffer.stats().lost, 0);
+    assert_eq!(buffer.delay(), Duration::ZERO);
+}
+
 proptest! {
     #[test]
     fn whatever_the_network_does_order_holds_delay_and_memory_are_bounded_and_what_came_in_time_is_heard(
@@ -242,7 +404,7 @@ proptest! {
             buffer.push(RtpPacket { sequence, timestamp, marker: false, payload: payload.into(), arrived_at: now });
             let outcome = buffer.pull(now);
             buffer.leaves_out(now, true);
-            if let Outcome::Recover { samples, .. } | Outcome::Conceal(samples) | Outcome::Silence(samples) = outcome {
+            if let Outcome::Recover { samples, .. } | Outcome::Conceal(samples) | Outcome::Noise(samples) | Outcome::Silence(samples) = outcome {
                 prop_assert!(samples > 0 && samples.is_multiple_of(120));
             }
             let held: usize = buffer.packets.values().map(|held| held.samples).sum();

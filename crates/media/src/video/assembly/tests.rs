@@ -123,9 +123,214 @@ fn numbers_that_start_anew_are_followed_and_stray_ones_are_not() {
     stray.sequence = 30_000;
     packets.insert(5, stray);
     packets.extend(stream(20_000, 20, 2));
-    let (_, numbers) = run(packets);
-    assert_eq!(numbers[..10], (0..10).collect::<Vec<_>>());
-    assert_eq!(numbers[10..], (10..20).collect::<Vec<_>>());
+    let (assembler, numbers) = run(packets);
+    assert_eq!(numbers, (0..10).chain(0..20).collect::<Vec<_>>());
+    assert_eq!(assembler.counts().packets_lost, 0);
+}
+
+/// Arrival is taken from the packet.
+fn at(packet: &RtpPacket, arrived_at: Instant) -> RtpPacket {
+    RtpPacket {
+        arrived_at,
+        ..packet.clone()
+    }
+}
+
+#[test]
+fn late_repairs_of_a_gap_that_was_given_up_change_nothing() {
+    let packets = stream(10, 40, 3);
+    let (mut assembler, start) = (Assembler::new(VideoCodec::Vp8), Instant::now());
+    let (lost, ends) = (12..30, 36);
+    let mut numbers = Vec::new();
+    for packet in [&packets[..lost.start], &packets[lost.end..ends]].concat() {
+        assembler.push(packet);
+        numbers.extend(pop_all(&mut assembler, start).iter().map(number));
+    }
+    let now = start + REPAIR_LIMIT;
+    numbers.extend(pop_all(&mut assembler, now).iter().map(number));
+    assert_eq!(numbers, [0, 1, 2, 3, 10, 11]);
+    let counts = assembler.counts();
+    assert_eq!(counts.packets_lost, 18);
+    // In their order, out of it, and again: none of them is of a new stream.
+    for _ in 0..3 {
+        for late in packets[lost.clone()]
+            .iter()
+            .chain(packets[..20].iter().rev())
+        {
+            let late = at(late, now + 5 * REPAIR_LIMIT);
+            assert_eq!(assembler.push(late), Inserted::Outside);
+        }
+    }
+    assert!(!assembler.key_frame_needed() && assembler.counts() == counts);
+    for packet in &packets[ends..] {
+        assert_eq!(assembler.push(packet.clone()), Inserted::New);
+    }
+    let rest: Vec<u32> = pop_all(&mut assembler, now).iter().map(number).collect();
+    assert_eq!(rest, (12..40).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_stream_that_starts_anew_a_little_behind_is_followed() {
+    for (newer, after) in [(true, 1), (false, LATE_RUN as usize - 1)] {
+        let packets = stream(5_000, 10, 2);
+        let mut assembler = Assembler::new(VideoCodec::Vp8);
+        let start = Instant::now();
+        for packet in packets {
+            assembler.push(packet);
+        }
+        assert_eq!(pop_all(&mut assembler, start).len(), 10);
+        let later = start + LATE_LIMIT;
+        let again = stream(4_000, 40, 2).into_iter().map(|packet| RtpPacket {
+            timestamp: packet
+                .timestamp
+                .wrapping_add(if newer { 900_000 } else { 0 }),
+            ..at(&packet, later)
+        });
+        let inserted: Vec<Inserted> = again.map(|packet| assembler.push(packet)).collect();
+        let followed = inserted.iter().position(|what| *what == Inserted::New);
+        assert_eq!(followed, Some(after));
+        assert!(!pop_all(&mut assembler, later).is_empty());
+        assert_eq!(assembler.counts().packets_lost, 0);
+    }
+}
+
+#[test]
+fn packets_that_the_first_overtook_are_used_and_those_before_it_are_not_lost() {
+    let packets = stream(65_534, 20, 3);
+    let mut overtaken = packets.clone();
+    let first = overtaken.remove(1);
+    overtaken.insert(0, first);
+    let (assembler, numbers) = run(overtaken);
+    assert_eq!(numbers, (0..20).collect::<Vec<_>>());
+    assert_eq!(assembler.counts(), AssemblyCounts::default());
+    // Of the first frame only the middle and then the beginning come.
+    let mut assembler = Assembler::new(VideoCodec::Vp8);
+    let start = Instant::now();
+    for at in [4, 0, 5, 6] {
+        assembler.push(packets[at].clone());
+    }
+    assert_eq!(assembler.deadline(), None);
+    assert!(pop_all(&mut assembler, start).is_empty());
+    pop_all(&mut assembler, start + REPAIR_LIMIT);
+    assert_eq!(assembler.counts().packets_lost, 0);
+}
+
+#[test]
+fn after_a_reset_late_packets_are_not_used_and_what_was_passed_over_is_not_lost() {
+    let packets = stream(0, 60, 2);
+    let (mut assembler, numbers) = run(packets[..6].to_vec());
+    assert_eq!(numbers, [0, 1, 2]);
+    assembler.reset(VideoCodec::Vp8);
+    for late in &packets[..6] {
+        assert_eq!(assembler.push(late.clone()), Inserted::Outside);
+    }
+    for packet in &packets[100..] {
+        assembler.push(packet.clone());
+    }
+    let rest: Vec<u32> = pop_all(&mut assembler, Instant::now())
+        .iter()
+        .map(number)
+        .collect();
+    assert_eq!(rest, (50..60).collect::<Vec<_>>());
+    assert_eq!(assembler.counts(), AssemblyCounts::default());
+}
+
+#[test]
+fn a_long_outage_is_loss_and_a_far_jump_is_not() {
+    for (jump, lost) in [(2_000, 2_000), (20_000, 0)] {
+        let mut packets = stream(100, 10, 2);
+        packets.extend(stream(120 + jump, 10, 2));
+        let (assembler, numbers) = run(packets);
+        assert_eq!(numbers, (0..10).chain(0..10).collect::<Vec<_>>());
+        assert_eq!(assembler.counts().packets_lost, lost);
+    }
+}
+
+/// H.264 packets of one NAL unit each: timestamp, marker, unit.
+fn h264(units: &[(u32, bool, &'static [u8])]) -> Vec<RtpPacket> {
+    let numbered = units.iter().zip(7_u16..);
+    numbered
+        .map(|((timestamp, marker, unit), sequence)| RtpPacket {
+            sequence,
+            timestamp: *timestamp,
+            marker: *marker,
+            payload: Bytes::from_static(unit),
+            arrived_at: Instant::now(),
+        })
+        .collect()
+}
+
+const SPS: &[u8] = &[0x67, 0x42, 0xE0, 0x1F, 0x80];
+const PPS: &[u8] = &[0x68, 0xC0];
+const IDR: &[u8] = &[0x65, 0x88, 1];
+const IDR_REST: &[u8] = &[0x65, 0x08, 2];
+const SLICE: &[u8] = &[0x41, 0x9A, 3];
+
+/// The frames: their timestamps and whether they are key frames.
+fn h264_frames(assembler: &mut Assembler, packets: Vec<RtpPacket>) -> Vec<(u32, bool)> {
+    for packet in packets {
+        assembler.push(packet);
+    }
+    let frames = pop_all(assembler, Instant::now());
+    frames
+        .iter()
+        .map(|frame| (frame.timestamp, frame.key_frame))
+        .collect()
+}
+
+#[test]
+fn parameter_sets_in_an_access_unit_of_their_own_belong_to_the_next_picture() {
+    for marker in [false, true] {
+        let mut assembler = Assembler::new(VideoCodec::H264);
+        let packets = h264(&[
+            (1, false, SPS),
+            (1, marker, PPS),
+            (2, false, IDR),
+            (2, true, IDR_REST),
+            (3, true, SLICE),
+            (4, true, IDR),
+        ]);
+        let frames = h264_frames(&mut assembler, packets);
+        assert_eq!(frames, [(2, true), (3, false), (4, true)]);
+        assert_eq!(assembler.counts(), AssemblyCounts::default());
+        assert!(!assembler.key_frame_needed());
+    }
+}
+
+#[test]
+fn an_idr_picture_needs_parameter_sets_from_somewhere() {
+    let packets = h264(&[
+        (1, true, &[0x09, 0xF0]),
+        (2, false, IDR),
+        (2, true, IDR_REST),
+    ]);
+    let mut assembler = Assembler::new(VideoCodec::H264);
+    assert_eq!(h264_frames(&mut assembler, packets.clone()), []);
+    assert!(assembler.key_frame_needed());
+    let mut assembler = Assembler::new(VideoCodec::H264);
+    assembler.learn_parameter_set(SPS);
+    assembler.learn_parameter_set(PPS);
+    assert_eq!(h264_frames(&mut assembler, packets), [(2, true)]);
+}
+
+#[test]
+fn an_idr_picture_whose_beginning_is_lost_is_not_shown_with_old_parameter_sets() {
+    let mut assembler = Assembler::new(VideoCodec::H264);
+    assembler.learn_parameter_set(SPS);
+    assembler.learn_parameter_set(PPS);
+    let mut packets = h264(&[
+        (1, true, IDR),
+        (2, false, SPS),
+        (2, false, PPS),
+        (2, true, IDR),
+        (3, true, SLICE),
+        (4, true, IDR),
+    ]);
+    packets.remove(1);
+    assert_eq!(h264_frames(&mut assembler, packets), [(1, true)]);
+    let frames = pop_all(&mut assembler, Instant::now() + REPAIR_LIMIT);
+    let timestamps: Vec<u32> = frames.iter().map(|frame| frame.timestamp).collect();
+    assert_eq!(timestamps, [4]);
 }
 
 #[test]
@@ -237,7 +442,7 @@ proptest! {
         let mut good = 0;
         for number in 0..40_u16 {
             now += REPAIR_LIMIT;
-            let key: &[u8] = if h264 { &[24, 0, 1, 0x67, 0, 1, 0x65] } else { &[0x10, 0x00, 7] };
+            let key: &[u8] = if h264 { &[24, 0, 1, 0x67, 0, 2, 0x65, 0x88] } else { &[0x10, 0x00, 7] };
             let delta: &[u8] = if h264 { &[0x41, 7] } else { &[0x10, 0x01, 7] };
             let payload = Bytes::copy_from_slice(if number % 2 == 0 { key } else { delta });
             let timestamp = u32::from(number) * 3_000;

@@ -22,14 +22,24 @@ impl Packetizer {
     pub fn packets(&mut self, video: &EncodedVideo) -> Vec<RtpPacket> {
         let payloads = match self.codec {
             VideoCodec::Vp8 => vp8(&video.data),
-            VideoCodec::H264 => h264(&video.data),
+            VideoCodec::H264 => h264(units(&video.data)),
         };
+        self.numbered(payloads, video.timestamp)
+    }
+
+    /// The packets of one access unit of H.264.
+    pub fn unit_packets(&mut self, units: &[Vec<u8>], timestamp: u32) -> Vec<RtpPacket> {
+        let payloads = h264(units.iter().map(Vec::as_slice));
+        self.numbered(payloads, timestamp)
+    }
+
+    fn numbered(&mut self, payloads: Vec<Vec<u8>>, timestamp: u32) -> Vec<RtpPacket> {
         let last = payloads.len() - 1;
         let packet = |(place, payload): (usize, Vec<u8>)| {
             self.sequence = self.sequence.wrapping_add(1);
             RtpPacket {
                 sequence: self.sequence,
-                timestamp: video.timestamp,
+                timestamp,
                 marker: place == last,
                 payload: Bytes::from(payload),
                 arrived_at: Instant::now(),
@@ -46,9 +56,9 @@ fn vp8(data: &[u8]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn h264(data: &[u8]) -> Vec<Vec<u8>> {
+fn h264<'a>(units: impl IntoIterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
     let mut payloads = Vec::new();
-    for unit in units(data) {
+    for unit in units {
         if unit.len() <= MAX_PAYLOAD {
             payloads.push(unit.to_vec());
             continue;
@@ -64,7 +74,7 @@ fn h264(data: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// The NAL units of an Annex B stream.
-fn units(data: &[u8]) -> Vec<&[u8]> {
+pub fn units(data: &[u8]) -> Vec<&[u8]> {
     let starts: Vec<usize> = (0..data.len().saturating_sub(3))
         .filter(|&at| data[at..at + 3] == [0, 0, 1])
         .collect();

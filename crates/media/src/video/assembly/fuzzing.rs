@@ -1,0 +1,53 @@
+//! Plays a fuzz script to an assembler.
+
+use super::{Assembler, AssemblyCounts, CAPACITY};
+use crate::fuzzing::{Packets, Step};
+use crate::packet::VideoCodec;
+
+/// Checks after each step that what is held is bounded, that counts only grow, and
+/// that frames of one stream come in order.
+pub(crate) fn fuzz(codec: VideoCodec, packets: &mut Packets<'_>) {
+    let mut assembler = Assembler::new(codec);
+    let mut before = AssemblyCounts::default();
+    let mut last = None;
+    while let Some(step) = packets.step() {
+        match step {
+            Step::Push(packet) => {
+                assembler.push(packet);
+            }
+            Step::Read => {
+                while let Some(frame) = assembler.pop(packets.now) {
+                    let last = last.replace(frame.timestamp).unwrap_or(frame.timestamp);
+                    let step = frame.timestamp.wrapping_sub(last) as i32;
+                    assert!(!packets.is_one_stream || step >= 0, "out of order");
+                    assert!(!frame.data.is_empty());
+                }
+            }
+            Step::Other(0) => assembler.reset(codec),
+            Step::Other(_) => assembler.require_key_frame(),
+        }
+        let counts = assembler.counts();
+        assert!(counts.packets_lost >= before.packets_lost);
+        assert!(counts.frames_dropped >= before.frames_dropped);
+        before = counts;
+        check_held(&assembler);
+        if let Some(span) = packets.span() {
+            assert!(counts.packets_lost <= span, "more lost than were sent");
+        }
+    }
+}
+
+/// Checks that only packets of the window are held.
+fn check_held(assembler: &Assembler) {
+    let held = assembler.slots.iter().flatten().count() as u64;
+    assert_eq!(assembler.slots.len() as u64, CAPACITY);
+    let Some(window) = assembler.window else {
+        assert_eq!(held, 0);
+        return;
+    };
+    assert!(window.front <= window.end && window.end - window.front <= CAPACITY);
+    let in_window = (window.front..window.end)
+        .filter(|&number| assembler.slot(number).is_some())
+        .count();
+    assert_eq!(held, in_window as u64);
+}

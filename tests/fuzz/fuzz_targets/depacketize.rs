@@ -1,0 +1,6 @@
+//! The RTP payloads of one frame, put together.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| visavis_media::fuzzing::depacketize(input));

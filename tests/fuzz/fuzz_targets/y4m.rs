@@ -1,0 +1,6 @@
+//! A Y4M file.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| visavis_media::fuzzing::y4m(input));
