@@ -16,6 +16,7 @@ mod feedback;
 pub mod fuzzing;
 mod interceptor;
 mod negotiation;
+mod payload_types;
 mod receiving;
 mod router;
 mod rtx;

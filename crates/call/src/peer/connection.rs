@@ -16,11 +16,13 @@ use super::candidates::RemoteCandidates;
 use super::context::PeerContext;
 use super::event::{PeerConnectionEventSender, PeerConnectionEvents};
 use super::feedback::Feedback;
+use super::payload_types::PayloadTypes;
 use super::receiving::ReceivingSection;
 use super::router::{RtpRouter, RtpRouterInterceptor};
 use super::runtime::SupervisedRuntime;
 use super::sdp::{
-    DtlsRole, MediaKind, MediaSection, RemoteTransport, SourceMap, all_sources, kind_of,
+    DtlsRole, MappedFormat, MediaKind, MediaSection, RemoteTransport, SourceMap, all_sources,
+    kind_of,
 };
 use super::send::LocalTrack;
 use super::sending::SendDirection;
@@ -39,6 +41,7 @@ pub(super) struct Connection {
     /// not publish keep webrtc-rs from attaching another track to their section.
     pub(super) tracks: Vec<(TrackSource, SendDirection)>,
     pub(super) router: Arc<RtpRouter>,
+    pub(super) payload_types: Arc<PayloadTypes>,
     events: PeerConnectionEventSender,
     /// Cancels the tasks of this connection.
     pub(super) cancel: CancellationToken,
@@ -69,10 +72,21 @@ pub(super) struct Negotiated {
     pub(super) sections: Vec<MediaSection>,
     /// The mids of sections whose index was given to another one.
     pub(super) retired: Vec<Mid>,
+    /// The formats of the first negotiation, whose payload types webrtc-rs keeps.
+    pub(super) formats: Vec<MappedFormat>,
     pub(super) transport: Option<RemoteTransport>,
     pub(super) role: Option<DtlsRole>,
     /// The sources whose section has no common codec.
     pub(super) no_common_codec: Vec<TrackSource>,
+}
+
+impl Negotiated {
+    /// The format with the payload types of webrtc-rs.
+    pub(super) fn engine_format(&self, format: MappedFormat) -> MappedFormat {
+        let mut kept = self.formats.iter();
+        let kept = kept.find(|kept| kept.payload == format.payload);
+        kept.copied().unwrap_or(format)
+    }
 }
 
 /// What identifies our candidates.
@@ -118,12 +132,14 @@ impl Connection {
             ssrc: feedback_ssrc,
             requests: VecDeque::new(),
         };
+        let payload_types = Arc::new(PayloadTypes::default());
         let peer = engine::connect(
             &context.config,
             Arc::new(runtime),
             events.clone(),
             feedback,
             interceptor,
+            payload_types.clone(),
         )
         .await?;
         let connection = Self {
@@ -131,6 +147,7 @@ impl Connection {
             context: context.clone(),
             tracks: tracks.into(),
             router,
+            payload_types,
             events,
             cancel: CancellationToken::new(),
             can_send: false,

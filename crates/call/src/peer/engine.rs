@@ -31,6 +31,7 @@ use super::PeerConfig;
 use super::event::PeerConnectionEventSender;
 use super::feedback::Feedback;
 use super::interceptor::InterceptorAdapter;
+use super::payload_types::{PayloadTypeInterceptor, PayloadTypes};
 use super::router::RtpRouterInterceptor;
 use super::rtx::RtxUnwrapper;
 use super::runtime::SupervisedRuntime;
@@ -50,9 +51,12 @@ const MAX_NACKS: u16 = 10;
 /// loss is repaired in about 100 ms; with a longer one some NACKs are redundant.
 const NACK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Slots of the interceptors. The router takes the media and is therefore last. The RTX unwrapper precedes the NACK generator,
+/// Slots of the interceptors, from the network. The payload types come first, since
+/// all others see those of webrtc-rs. The router takes the media and is therefore last.
+/// The RTX unwrapper precedes the NACK generator,
 /// which must see retransmissions as arrived. It follows the receiver reports,
 /// which must count a repaired loss: the sender adapts its rate to them.
+const PAYLOAD_TYPES: usize = 500;
 const REPORTS: usize = 9_000;
 const RTX_UNWRAPPER: usize = 9_100;
 const NACKS: usize = 9_200;
@@ -77,9 +81,10 @@ pub(super) async fn connect(
     events: PeerConnectionEventSender,
     feedback: Feedback,
     router: RtpRouterInterceptor,
+    payload_types: Arc<PayloadTypes>,
 ) -> Result<Arc<dyn PeerConnection>, Error> {
     let mut media = media_engine(config.preferred_codec)?;
-    let registry = interceptors(&mut media, feedback, router)?;
+    let registry = interceptors(&mut media, feedback, router, payload_types)?;
     let settings = SettingEngineBuilder::new()
         .with_multicast_dns_mode(mdns_mode())
         .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(MAX_PEER_MESSAGE_BYTES as u32))
@@ -178,10 +183,15 @@ fn interceptors(
     media: &mut MediaEngine,
     feedback: Feedback,
     router: RtpRouterInterceptor,
+    payload_types: Arc<PayloadTypes>,
 ) -> Result<Registry, Error> {
     // Transport-wide congestion control feedback is only sent: browsers adapt to
     // it, and our own sender does not estimate bandwidth yet.
     let registry = configure_twcc_receiver_only(Registry::new(), media)?
+        .with(
+            Slot::from(PAYLOAD_TYPES),
+            PayloadTypeInterceptor::new(payload_types),
+        )
         .with(Slot::NackResponder, NackResponderBuilder::new().build())
         .with(Slot::from(REPORTS), ReceiverReportBuilder::new().build())
         .with(

@@ -18,7 +18,9 @@ use super::continuity::Continuity;
 use super::interceptor::IncomingInterceptor;
 use super::router::{ReceiveRoutes, Route, RtpRouter};
 use super::rtx::RtxUnwrapper;
-use super::sdp::{MediaSection, PayloadFormat, RemoteDescription, SourceMap, all_sources, to_wire};
+use super::sdp::{
+    MappedFormat, MediaSection, PayloadFormat, RemoteDescription, SourceMap, all_sources, to_wire,
+};
 use crate::rtp::{Mid, PayloadType, SequenceNumber, Ssrc};
 
 /// Stands between two descriptions of a fuzz input.
@@ -71,8 +73,17 @@ fn check_answer_to(before: &RemoteDescription, sdp: &str, sources: &SourceMap) {
     if answer.answers(&before.sections).is_ok() {
         let pairs = answer.sections.iter().zip(&before.sections);
         assert!(pairs.clone().all(|(new, old)| new.mid == old.mid));
-        let _ = answer.for_engine(sources, RTCSessionDescription::answer);
+        let formats = formats(Some(before));
+        let _ = answer.for_engine(sources, &formats, RTCSessionDescription::answer);
     }
+}
+
+/// The formats that a negotiation with this description leaves.
+fn formats(before: Option<&RemoteDescription>) -> Vec<MappedFormat> {
+    let sections = before.into_iter().flat_map(|before| &before.sections);
+    sections
+        .flat_map(|section| section.formats.clone())
+        .collect()
 }
 
 /// Writes our answer to an offer, and an offer of ours that follows it. webrtc-rs is
@@ -85,7 +96,8 @@ fn check_local(
     for source in all_sources() {
         sources.has_section(source, &remote.sections);
     }
-    let Ok(engine) = remote.for_engine(sources, RTCSessionDescription::offer) else {
+    let formats = formats(before.as_ref());
+    let Ok(engine) = remote.for_engine(sources, &formats, RTCSessionDescription::offer) else {
         return;
     };
     let role = remote.transport.role_of_answerer();

@@ -101,7 +101,11 @@ impl Connection {
         }
         let mut sources = self.sources.clone();
         sources.assign(&remote.sections);
-        let description = remote.for_engine(&sources, RTCSessionDescription::offer)?;
+        let description = remote.for_engine(
+            &sources,
+            &self.negotiated.formats,
+            RTCSessionDescription::offer,
+        )?;
         let answer = self.answer(&remote, description, &sources).await;
         if answer.is_err() {
             // Fails without effect when the answer was set partly.
@@ -119,6 +123,7 @@ impl Connection {
         self.sources = sources;
         self.negotiated.role = Some(role);
         self.negotiated.retired.extend(retired);
+        self.keep_formats(&local.engine_formats);
         let changes = self.apply(remote, &local.sections, &local.sections).await;
         Ok((
             Description::new(DescriptionKind::Answer, local.sdp),
@@ -193,7 +198,11 @@ impl Connection {
         self.check_association(&remote)?;
         let mut sources = self.sources.clone();
         sources.assign(offered);
-        let description = remote.for_engine(&sources, RTCSessionDescription::answer)?;
+        let description = remote.for_engine(
+            &sources,
+            &self.negotiated.formats,
+            RTCSessionDescription::answer,
+        )?;
         // An answerer rejects a section that it never used for want of a codec
         // (RFC 9429, section 5.3.1).
         for (answered, offered) in remote.sections.iter_mut().zip(offered) {
@@ -212,6 +221,9 @@ impl Connection {
         let role = self.negotiated.role;
         self.negotiated.role = role.or_else(|| Some(transport.role_of_offerer()));
         let answer = remote.sections.clone();
+        let used = answer.iter().filter(|section| section.is_used());
+        let formats: Vec<_> = used.flat_map(|section| section.formats.clone()).collect();
+        self.keep_formats(&formats);
         Ok(self.apply(remote, offered, &answer).await)
     }
 
@@ -237,6 +249,7 @@ impl Connection {
             candidates,
             ..
         } = remote;
+        self.set_payload_types(&sections, local, answer);
         self.set_formats(&sections, answer);
         self.set_receiving(&sections, local, answer);
         self.negotiated.sections = sections;

@@ -8,7 +8,7 @@ use visavis_protocol::TrackSource;
 use super::Receiver;
 use super::connection::Connection;
 use super::router::{ReceiveRoutes, Route};
-use super::sdp::{MediaSection, PayloadFormat};
+use super::sdp::{MappedFormat, MediaSection, PayloadFormat, Renumbering};
 use crate::rtp::{Mid, PayloadType, Ssrc};
 
 /// A section that the remote peer sends in.
@@ -33,11 +33,44 @@ impl Connection {
                     && section.is_used()
                     && section.direction.has_recv()
             });
-            direction.format = receives.and_then(|section| {
+            let format = receives.and_then(|section| {
                 let answer = answer.iter().find(|answer| answer.mid == section.mid)?;
                 answer.format_to_send(preferred)
             });
+            direction.format = format.map(|format| self.negotiated.engine_format(format));
         }
+    }
+
+    /// Remembers the payload types of codecs that are negotiated for the first time.
+    pub(super) fn keep_formats(&mut self, formats: &[MappedFormat]) {
+        for format in formats {
+            let mut kept = self.negotiated.formats.iter();
+            if !kept.any(|one| one.payload == format.payload) {
+                self.negotiated.formats.push(*format);
+            }
+        }
+    }
+
+    /// Renumbers packets between the network and webrtc-rs. `remote` and `local` are
+    /// the sections of the two descriptions.
+    pub(super) fn set_payload_types(
+        &self,
+        remote: &[MediaSection],
+        local: &[MediaSection],
+        answer: &[MediaSection],
+    ) {
+        let engine = &self.negotiated.formats;
+        let (mut incoming, mut outgoing) = (Renumbering::default(), Renumbering::default());
+        let used = |section: &&MediaSection| section.is_used();
+        // The peer sends with the payload types of our description; an answerer may
+        // use those of its own.
+        for section in local.iter().chain(answer).filter(used) {
+            incoming.or(Renumbering::new(&section.formats, engine));
+        }
+        for section in remote.iter().filter(used) {
+            outgoing.or(Renumbering::new(engine, &section.formats));
+        }
+        self.payload_types.set(incoming, outgoing);
     }
 
     /// Sets the sections in which the remote peer sends. `local` are the sections of
@@ -77,6 +110,7 @@ impl Connection {
                 mid: section.mid.clone(),
                 source,
                 payloads: formats
+                    .map(|format| self.negotiated.engine_format(*format))
                     .map(|format| (format.payload_type, format.payload))
                     .collect(),
                 ssrcs: section.ssrcs.clone(),

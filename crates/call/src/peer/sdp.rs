@@ -8,6 +8,7 @@
 mod formats;
 mod local;
 mod normalise;
+mod renumber;
 mod section;
 mod sources;
 mod text;
@@ -21,6 +22,7 @@ use visavis_protocol::limits::MAX_MESSAGE_BYTES;
 
 pub(super) use formats::{MappedFormat, PayloadFormat};
 pub(super) use local::{LocalDescription, to_wire};
+pub(super) use renumber::Renumbering;
 pub(super) use section::{MID_EXTENSION, MediaKind, MediaSection, RID_EXTENSION, Usage};
 pub(super) use sources::{SourceMap, all as all_sources, kind_of, name_of};
 pub(super) use transport::{DtlsRole, RemoteTransport};
@@ -120,10 +122,11 @@ impl RemoteDescription {
     pub(super) fn for_engine(
         &self,
         sources: &SourceMap,
+        negotiated: &[MappedFormat],
         description: impl FnOnce(String) -> Result<RTCSessionDescription, rtc::shared::error::Error>,
     ) -> Result<RTCSessionDescription, SdpError> {
         let text = SdpText::parse(&self.sdp)?;
-        let sdp = normalise::for_engine(&text, self, sources);
+        let sdp = normalise::for_engine(&text, self, sources, negotiated);
         description(sdp).map_err(|_| SdpError::Malformed)
     }
 }

@@ -34,6 +34,8 @@ pub(in crate::peer) enum PayloadFormat {
 pub(in crate::peer) struct MappedFormat {
     pub(in crate::peer) payload: PayloadFormat,
     pub(in crate::peer) payload_type: PayloadType,
+    /// That of its retransmissions (RFC 4588, section 8.1).
+    pub(in crate::peer) retransmission: Option<PayloadType>,
 }
 
 /// The supported formats of a section, in its order. Static payload types, which
@@ -43,33 +45,22 @@ pub(super) fn supported(media: &MediaText<'_>, kind: MediaKind) -> Vec<MappedFor
         Some(MappedFormat {
             payload: payload_format(media, kind, payload_type)?,
             payload_type,
+            retransmission: retransmission(media, payload_type),
         })
     });
     formats.collect()
 }
 
-/// The payload types of the supported formats and of their retransmissions
-/// (RFC 4588, section 8.1), in the section's order.
-pub(super) fn with_retransmissions(
-    media: &MediaText<'_>,
-    supported: &[MappedFormat],
-) -> Vec<PayloadType> {
-    let is_supported = |payload_type: PayloadType| {
-        supported
-            .iter()
-            .any(|format| format.payload_type == payload_type)
-    };
-    let repairs_supported = |payload_type| {
+/// The payload type with the retransmissions of another one.
+fn retransmission(media: &MediaText<'_>, of: PayloadType) -> Option<PayloadType> {
+    payload_types(media).find(|payload_type| {
         let is_rtx =
-            mapping(media, payload_type).is_some_and(|(name, _)| name.eq_ignore_ascii_case("rtx"));
-        let apt = parameters(media, payload_type)
+            mapping(media, *payload_type).is_some_and(|(name, _)| name.eq_ignore_ascii_case("rtx"));
+        let apt = parameters(media, *payload_type)
             .split(';')
             .find_map(|one| one.trim().strip_prefix("apt=")?.parse().ok());
-        is_rtx && apt.is_some_and(|apt| is_supported(PayloadType(apt)))
-    };
-    payload_types(media)
-        .filter(|payload_type| is_supported(*payload_type) || repairs_supported(*payload_type))
-        .collect()
+        is_rtx && apt == Some(of.0)
+    })
 }
 
 /// The H.264 parameter sets that the section names for its supported formats (RFC 6184,

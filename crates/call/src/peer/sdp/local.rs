@@ -3,7 +3,9 @@
 use std::fmt::Write;
 
 use super::SdpError;
-use super::section::{self, MediaSection};
+use super::formats::{self, MappedFormat};
+use super::renumber::Renumbering;
+use super::section::{self, MediaKind, MediaSection};
 use super::text::{MediaText, SdpText, attributes, has, value};
 use super::transport::DtlsRole;
 use crate::rtp::Mid;
@@ -13,6 +15,8 @@ pub(in crate::peer) struct LocalDescription {
     pub(in crate::peer) sdp: String,
     /// In the order of the description, rejected ones included.
     pub(in crate::peer) sections: Vec<MediaSection>,
+    /// The formats as webrtc-rs numbers them.
+    pub(in crate::peer) engine_formats: Vec<MappedFormat>,
     /// The ICE username fragment.
     pub(in crate::peer) ufrag: String,
 }
@@ -20,7 +24,8 @@ pub(in crate::peer) struct LocalDescription {
 /// Turns a description of webrtc-rs into the one that is sent: every section of
 /// `layout` at its index, those that are not used with port 0 (RFC 3264, sections 6
 /// and 8), then the new sections of an offer. Sections in `retired` gave their index
-/// to another one and are left out. An answer states `role`.
+/// to another one and are left out. An answer states `role`, and has the payload types
+/// of the offer.
 pub(in crate::peer) fn to_wire(
     description: &str,
     layout: &[MediaSection],
@@ -40,7 +45,7 @@ pub(in crate::peer) fn to_wire(
             match found.and_then(Option::take) {
                 Some(media) if section.is_used() => Slot::Used {
                     mid: section.mid.0.clone(),
-                    protocol: Some(&section.line.protocol),
+                    offered: Some(section),
                     media,
                 },
                 _ => Slot::Rejected(section),
@@ -56,11 +61,12 @@ pub(in crate::peer) fn to_wire(
             let mid = free_mid(mid, &slots, &text);
             slots.push(Slot::Used {
                 mid,
-                protocol: None,
+                offered: None,
                 media,
             });
         }
     }
+    let engine_formats = slots.iter().flat_map(Slot::engine_formats).collect();
     let sdp = write(&text, &slots, role);
     let text = SdpText::parse(&sdp)?;
     let sections = section::read(&text)?;
@@ -71,6 +77,7 @@ pub(in crate::peer) fn to_wire(
     let ufrag = ufrag.unwrap_or_default().to_owned();
     Ok(LocalDescription {
         sections,
+        engine_formats,
         ufrag,
         sdp,
     })
@@ -80,8 +87,8 @@ pub(in crate::peer) fn to_wire(
 enum Slot<'a, 'b> {
     Used {
         mid: String,
-        /// That of the offer, which an answer repeats.
-        protocol: Option<&'a str>,
+        /// The section of the other side, whose protocol we repeat.
+        offered: Option<&'a MediaSection>,
         media: &'a MediaText<'b>,
     },
     Rejected(&'a MediaSection),
@@ -92,6 +99,13 @@ impl Slot<'_, '_> {
         match self {
             Self::Used { mid, .. } => mid,
             Self::Rejected(section) => &section.mid.0,
+        }
+    }
+
+    fn engine_formats(&self) -> Vec<MappedFormat> {
+        match self {
+            Self::Used { media, .. } => formats::supported(media, MediaKind::of(media.kind)),
+            Self::Rejected(_) => Vec::new(),
         }
     }
 }
@@ -140,16 +154,10 @@ fn write(text: &SdpText<'_>, slots: &[Slot<'_, '_>], role: Option<DtlsRole>) -> 
         match slot {
             Slot::Used {
                 mid,
-                protocol,
+                offered,
                 media,
             } => {
-                write_used(
-                    &mut sdp,
-                    mid,
-                    protocol.unwrap_or(media.protocol),
-                    media,
-                    role,
-                );
+                write_used(&mut sdp, mid, *offered, media, role);
                 for line in candidates.drain(..) {
                     push(&mut sdp, format_args!("{line}\r\n"));
                 }
@@ -165,18 +173,26 @@ fn write(text: &SdpText<'_>, slots: &[Slot<'_, '_>], role: Option<DtlsRole>) -> 
 fn write_used(
     sdp: &mut String,
     mid: &str,
-    protocol: &str,
+    offered: Option<&MediaSection>,
     media: &MediaText<'_>,
     role: Option<DtlsRole>,
 ) {
+    let protocol = offered.map_or(media.protocol, |section| &section.line.protocol);
+    let numbers = match offered {
+        // Data channels have a format that is not a number.
+        Some(section) if role.is_some() && section.kind != MediaKind::Other => {
+            let ours = formats::supported(media, section.kind);
+            Some(Renumbering::new(&ours, &section.formats))
+        }
+        _ => None,
+    };
+    let formats = match &numbers {
+        Some(numbers) => numbers.formats(&media.formats).join(" "),
+        None => media.formats.join(" "),
+    };
     push(
         sdp,
-        format_args!(
-            "m={} {} {protocol} {}\r\n",
-            media.kind,
-            media.port,
-            media.formats.join(" ")
-        ),
+        format_args!("m={} {} {protocol} {formats}\r\n", media.kind, media.port),
     );
     // webrtc-rs describes our track in a section that does not send, too.
     let sends = !has(&media.lines, "recvonly") && !has(&media.lines, "inactive");
@@ -192,9 +208,14 @@ fn write_used(
             "setup" => role.map(DtlsRole::setup).or(value),
             _ => value,
         };
-        match value {
-            Some(value) => push(sdp, format_args!("a={name}:{value}\r\n")),
-            None => push(sdp, format_args!("a={name}\r\n")),
+        match (value, &numbers) {
+            (Some(value), None) => push(sdp, format_args!("a={name}:{value}\r\n")),
+            (Some(value), Some(numbers)) => {
+                if let Some(value) = numbers.value(name, value) {
+                    push(sdp, format_args!("a={name}:{value}\r\n"));
+                }
+            }
+            (None, _) => push(sdp, format_args!("a={name}\r\n")),
         }
     }
 }

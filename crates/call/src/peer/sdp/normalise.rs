@@ -5,14 +5,18 @@ use std::fmt::Write;
 use rtc::rtp_transceiver::RTCRtpTransceiverDirection as Direction;
 
 use super::RemoteDescription;
-use super::formats::with_retransmissions;
+use super::formats::MappedFormat;
+use super::renumber::Renumbering;
 use super::section::{MID_EXTENSION, MediaKind, MediaSection, RID_EXTENSION};
 use super::sources::SourceMap;
 use super::text::{MediaText, SdpText, attributes, has};
 use super::transport::Setup;
 
-/// Attributes of a media section that webrtc-rs reads and that need no change.
-const KEPT: [&str; 6] = [
+/// Attributes of a media section that webrtc-rs reads.
+const KEPT: [&str; 9] = [
+    "rtpmap",
+    "fmtp",
+    "rtcp-fb",
     "rtcp-mux",
     "msid",
     "ssrc",
@@ -20,9 +24,6 @@ const KEPT: [&str; 6] = [
     "sctp-port",
     "max-message-size",
 ];
-
-/// Attributes that belong to one format.
-const OF_FORMAT: [&str; 3] = ["rtpmap", "fmtp", "rtcp-fb"];
 
 /// Header extensions that webrtc-rs or we read.
 const EXTENSIONS: [&str; 3] = [
@@ -35,12 +36,14 @@ const EXTENSIONS: [&str; 3] = [
 /// the formats, extensions and attributes that are supported, and a placeholder
 /// for every other section, so that webrtc-rs does not use its mid again. The
 /// sections of a kind are in the order of their sources, in which webrtc-rs matches
-/// them to our tracks. Candidates are left out, since webrtc-rs refuses the
+/// them to our tracks. Formats have the payload types of `negotiated`, the formats of
+/// the first negotiation. Candidates are left out, since webrtc-rs refuses the
 /// description for a malformed one.
 pub(super) fn for_engine(
     text: &SdpText<'_>,
     remote: &RemoteDescription,
     sources: &SourceMap,
+    negotiated: &[MappedFormat],
 ) -> String {
     let transport = &remote.transport;
     let mut sdp = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE".to_owned();
@@ -70,7 +73,8 @@ pub(super) fn for_engine(
     sections.sort_by_key(|(section, _)| sources.rank(&section.mid));
     for (section, media) in sections {
         if section.is_used() {
-            write_section(&mut sdp, section, media, transport.setup, sources);
+            let numbers = Renumbering::new(&section.formats, negotiated);
+            write_section(&mut sdp, section, media, transport.setup, sources, &numbers);
         } else if !section.mid.0.is_empty() {
             push(
                 &mut sdp,
@@ -87,6 +91,7 @@ fn write_section(
     media: &MediaText<'_>,
     setup: Setup,
     sources: &SourceMap,
+    numbers: &Renumbering,
 ) {
     let setup = match setup {
         Setup::Active => "active",
@@ -94,13 +99,12 @@ fn write_section(
         Setup::Either => "actpass",
     };
     push(sdp, format_args!("m={} 9 ", media.kind));
-    let payload_types = with_retransmissions(media, &section.formats);
     if section.kind == MediaKind::Other {
         sdp.push_str("UDP/DTLS/SCTP webrtc-datachannel");
     } else {
         sdp.push_str("UDP/TLS/RTP/SAVPF");
-        for payload_type in &payload_types {
-            push(sdp, format_args!(" {}", payload_type.0));
+        for payload_type in numbers.formats(&media.formats) {
+            push(sdp, format_args!(" {payload_type}"));
         }
     }
     push(
@@ -116,21 +120,16 @@ fn write_section(
         let is_kept = match (name, value) {
             ("ssrc" | "ssrc-group" | "msid", _) => sends,
             ("extmap", Some(value)) => is_extension(value),
-            (_, Some(value)) if OF_FORMAT.contains(&name) => {
-                let number = value
-                    .split(' ')
-                    .next()
-                    .and_then(|number| number.parse().ok());
-                payload_types.iter().any(|kept| number == Some(kept.0))
-            }
             _ => KEPT.contains(&name),
         };
-        if is_kept {
-            push(sdp, format_args!("a={name}"));
-            if let Some(value) = value {
-                push(sdp, format_args!(":{value}"));
+        match value {
+            _ if !is_kept => {}
+            None => push(sdp, format_args!("a={name}\r\n")),
+            Some(value) => {
+                if let Some(value) = numbers.value(name, value) {
+                    push(sdp, format_args!("a={name}:{value}\r\n"));
+                }
             }
-            sdp.push_str("\r\n");
         }
     }
     if section.kind == MediaKind::Other {

@@ -78,6 +78,17 @@ pub(in crate::peer) enum MediaKind {
     Other,
 }
 
+impl MediaKind {
+    /// Of a media line.
+    pub(super) fn of(media: &str) -> Self {
+        match media {
+            "audio" => Self::Audio,
+            "video" => Self::Video,
+            _ => Self::Other,
+        }
+    }
+}
+
 impl MediaSection {
     pub(in crate::peer) fn is_used(&self) -> bool {
         self.usage == Usage::Used
@@ -149,11 +160,7 @@ fn mid<'a>(media: &MediaText<'a>) -> Option<&'a str> {
 }
 
 fn section(text: &SdpText<'_>, media: &MediaText<'_>) -> MediaSection {
-    let kind = match media.kind {
-        "audio" => MediaKind::Audio,
-        "video" => MediaKind::Video,
-        _ => MediaKind::Other,
-    };
+    let kind = MediaKind::of(media.kind);
     let formats = supported(media, kind);
     let is_rtp = kind != MediaKind::Other && media.protocol.contains("RTP/");
     let is_data = media.kind == "application"

@@ -336,3 +336,44 @@ async fn video_resumes_after_the_remote_peer_had_made_it_inactive() {
     a.end().await;
     b.end().await;
 }
+
+/// Firefox re-offers its own payload types after it answered an offer with ours.
+#[tokio::test]
+async fn a_later_offer_with_other_payload_types_is_answered_with_them() {
+    let ((a, from_a), (b, from_b)) = (Side::new(config(Vp8)), Side::new(config(Vp8)));
+    forward(from_a, &a, &b, true, direct());
+    let renumber = |sdp: &str| {
+        let numbers = [
+            (" 96 ", " 120 "),
+            (" 97 ", " 124 "),
+            (":96 ", ":120 "),
+            (":97 ", ":124 "),
+        ];
+        match sdp.contains("a=setup:actpass") {
+            true => numbers
+                .iter()
+                .chain(&[("apt=96", "apt=120")])
+                .fold(sdp.to_owned(), |sdp, (old, new)| sdp.replace(old, new)),
+            false => sdp.to_owned(),
+        }
+    };
+    forward(edited(from_b, renumber), &b, &a, false, direct());
+    for offering in [&a, &b] {
+        offering
+            .command(PeerCommand::MakeOffer { ice_restart: true })
+            .await;
+        for side in [&a, &b] {
+            side.receives(3, 10).await;
+        }
+    }
+    let answer = description(&a, DescriptionKind::Answer, 1).await;
+    assert!(answer.contains("a=rtpmap:120 VP8/90000"), "{answer}");
+    assert!(answer.contains("a=fmtp:124 apt=120"), "{answer}");
+    assert!(!answer.contains(":96 "), "{answer}");
+    // Media of the time after the answer.
+    a.receives(15, 50).await;
+    b.receives(15, 50).await;
+    assert_eq!(a.count(is_failure) + b.count(is_failure), 0);
+    a.end().await;
+    b.end().await;
+}
