@@ -7,6 +7,7 @@ use rtc::peer_connection::transport::RTCIceCandidateInit;
 use visavis_protocol::IceCandidate;
 
 use super::connection::Connection;
+use super::sdp::MediaSection;
 
 /// Candidates buffered for a description that is not set yet. The oldest makes
 /// room for a new one.
@@ -86,6 +87,20 @@ fn is_link_local(candidate: &IceCandidate) -> bool {
     address.is_some_and(|address| address.is_unicast_link_local())
 }
 
+/// Whether a candidate is for another section than the one that stands for the bundle.
+/// Its socket is closed once the sections are bundled (RFC 9143, section 7).
+fn is_of_bundled(candidate: &IceCandidate, sections: &[MediaSection]) -> bool {
+    let index = match &candidate.sdp_mid {
+        Some(mid) => sections.iter().position(|section| section.mid.0 == *mid),
+        None => candidate.sdp_m_line_index.map(usize::from),
+    };
+    let tagged = sections.iter().position(MediaSection::is_used);
+    index.is_some_and(|index| {
+        let named = sections.get(index);
+        named.is_some_and(MediaSection::is_used) && Some(index) != tagged
+    })
+}
+
 impl Connection {
     /// Adds a remote candidate, or buffers it until its description is set.
     pub(super) async fn add_candidate(&mut self, candidate: IceCandidate) {
@@ -112,7 +127,7 @@ impl Connection {
 
     /// Passes a candidate on. webrtc-rs ignores those that it does not understand.
     async fn add(&self, candidate: IceCandidate) {
-        if is_link_local(&candidate) {
+        if is_link_local(&candidate) || is_of_bundled(&candidate, &self.negotiated.sections) {
             return;
         }
         let candidate = RTCIceCandidateInit {
@@ -130,6 +145,8 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sdp::RemoteDescription;
+    use super::super::tests::pair::BROWSER_OFFER;
     use super::*;
 
     fn candidate(text: &str, ufrag: Option<&str>) -> IceCandidate {
@@ -181,6 +198,28 @@ mod tests {
         ] {
             assert!(!is_link_local(other), "{other}");
         }
+    }
+
+    #[test]
+    fn candidates_of_bundled_sections_are_not_used() {
+        let offer = BROWSER_OFFER.replace("m=audio 9", "m=audio 0");
+        let sections = RemoteDescription::parse(offer).unwrap().sections;
+        let is_used = |mid: Option<&str>, index| {
+            let candidate = IceCandidate {
+                sdp_mid: mid.map(Into::into),
+                sdp_m_line_index: index,
+                ..candidate("candidate:1 1 UDP 1 192.0.2.1 9 typ host", None)
+            };
+            !is_of_bundled(&candidate, &sections)
+        };
+        // The first section is rejected, the second one stands for the bundle.
+        assert!(is_used(Some("1"), None) && is_used(None, Some(1)));
+        assert!(is_used(Some("1"), Some(3)), "the mid goes before the index");
+        assert!(!is_used(Some("2"), Some(1)) && !is_used(None, Some(3)));
+        for unknown in [(Some("audio"), None), (None, Some(9)), (None, None)] {
+            assert!(is_used(unknown.0, unknown.1));
+        }
+        assert!(is_used(Some("0"), Some(0)), "it may stand for the session");
     }
 
     #[test]

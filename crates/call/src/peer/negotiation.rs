@@ -249,7 +249,8 @@ impl Connection {
             candidates,
             ..
         } = remote;
-        self.set_payload_types(&sections, local, answer);
+        self.payload_types
+            .set(&self.negotiated.formats, &sections, local, answer);
         self.set_formats(&sections, answer);
         self.set_receiving(&sections, local, answer);
         self.negotiated.sections = sections;

@@ -8,7 +8,7 @@ use visavis_protocol::TrackSource;
 use super::Receiver;
 use super::connection::Connection;
 use super::router::{ReceiveRoutes, Route};
-use super::sdp::{MappedFormat, MediaSection, PayloadFormat, Renumbering};
+use super::sdp::{MappedFormat, MediaSection, PayloadFormat};
 use crate::rtp::{Mid, PayloadType, Ssrc};
 
 /// A section that the remote peer sends in.
@@ -49,28 +49,6 @@ impl Connection {
                 self.negotiated.formats.push(*format);
             }
         }
-    }
-
-    /// Renumbers packets between the network and webrtc-rs. `remote` and `local` are
-    /// the sections of the two descriptions.
-    pub(super) fn set_payload_types(
-        &self,
-        remote: &[MediaSection],
-        local: &[MediaSection],
-        answer: &[MediaSection],
-    ) {
-        let engine = &self.negotiated.formats;
-        let (mut incoming, mut outgoing) = (Renumbering::default(), Renumbering::default());
-        let used = |section: &&MediaSection| section.is_used();
-        // The peer sends with the payload types of our description; an answerer may
-        // use those of its own.
-        for section in local.iter().chain(answer).filter(used) {
-            incoming.or(Renumbering::new(&section.formats, engine));
-        }
-        for section in remote.iter().filter(used) {
-            outgoing.or(Renumbering::new(engine, &section.formats));
-        }
-        self.payload_types.set(incoming, outgoing);
     }
 
     /// Sets the sections in which the remote peer sends. `local` are the sections of

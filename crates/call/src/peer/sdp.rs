@@ -76,7 +76,7 @@ impl RemoteDescription {
         let tagged = sections.iter().position(MediaSection::is_used);
         let tagged = tagged.and_then(|index| text.media.get(index));
         let transport = RemoteTransport::read(&text, tagged)?;
-        let candidates = transport.candidates(&text);
+        let candidates = RemoteTransport::candidates(tagged);
         Ok(Self {
             sections,
             transport,

@@ -6,6 +6,6 @@ mod ice;
 mod lossy;
 mod media;
 mod negotiation;
-mod pair;
+pub(super) mod pair;
 mod sections;
 mod sources;

@@ -100,18 +100,17 @@ impl RemoteTransport {
         })
     }
 
-    /// The candidates of the sections on this transport. A malformed one is left
-    /// to webrtc-rs, which ignores it.
-    pub(super) fn candidates(&self, text: &SdpText<'_>) -> Vec<String> {
+    /// The candidates of `tagged`, the section that stands for the bundle. Those of
+    /// other sections are for a peer that does not bundle: Firefox and GStreamer
+    /// gather for each section, and close the sockets of bundled ones. A malformed one
+    /// is left to webrtc-rs, which ignores it.
+    pub(super) fn candidates(tagged: Option<&MediaText<'_>>) -> Vec<String> {
+        let lines: &[&str] = tagged.map_or(&[], |media| &media.lines);
         let mut candidates: Vec<String> = Vec::new();
-        for media in text.media.iter().filter(|media| {
-            value(&media.lines, "ice-ufrag").is_none_or(|ufrag| ufrag == self.ufrag)
-        }) {
-            for candidate in values(&media.lines, "candidate") {
-                let candidate = format!("candidate:{candidate}");
-                if candidates.len() < MAX_CANDIDATES && !candidates.contains(&candidate) {
-                    candidates.push(candidate);
-                }
+        for candidate in values(lines, "candidate") {
+            let candidate = format!("candidate:{candidate}");
+            if candidates.len() < MAX_CANDIDATES && !candidates.contains(&candidate) {
+                candidates.push(candidate);
             }
         }
         candidates
