@@ -228,7 +228,9 @@ impl Capture {
             if self.orders.wait_newer(order, patience).is_some() {
                 return Ok(());
             }
-            let frame = source.next()?;
+            let Some(frame) = source.next()? else {
+                continue;
+            };
             let mut current = lock(&self.current);
             if current.order != order {
                 return Ok(());
