@@ -1,7 +1,7 @@
 //! A thread that keeps one device open.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -12,9 +12,12 @@ use crate::device::DeviceError;
 /// How long between two attempts to open a device that is not there.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How often to see whether the default device is another: no system says so
-/// by itself through cpal.
-const WATCH_DEFAULT: Duration = Duration::from_secs(2);
+/// How often to see whether the device is still there, and the default still the
+/// same: no system says so by itself through cpal.
+const WATCH: Duration = Duration::from_secs(2);
+
+/// How long a stream may take to close before it is left behind.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Opens a stream and gives the worker's end of it.
 pub(crate) type Open<End> = fn(&cpal::Device, Alarm) -> Result<(cpal::Stream, End), DeviceError>;
@@ -126,9 +129,9 @@ impl<End> Keeping<End> {
         }
     }
 
-    /// Holds the device open until there is reason to open it anew.
+    /// Holds the device open until there is reason to open it again.
     fn hold(&mut self) -> Result<(), DeviceError> {
-        let host = device::host();
+        let host = device::host().ok_or(DeviceError::Absent)?;
         let device = self.direction.find(&host, self.id.as_deref())?;
         let default = self.direction.default_id(&host);
         let failure = Arc::new(OnceLock::new());
@@ -137,22 +140,42 @@ impl<End> Keeping<End> {
             keeper: thread::current(),
             failure: Arc::clone(&failure),
         };
-        let (_stream, end) = (self.open)(&device, alarm)?;
+        let (stream, end) = (self.open)(&device, alarm)?;
         tracing::info!(direction = ?self.direction, "sound device open");
         self.tell(Kept::Opened(end));
         self.lost = false;
+        let outcome = self.watch(default.as_ref(), &failure);
+        close(stream, host);
+        outcome
+    }
+
+    /// Returns when the default is another device, and fails when the device is
+    /// lost.
+    fn watch(
+        &self,
+        default: Option<&String>,
+        failure: &OnceLock<DeviceError>,
+    ) -> Result<(), DeviceError> {
         while !self.is_stopped() {
-            thread::park_timeout(WATCH_DEFAULT);
+            thread::park_timeout(WATCH);
             if let Some(error) = failure.get() {
                 return Err(error.clone());
             }
-            let moved = || {
-                self.direction
-                    .default_id(&host)
-                    .is_some_and(|id| Some(id) != default)
-            };
-            if self.id.is_none() && moved() {
-                return Ok(());
+            if self.is_stopped() {
+                break;
+            }
+            // A sound server that hangs reports nothing, and one whose device went
+            // moves the stream to another device, which nobody chose, or to a
+            // speaker's monitor.
+            let host = device::host().ok_or(DeviceError::Lost)?;
+            if self.id.is_some() {
+                let found = self.direction.find(&host, self.id.as_deref());
+                found.map_err(|_| DeviceError::Lost)?;
+            } else {
+                let now = self.direction.default_id(&host).ok_or(DeviceError::Lost)?;
+                if default != Some(&now) {
+                    return Ok(());
+                }
             }
         }
         Ok(())
@@ -167,5 +190,19 @@ impl<End> Keeping<End> {
 
     fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
+    }
+}
+
+/// Closes a stream, on a thread of its own: closing waits for an answer from the
+/// sound server, which may hang. Only then is its connection free.
+fn close(stream: cpal::Stream, host: Arc<cpal::Host>) {
+    let (closing, closed) = sync_channel::<()>(0);
+    thread::spawn(move || {
+        drop(stream);
+        drop(host);
+        drop(closing);
+    });
+    if closed.recv_timeout(CLOSE_LIMIT) == Err(RecvTimeoutError::Timeout) {
+        tracing::warn!("a sound stream does not close: it is left behind");
     }
 }
