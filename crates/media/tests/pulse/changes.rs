@@ -281,3 +281,26 @@ fn signal(server: &Ends, name: &str) {
     let sent = Command::new("kill").args(["-s", name, &pid]).status();
     assert!(sent.unwrap().success());
 }
+
+#[test]
+fn a_microphone_that_is_suspended_is_a_fault_and_live_when_it_goes_on() {
+    let name = "changes::a_microphone_that_is_suspended_is_a_fault_and_live_when_it_goes_on";
+    let Some(folder) = folder(name) else { return };
+    let _server = start_server(&folder);
+    let failed = |reason: &str| AudioCaptureState::Failed(DeviceError::Failed(reason.into()));
+    let sender = capture(AudioSource::DefaultMicrophone);
+    let mut queue = sender.subscribe();
+    let _song = play_tone(&folder, "micsink", 900.0);
+    wait_for_tone(&mut queue, 900.0);
+    assert!(pactl(&["suspend-source", "mic", "1"]));
+    wait_for_capture(&sender, &failed("it gives no sound"));
+    wait_for_capture(&sender, &failed("it does not open"));
+    // One that is chosen while it is suspended.
+    let other = AudioSender::new();
+    other.set_source(AudioSource::Microphone("pulseaudio:mic".into()));
+    wait_for_capture(&other, &failed("it does not open"));
+    assert!(pactl(&["suspend-source", "mic", "0"]));
+    wait_for_capture(&sender, &AudioCaptureState::Live);
+    wait_for_capture(&other, &AudioCaptureState::Live);
+    wait_for_tone(&mut queue, 900.0);
+}
