@@ -209,7 +209,7 @@ fn a_server_that_is_restarted_is_waited_for_in_peace_and_alsa_does_not_take_its_
     wait_for_playout(&playout, &PlayoutState::Live);
     let speaker = Speaker::new(&playout, 440.0);
     speaker.sender.set_muted(false);
-    for _ in 0..3 {
+    for _ in 0..2 {
         server.0.kill().unwrap();
         server.0.wait().unwrap();
         wait_for_capture(&sender, &lost());

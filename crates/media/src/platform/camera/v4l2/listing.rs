@@ -38,6 +38,18 @@ fn read(nodes: &Path) -> Vec<Found> {
         })
         .collect();
     found.sort_by_key(|camera| camera.number);
+    // Virtual cameras are plugged in nowhere, and may have the same name.
+    for at in 1..found.len() {
+        let (before, rest) = found.split_at_mut(at);
+        let alike = |camera: &&Found| {
+            let id = camera.id.strip_prefix(rest[0].id.as_str());
+            id.is_some_and(|more| more.is_empty() || more.starts_with('#'))
+        };
+        let alike = before.iter().filter(alike).count();
+        if alike > 0 {
+            rest[0].id += &format!("#{}", alike + 1);
+        }
+    }
     found
 }
 
@@ -94,5 +106,25 @@ mod tests {
         );
         assert_eq!(found[2].id, "كاميرا 📷@");
         assert_eq!(read(&folder.path().join("none")), []);
+    }
+
+    #[test]
+    fn cameras_of_one_name_have_different_ids() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in [1, 5, 7] {
+            let node = folder.path().join(format!("video{number}"));
+            fs::create_dir(&node).unwrap();
+            fs::write(node.join("name"), "OBS Virtual Camera\n").unwrap();
+        }
+        let found = read(folder.path());
+        let ids: Vec<&str> = found.iter().map(|camera| camera.id.as_str()).collect();
+        assert_eq!(
+            ids,
+            [
+                "OBS Virtual Camera@",
+                "OBS Virtual Camera@#2",
+                "OBS Virtual Camera@#3"
+            ]
+        );
     }
 }
