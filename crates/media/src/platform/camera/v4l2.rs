@@ -28,8 +28,12 @@ pub(crate) const OPEN_LIMIT: Duration = Duration::from_secs(10);
 /// none within this time.
 const WAIT: Duration = Duration::from_millis(500);
 
-/// Buffers that the driver fills in turn.
-const BUFFERS: u32 = 4;
+/// Buffers that the driver fills in turn. Some drivers begin only when they have
+/// four or five, and one is always here.
+const BUFFERS: u32 = 6;
+
+/// The most that a driver makes when it wants more of them.
+const MOST_BUFFERS: usize = 32;
 
 /// `POLLIN` of poll(2).
 const READABLE: i16 = 1;
@@ -176,9 +180,8 @@ impl Stream {
         let stream = MmapStream::with_buffers(device, Type::VideoCapture, BUFFERS)?;
         let mut stream = Self(ManuallyDrop::new(stream));
         // `MmapStream::next` gives buffer 0 to the driver before it waits, as if it
-        // had been read: so the driver starts with the others. A driver may have made
-        // fewer than it was asked for.
-        for index in 1..BUFFERS as usize {
+        // had been read: so the driver starts with the others, as many as it made.
+        for index in 1..MOST_BUFFERS {
             if let Err(error) = stream.0.queue(index) {
                 if index == 1 {
                     return Err(error);
