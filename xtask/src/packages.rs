@@ -93,6 +93,7 @@ pub const CAMERA: &[Dependency] = &[
     needs(Program("busybox"), ["busybox-static", "busybox", "busybox", "", ""]),
     needs(Program("depmod"), ["kmod", "kmod", "kmod", "", ""]),
     needs(Program("cpio"), ["cpio", "cpio", "cpio", "", ""]),
+    needs(Program("v4l2-ctl"), ["v4l-utils", "v4l-utils", "v4l-utils", "", ""]),
 ];
 
 /// Installs what is missing, or fails and names it. Takes little time when

@@ -54,6 +54,7 @@ const EXCLUSIVE: &[(&str, &[&str])] = &[
             "cpal",
             "alsa",
             "nokhwa",
+            "v4l",
             "openh264",
             "openh264-sys2",
             "env-libvpx-sys",

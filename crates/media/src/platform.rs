@@ -1,3 +1,4 @@
 //! What differs from system to system.
 
 pub(crate) mod camera;
+pub(crate) mod sound;

@@ -4,10 +4,13 @@ use cpal::traits::{DeviceTrait, HostTrait};
 use cpal::{ErrorKind, Host};
 
 use crate::device::{DeviceError, DeviceInfo, DeviceKind};
+pub(crate) use crate::platform::sound::host;
 
 /// Microphones, then speakers.
 pub fn list() -> (Vec<DeviceInfo>, Vec<DeviceInfo>) {
-    let host = host();
+    let Some(host) = host() else {
+        return (Vec::new(), Vec::new());
+    };
     (
         Direction::Capture.list(&host),
         Direction::Playback.list(&host),
@@ -79,21 +82,6 @@ impl Direction {
             Self::Playback => device.supports_output(),
         }
     }
-}
-
-/// The system's sound: on Linux the sound server (PulseAudio, or PipeWire in
-/// its place) where one answers, else ALSA. Takes up to 2 s when one hangs.
-pub(crate) fn host() -> Host {
-    #[cfg(target_os = "linux")]
-    {
-        // ALSA writes to standard error about every card that is not there;
-        // this thread's messages go to a buffer instead, new with each call.
-        let _ = alsa::Output::local_error_handler();
-        if let Ok(host) = cpal::host_from_id(cpal::HostId::PulseAudio) {
-            return host;
-        }
-    }
-    cpal::default_host()
 }
 
 /// A device's id across restarts; none for what is no device to a person: a

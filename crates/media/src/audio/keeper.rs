@@ -1,23 +1,33 @@
 //! A thread that keeps one device open.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use crate::audio::device::{self, Direction};
 use crate::device::DeviceError;
+use crate::platform::sound;
 
 /// How long between two attempts to open a device that is not there.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How often to see whether the default device is another: no system says so
-/// by itself through cpal.
-const WATCH_DEFAULT: Duration = Duration::from_secs(2);
+/// How often to see whether the device is still there, and the default still the
+/// same: no system says so by itself through cpal.
+const WATCH: Duration = Duration::from_secs(2);
+
+/// A microphone that gave nothing for so many looks has stopped.
+const SILENT_LOOKS: u32 = 3;
+
+/// How long a stream may take to close before it is left behind.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Opens a stream and gives the worker's end of it.
 pub(crate) type Open<End> = fn(&cpal::Device, Alarm) -> Result<(cpal::Stream, End), DeviceError>;
+
+/// What came of opening it.
+type Opened<End> = Result<(cpal::Stream, End), DeviceError>;
 
 /// What became of the device.
 pub(crate) enum Kept<End> {
@@ -43,11 +53,14 @@ pub(crate) struct Alarm {
     worker: Thread,
     keeper: Thread,
     failure: Arc<OnceLock<DeviceError>>,
+    /// Set by each callback.
+    moving: Arc<AtomicBool>,
 }
 
 impl Alarm {
     /// There is sound, or room for it.
     pub(crate) fn wake(&self) {
+        self.moving.store(true, Ordering::Relaxed);
         self.worker.unpark();
     }
 
@@ -114,7 +127,7 @@ struct Keeping<End> {
     lost: bool,
 }
 
-impl<End> Keeping<End> {
+impl<End: Send + 'static> Keeping<End> {
     fn run(mut self) {
         while !self.is_stopped() {
             let Err(error) = self.hold() else { continue };
@@ -126,36 +139,104 @@ impl<End> Keeping<End> {
         }
     }
 
-    /// Holds the device open until there is reason to open it anew.
+    /// Holds the device open until there is reason to open it again.
     fn hold(&mut self) -> Result<(), DeviceError> {
-        let host = device::host();
+        let host = device::host().ok_or(DeviceError::Absent)?;
         let device = self.direction.find(&host, self.id.as_deref())?;
         let default = self.direction.default_id(&host);
-        let failure = Arc::new(OnceLock::new());
         let alarm = Alarm {
             worker: self.worker.clone(),
             keeper: thread::current(),
-            failure: Arc::clone(&failure),
+            failure: Arc::default(),
+            moving: Arc::default(),
         };
-        let (_stream, end) = (self.open)(&device, alarm)?;
+        let opening = self.begin_to_open(device, alarm.clone(), Arc::clone(&host));
+        let Some((stream, end)) = self.opened(&opening, default.as_deref())? else {
+            return Ok(());
+        };
         tracing::info!(direction = ?self.direction, "sound device open");
         self.tell(Kept::Opened(end));
         self.lost = false;
-        while !self.is_stopped() {
-            thread::park_timeout(WATCH_DEFAULT);
-            if let Some(error) = failure.get() {
-                return Err(error.clone());
+        let outcome = self.watch(default.as_deref(), &alarm);
+        close(stream, host);
+        outcome
+    }
+
+    /// Opens the stream on a thread of its own: PulseAudio lets a microphone that is
+    /// suspended wait without end. What it opens too late is closed again.
+    fn begin_to_open(
+        &self,
+        device: cpal::Device,
+        alarm: Alarm,
+        host: Arc<cpal::Host>,
+    ) -> Receiver<Opened<End>> {
+        let (sender, opening) = sync_channel(1);
+        let open = self.open;
+        thread::spawn(move || {
+            sound::keep_quiet();
+            if let Err(SendError(Ok((stream, _)))) = sender.send(open(&device, alarm)) {
+                close(stream, host);
             }
-            let moved = || {
-                self.direction
-                    .default_id(&host)
-                    .is_some_and(|id| Some(id) != default)
-            };
-            if self.id.is_none() && moved() {
-                return Ok(());
+        });
+        opening
+    }
+
+    /// Waits for the stream; `None` when there is no reason to wait any more.
+    fn opened(
+        &self,
+        opening: &Receiver<Opened<End>>,
+        default: Option<&str>,
+    ) -> Result<Option<(cpal::Stream, End)>, DeviceError> {
+        loop {
+            match opening.recv_timeout(WATCH) {
+                Ok(opened) => return opened.map(Some),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(DeviceError::Failed("its driver panicked".into()));
+                }
+                Err(RecvTimeoutError::Timeout) if self.is_stopped() => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => {
+                    if self.has_moved(default)? {
+                        return Ok(None);
+                    }
+                    let error = DeviceError::Failed("it does not open".into());
+                    self.tell(Kept::Failed(error));
+                }
             }
         }
-        Ok(())
+    }
+
+    /// Returns when the default is another device, and fails when the device is
+    /// lost.
+    fn watch(&self, default: Option<&str>, alarm: &Alarm) -> Result<(), DeviceError> {
+        let mut silent = 0;
+        loop {
+            thread::park_timeout(WATCH);
+            if let Some(error) = alarm.failure.get() {
+                return Err(error.clone());
+            }
+            if self.is_stopped() || self.has_moved(default)? {
+                return Ok(());
+            }
+            let is_silent = !alarm.moving.swap(false, Ordering::Relaxed);
+            silent = if is_silent { silent + 1 } else { 0 };
+            if self.direction == Direction::Capture && silent == SILENT_LOOKS {
+                return Err(DeviceError::Failed("it gives no sound".into()));
+            }
+        }
+    }
+
+    /// Whether the default is another device now; fails when the device is gone.
+    ///
+    /// A sound server that hangs reports nothing, and one whose device went moves
+    /// the stream to another device, which nobody chose, or to a speaker's monitor.
+    fn has_moved(&self, default: Option<&str>) -> Result<bool, DeviceError> {
+        let host = device::host().ok_or(DeviceError::Lost)?;
+        if self.id.is_some() {
+            let found = self.direction.find(&host, self.id.as_deref());
+            return found.map(|_| false).map_err(|_| DeviceError::Lost);
+        }
+        let now = self.direction.default_id(&host).ok_or(DeviceError::Lost)?;
+        Ok(default != Some(now.as_str()))
     }
 
     fn tell(&self, event: Kept<End>) {
@@ -167,5 +248,19 @@ impl<End> Keeping<End> {
 
     fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
+    }
+}
+
+/// Closes a stream, on a thread of its own: closing waits for an answer from the
+/// sound server, which may hang. Only then is its connection free.
+fn close(stream: cpal::Stream, host: Arc<cpal::Host>) {
+    let (closing, closed) = sync_channel::<()>(0);
+    thread::spawn(move || {
+        drop(stream);
+        drop(host);
+        drop(closing);
+    });
+    if closed.recv_timeout(CLOSE_LIMIT) == Err(RecvTimeoutError::Timeout) {
+        tracing::warn!("a sound stream does not close: it is left behind");
     }
 }

@@ -1,38 +1,16 @@
-//! Cameras as each system names them.
+//! Cameras, as each system lists and opens them.
+//!
+//! Linux goes to V4L2 by itself: nokhwa reads only six of its pixel formats, no
+//! padded rows, no frame rates like 29.97 and no sizes that are given as a range,
+//! and it opens no camera that another program left in a format that it does not
+//! know. Virtual cameras are that kind of device.
 
-use nokhwa::utils::CameraInfo;
-
-/// An id that lasts across restarts, as far as the system knows one; `None`
-/// where this is no source of pictures.
-///
-/// Linux numbers cameras anew at each start, and a camera has several nodes,
-/// of which the first gives the pictures: so the id is its name and where it
-/// is plugged in.
-#[cfg(target_os = "linux")]
-pub(crate) fn id(info: &CameraInfo) -> Option<String> {
-    let node = format!(
-        "/sys/class/video4linux/video{}",
-        info.index().as_index().ok()?
-    );
-    let place_among_nodes = std::fs::read_to_string(format!("{node}/index")).unwrap_or_default();
-    if !matches!(place_among_nodes.trim(), "" | "0") {
-        return None;
-    }
-    let plugged_at = std::fs::canonicalize(format!("{node}/device")).ok();
-    let plugged_at = plugged_at
-        .as_deref()
-        .and_then(|path| path.file_name())
-        .unwrap_or_default();
-    Some(format!(
-        "{}@{}",
-        info.human_name(),
-        plugged_at.to_string_lossy()
-    ))
-}
-
-/// An id that lasts across restarts: AVFoundation's unique id, Media
-/// Foundation's symbolic link.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn id(info: &CameraInfo) -> Option<String> {
-    Some(info.misc())
-}
+mod nokhwa;
+#[cfg(target_os = "linux")]
+mod v4l2;
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) use self::nokhwa::{Device, Found, OPEN_LIMIT, list};
+#[cfg(target_os = "linux")]
+pub(crate) use self::v4l2::{Device, Found, OPEN_LIMIT, list};

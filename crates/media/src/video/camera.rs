@@ -2,31 +2,22 @@
 
 mod choice;
 
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use nokhwa::utils::{
-    ApiBackend, CameraFormat, CameraInfo, FrameFormat, RequestedFormat, RequestedFormatType,
-};
-use nokhwa::{NokhwaError, nokhwa_check, nokhwa_initialize, query};
-
+pub use self::choice::Offer;
 use crate::device::{DeviceError, DeviceInfo, DeviceKind};
 use crate::frame::Frame;
-use crate::platform;
+use crate::platform::camera::{Device, Found};
 use crate::source::VideoFormat;
-use crate::video::convert;
+use crate::video::convert::{self, ConvertError};
 
-/// The formats that are understood.
-const PIXELS: [FrameFormat; 3] = [FrameFormat::YUYV, FrameFormat::NV12, FrameFormat::MJPEG];
+pub(crate) use crate::platform::camera::OPEN_LIMIT;
 
 /// Drivers refuse some of what they list: so many formats are tried.
 const TRIED_FORMATS: usize = 4;
 
 /// Cameras begin with damaged pictures; so many in a row are a failure.
 const DAMAGED_LIMIT: u32 = 30;
-
-/// How long a person may take to allow the camera, where the system asks.
-const PERMISSION_LIMIT: Duration = Duration::from_secs(60);
 
 /// Which camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,32 +30,38 @@ pub enum Choice {
 
 /// An open camera. Dropping it releases the device.
 pub struct Camera {
-    inner: nokhwa::Camera,
-    opened: CameraFormat,
+    device: Device,
+    damaged: Damaged,
 }
 
 /// The cameras that are there.
 pub fn list() -> Vec<DeviceInfo> {
-    let info = |(place, (id, info)): (usize, (String, CameraInfo))| DeviceInfo {
+    let info = |(place, found): (usize, Found)| DeviceInfo {
         kind: DeviceKind::Camera,
-        id,
-        name: info.human_name(),
+        id: found.id,
+        name: found.name,
         is_default: place == 0,
     };
-    cameras().into_iter().enumerate().map(info).collect()
+    let cameras = crate::platform::camera::list();
+    cameras.into_iter().enumerate().map(info).collect()
 }
 
-fn cameras() -> Vec<(String, CameraInfo)> {
-    let found = query(ApiBackend::Auto).unwrap_or_else(|error| {
-        tracing::warn!(%error, "cameras cannot be listed");
-        Vec::new()
-    });
-    let mut found: Vec<_> = found
-        .into_iter()
-        .filter_map(|info| Some((platform::camera::id(&info)?, info)))
-        .collect();
-    found.sort_by_key(|(_, info)| info.index().clone());
-    found
+fn open(choice: &Choice) -> Result<Device, DeviceError> {
+    let mut cameras = crate::platform::camera::list().into_iter();
+    let found = match choice {
+        Choice::Index(index) => cameras.nth(*index as usize),
+        Choice::Id(id) => cameras.find(|found| found.id == *id),
+    };
+    Device::open(&found.ok_or(DeviceError::Absent)?)
+}
+
+/// The formats of a camera that are understood, those near to what is wanted
+/// where it offers a range, the best first.
+///
+/// # Errors
+/// As [`Camera::open`].
+pub fn offers(choice: &Choice, wanted: VideoFormat) -> Result<Vec<Offer>, DeviceError> {
+    Ok(choice::ranked(open(choice)?.offers(wanted)?, wanted))
 }
 
 impl Camera {
@@ -76,126 +73,100 @@ impl Camera {
     /// # Errors
     /// As [`DeviceError`] says: absent, busy, refused, without a usable format.
     pub fn open(choice: &Choice, wanted: VideoFormat) -> Result<Self, DeviceError> {
-        let mut cameras = cameras().into_iter();
-        let (_, info) = match choice {
-            Choice::Index(index) => cameras.nth(*index as usize),
-            Choice::Id(id) => cameras.find(|(found, _)| found == id),
-        }
-        .ok_or(DeviceError::Absent)?;
-        ask_permission()?;
-        let any = RequestedFormat::with_formats(RequestedFormatType::None, &PIXELS);
-        let mut inner =
-            nokhwa::Camera::new(info.index().clone(), any).map_err(|error| device_error(&error))?;
-        let offered = inner
-            .compatible_camera_formats()
-            .map_err(|error| device_error(&error))?;
-        let ranked = choice::ranked(&offered, wanted);
-        let mut last = DeviceError::Unsupported("none of YUYV, NV12 and MJPEG".into());
-        for format in ranked.into_iter().take(TRIED_FORMATS) {
-            let exactly =
-                RequestedFormat::with_formats(RequestedFormatType::Exact(format), &PIXELS);
-            match inner
-                .set_camera_requset(exactly)
-                .and_then(|_| inner.open_stream())
-            {
-                Ok(()) => {
-                    tracing::debug!(%format, "camera opened");
-                    return Ok(Self {
-                        inner,
-                        opened: format,
-                    });
-                }
-                Err(error) => last = device_error(&error),
+        let mut device = open(choice)?;
+        let offers = choice::ranked(device.offers(wanted)?, wanted);
+        let mut last = DeviceError::Unsupported(
+            "no pixel format that is understood; a virtual camera has none until its program runs"
+                .into(),
+        );
+        for offer in offers.iter().take(TRIED_FORMATS) {
+            match device.start(offer) {
+                Ok(()) => return Ok(Self::started(device, offer)),
+                Err(error) => last = error,
             }
         }
         Err(last)
     }
 
-    /// The format that was really opened.
-    pub fn format(&self) -> VideoFormat {
-        VideoFormat {
-            width: self.opened.width() & !1,
-            height: self.opened.height() & !1,
-            frames_per_second: self.opened.frame_rate(),
+    /// Opens a camera in one of its [`offers`].
+    ///
+    /// # Errors
+    /// As [`Camera::open`].
+    pub fn open_as(choice: &Choice, offer: &Offer) -> Result<Self, DeviceError> {
+        let mut device = open(choice)?;
+        device.start(offer)?;
+        Ok(Self::started(device, offer))
+    }
+
+    fn started(device: Device, offer: &Offer) -> Self {
+        tracing::debug!(format = %device.format(), pixels = ?offer.pixels, "camera opened");
+        Self {
+            device,
+            damaged: Damaged::default(),
         }
     }
 
-    /// Waits for the next picture.
+    /// The format that was really opened.
+    pub fn format(&self) -> VideoFormat {
+        self.device.format()
+    }
+
+    /// Frames that were cut off or damaged, since it was opened.
+    pub fn damaged(&self) -> u64 {
+        self.damaged.total
+    }
+
+    /// Waits for the next frame: `None` when it is damaged, or on Linux when none
+    /// came within half a second. On other systems the wait has no end.
     ///
     /// # Errors
     /// [`DeviceError::Lost`] when the camera went away, [`DeviceError::Failed`]
-    /// when it gives nothing but damaged pictures.
-    pub fn next_frame(&mut self) -> Result<Frame, DeviceError> {
-        let mut damaged = 0;
-        loop {
-            let data = self
-                .inner
-                .frame_raw()
-                .map_err(|error| match device_error(&error) {
-                    DeviceError::Absent => DeviceError::Lost,
-                    other => other,
-                })?;
-            let now = Instant::now();
-            let (width, height) = (self.opened.width(), self.opened.height());
-            let converted = match self.opened.format() {
-                FrameFormat::YUYV => convert::yuyv(&data, width, height, now),
-                FrameFormat::NV12 => convert::nv12(&data, width, height, now),
-                _ => convert::mjpeg(&data, now),
-            };
-            match converted {
-                Ok(frame) => return Ok(frame),
-                Err(error) if damaged == DAMAGED_LIMIT => {
-                    return Err(DeviceError::Failed(error.to_string()));
-                }
-                Err(_) => damaged += 1,
-            }
+    /// when it gives nothing but damaged frames.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, DeviceError> {
+        let converted = self
+            .device
+            .next(|layout, bytes| convert::from_camera(layout, bytes, Instant::now()))?;
+        match converted {
+            Some(converted) => self.damaged.check(converted),
+            None => Ok(None),
         }
     }
 }
 
-/// Where the system lets each person decide (macOS), asks and waits.
-fn ask_permission() -> Result<(), DeviceError> {
-    if nokhwa_check() {
-        return Ok(());
-    }
-    let (answer, answered) = mpsc::sync_channel(1);
-    nokhwa_initialize(move |allowed| {
-        // The capture thread may have given up waiting.
-        let _ = answer.try_send(allowed);
-    });
-    match answered.recv_timeout(PERMISSION_LIMIT) {
-        Ok(true) => Ok(()),
-        _ => Err(DeviceError::Refused),
-    }
+/// Counts the frames that are cut off or damaged.
+#[derive(Default)]
+struct Damaged {
+    total: u64,
+    in_a_row: u32,
 }
 
-/// The library passes the system's error on as text only: POSIX numbers, and
-/// on Windows the `HRESULT`s of Media Foundation.
-fn device_error(error: &NokhwaError) -> DeviceError {
-    const ABSENT: [&str; 4] = [
-        "(os error 2)",
-        "(os error 6)",
-        "(os error 19)",
-        "0xC00D3EA2",
-    ];
-    const BUSY: [&str; 3] = ["(os error 16)", "0xC00D3704", "0xC00D3EA3"];
-    const REFUSED: [&str; 3] = ["(os error 13)", "(os error 1)", "0x80070005"];
-    let text = error.to_string();
-    let any = |marks: &[&str]| marks.iter().any(|mark| text.contains(mark));
-    if any(&ABSENT) {
-        DeviceError::Absent
-    } else if any(&BUSY) {
-        DeviceError::Busy
-    } else if any(&REFUSED) {
-        DeviceError::Refused
-    } else {
-        DeviceError::Failed(text)
+impl Damaged {
+    /// Drops a damaged frame; too many in a row are an error.
+    fn check(
+        &mut self,
+        converted: Result<Frame, ConvertError>,
+    ) -> Result<Option<Frame>, DeviceError> {
+        let error = match converted {
+            Ok(frame) => {
+                self.in_a_row = 0;
+                return Ok(Some(frame));
+            }
+            Err(error) => error,
+        };
+        self.total += 1;
+        self.in_a_row += 1;
+        tracing::debug!(%error, total = self.total, "a camera's frame is dropped");
+        if self.in_a_row > DAMAGED_LIMIT {
+            return Err(DeviceError::Failed(error.to_string()));
+        }
+        Ok(None)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::video::convert::{Layout, Pixels};
 
     #[test]
     fn a_camera_that_is_not_there_is_absent() {
@@ -222,20 +193,25 @@ mod tests {
     }
 
     #[test]
-    fn the_systems_errors_have_their_meaning() {
-        let error = |number| {
-            NokhwaError::OpenStreamError(std::io::Error::from_raw_os_error(number).to_string())
+    fn frames_that_are_cut_off_are_dropped_and_counted_until_too_many_come_in_a_row() {
+        let layout = Layout::tight(Pixels::Uyvy, 16, 16);
+        let whole = [128; 16 * 16 * 2];
+        let mut damaged = Damaged::default();
+        let mut take = |bytes: &[u8]| {
+            let converted = convert::from_camera(&layout, bytes, Instant::now());
+            let taken = damaged.check(converted);
+            (taken.map(|frame| frame.is_some()), damaged.total)
         };
-        for (number, meaning) in [
-            (2, DeviceError::Absent),
-            (19, DeviceError::Absent),
-            (16, DeviceError::Busy),
-            (13, DeviceError::Refused),
-        ] {
-            assert_eq!(device_error(&error(number)), meaning);
+        assert_eq!(take(&whole), (Ok(true), 0));
+        assert_eq!(take(&whole[1..]), (Ok(false), 1));
+        for n in 2..=u64::from(DAMAGED_LIMIT) {
+            assert_eq!(take(&[]), (Ok(false), n));
         }
-        assert!(
-            matches!(device_error(&error(5)), DeviceError::Failed(text) if text.contains("os error 5"))
-        );
+        // A good one in between: it counts from the beginning.
+        assert_eq!(take(&whole), (Ok(true), 30));
+        for n in 1..=u64::from(DAMAGED_LIMIT) {
+            assert_eq!(take(&[]), (Ok(false), 30 + n));
+        }
+        assert!(matches!(take(&[]), (Err(DeviceError::Failed(_)), 61)));
     }
 }

@@ -6,16 +6,19 @@
 mod pace;
 mod source;
 
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 pub(super) use self::pace::RateMeter;
+use self::source::PictureSource;
 use crate::device::DeviceError;
 use crate::frame::Frame;
 use crate::latest::Latest;
 use crate::source::{VideoFormat, VideoSource};
+use crate::video::camera::OPEN_LIMIT;
 
 /// What the picture source is doing.
 ///
@@ -56,6 +59,7 @@ pub(super) struct Capture {
     pub preview: Latest<Frame>,
     pub meter: Mutex<RateMeter>,
     current: Mutex<Current>,
+    limits: Limits,
     /// The synthetic picture's colour: the same for as long as the sender lives.
     hue_degrees: f32,
 }
@@ -66,9 +70,40 @@ struct Current {
     /// The order that it was opened for. A source of an earlier one, which did
     /// not end in time, shows nothing.
     order: u64,
-    /// When its last frame came, for a source that paces itself.
-    last_frame: Option<(Instant, VideoFormat)>,
+    awaited: Awaited,
 }
+
+/// What the source must do in time.
+#[derive(Default)]
+enum Awaited {
+    /// Nothing: there is none, it has ended, or this side sets its pace.
+    #[default]
+    Nothing,
+    /// Open; it began then.
+    Opening(Instant),
+    /// Give a frame; the last one came then.
+    Frames(Instant, VideoFormat),
+}
+
+/// How long a source may take.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// How often the supervisor looks at the others.
+    check: Duration,
+    /// To open.
+    opening: Duration,
+    /// Between two frames.
+    stalled: Duration,
+    /// To release its device before the next one opens.
+    release: Duration,
+}
+
+const LIMITS: Limits = Limits {
+    check: Duration::from_secs(1),
+    opening: OPEN_LIMIT,
+    stalled: Duration::from_secs(5),
+    release: Duration::from_secs(2),
+};
 
 /// What a capture belongs to.
 pub(super) trait Owner: Send + Sync + 'static {
@@ -77,14 +112,11 @@ pub(super) trait Owner: Send + Sync + 'static {
     fn opened(&self);
     /// A frame was captured: it is shown next.
     fn captured(&self);
+    /// Opens the source.
+    fn open(&self, wish: &Wish) -> Result<Box<dyn PictureSource>, DeviceError> {
+        source::open(wish, self.capture().hue_degrees)
+    }
 }
-
-/// How often the supervisor looks whether frames still come.
-const CHECK: Duration = Duration::from_secs(1);
-/// A camera without a frame for this long has failed.
-const STALLED: Duration = Duration::from_secs(5);
-/// How long a source may take to release its device before the next one opens.
-const RELEASE_LIMIT: Duration = Duration::from_secs(2);
 
 impl Capture {
     pub(super) fn new(hue_degrees: f32) -> Self {
@@ -103,6 +135,7 @@ impl Capture {
             preview: Latest::new(),
             meter: Mutex::default(),
             current: Mutex::default(),
+            limits: LIMITS,
             hue_degrees,
         }
     }
@@ -135,8 +168,8 @@ impl Capture {
         let mut seen = 0;
         let mut running: Option<Receiver<()>> = None;
         loop {
-            let Some((order, Some(wish))) = this.orders.wait_newer(seen, CHECK) else {
-                this.check_for_frames();
+            let Some((order, Some(wish))) = this.orders.wait_newer(seen, this.limits.check) else {
+                this.check_source();
                 continue;
             };
             seen = order;
@@ -144,8 +177,7 @@ impl Capture {
             this.begin(order, wants_source);
             // The old source goes first: some devices can be open only once.
             if let Some(running) = running.take()
-                && running.recv_timeout(RELEASE_LIMIT)
-                    == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+                && running.recv_timeout(this.limits.release) == Err(RecvTimeoutError::Timeout)
             {
                 tracing::warn!("a video source does not end: it is left behind");
             }
@@ -161,10 +193,12 @@ impl Capture {
     /// From now on only the source of this order shows frames.
     fn begin(&self, order: u64, wants_source: bool) {
         let mut current = lock(&self.current);
-        *current = Current {
-            order,
-            last_frame: None,
+        let awaited = if wants_source {
+            Awaited::Opening(Instant::now())
+        } else {
+            Awaited::Nothing
         };
+        *current = Current { order, awaited };
         self.preview.clear();
         *lock(&self.meter) = RateMeter::default();
         self.enter(if wants_source {
@@ -180,7 +214,9 @@ impl Capture {
         let owner = Arc::clone(owner);
         let streaming = move || {
             let this = owner.capture();
-            let outcome = this.stream(&wish, order, &*owner);
+            // A driver's library may panic, at the latest when it is dropped.
+            let outcome = catch_unwind(AssertUnwindSafe(|| this.stream(&wish, order, &*owner)))
+                .unwrap_or_else(|_| Err(DeviceError::Failed("its driver panicked".into())));
             drop(ending);
             this.ended(order, outcome);
         };
@@ -199,7 +235,7 @@ impl Capture {
         if let Err(error) = outcome
             && current.order == order
         {
-            current.last_frame = None;
+            current.awaited = Awaited::Nothing;
             self.preview.clear();
             *lock(&self.meter) = RateMeter::default();
             self.enter(CaptureState::Failed(error));
@@ -208,16 +244,17 @@ impl Capture {
 
     /// Captures until there is a newer order.
     fn stream(&self, wish: &Wish, order: u64, owner: &impl Owner) -> Result<(), DeviceError> {
-        let mut source = source::open(wish, self.hue_degrees)?;
+        let mut source = owner.open(wish)?;
         let format = source.format();
         {
             let mut current = lock(&self.current);
             if current.order != order {
                 return Ok(());
             }
-            if source.due().is_none() {
-                current.last_frame = Some((Instant::now(), format));
-            }
+            current.awaited = match source.due() {
+                None => Awaited::Frames(Instant::now(), format),
+                Some(_) => Awaited::Nothing,
+            };
             owner.opened();
             self.enter(CaptureState::Live(format));
         }
@@ -228,12 +265,14 @@ impl Capture {
             if self.orders.wait_newer(order, patience).is_some() {
                 return Ok(());
             }
-            let frame = source.next()?;
+            let Some(frame) = source.next()? else {
+                continue;
+            };
             let mut current = lock(&self.current);
             if current.order != order {
                 return Ok(());
             }
-            if let Some((last_frame, format)) = &mut current.last_frame {
+            if let Awaited::Frames(last_frame, format) = &mut current.awaited {
                 *last_frame = Instant::now();
                 if matches!(self.state.get(), Some(CaptureState::Failed(_))) {
                     self.enter(CaptureState::Live(*format));
@@ -245,19 +284,19 @@ impl Capture {
         }
     }
 
-    /// A driver may stop without an error: then nothing else says that the
-    /// picture stands still. When frames come again it is live again.
-    fn check_for_frames(&self) {
+    /// A driver may hang, or stop without an error: then nothing else says that
+    /// there is no picture. When it opens or frames come after all, it is live.
+    fn check_source(&self) {
         let current = lock(&self.current);
-        let Some((last_frame, _)) = current.last_frame else {
-            return;
+        let (since, limit, reason) = match current.awaited {
+            Awaited::Nothing => return,
+            Awaited::Opening(since) => (since, self.limits.opening, "it does not open"),
+            Awaited::Frames(since, _) => (since, self.limits.stalled, "it gives no picture"),
         };
-        if last_frame.elapsed() > STALLED && matches!(self.state.get(), Some(CaptureState::Live(_)))
-        {
+        let has_failed = matches!(self.state.get(), Some(CaptureState::Failed(_)));
+        if since.elapsed() > limit && !has_failed {
             self.preview.clear();
-            self.enter(CaptureState::Failed(DeviceError::Failed(
-                "it gives no picture".into(),
-            )));
+            self.enter(CaptureState::Failed(DeviceError::Failed(reason.into())));
         }
     }
 }
@@ -266,3 +305,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What is behind these locks is whole at every moment, after a panic too.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,14 +15,16 @@ use crate::video::synthetic::Synthetic;
 use crate::video::y4m::{self, Y4m};
 
 /// Gives one picture after another. Dropping it releases its device.
-pub(super) trait PictureSource {
+pub(in crate::video) trait PictureSource {
     /// What was really opened.
     fn format(&self) -> VideoFormat;
 
     /// When to call [`next`](Self::next); `None` where that waits by itself.
     fn due(&self) -> Option<Instant>;
 
-    fn next(&mut self) -> Result<Frame, DeviceError>;
+    /// The next frame; `None` when there is none yet, so that the caller can
+    /// stop a source that gives none.
+    fn next(&mut self) -> Result<Option<Frame>, DeviceError>;
 }
 
 pub(super) fn open(wish: &Wish, hue_degrees: f32) -> Result<Box<dyn PictureSource>, DeviceError> {
@@ -78,10 +80,10 @@ impl PictureSource for SyntheticSource {
         Some(self.pace.due())
     }
 
-    fn next(&mut self) -> Result<Frame, DeviceError> {
+    fn next(&mut self) -> Result<Option<Frame>, DeviceError> {
         let now = Instant::now();
         let (_, at) = self.pace.take(now);
-        Ok(self.scene.draw(at.as_secs_f32(), unix_ms(), now))
+        Ok(Some(self.scene.draw(at.as_secs_f32(), unix_ms(), now)))
     }
 }
 
@@ -100,11 +102,12 @@ impl PictureSource for FileSource {
         Some(self.pace.due())
     }
 
-    fn next(&mut self) -> Result<Frame, DeviceError> {
+    fn next(&mut self) -> Result<Option<Frame>, DeviceError> {
         let now = Instant::now();
         self.pace.take(now);
         self.file
             .next_frame(now)
+            .map(Some)
             .map_err(|reason| y4m::file_error(&self.path, reason))
     }
 }
@@ -118,7 +121,7 @@ impl PictureSource for Camera {
         None
     }
 
-    fn next(&mut self) -> Result<Frame, DeviceError> {
+    fn next(&mut self) -> Result<Option<Frame>, DeviceError> {
         self.next_frame()
     }
 }

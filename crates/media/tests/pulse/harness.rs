@@ -1,11 +1,7 @@
-//! Sound through a real sound server: PulseAudio with null sinks, so that no
-//! sound card is needed. Each test runs itself again as a child with the
-//! server's address in its environment, which is the process's alone.
-#![cfg(target_os = "linux")]
-// The allowance for tests in clippy.toml does not reach their helper functions.
-#![allow(clippy::unwrap_used)]
+//! A sound server of a test's own, and what is heard of it.
 
 use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -14,17 +10,15 @@ use std::time::{Duration, Instant};
 
 use visavis_media::audio::{AudioCaptureState, AudioSender, Playout, PlayoutState};
 use visavis_media::codec::opus::Decoder;
-use visavis_media::{
-    AudioSink, AudioSource, DeviceError, DeviceInfo, EncodedAudio, Queue, RtpPacket,
-};
+use visavis_media::{AudioSource, EncodedAudio, Latest, Queue, RtpPacket};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Set in the child: the folder that the server lives in.
-const FOLDER: &str = "VISAVIS_TEST_PULSE";
+pub const FOLDER: &str = "VISAVIS_TEST_PULSE";
 
 /// Runs a test again in a child whose sound server is in a folder of its own.
-fn in_child(test: &str) -> Output {
+pub fn in_child(test: &str) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
@@ -48,12 +42,22 @@ fn in_child(test: &str) -> Output {
     child
 }
 
-fn socket(folder: &Path) -> PathBuf {
+/// The folder of this child's server. In the parent runs the test again as a
+/// child, and gives none.
+pub fn folder(test: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os(FOLDER).map(PathBuf::from);
+    if folder.is_none() {
+        in_child(test);
+    }
+    folder
+}
+
+pub fn socket(folder: &Path) -> PathBuf {
     folder.join("pulse/native")
 }
 
 /// Polls until `condition` gives something.
-fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + LIMIT;
     loop {
         if let Some(value) = condition() {
@@ -65,7 +69,7 @@ fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
 }
 
 /// A child process that ends with its owner, also when a test fails.
-struct Ends(Child);
+pub struct Ends(pub Child);
 
 impl Drop for Ends {
     fn drop(&mut self) {
@@ -74,7 +78,7 @@ impl Drop for Ends {
     }
 }
 
-fn start(program: &str, arguments: &[&str]) -> Ends {
+pub fn start(program: &str, arguments: &[&str]) -> Ends {
     let child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
@@ -85,7 +89,7 @@ fn start(program: &str, arguments: &[&str]) -> Ends {
     }))
 }
 
-fn start_server(folder: &Path) -> Ends {
+pub fn start_server(folder: &Path) -> Ends {
     let modules = [
         "module-native-protocol-unix auth-anonymous=1",
         "module-null-sink sink_name=spk rate=48000 channels=2",
@@ -114,7 +118,7 @@ fn start_server(folder: &Path) -> Ends {
     server
 }
 
-fn pactl(arguments: &[&str]) -> bool {
+pub fn pactl(arguments: &[&str]) -> bool {
     Command::new("pactl")
         .args(arguments)
         .stdout(Stdio::null())
@@ -124,8 +128,91 @@ fn pactl(arguments: &[&str]) -> bool {
         .success()
 }
 
+/// A sink without a card, of this rate, number of channels and description.
+pub fn add_sink(name: &str, hertz: u32, channels: u32, description: &str) {
+    let loaded = pactl(&[
+        "load-module",
+        "module-null-sink",
+        &format!("sink_name={name}"),
+        &format!("rate={hertz}"),
+        &format!("channels={channels}"),
+        &format!("sink_properties=\"device.description='{description}'\""),
+    ]);
+    assert!(loaded, "the server makes the sink {name}");
+}
+
+/// A microphone of this rate and number of channels: what is played to the sink
+/// `NAME-far` is heard by it.
+pub fn add_microphone(name: &str, hertz: u32, channels: u32, description: &str) {
+    let far = format!("{name}-far");
+    add_sink(&far, hertz, channels, "far end");
+    let loaded = pactl(&[
+        "load-module",
+        "module-remap-source",
+        &format!("master={far}.monitor"),
+        &format!("source_name={name}"),
+        &format!("rate={hertz}"),
+        &format!("channels={channels}"),
+        "remix=no",
+        &format!("source_properties=\"device.description='{description}'\""),
+    ]);
+    assert!(loaded, "the server makes the microphone {name}");
+}
+
+/// Takes away every module whose arguments name this.
+pub fn unload(name: &str) {
+    let output = Command::new("pactl")
+        .args(["list", "short", "modules"])
+        .output();
+    let modules = String::from_utf8(output.unwrap().stdout).unwrap();
+    let named = |line: &&str| line.split([' ', '\t', '=', '.']).any(|word| word == name);
+    let indices: Vec<&str> = modules
+        .lines()
+        .filter(named)
+        .filter_map(|line| line.split('\t').next())
+        .collect();
+    assert!(!indices.is_empty(), "no module names {name}: {modules}");
+    for index in indices.iter().rev() {
+        assert!(pactl(&["unload-module", index]));
+    }
+}
+
+/// Connections to the server.
+pub fn connections() -> usize {
+    let output = Command::new("pactl")
+        .args(["list", "short", "clients"])
+        .output();
+    String::from_utf8(output.unwrap().stdout)
+        .unwrap()
+        .lines()
+        .count()
+}
+
+/// Plays a tone of amplitude 0.5 to a sink, until it is dropped.
+pub fn play_tone(folder: &Path, sink: &str, hertz: f32) -> Ends {
+    let song = write_tone(folder, hertz);
+    start(
+        "paplay",
+        &[&format!("--device={sink}"), song.to_str().unwrap()],
+    )
+}
+
+/// Waits until this tone comes from a microphone, at the loudness at which it is
+/// played and alone.
+pub fn wait_for_tone(queue: &mut Queue<EncodedAudio>, hertz: f32) {
+    while queue.try_next().is_some() {}
+    wait_for(&format!("a tone of {hertz} Hz at the microphone"), || {
+        let sound = listen(queue);
+        let settled = &sound[12_000..];
+        let (tone, beside) = (power(settled, hertz), power(settled, hertz * 1.5));
+        println!("{hertz} Hz: {tone:.4}, beside it {beside:.6}");
+        // Half of its amplitude's square is 0.125: between -3 and +3 dB of it.
+        ((0.0625..0.25).contains(&tone) && beside < 0.001).then_some(())
+    });
+}
+
 /// Hears a sink: the last second of stereo, and when a sound first was loud.
-struct Ear {
+pub struct Ear {
     heard: Arc<Mutex<Heard>>,
     _recorder: Ends,
 }
@@ -137,7 +224,7 @@ struct Heard {
 }
 
 impl Ear {
-    fn on(monitor: &str) -> Self {
+    pub fn on(monitor: &str) -> Self {
         let mut recorder = start(
             "parec",
             &[
@@ -181,12 +268,12 @@ impl Ear {
         ear
     }
 
-    fn loud_at(&self) -> Option<Instant> {
+    pub fn loud_at(&self) -> Option<Instant> {
         self.heard.lock().unwrap().loud_at
     }
 
     /// Power at a frequency in the last 400 ms of one side.
-    fn power(&self, side: usize, hertz: f32) -> f32 {
+    pub fn power(&self, side: usize, hertz: f32) -> f32 {
         let heard = self.heard.lock().unwrap();
         let samples: Vec<f32> = heard
             .frames
@@ -199,7 +286,7 @@ impl Ear {
     }
 
     /// Whether that is (nearly) all that is heard.
-    fn hears_only(&self, hertz: f32) -> bool {
+    pub fn hears_only(&self, hertz: f32) -> bool {
         let enough = self.heard.lock().unwrap().frames.len() > 19_200;
         enough
             && [0, 1].iter().all(|&side| {
@@ -208,7 +295,7 @@ impl Ear {
     }
 }
 
-fn power(samples: &[f32], hertz: f32) -> f32 {
+pub fn power(samples: &[f32], hertz: f32) -> f32 {
     let turn = hertz * std::f32::consts::TAU / 48_000.0;
     let (re, im) = samples
         .iter()
@@ -221,14 +308,14 @@ fn power(samples: &[f32], hertz: f32) -> f32 {
 }
 
 /// A person who speaks a tone to a playout, over a network without faults.
-struct Speaker {
-    sender: AudioSender,
+pub struct Speaker {
+    pub sender: AudioSender,
     carried: std::thread::JoinHandle<()>,
     stats: Arc<Mutex<u64>>,
 }
 
 impl Speaker {
-    fn new(playout: &Playout, hertz: f32) -> Self {
+    pub fn new(playout: &Playout, hertz: f32) -> Self {
         let (sender, receiver) = (AudioSender::new(), playout.add());
         sender.set_muted(true);
         sender.set_source(AudioSource::Tone(hertz));
@@ -254,11 +341,11 @@ impl Speaker {
         }
     }
 
-    fn samples_played(&self) -> u64 {
+    pub fn samples_played(&self) -> u64 {
         *self.stats.lock().unwrap()
     }
 
-    fn leave(self) {
+    pub fn leave(self) {
         drop(self.stats);
         self.carried.join().unwrap();
     }
@@ -274,20 +361,28 @@ fn rtp(sound: &EncodedAudio, sequence: u16) -> RtpPacket {
     }
 }
 
-fn wait_for_playout(playout: &Playout, wanted: &PlayoutState) {
-    wait_for(&format!("{wanted:?}"), || {
-        (playout.state().get().as_ref() == Some(wanted)).then_some(())
-    });
+pub fn wait_for_playout(playout: &Playout, wanted: &PlayoutState) {
+    wait_for_state(&playout.state(), wanted);
 }
 
-fn wait_for_capture(sender: &AudioSender, wanted: &AudioCaptureState) {
+pub fn wait_for_capture(sender: &AudioSender, wanted: &AudioCaptureState) {
+    wait_for_state(&sender.state(), wanted);
+}
+
+fn wait_for_state<T: Clone + PartialEq + Debug>(state: &Latest<T>, wanted: &T) {
+    let mut last = None;
     wait_for(&format!("{wanted:?}"), || {
-        (sender.state().get().as_ref() == Some(wanted)).then_some(())
+        let now = state.get();
+        if now != last {
+            println!("{now:?}, waiting for {wanted:?}");
+            last.clone_from(&now);
+        }
+        (now.as_ref() == Some(wanted)).then_some(())
     });
 }
 
 /// What a subscriber hears in half a second.
-fn listen(queue: &mut Queue<EncodedAudio>) -> Vec<f32> {
+pub fn listen(queue: &mut Queue<EncodedAudio>) -> Vec<f32> {
     let (mut decoder, mut sound) = (Decoder::new(), Vec::new());
     while sound.len() < 24_000 {
         let packet = wait_for("a packet", || queue.try_next());
@@ -296,166 +391,8 @@ fn listen(queue: &mut Queue<EncodedAudio>) -> Vec<f32> {
     sound
 }
 
-#[test]
-fn sound_goes_out_of_a_real_speaker_and_comes_in_at_a_real_microphone() {
-    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
-        in_child("sound_goes_out_of_a_real_speaker_and_comes_in_at_a_real_microphone");
-        return;
-    };
-    let mut server = start_server(&folder);
-
-    let (microphones, speakers) = visavis_media::audio::device::list();
-    let ids = |devices: &[DeviceInfo]| {
-        devices
-            .iter()
-            .map(|device| (device.id.clone(), device.is_default))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(
-        ids(&microphones),
-        [("pulseaudio:mic".to_owned(), true)],
-        "monitors are no microphones"
-    );
-    assert!(
-        ids(&speakers).contains(&("pulseaudio:spk".to_owned(), true)),
-        "{speakers:?}"
-    );
-
-    let playout = Playout::new();
-    playout.set_sink(AudioSink::DefaultSpeaker);
-    wait_for_playout(&playout, &PlayoutState::Live);
-    let speaker = Speaker::new(&playout, 440.0);
-    wait_for("the tone to begin", || {
-        (speaker.sender.stats().frames_captured > 50).then_some(())
-    });
-    let ear = Ear::on("spk.monitor");
-    let spoken_at = Instant::now();
-    speaker.sender.set_muted(false);
-    let heard_at = wait_for("the tone at the speaker", || ear.loud_at());
-    println!(
-        "LATENCY tone source to speaker's monitor, jitter buffer and recorder included: {:?}",
-        heard_at - spoken_at
-    );
-    wait_for("the tone and nothing else", || {
-        ear.hears_only(440.0).then_some(())
-    });
-
-    let microphone = AudioSender::new();
-    let mut queue = microphone.subscribe();
-    microphone.set_source(AudioSource::DefaultMicrophone);
-    wait_for_capture(&microphone, &AudioCaptureState::Live);
-    let song = write_tone(&folder, 1_000.0);
-    let paplay = start("paplay", &["--device=micsink", song.to_str().unwrap()]);
-    wait_for("the song at the microphone", || {
-        microphone.level().get().filter(|level| level.rms > 0.1)
-    });
-    let sound = listen(&mut queue);
-    assert!(
-        power(&sound[12_000..], 1_000.0) > 0.05 && power(&sound[12_000..], 1_500.0) < 0.001,
-        "{}",
-        power(&sound[12_000..], 1_000.0)
-    );
-    drop(paplay);
-    wait_for("silence", || {
-        microphone.level().get().filter(|level| level.rms < 0.01)
-    });
-
-    // The same tone out of one device and into the other: two devices' latency.
-    let loop_out = Playout::new();
-    loop_out.set_sink(AudioSink::Speaker("pulseaudio:micsink".into()));
-    wait_for_playout(&loop_out, &PlayoutState::Live);
-    let other = Speaker::new(&loop_out, 700.0);
-    wait_for("the other tone to begin", || {
-        (other.sender.stats().frames_captured > 50).then_some(())
-    });
-    let spoken_at = Instant::now();
-    other.sender.set_muted(false);
-    wait_for("the tone at the microphone", || {
-        microphone.level().get().filter(|level| level.rms > 0.03)
-    });
-    println!(
-        "LATENCY tone source, jitter buffer, speaker, microphone, level: {:?}",
-        spoken_at.elapsed()
-    );
-    assert_eq!(microphone.stats().overrun_samples, 0);
-    other.leave();
-    drop(loop_out);
-
-    // The speaker test, left then right.
-    speaker.sender.set_muted(true);
-    wait_for("silence", || (ear.power(0, 440.0) < 1e-6).then_some(()));
-    playout.play_test_tone();
-    wait_for("the left", || {
-        (ear.power(0, 440.0) > 0.01 && ear.power(1, 440.0) < 1e-4).then_some(())
-    });
-    wait_for("the right", || {
-        (ear.power(1, 440.0) > 0.01 && ear.power(0, 440.0) < 1e-4).then_some(())
-    });
-    wait_for("the end", || (ear.power(1, 440.0) < 1e-6).then_some(()));
-    speaker.sender.set_muted(false);
-
-    // Another default: the sound moves there.
-    assert!(
-        pactl(&["load-module", "module-null-sink", "sink_name=headset"])
-            && pactl(&["set-default-sink", "headset"])
-    );
-    let headset = Ear::on("headset.monitor");
-    wait_for("the tone at the new default", || {
-        headset.hears_only(440.0).then_some(())
-    });
-
-    // The server dies: that is said, people are pulled all the same, and with
-    // the next server the devices are there again.
-    server.0.kill().unwrap();
-    wait_for_playout(&playout, &PlayoutState::Failed(DeviceError::Lost));
-    wait_for_capture(&microphone, &AudioCaptureState::Failed(DeviceError::Lost));
-    let played = speaker.samples_played();
-    wait_for("the clock to go on", || {
-        (speaker.samples_played() > played + 24_000).then_some(())
-    });
-    drop(server);
-    let _server = start_server(&folder);
-    wait_for_playout(&playout, &PlayoutState::Live);
-    wait_for_capture(&microphone, &AudioCaptureState::Live);
-    let ear = Ear::on("spk.monitor");
-    wait_for("the tone again", || ear.hears_only(440.0).then_some(()));
-
-    drop(playout);
-    speaker.leave();
-}
-
-#[test]
-fn without_a_sound_server_and_a_card_devices_are_absent_and_nothing_is_printed() {
-    let Some(_) = std::env::var_os(FOLDER) else {
-        let child =
-            in_child("without_a_sound_server_and_a_card_devices_are_absent_and_nothing_is_printed");
-        let errors = String::from_utf8_lossy(&child.stderr);
-        assert!(!errors.contains("ALSA"), "{errors}");
-        return;
-    };
-    let (playout, sender) = (Playout::new(), AudioSender::new());
-    playout.set_sink(AudioSink::DefaultSpeaker);
-    sender.set_source(AudioSource::DefaultMicrophone);
-    if Path::new("/dev/snd/controlC0").exists() {
-        // There is a card: whatever becomes of it, something does.
-        wait_for("an answer", || {
-            sender
-                .state()
-                .get()
-                .filter(|state| *state != AudioCaptureState::Starting)
-        });
-        return;
-    }
-    wait_for_playout(&playout, &PlayoutState::Failed(DeviceError::Absent));
-    wait_for_capture(&sender, &AudioCaptureState::Failed(DeviceError::Absent));
-    assert_eq!(
-        visavis_media::audio::device::list(),
-        (Vec::new(), Vec::new())
-    );
-}
-
-fn write_tone(folder: &Path, hertz: f32) -> PathBuf {
-    let path = folder.join("song.wav");
+pub fn write_tone(folder: &Path, hertz: f32) -> PathBuf {
+    let path = folder.join(format!("{hertz}.wav"));
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: 44_100,
