@@ -366,6 +366,21 @@ fn samples_in_place_of_late_packets_are_concealed() {
 }
 
 #[test]
+fn packets_that_were_dropped_on_purpose_during_a_pause_are_not_lost() {
+    let (mut buffer, start) = (JitterBuffer::new(), Instant::now());
+    for n in 0..200_u32 {
+        match n {
+            0..50 | 90.. => buffer.push(packet(n, n as u16, start + FRAME * n)),
+            50 => buffer.pause(),
+            _ => {}
+        }
+        buffer.pull(start + FRAME * n);
+    }
+    assert_eq!(buffer.stats().lost, 0);
+    assert_eq!(buffer.concealed(), ConcealmentCounts::default());
+}
+
+#[test]
 fn packets_before_the_first_that_came_are_not_lost() {
     let (mut buffer, start) = (JitterBuffer::new(), Instant::now());
     for sequence in [50_u16, 49, 20, 51, 52, 53] {
