@@ -23,8 +23,8 @@ pub struct AudioReceiveStats {
     pub jitter_ms: f32,
     /// Samples played in place of packets that were lost or late (W3C
     /// `concealedSamples`). What is played while the sender sends nothing, as with DTX
-    /// or when it is muted, does not count. They are counted when the next packet tells
-    /// which of the two it was.
+    /// or when it is muted, does not count. The next packet shows which of the two it
+    /// was; they are counted then.
     pub concealed_samples: u64,
     /// Those of them that were silence (W3C `silentConcealedSamples`).
     pub silent_concealed_samples: u64,

@@ -282,7 +282,7 @@ fn the_pauses_of_a_sender_with_dtx_are_filled_with_noise_and_are_not_concealment
 }
 
 #[test]
-fn a_sender_that_stops_without_a_word_is_not_concealed_once_it_goes_on() {
+fn a_pause_of_a_sender_without_dtx_is_not_concealment_once_packets_come_again() {
     let mut sent: Vec<_> = (0..50).map(speech).collect();
     sent.extend((150..200).map(speech));
     let (buffer, outcomes) = play(&sent, 200);
