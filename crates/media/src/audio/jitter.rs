@@ -84,6 +84,8 @@ pub(crate) struct JitterBuffer {
     /// The first that came, or came after a pause: one before it that does not come is
     /// not lost (RFC 3550, appendix A.3).
     first: Option<i64>,
+    /// Whether the next packet is the first after a pause.
+    resumes: bool,
     /// Concealed since the last packet. Lost packets found later were heard as this.
     concealed_samples: usize,
     /// Passed over since the last packet, in a gap whose end is known.
@@ -151,6 +153,7 @@ impl JitterBuffer {
             packet_samples: FRAME_SAMPLES,
             last: None,
             first: None,
+            resumes: false,
             concealed_samples: 0,
             missing_samples: 0,
             surplus_since: None,
@@ -172,7 +175,14 @@ impl JitterBuffer {
             return;
         };
         self.paused = false;
-        self.first.get_or_insert(sequence);
+        let is_newest = match self.packets.last_key_value() {
+            Some((&newest, _)) => sequence > newest,
+            None => self.next.is_none_or(|next| sequence >= next),
+        };
+        if self.first.is_none() || (self.resumes && is_newest) {
+            self.first = Some(sequence);
+            self.resumes = false;
+        }
         self.arrivals.note(packet.arrived_at, packet.timestamp);
         if self.packets.contains_key(&sequence) || self.next.is_some_and(|next| sequence < next) {
             return;
@@ -197,7 +207,7 @@ impl JitterBuffer {
     /// passed over until the next packet is not lost.
     pub(crate) fn pause(&mut self) {
         self.paused = true;
-        self.first = None;
+        self.resumes = true;
         self.concealment.decide(0);
     }
 

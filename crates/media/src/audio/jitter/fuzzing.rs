@@ -20,10 +20,10 @@ pub(crate) fn fuzz(packets: &mut Packets<'_>) {
                     let (first, newest) = ends.unwrap_or((packets.last, packets.last));
                     ends = Some((first, newest.max(packets.last)));
                 }
-                let first = buffer.first;
-                buffer.push(packet);
                 // Only Opus counts: for the buffer the step may be far.
-                packets.is_one_stream &= first.is_none() || first == buffer.first;
+                let follows_suspect = buffer.suspect == Some(packet.sequence);
+                buffer.push(packet);
+                packets.is_one_stream &= !follows_suspect || buffer.suspect.is_some();
             }
             Step::Read => match buffer.pull(packets.now) {
                 Outcome::Packet(_) => {
