@@ -128,3 +128,91 @@ impl Connection {
         created
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use bytes::Bytes;
+    use tokio_util::task::TaskTracker;
+    use visavis_media::audio::Playout;
+    use visavis_media::codec::{EncoderSettings, video_encoder};
+    use visavis_media::video::synthetic::Synthetic;
+    use visavis_media::{RtpPacket, VideoCodec};
+
+    use super::super::PeerConfig;
+    use super::super::context::PeerContext;
+    use super::super::sdp::RemoteDescription;
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    /// The NAL units of an IDR picture by OpenH264.
+    fn idr_picture() -> Vec<Vec<u8>> {
+        let settings = EncoderSettings {
+            width: 64,
+            height: 48,
+            frames_per_second: 30,
+            bits_per_second: 100_000,
+        };
+        let frame = Synthetic::new(64, 48, 0.0).unwrap();
+        let frame = frame.draw(0.0, 0, Instant::now());
+        let mut encoder = video_encoder(VideoCodec::H264, settings).unwrap();
+        let data = encoder.encode(&frame, true).unwrap().data;
+        let starts = (0..data.len() - 3).filter(|&at| data[at..].starts_with(&[0, 0, 0, 1]));
+        let starts: Vec<usize> = starts.collect();
+        let ends = starts.iter().skip(1).copied().chain([data.len()]);
+        let units = starts.iter().zip(ends);
+        units
+            .map(|(start, end)| data[start + 4..end].to_vec())
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_picture_whose_parameter_sets_are_only_in_the_description_is_decoded() {
+        let (sets, picture): (Vec<_>, Vec<_>) = idr_picture()
+            .into_iter()
+            .partition(|unit| matches!(unit[0] & 0x1F, 7 | 8));
+        let sets: Vec<String> = sets.iter().map(|set| STANDARD.encode(set)).collect();
+        let sdp = format!(
+            "v=0\r\na=group:BUNDLE 0\r\na=fingerprint:sha-256 {}\r\na=ice-ufrag:a\r\na=ice-pwd:b\r\n\
+             m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\na=rtpmap:96 H264/90000\r\n\
+             a=fmtp:96 packetization-mode=1;sprop-parameter-sets={}\r\n",
+            ["AA"; 32].join(":"),
+            sets.join(",")
+        );
+        let config = PeerConfig {
+            ice_servers: Vec::new(),
+            relay_only: false,
+            preferred_codec: VideoCodec::H264,
+        };
+        let tasks = TaskTracker::new();
+        let context = PeerContext::new(config, HashMap::new(), Playout::new(), tasks);
+        let (mut connection, _events) = Connection::new(&Arc::new(context)).await.unwrap();
+        let sections = RemoteDescription::parse(sdp).unwrap().sections;
+        connection.sources.assign(&sections);
+        connection.set_receiving(&sections, &sections, &sections);
+        let receivers = connection.update_routes();
+        let [(TrackSource::Camera, Receiver::Video(video))] = &receivers[..] else {
+            panic!("{receivers:?}")
+        };
+        for (unit, sequence) in picture.iter().zip(1..) {
+            let packet = RtpPacket {
+                sequence,
+                timestamp: 1,
+                marker: usize::from(sequence) == picture.len(),
+                payload: Bytes::from(unit.clone()),
+                arrived_at: Instant::now(),
+            };
+            video.push(VideoCodec::H264, packet);
+        }
+        let deadline = Instant::now() + LIMIT;
+        while video.stats().frames_decoded == 0 {
+            assert!(Instant::now() < deadline, "{:?}", video.stats());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        connection.close().await;
+    }
+}

@@ -81,9 +81,11 @@ pub(crate) struct JitterBuffer {
     packet_samples: usize,
     /// The last packet that was played.
     last: Option<Last>,
-    /// The first that came: one before it that does not come is not lost (RFC 3550,
-    /// appendix A.3).
+    /// The first that came, or came after a pause: one before it that does not come is
+    /// not lost (RFC 3550, appendix A.3).
     first: Option<i64>,
+    /// Whether the next packet is the first after a pause.
+    resumes: bool,
     /// Concealed since the last packet. Lost packets found later were heard as this.
     concealed_samples: usize,
     /// Passed over since the last packet, in a gap whose end is known.
@@ -151,6 +153,7 @@ impl JitterBuffer {
             packet_samples: FRAME_SAMPLES,
             last: None,
             first: None,
+            resumes: false,
             concealed_samples: 0,
             missing_samples: 0,
             surplus_since: None,
@@ -172,7 +175,14 @@ impl JitterBuffer {
             return;
         };
         self.paused = false;
-        self.first.get_or_insert(sequence);
+        let is_newest = match self.packets.last_key_value() {
+            Some((&newest, _)) => sequence > newest,
+            None => self.next.is_none_or(|next| sequence >= next),
+        };
+        if self.first.is_none() || (self.resumes && is_newest) {
+            self.first = Some(sequence);
+            self.resumes = false;
+        }
         self.arrivals.note(packet.arrived_at, packet.timestamp);
         if self.packets.contains_key(&sequence) || self.next.is_some_and(|next| sequence < next) {
             return;
@@ -193,9 +203,11 @@ impl JitterBuffer {
         }
     }
 
-    /// The sender pauses: play what is there, then silence, without concealment.
+    /// The sender pauses: play what is there, then silence, without concealment. What is
+    /// passed over until the next packet is not lost.
     pub(crate) fn pause(&mut self) {
         self.paused = true;
+        self.resumes = true;
         self.concealment.decide(0);
     }
 
@@ -216,7 +228,7 @@ impl JitterBuffer {
             return self.underrun();
         };
         let mut next = self.next.unwrap_or(first);
-        self.decide(first - next);
+        self.decide(self.lost_among(&(next..first)));
         if next < first && self.waits_for_late(first - next) {
             self.concealed_samples += self.packet_samples;
             self.concealment.conceal(self.packet_samples, false);
@@ -344,7 +356,7 @@ impl JitterBuffer {
         }
         let first = self.packets.first_key_value().map(|(&first, _)| first);
         if let (Some(first), Some(next)) = (first, self.next) {
-            self.decide(first - next);
+            self.decide(self.lost_among(&(next..first)));
             self.count_lost(next..first);
         }
         self.next = first;
@@ -370,13 +382,13 @@ impl JitterBuffer {
 
     /// Decides what the samples stood for that were played since the last packet, now
     /// that the next one is here and so many are missing before it.
-    fn decide(&mut self, missing: i64) {
+    fn decide(&mut self, missing: u64) {
         let undecided = self.concealment.undecided();
         let (Some(last), Some((_, first))) = (self.last, self.packets.first_key_value()) else {
             self.concealment.decide(0);
             return;
         };
-        let missing = usize::try_from(missing).unwrap_or(0);
+        let missing = usize::try_from(missing).unwrap_or(usize::MAX);
         let pause = first.timestamp.wrapping_sub(last.end) as i32;
         let concealed = match missing {
             // The sender sent nothing, by its clock or for too long to be late.
@@ -387,10 +399,15 @@ impl JitterBuffer {
         self.concealment.decide(concealed);
     }
 
-    fn count_lost(&mut self, numbers: std::ops::Range<i64>) {
+    /// How many of these packets, which did not come, are lost.
+    fn lost_among(&self, numbers: &std::ops::Range<i64>) -> u64 {
         let first = self.first.unwrap_or(numbers.start);
         let lost = numbers.end - numbers.start.max(first);
-        self.stats.lost += u64::try_from(lost).unwrap_or(0);
+        u64::try_from(lost).unwrap_or(0)
+    }
+
+    fn count_lost(&mut self, numbers: std::ops::Range<i64>) {
+        self.stats.lost += self.lost_among(&numbers);
     }
 
     fn take_first(&mut self) -> Option<Bytes> {

@@ -23,8 +23,8 @@ pub struct AudioReceiveStats {
     pub jitter_ms: f32,
     /// Samples played in place of packets that were lost or late (W3C
     /// `concealedSamples`). What is played while the sender sends nothing, as with DTX
-    /// or when it is muted, does not count. They are counted when the next packet tells
-    /// which of the two it was.
+    /// or when it is muted, does not count. The next packet shows which of the two it
+    /// was; they are counted then.
     pub concealed_samples: u64,
     /// Those of them that were silence (W3C `silentConcealedSamples`).
     pub silent_concealed_samples: u64,
@@ -256,5 +256,52 @@ impl Voice {
             total_energy: self.stats.total_energy + f64::from(level.rms).powi(2) * seconds,
             ..self.stats
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::codec::opus::Encoder;
+
+    #[test]
+    fn the_noise_of_a_room_goes_on_in_a_pause_of_dtx_and_is_not_counted_as_concealment() {
+        let (receiver, mut voice) = Voice::new();
+        let (mut encoder, mut random) = (Encoder::new().unwrap(), 1_u32);
+        let start = Instant::now();
+        let at = |number: u32| start + Duration::from_millis(20) * number;
+        let mut packets: Vec<Vec<u8>> = (0..100)
+            .map(|_| {
+                let noise = std::array::from_fn(|_| {
+                    random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (random >> 8) as f32 / 16_777_216.0 * 0.04 - 0.02
+                });
+                encoder.encode(&noise).unwrap()
+            })
+            .collect();
+        packets.push(vec![packets[99][0]]);
+        let mut levels = Vec::new();
+        for number in 0..130_u32 {
+            if let Some(packet) = packets.get(number as usize) {
+                receiver.push(RtpPacket {
+                    sequence: number as u16,
+                    timestamp: number * 960,
+                    marker: false,
+                    payload: Bytes::from(packet.clone()),
+                    arrived_at: at(number),
+                });
+            }
+            let mut mix = [0.0; FRAME_SAMPLES];
+            assert!(voice.mix_into(&mut mix, at(number)));
+            levels.push(Level::of(&mix).rms);
+        }
+        // 500 ms after the last packet it is neither silent nor louder than before.
+        let (before, pause) = (levels[90], &levels[110..130]);
+        let is_noise = |level: &f32| (before * 0.1..before * 2.0).contains(level);
+        assert!(pause.iter().all(is_noise), "{before}: {pause:?}");
+        let stats = receiver.stats();
+        assert_eq!((stats.concealed_samples, stats.packets_lost), (0, 0));
     }
 }

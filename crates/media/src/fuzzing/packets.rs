@@ -79,7 +79,7 @@ pub(crate) enum Step {
 pub(crate) struct Packets<'a> {
     script: Script<'a>,
     /// The extended number of the packet before.
-    last: i64,
+    pub(crate) last: i64,
     /// The first and the highest so far.
     ends: Option<(i64, i64)>,
     pub(crate) now: Instant,

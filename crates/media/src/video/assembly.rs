@@ -22,9 +22,10 @@ const CAPACITY: u64 = 1_024;
 /// Packets outside of the window are another run of the sequence numbers when so many
 /// follow one another without a gap (RFC 3550, appendix A.1: `MIN_SEQUENTIAL`).
 const RESTART_RUN: u32 = 2;
-/// The same where they may be late retransmissions, which can follow one another too:
-/// none of them may come so long after the last packet of the window.
+/// The same for packets that may be late retransmissions, which can follow one another
+/// too.
 const LATE_RUN: u32 = 16;
+/// A retransmission does not come so long after the last packet of the window.
 const LATE_LIMIT: Duration = Duration::from_secs(2);
 /// A step ahead of up to so many packets is loss (RFC 3550, appendix A.1: `MAX_DROPOUT`).
 const MAX_DROPOUT: u16 = 3_000;
@@ -147,7 +148,7 @@ impl Assembler {
         self.key_frame_needed = true;
     }
 
-    /// Keeps an H.264 parameter set that came by another way than the stream.
+    /// Keeps an H.264 parameter set that was signalled outside of the stream.
     pub fn learn_parameter_set(&mut self, unit: &[u8]) {
         self.parameter_sets.learn(unit);
     }

@@ -14,8 +14,8 @@ pub(crate) struct ConcealmentCounts {
 /// Counts concealment.
 ///
 /// While nothing comes it is not known whether packets are missing or the sender sends
-/// none, as with discontinuous transmission (DTX) or when it is muted. The next packet
-/// tells; until then the samples are undecided.
+/// none, as with discontinuous transmission (DTX) or when it is muted. The sequence number
+/// and the timestamp of the next packet show it; until then the samples are undecided.
 #[derive(Debug, Default)]
 pub(super) struct Concealment {
     counts: ConcealmentCounts,

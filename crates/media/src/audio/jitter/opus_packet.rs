@@ -1,4 +1,4 @@
-//! What an Opus packet says of itself (RFC 6716, sections 3 and 4.2).
+//! Properties of an Opus packet (RFC 6716, sections 3 and 4.2).
 
 /// The longest packet of discontinuous transmission (DTX), in bytes: a frame of at most
 /// one byte carries no sound, and none may follow for up to 400 ms.

@@ -282,7 +282,7 @@ fn the_pauses_of_a_sender_with_dtx_are_filled_with_noise_and_are_not_concealment
 }
 
 #[test]
-fn a_sender_that_stops_without_a_word_is_not_concealed_once_it_goes_on() {
+fn a_pause_of_a_sender_without_dtx_is_not_concealment_once_packets_come_again() {
     let mut sent: Vec<_> = (0..50).map(speech).collect();
     sent.extend((150..200).map(speech));
     let (buffer, outcomes) = play(&sent, 200);
@@ -366,11 +366,27 @@ fn samples_in_place_of_late_packets_are_concealed() {
 }
 
 #[test]
+fn packets_that_were_dropped_on_purpose_during_a_pause_are_not_lost() {
+    let (mut buffer, start) = (JitterBuffer::new(), Instant::now());
+    for n in 0..200_u32 {
+        match n {
+            0..50 | 90.. => buffer.push(packet(n, n as u16, start + FRAME * n)),
+            50 => buffer.pause(),
+            _ => {}
+        }
+        buffer.pull(start + FRAME * n);
+    }
+    assert_eq!(buffer.stats().lost, 0);
+    assert_eq!(buffer.concealed(), ConcealmentCounts::default());
+}
+
+#[test]
 fn packets_before_the_first_that_came_are_not_lost() {
     let (mut buffer, start) = (JitterBuffer::new(), Instant::now());
     for sequence in [50_u16, 49, 20, 51, 52, 53] {
         buffer.push(packet(u32::from(sequence), sequence, start));
     }
+    buffer.pause();
     let outcomes: Vec<_> = (0..5).map(|n| buffer.pull(start + FRAME * n)).collect();
     assert!(
         outcomes.iter().filter_map(played).eq(49..54),

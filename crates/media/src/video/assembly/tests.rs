@@ -170,7 +170,7 @@ fn late_repairs_of_a_gap_that_was_given_up_change_nothing() {
 }
 
 #[test]
-fn a_stream_that_starts_anew_a_little_behind_is_followed() {
+fn a_stream_that_restarts_a_little_behind_is_followed() {
     for (newer, after) in [(true, 1), (false, LATE_RUN as usize - 1)] {
         let packets = stream(5_000, 10, 2);
         let mut assembler = Assembler::new(VideoCodec::Vp8);
