@@ -74,7 +74,8 @@ fn the_table_of_interoperability() -> Result<()> {
             let outcomes = scene::run(row, own_network).await;
             eprintln!("{row}: {outcomes:?}");
             lines.push((row, outcomes));
+            table::write(&lines)?;
         }
-        table::write(&lines)
+        table::check(&lines)
     })
 }

@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod chromium;
+mod crowd;
+mod cut;
 mod host;
 mod interop;
 mod mesh;

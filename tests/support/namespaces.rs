@@ -1,6 +1,6 @@
 //! Machines of their own for a test: Linux network namespaces on one bridge.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use tokio::process::Command;
@@ -88,12 +88,12 @@ impl Drop for Namespaces {
     }
 }
 
-/// Addresses of [`in_a_network_of_its_own`], beside loopback.
-pub const OWN_ADDRESSES: [&str; 2] = ["10.78.0.1", "10.79.0.1"];
+/// The first addresses of [`in_a_network_of_its_own`], beside loopback.
+const OWN_ADDRESSES: [&str; 2] = ["10.78.0.1", "10.79.0.1"];
 
 /// Runs a test in a network namespace of its own, with everything that it starts.
-/// Beside loopback it has an interface `own0` and an interface `own1`, with the
-/// [`OWN_ADDRESSES`]. The test is given whether it has, which takes root.
+/// Beside loopback it has the interfaces `own0` and `own1`, with an address each. The
+/// test is given whether it has, which takes root.
 ///
 /// # Errors
 /// When the namespace cannot be made, and those of the test.
@@ -132,13 +132,22 @@ async fn add_own_interfaces() -> Result<()> {
     ip(&["route", "add", "default", "dev", "own0"]).await
 }
 
-/// Replaces an address of the namespace that this runs in.
+/// Replaces the address of `own1` in the namespace that this runs in.
 ///
 /// # Errors
 /// When `ip` fails.
-pub async fn replace_own_address(interface: &str, old: &str, new: &str) -> Result<()> {
-    ip(&["addr", "del", &format!("{old}/24"), "dev", interface]).await?;
-    ip(&["addr", "add", &format!("{new}/24"), "dev", interface]).await
+pub async fn replace_own_address() -> Result<()> {
+    static REPLACED: AtomicU8 = AtomicU8::new(1);
+    let number = REPLACED.fetch_add(1, Ordering::Relaxed) % 250 + 1;
+    ip(&["addr", "flush", "dev", "own1"]).await?;
+    ip(&[
+        "addr",
+        "add",
+        &format!("10.79.0.{number}/24"),
+        "dev",
+        "own1",
+    ])
+    .await
 }
 
 /// The first address of namespace `n`.

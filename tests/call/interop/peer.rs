@@ -40,6 +40,13 @@ impl fmt::Display for Kind {
     }
 }
 
+impl Kind {
+    /// Whether sound and pictures can share a transport.
+    pub fn has_pictures(self) -> bool {
+        self != Self::Gstreamer("none")
+    }
+}
+
 /// What a person or a program does at a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {

@@ -12,6 +12,7 @@ use visavis_protocol::Grants;
 
 use crate::peer::LinkId;
 use crate::state::negotiation::{Negotiation, Step};
+use crate::state::route::Route;
 use crate::view::{LinkProblem, PeerConnectionState};
 
 /// Time in which a new member must offer. After it the existing member offers.
@@ -218,13 +219,15 @@ impl Link {
         }
     }
 
-    /// The repair that is due, if any. Without a route for an offer it is
-    /// postponed.
-    pub fn due(&mut self, now: Instant, has_route: bool) -> Option<Repair> {
+    /// The repair that is due, if any. Without a route for it, it is postponed. An
+    /// offer that a common peer forwards cannot replace the connection, whose DTLS
+    /// association is what identifies the two sides then.
+    pub fn due(&mut self, now: Instant, route: Option<Route>) -> Option<Repair> {
         if self.check_at.is_none_or(|at| now < at) {
             return None;
         }
-        if !has_route {
+        let is_relayed = matches!(route, Some(Route::Relay(_)));
+        if route.is_none() || is_relayed && self.connection == PeerConnectionState::Closed {
             self.check_at = Some(now + OFFER_RETRY_DELAY);
             return None;
         }
@@ -237,7 +240,7 @@ impl Link {
             _ => CONNECT_TIMEOUT.max(backoff(self.attempts)),
         };
         self.check_at = Some(now + timeout);
-        let exhausted = self.negotiated && self.attempts > MAX_ICE_RESTARTS;
+        let exhausted = self.negotiated && !is_relayed && self.attempts > MAX_ICE_RESTARTS;
         if self.connection == PeerConnectionState::Closed || exhausted {
             return Some(Repair::Replace);
         }
@@ -261,11 +264,13 @@ fn backoff(attempts: u32) -> Duration {
 mod tests {
     use super::*;
 
+    const SERVER: Option<Route> = Some(Route::Server);
+
     fn connected(now: Instant) -> Link {
         // "z" is greater than "a": impolite, so that no glare delay applies.
         let mut link = Link::new(LinkId(1), "z", "a", now);
         assert_eq!(
-            link.due(now, true),
+            link.due(now, SERVER),
             Some(Repair::Offer { ice_restart: false })
         );
         link.negotiated();
@@ -285,7 +290,7 @@ mod tests {
             let at = link.next_deadline().unwrap();
             pauses.push((at - now).as_secs());
             now = at;
-            repairs.push(link.due(now, true).unwrap());
+            repairs.push(link.due(now, SERVER).unwrap());
         }
         assert_eq!(pauses, [0, 1, 2, 4, 8, 16, 30]);
         let restart = Repair::Offer { ice_restart: true };
@@ -297,14 +302,32 @@ mod tests {
     }
 
     #[test]
+    fn through_a_common_peer_a_connection_is_restarted_and_never_replaced() {
+        let mut now = Instant::now();
+        let mut link = connected(now);
+        let relay = Some(Route::Relay(LinkId(9)));
+        for _ in 0..7 {
+            link.connection_changed(PeerConnectionState::Failed, now);
+            now = link.next_deadline().unwrap();
+            let restart = Repair::Offer { ice_restart: true };
+            assert_eq!(link.due(now, relay), Some(restart));
+        }
+        link.connection_changed(PeerConnectionState::Closed, now);
+        now = link.next_deadline().unwrap();
+        assert_eq!(link.due(now, relay), None);
+        now = link.next_deadline().unwrap();
+        assert_eq!(link.due(now, SERVER), Some(Repair::Replace));
+    }
+
+    #[test]
     fn a_closed_connection_is_replaced_and_keeps_counting() {
         let now = Instant::now();
         let mut link = connected(now);
         link.connection_changed(PeerConnectionState::Closed, now);
-        assert_eq!(link.due(now, true), Some(Repair::Replace));
+        assert_eq!(link.due(now, SERVER), Some(Repair::Replace));
         let mut next = link.successor(LinkId(2), now);
         assert_eq!(
-            next.due(now, true),
+            next.due(now, SERVER),
             Some(Repair::Offer { ice_restart: false })
         );
         next.connection_changed(PeerConnectionState::Closed, now);
@@ -316,8 +339,8 @@ mod tests {
         let now = Instant::now();
         let mut link = connected(now);
         link.connection_changed(PeerConnectionState::Failed, now);
-        assert_eq!(link.due(now, false), None);
+        assert_eq!(link.due(now, None), None);
         let later = link.next_deadline().unwrap();
-        assert!(later > now && link.due(later, true).is_some());
+        assert!(later > now && link.due(later, SERVER).is_some());
     }
 }

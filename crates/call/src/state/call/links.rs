@@ -65,11 +65,11 @@ impl CallState {
     /// Makes the repairs that are due, a first offer included.
     pub(super) fn repair_links(&mut self, now: Instant) {
         for index in 0..self.remotes.len() {
-            let has_route = self.route(now, index).is_some();
+            let route = self.route(now, index);
             let Some(link) = &mut self.remotes[index].link else {
                 continue;
             };
-            match link.due(now, has_route) {
+            match link.due(now, route) {
                 None => {}
                 Some(Repair::Offer { ice_restart }) => {
                     let step = link.negotiation.request_offer(ice_restart);
@@ -89,7 +89,7 @@ impl CallState {
         };
         let mut fresh = old.successor(id, now);
         // A new connection always makes an offer first.
-        let step = match fresh.due(now, true) {
+        let step = match fresh.due(now, Some(Route::Server)) {
             Some(Repair::Offer { .. }) => fresh.negotiation.request_offer(false),
             _ => Step::None,
         };
