@@ -112,12 +112,15 @@ impl Connection {
         let mut ssrcs = distinct_ssrcs();
         let mut ssrc = || ssrcs.pop().unwrap_or(Ssrc(1));
         let feedback_ssrc = ssrc();
-        let mut streams = HashMap::new();
+        let (mut streams, mut audio) = (HashMap::new(), Vec::new());
         let tracks = all_sources().map(|source| {
             let media = ssrc();
             let rtx = (kind_of(source) == MediaKind::Video).then(&mut ssrc);
             if let Some(counters) = context.counters().get(&source) {
                 streams.insert(media, (source, counters.clone()));
+            }
+            if rtx.is_none() {
+                audio.push(media);
             }
             let track = LocalTrack::new(&stream, source, media, rtx);
             (source, SendDirection::new(track))
@@ -132,7 +135,7 @@ impl Connection {
             ssrc: feedback_ssrc,
             requests: VecDeque::new(),
         };
-        let payload_types = Arc::new(PayloadTypes::default());
+        let payload_types = Arc::new(PayloadTypes::new(audio));
         let peer = engine::connect(
             &context.config,
             Arc::new(runtime),

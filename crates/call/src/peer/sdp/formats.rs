@@ -29,6 +29,15 @@ pub(in crate::peer) enum PayloadFormat {
     Video(VideoCodec),
 }
 
+impl PayloadFormat {
+    pub(in crate::peer) fn kind(self) -> MediaKind {
+        match self {
+            Self::Audio => MediaKind::Audio,
+            Self::Video(_) => MediaKind::Video,
+        }
+    }
+}
+
 /// A payload format and the payload type that a section maps to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::peer) struct MappedFormat {

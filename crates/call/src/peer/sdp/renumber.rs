@@ -55,6 +55,17 @@ impl Renumbering {
         }
     }
 
+    /// Both; a number that they map to different ones stays as it is.
+    pub(in crate::peer) fn joined(mut self, other: Self) -> Self {
+        for (from, to) in other.0 {
+            match self.0.get(&from) {
+                Some(mine) if *mine != to => drop(self.0.remove(&from)),
+                _ => drop(self.0.insert(from, to)),
+            }
+        }
+        self
+    }
+
     /// The formats of a media line.
     pub(super) fn formats(&self, formats: &[&str]) -> Vec<String> {
         let numbers = formats.iter().filter_map(|format| format.parse().ok());
