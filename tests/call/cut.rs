@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use visavis_tests::headless::{Event, Headless, SMALL, see_each_other};
 use visavis_tests::namespaces::{self, Namespaces};
-use visavis_tests::server::{Launch, RoomServer};
+use visavis_tests::server::RoomServer;
 use visavis_tests::wait::wait_until;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -41,13 +41,7 @@ async fn without_the_server_a_cut_pair_meets_again_through_the_third() -> Result
         eprintln!("not run: network namespaces take root");
         return Ok(());
     };
-    let listen = format!("{}:7420", namespaces::address(0));
-    let server = RoomServer::launch(Launch {
-        arguments: &["--listen", &listen],
-        namespace: Some(machines.name(0)),
-        ..Launch::default()
-    })
-    .await?;
+    let server = RoomServer::start_on(&machines).await?;
     let url = server.url();
     let scene = ["--video", SMALL, "--audio", "tone:440"];
     let create = [scene.as_slice(), &["--create", "cut"]].concat();

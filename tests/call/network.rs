@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use visavis_tests::headless::{Headless, SMALL, see_each_other};
 use visavis_tests::namespaces::{self, Namespaces, in_a_network_of_its_own, replace_own_address};
 use visavis_tests::plain_client::PlainClient;
-use visavis_tests::server::{Launch, RoomServer};
+use visavis_tests::server::RoomServer;
 use visavis_tests::wait::wait_until;
 
 const BACK_LIMIT: Duration = Duration::from_secs(30);
@@ -16,13 +16,7 @@ const FLOWING: u64 = 30;
 
 /// A server and two people in a call, each on a machine of its own.
 async fn call(machines: &Namespaces) -> Result<(RoomServer, [Headless; 2])> {
-    let listen = format!("{}:7420", namespaces::address(0));
-    let server = RoomServer::launch(Launch {
-        arguments: &["--listen", &listen],
-        namespace: Some(machines.name(0)),
-        ..Launch::default()
-    })
-    .await?;
+    let server = RoomServer::start_on(machines).await?;
     let url = server.url();
     let scene = ["--video", SMALL, "--audio", "tone:440"];
     let create = [scene.as_slice(), &["--create", "moving"]].concat();

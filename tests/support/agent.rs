@@ -39,7 +39,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Starts a peer in a new room: it answers whoever joins.
+    /// Starts a peer in a new room: it answers the one who joins.
     ///
     /// # Errors
     /// When it cannot be started or the server refuses.

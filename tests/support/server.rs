@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::http::Http;
-use crate::namespaces;
+use crate::namespaces::{self, Namespaces};
 use crate::process::Process;
 use crate::programs;
 
@@ -53,6 +53,20 @@ impl RoomServer {
     pub async fn start(arguments: &[&str]) -> Result<Self> {
         Self::launch(Launch {
             arguments,
+            ..Launch::default()
+        })
+        .await
+    }
+
+    /// Starts it on the address of machine 0 and waits until it listens.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start_on(machines: &Namespaces) -> Result<Self> {
+        let listen = format!("{}:7420", namespaces::address(0));
+        Self::launch(Launch {
+            arguments: &["--listen", &listen],
+            namespace: Some(machines.name(0)),
             ..Launch::default()
         })
         .await

@@ -377,8 +377,11 @@ impl Scene {
         // GStreamer sends a camera that comes late in a section of its own, which is
         // shown as a screen.
         let ours = stats.map_or((0, 0.0), |stats| {
-            let frames = stats.frames_decoded + stats.screen_frames_decoded;
-            (frames, stats.audio_energy)
+            let in_own_section = match self.row.kind {
+                Kind::Gstreamer(_) => stats.screen_frames_decoded,
+                _ => 0,
+            };
+            (stats.frames_decoded + in_own_section, stats.audio_energy)
         });
         let theirs = self.theirs.figures(self.ours.member()).await?;
         // What an echo gives back is what it received.

@@ -9,7 +9,7 @@ const NODES: &str = "/sys/class/video4linux";
 /// A camera that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// An id that lasts across restarts. Linux numbers cameras anew at each start,
+    /// An id that lasts across restarts. Linux renumbers cameras at each start,
     /// and a camera has several nodes, of which the first gives the frames: so the
     /// id is its name and where it is plugged in.
     pub(crate) id: String,
