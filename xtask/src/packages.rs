@@ -66,13 +66,14 @@ pub const WINDOW: &[Dependency] = &[
 pub const TESTS: &[Dependency] = &[
     needs(Program("chromium"), ["chromium", "chromium", "chromium", "", ""]),
     needs(Program("firefox"), ["firefox-esr", "firefox", "firefox", "", ""]),
-    needs(Program("janus"), ["janus", "janus-gateway", "", "", ""]),
+    // Arch has Janus in its user repository (AUR) only.
+    needs(Program("janus"), ["janus", "janus-gateway", "janus-gateway", "", ""]),
     needs(Program("gst-inspect-1.0"), ["gstreamer1.0-tools", "gstreamer1", "gstreamer", "", ""]),
     needs(Program("gst-inspect-1.0"), ["gstreamer1.0-plugins-bad", "gstreamer1-plugins-bad-free", "gst-plugins-bad", "", ""]),
     needs(Program("gst-inspect-1.0"), ["gstreamer1.0-nice", "libnice-gstreamer1", "libnice", "", ""]),
     needs(Program("gst-inspect-1.0"), ["gstreamer1.0-plugins-good", "gstreamer1-plugins-good", "gst-plugins-good", "", ""]),
     needs(Program("gst-inspect-1.0"), ["python3-gst-1.0", "python3-gstreamer1", "gst-python", "", ""]),
-    needs(Program("gst-inspect-1.0"), ["gir1.2-gst-plugins-bad-1.0", "", "", "", ""]),
+    needs(Program("gst-inspect-1.0"), ["gir1.2-gst-plugins-bad-1.0", "gstreamer1-plugins-bad-free", "gst-plugins-bad", "", ""]),
     needs(Program("turnserver"), ["coturn", "coturn", "coturn", "", ""]),
     needs(Program("postgres"), ["postgresql", "postgresql-server", "postgresql", "", ""]),
     needs(Program("redis-server"), ["redis-server", "valkey-compat-redis", "valkey", "redis", ""]),
