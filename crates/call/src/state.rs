@@ -4,6 +4,7 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+pub(crate) mod bandwidth;
 pub(crate) mod bitrate_scale;
 pub(crate) mod call;
 pub(crate) mod chat;

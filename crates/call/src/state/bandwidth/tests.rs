@@ -1,0 +1,5 @@
+mod feedback;
+mod hostile;
+mod network;
+mod steady;
+mod varying;
