@@ -87,6 +87,8 @@ pub struct Stats {
     pub lost: i64,
     pub jitter_ms: Option<f64>,
     pub round_trip_ms: Option<f64>,
+    pub available_kbps: f64,
+    pub video_target_kbps: f64,
     pub freezes: u64,
     pub freeze_ms: f64,
     pub concealed_samples: u64,

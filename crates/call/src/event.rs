@@ -94,8 +94,15 @@ pub struct PeerStatistics {
     /// Loss of our video in the peer's newest report, in percent (RFC 3550, section
     /// 6.4.1).
     pub remote_loss_percent: f32,
-    /// Round-trip time of the selected candidate pair, in milliseconds.
+    /// Round-trip time of the selected candidate pair, in milliseconds, or of RTCP where
+    /// the pair has none.
     pub round_trip_ms: Option<f32>,
+    /// Estimate of what the link carries from here to the peer, in bits per second (W3C
+    /// `availableOutgoingBitrate`).
+    pub available_bits_per_second: u64,
+    /// Bit rate that the video to this peer is encoded at, in bits per second (W3C
+    /// `targetBitrate`); 0 while its link is too narrow for video.
+    pub video_bits_per_second: u64,
     /// Statistics of the received camera.
     pub video: VideoReceiveStats,
     /// Statistics of the received screen.

@@ -4,6 +4,7 @@
 //! [`PeerEvent`]s. Encoded media flows from the queues of the local senders to
 //! the connection, and from the connection to the receivers of this peer.
 
+mod bandwidth;
 mod candidates;
 mod channel;
 mod connection;
@@ -42,6 +43,7 @@ use visavis_media::video::VideoReceiver;
 use visavis_protocol::{Description, Grants, IceCandidate, IceServer, PeerMessage, TrackSource};
 
 use crate::command::Media;
+use crate::state::bandwidth::Estimate;
 use crate::view::PeerConnectionState;
 use context::{PeerContext, Publisher};
 use task::PeerTask;
@@ -68,7 +70,7 @@ pub(crate) struct PeerConfig {
 
 /// Identifies a link of this call, from 1. A participant gets a new link when the
 /// first one cannot be repaired; the number tells late events of the old one apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LinkId(pub u64);
 
 /// Commands to a peer connection. They run in order, one at a time.
@@ -107,6 +109,9 @@ pub(crate) enum PeerCommand {
         /// What the remote participant may publish.
         remote: Grants,
     },
+    /// Stops sending video because the link is too narrow for it, or goes on with the
+    /// next key frame. Audio is sent in either case.
+    PauseVideo(bool),
     /// Sends a message over the data channel. Without an open channel it is dropped.
     Send(Box<PeerMessage>),
 }
@@ -137,6 +142,8 @@ pub(crate) enum PeerEvent {
     /// The connection state changed. `Failed` can be repaired by an ICE restart,
     /// `Closed` only by a new connection.
     Connection(PeerConnectionState),
+    /// What the link carries, at most ten times a second.
+    Bandwidth(Estimate),
     /// The data channel is open.
     ChannelOpen,
     /// A message arrived on the data channel.
@@ -150,6 +157,8 @@ pub(crate) struct TransportStatistics {
     pub tracks: HashMap<TrackSource, SendStatistics>,
     /// Round-trip time of the selected candidate pair, in milliseconds.
     pub round_trip_ms: Option<f32>,
+    /// What the link carries.
+    pub bandwidth: Estimate,
 }
 
 /// Statistics of one track that is sent.

@@ -5,7 +5,6 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub(crate) mod bandwidth;
-pub(crate) mod bitrate_scale;
 pub(crate) mod call;
 pub(crate) mod chat;
 pub(crate) mod link;
@@ -67,11 +66,7 @@ pub(crate) enum Input {
         remote: Vec<(LinkId, f32)>,
     },
     /// One second passed.
-    SecondElapsed {
-        /// Highest loss that a peer reported during it, in percent; `None` without
-        /// a report.
-        worst_loss_percent: Option<f32>,
-    },
+    SecondElapsed,
     /// The addresses of this machine changed, or it was suspended.
     NetworkChanged {
         /// Whether sockets may have died: an address is gone, or time has passed
@@ -117,8 +112,8 @@ pub(crate) enum Effect {
         /// Whether to mute it.
         muted: bool,
     },
-    /// Scale the video bit rate: a factor from 0.05 to 1.
-    ScaleBitrate(f32),
+    /// Set the bit rate of the camera's encoder, in bits per second.
+    SetVideoBitrate(u64),
     /// Emit an event to the users of the call's handle.
     Emit(CallEvent),
 }

@@ -13,15 +13,15 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 use visavis_media::audio::{AudioCaptureState, AudioReceiveStats};
 use visavis_media::time::unix_ms;
-use visavis_media::video::{CaptureState, VideoReceiveStats};
-use visavis_media::{Frame, Latest};
+use visavis_media::video::{CaptureState, VideoReceiveStats, bitrate_for};
+use visavis_media::{Frame, Latest, VideoFormat};
 use visavis_protocol::{IceServer, TrackSource};
 
 use crate::call::Outputs;
 use crate::command::{CallCommand, CallConfig, Media};
 use crate::event::{PeerStatistics, Statistics};
 use crate::network::{self, Change, NetworkWatch};
-use crate::peer::{self, LinkId, PeerConfig, PeerEvent, PeerHandle, Receiver};
+use crate::peer::{self, LinkId, PeerCommand, PeerConfig, PeerEvent, PeerHandle, Receiver};
 use crate::signalling::{self, SignallingEvent, SignallingHandle};
 use crate::state::call::CallState;
 use crate::state::{Effect, Input, Now};
@@ -59,6 +59,8 @@ pub(crate) struct CallTask {
     /// Inputs that result from performing effects; handled before new ones.
     follow_ups: VecDeque<Input>,
     network: NetworkWatch,
+    /// The bit rate of the camera's encoder, in bits per second.
+    video_bitrate: u64,
 }
 
 /// The clocks of a call.
@@ -76,6 +78,7 @@ struct Peer {
     cancel: CancellationToken,
     /// Report blocks about each track that were counted in an earlier second.
     reports_seen: HashMap<TrackSource, u64>,
+    is_video_paused: bool,
 }
 
 impl CallTask {
@@ -102,6 +105,7 @@ impl CallTask {
             capture_versions: (0, 0),
             follow_ups: VecDeque::new(),
             network: NetworkWatch::new(Instant::now(), unix_ms()),
+            video_bitrate: 0,
         }
     }
 
@@ -223,11 +227,23 @@ impl CallTask {
             self.media.audio.set_expected_loss(percent);
         }
         let in_order = state.links().filter_map(|link| self.peers.get(&link));
-        let peers = in_order.map(statistics).collect();
+        let peers = in_order.map(|peer| statistics(peer, self.video_bitrate));
+        let peers = peers.collect();
         self.outputs.statistics.send_replace(Statistics { peers });
-        Input::SecondElapsed {
-            worst_loss_percent: self.worst_loss(TrackSource::Camera),
-        }
+        // The source may have another size now.
+        self.apply_video_bitrate();
+        Input::SecondElapsed
+    }
+
+    /// Sets the share of the bit rate that suits the size of the picture.
+    fn apply_video_bitrate(&self) {
+        let format = match self.media.video.state().get() {
+            Some(CaptureState::Live(format)) => format,
+            _ => VideoFormat::default(),
+        };
+        let full = bitrate_for(format.width, format.height);
+        let scale = self.video_bitrate as f64 / f64::from(full.max(1));
+        self.media.video.set_bitrate_scale(scale as f32);
     }
 
     /// The highest loss of a track that a peer reported since the last call.
@@ -280,9 +296,12 @@ impl CallTask {
                 ice_servers,
             } => self.spawn(link, participant, ice_servers),
             Effect::Peer(link, command) => {
-                let Some(peer) = self.peers.get(&link) else {
+                let Some(peer) = self.peers.get_mut(&link) else {
                     return;
                 };
+                if let PeerCommand::PauseVideo(is_paused) = command {
+                    peer.is_video_paused = is_paused;
+                }
                 if peer.handle.commands.try_send(command).is_err() {
                     tracing::warn!(
                         link = link.0,
@@ -306,7 +325,10 @@ impl CallTask {
                 TrackSource::Camera => self.media.video.set_muted(muted),
                 TrackSource::ScreenShare | TrackSource::ScreenShareAudio => {}
             },
-            Effect::ScaleBitrate(scale) => self.media.video.set_bitrate_scale(scale),
+            Effect::SetVideoBitrate(rate) => {
+                self.video_bitrate = rate;
+                self.apply_video_bitrate();
+            }
             Effect::Emit(event) => {
                 // Fails only without receivers.
                 let _ = self.outputs.events.send(event);
@@ -343,6 +365,7 @@ impl CallTask {
             receivers: HashMap::new(),
             cancel,
             reports_seen: HashMap::new(),
+            is_video_paused: false,
         };
         self.peers.insert(link, peer);
     }
@@ -415,7 +438,7 @@ impl CallTask {
     }
 }
 
-fn statistics(peer: &Peer) -> PeerStatistics {
+fn statistics(peer: &Peer, video_bitrate: u64) -> PeerStatistics {
     let transport = peer.handle.statistics.borrow().clone();
     let sent = |source| {
         let track = transport.tracks.get(&source);
@@ -436,6 +459,12 @@ fn statistics(peer: &Peer) -> PeerStatistics {
         frames_sent: camera.frames,
         remote_loss_percent: camera.remote_loss_percent,
         round_trip_ms: transport.round_trip_ms,
+        available_bits_per_second: transport.bandwidth.target,
+        video_bits_per_second: if peer.is_video_paused {
+            0
+        } else {
+            video_bitrate
+        },
         video: video(TrackSource::Camera),
         screen: video(TrackSource::ScreenShare),
         audio,

@@ -69,6 +69,10 @@ pub struct Stats<'a> {
     /// Of the video where there is any, else of the audio, in milliseconds.
     pub jitter_ms: f32,
     pub round_trip_ms: Option<f32>,
+    /// What the link to the peer carries, as estimated.
+    pub available_kbps: f64,
+    /// What the video to the peer is encoded at; 0 while its link is too narrow for video.
+    pub video_target_kbps: f64,
     pub freezes: u64,
     pub freeze_ms: u64,
     pub concealed_samples: u64,
@@ -214,6 +218,8 @@ fn line<'a>(now: &'a PeerStatistics, before: Option<&PeerStatistics>, seconds: f
             now.audio.jitter_ms
         },
         round_trip_ms: now.round_trip_ms,
+        available_kbps: now.available_bits_per_second as f64 / 1_000.0,
+        video_target_kbps: now.video_bits_per_second as f64 / 1_000.0,
         freezes: now.video.freezes,
         freeze_ms: now.video.freeze_ms,
         concealed_samples: now.audio.concealed_samples,

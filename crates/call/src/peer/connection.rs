@@ -12,6 +12,7 @@ use webrtc::data_channel::DataChannel;
 use webrtc::peer_connection::{PeerConnection, StatsSelector};
 use webrtc::runtime::default_runtime;
 
+use super::bandwidth::BandwidthInterceptor;
 use super::candidates::RemoteCandidates;
 use super::context::PeerContext;
 use super::event::{PeerConnectionEventSender, PeerConnectionEvents};
@@ -135,6 +136,7 @@ impl Connection {
             ssrc: feedback_ssrc,
             requests: VecDeque::new(),
         };
+        let bandwidth = BandwidthInterceptor::new(context.bandwidth.clone(), audio.clone());
         let payload_types = Arc::new(PayloadTypes::new(audio));
         let peer = engine::connect(
             &context.config,
@@ -143,6 +145,7 @@ impl Connection {
             feedback,
             interceptor,
             payload_types.clone(),
+            bandwidth,
         )
         .await?;
         let connection = Self {
@@ -222,11 +225,14 @@ impl Connection {
             _ => None,
         };
         let counters = self.context.counters().iter();
+        let bandwidth = self.context.bandwidth.estimate();
         TransportStatistics {
             tracks: counters
                 .map(|(source, sent)| (*source, sent.statistics()))
                 .collect(),
-            round_trip_ms,
+            round_trip_ms: round_trip_ms
+                .or_else(|| Some(bandwidth.round_trip?.as_secs_f32() * 1_000.0)),
+            bandwidth,
         }
     }
 }

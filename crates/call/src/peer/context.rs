@@ -5,15 +5,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::task::TaskTracker;
-use visavis_media::VideoCodec;
 use visavis_media::audio::{AudioSender, Playout};
-use visavis_media::video::{VideoReceiver, VideoSender};
+use visavis_media::video::{CaptureState, VideoReceiver, VideoSender, bitrate_for};
+use visavis_media::{VideoCodec, VideoFormat};
 use visavis_protocol::{Grants, TrackSource};
 
+use super::bandwidth::Bandwidth;
 use super::continuity::Continuity;
 use super::sdp::{MediaKind, all_sources, kind_of};
 use super::send::Counters;
 use super::{PeerConfig, Receiver};
+
+/// Opus with headers.
+const AUDIO_BITS: u64 = 60_000;
+/// Highest estimate, in percent of the sources: a tenth stays unused, lost packets are
+/// sent again, and frames vary in size.
+const HEADROOM_PERCENT: u64 = 150;
 
 /// What every connection of one peer is created with. It outlives a connection
 /// that is replaced.
@@ -28,6 +35,8 @@ pub(super) struct PeerContext {
     /// The receivers of the sources that were negotiated so far.
     received: Mutex<HashMap<TrackSource, ReceivedSource>>,
     grants: Mutex<PeerGrants>,
+    /// What its connections share with the estimator.
+    pub(super) bandwidth: Arc<Bandwidth>,
 }
 
 /// The encoder of a local source.
@@ -79,6 +88,7 @@ impl PeerContext {
             playout,
             received: Mutex::default(),
             grants: Mutex::default(),
+            bandwidth: Arc::default(),
         }
     }
 
@@ -101,6 +111,22 @@ impl PeerContext {
         if let Some(Publisher::Video(sender)) = self.publishers.get(&source) {
             sender.request_key_frame(codec);
         }
+    }
+
+    /// The most that all sources together can use, in bits per second.
+    pub(super) fn max_bits_per_second(&self) -> u64 {
+        let publishers = self.publishers.values();
+        let rates = publishers.map(|publisher| match publisher {
+            Publisher::Audio(_) => AUDIO_BITS,
+            Publisher::Video(sender) => {
+                let format = match sender.state().get() {
+                    Some(CaptureState::Live(format)) => format,
+                    _ => VideoFormat::default(),
+                };
+                u64::from(bitrate_for(format.width, format.height))
+            }
+        });
+        rates.sum::<u64>() * HEADROOM_PERCENT / 100
     }
 
     /// The receiver of a source, and whether this call created it. A receiver costs

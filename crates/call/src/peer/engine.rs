@@ -28,6 +28,7 @@ use webrtc::peer_connection::{
 };
 
 use super::PeerConfig;
+use super::bandwidth::BandwidthInterceptor;
 use super::event::PeerConnectionEventSender;
 use super::feedback::Feedback;
 use super::interceptor::InterceptorAdapter;
@@ -52,7 +53,8 @@ const MAX_NACKS: u16 = 10;
 const NACK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Slots of the interceptors, from the network. The payload types come first, since
-/// all others see those of webrtc-rs. The router takes the media and is therefore last.
+/// all others see those of webrtc-rs. The bandwidth estimator follows, so that it paces
+/// and counts everything that is sent, retransmissions included. The router takes the media and is therefore last.
 /// The RTX unwrapper precedes the NACK generator,
 /// which must see retransmissions as arrived. It follows the receiver reports,
 /// which must count a repaired loss: the sender adapts its rate to them.
@@ -82,9 +84,10 @@ pub(super) async fn connect(
     feedback: Feedback,
     router: RtpRouterInterceptor,
     payload_types: Arc<PayloadTypes>,
+    bandwidth: BandwidthInterceptor,
 ) -> Result<Arc<dyn PeerConnection>, Error> {
     let mut media = media_engine(config.preferred_codec)?;
-    let registry = interceptors(&mut media, feedback, router, payload_types)?;
+    let registry = interceptors(&mut media, feedback, router, payload_types, bandwidth)?;
     let settings = SettingEngineBuilder::new()
         .with_multicast_dns_mode(mdns_mode())
         .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(MAX_PEER_MESSAGE_BYTES as u32))
@@ -184,14 +187,16 @@ fn interceptors(
     feedback: Feedback,
     router: RtpRouterInterceptor,
     payload_types: Arc<PayloadTypes>,
+    bandwidth: BandwidthInterceptor,
 ) -> Result<Registry, Error> {
-    // Transport-wide congestion control feedback is only sent: browsers adapt to
-    // it, and our own sender does not estimate bandwidth yet.
+    // This registers the header extension and the feedback of both directions; what we
+    // send is numbered by the estimator itself, in the order of sending.
     let registry = configure_twcc_receiver_only(Registry::new(), media)?
         .with(
             Slot::from(PAYLOAD_TYPES),
             PayloadTypeInterceptor::new(payload_types),
         )
+        .with(Slot::CongestionControl, bandwidth)
         .with(Slot::NackResponder, NackResponderBuilder::new().build())
         .with(Slot::from(REPORTS), ReceiverReportBuilder::new().build())
         .with(
@@ -265,7 +270,13 @@ pub(super) fn video(codec: VideoCodec) -> RTCRtpCodec {
             "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
         ),
     };
-    let feedback = [("nack", ""), ("nack", "pli"), ("ccm", "fir")];
+    // REMB is for receivers without transport-wide feedback.
+    let feedback = [
+        ("goog-remb", ""),
+        ("nack", ""),
+        ("nack", "pli"),
+        ("ccm", "fir"),
+    ];
     RTCRtpCodec {
         mime_type: mime_type.to_owned(),
         clock_rate: 90_000,

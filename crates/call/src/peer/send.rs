@@ -20,8 +20,10 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
 use super::SendStatistics;
+use super::bandwidth::Bandwidth;
 use super::sdp::{MediaKind, kind_of, name_of};
 use crate::rtp::{PayloadType, RtpTime, SequenceNumber, Ssrc};
+use crate::state::bandwidth::{Admission, FrameGate};
 
 /// Largest RTP payload, in bytes. With RTP, SRTP, TURN, UDP and IPv6 headers the
 /// packet fits 1,280 bytes, the smallest MTU of IPv6 (RFC 8200, section 5).
@@ -131,19 +133,32 @@ impl LocalTrack {
         }
     }
 
-    /// Sends video until the encoder or the connection ends.
+    /// Sends video until the encoder or the connection ends. Drops frames to the next
+    /// key frame, which it requests, where the link does not carry them.
     pub(super) async fn send_video(
         &self,
         mut queue: Queue<EncodedVideo>,
         codec: VideoCodec,
         payload_type: PayloadType,
         counters: &Counters,
+        bandwidth: &Bandwidth,
+        request_key_frame: impl Fn(),
     ) {
+        let mut gate = FrameGate::default();
         let mut payloader: Box<dyn Payloader> = match codec {
             VideoCodec::Vp8 => Box::new(Vp8Payloader::default()),
             VideoCodec::H264 => Box::new(H264Payloader::default()),
         };
         while let Some(frame) = queue.next().await {
+            gate.set_paused(bandwidth.is_video_paused());
+            match gate.admit(bandwidth.queue_time(), frame.key_frame) {
+                Admission::Send => {}
+                Admission::Drop => continue,
+                Admission::DropAndRequestKeyFrame => {
+                    request_key_frame();
+                    continue;
+                }
+            }
             let payloads = match payloader.payload(MAX_PAYLOAD_BYTES, &frame.data) {
                 Ok(payloads) => payloads,
                 Err(error) => {

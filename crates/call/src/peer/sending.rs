@@ -50,6 +50,7 @@ impl Connection {
     /// Starts or stops sending.
     pub(super) fn set_can_send(&mut self, can_send: bool) {
         self.can_send = can_send;
+        self.context.bandwidth.set_connected(can_send);
         self.update_sending();
     }
 
@@ -99,11 +100,20 @@ impl Connection {
                 }
                 (Some(Publisher::Video(sender)), PayloadFormat::Video(codec)) => {
                     let queue = sender.subscribe(codec);
+                    let (sender, bandwidth) = (sender.clone(), context.bandwidth.clone());
+                    let request = move || sender.request_key_frame(codec);
                     context
                         .tasks
                         .spawn(running.run_until_cancelled_owned(async move {
                             track
-                                .send_video(queue, codec, payload_type, &counters)
+                                .send_video(
+                                    queue,
+                                    codec,
+                                    payload_type,
+                                    &counters,
+                                    &bandwidth,
+                                    request,
+                                )
                                 .await
                         }));
                 }

@@ -85,6 +85,7 @@ impl PeerTask {
         commands: &mut mpsc::Receiver<PeerCommand>,
     ) {
         let mut statistics_tick = tokio::time::interval(STATISTICS_INTERVAL);
+        let mut estimates = self.context.bandwidth.estimates();
         statistics_tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let dtls_deadline = active.dtls_deadline;
@@ -108,7 +109,13 @@ impl PeerTask {
                     None => return,
                 },
                 Some(event) = active.events.queue.recv() => self.handle(active, event).await,
+                Ok(()) = estimates.changed() => {
+                    let estimate = *estimates.borrow_and_update();
+                    self.emit(PeerEvent::Bandwidth(estimate)).await;
+                }
                 _ = statistics_tick.tick() => {
+                    let max = self.context.max_bits_per_second();
+                    self.context.bandwidth.set_max(max);
                     self.statistics.send_replace(active.connection.statistics().await);
                 }
             }
@@ -148,6 +155,9 @@ impl PeerTask {
             }
             PeerCommand::SetGrants { local, remote } => {
                 return self.set_grants(active, PeerGrants { local, remote }).await;
+            }
+            PeerCommand::PauseVideo(is_paused) => {
+                return self.context.bandwidth.pause_video(is_paused);
             }
             PeerCommand::Send(message) => return connection.send(&message).await,
         };

@@ -8,4 +8,5 @@ mod media;
 mod negotiation;
 pub(super) mod pair;
 mod sections;
+mod shaped;
 mod sources;

@@ -18,6 +18,7 @@ mod queue_delay;
 mod rate_control;
 mod reports;
 mod sending;
+pub(crate) mod share;
 #[cfg(test)]
 mod tests;
 mod throughput;
@@ -203,11 +204,9 @@ impl BandwidthEstimator {
             self.loss.received(packet.sent_at, packet.was_lost);
             self.throughput.add(packet);
             self.probes.acknowledged(packet);
-            if let Some(arrived_at) = packet.arrived_at {
-                self.queue.add(packet.sent_at, arrived_at);
-                if let Some(change) = self.groups.add(packet.sent_at, arrived_at) {
-                    self.trendline.add(change);
-                }
+            self.queue.add(packet.sent_at, packet.arrived_at);
+            if let Some(change) = self.groups.add(packet.sent_at, packet.arrived_at) {
+                self.trendline.add(change);
             }
         }
         let newest_reported = report.lost.into_iter().chain(newest_sent).max();
@@ -225,17 +224,17 @@ impl BandwidthEstimator {
         if let Some(round_trip) = round_trip {
             self.reported_round_trip = Some((round_trip, now));
         }
+        let loss = if loss.is_nan() {
+            0.0
+        } else {
+            loss.clamp(0.0, 1.0)
+        };
         if !self.has_feedback(now) {
             let round_trip = self.round_trip(now).unwrap_or(ASSUMED_ROUND_TRIP);
             self.sending.update(now, self.reports.rate(now));
             self.silent_at = None;
-            self.reports.report(
-                now,
-                // `max` turns NaN into 0.
-                loss.max(0.0).min(1.0),
-                round_trip,
-                self.sending.is_limited(),
-            );
+            self.reports
+                .report(now, loss, round_trip, self.sending.is_limited());
             self.update(now);
         }
     }

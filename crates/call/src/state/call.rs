@@ -16,7 +16,7 @@ use visavis_protocol::{Feature, Features, IceServer, PeerMessage};
 use crate::command::{CallCommand, CallConfig, RoomChoice};
 use crate::event::CallEvent;
 use crate::peer::{LinkId, PeerCommand};
-use crate::state::bitrate_scale::BitrateScale;
+use crate::state::bandwidth::share::VideoAllocation;
 use crate::state::call::local::LocalParticipant;
 use crate::state::chat::Chat;
 use crate::state::link::Link;
@@ -65,7 +65,7 @@ pub(crate) struct CallState {
     muted_by_host: Option<MutedByHost>,
     chat: Chat,
     chats_sent: u64,
-    bitrate_scale: BitrateScale,
+    video: VideoAllocation,
     effects: Vec<Effect>,
 }
 
@@ -77,8 +77,9 @@ impl CallState {
             source: one.source,
             muted: one.muted,
         });
-        // The scale of an earlier call does not hold for this one.
-        let first = [Effect::ScaleBitrate(1.0), Effect::Connect];
+        // The bit rate of an earlier call does not hold for this one.
+        let video = VideoAllocation::new();
+        let first = [Effect::SetVideoBitrate(video.rate()), Effect::Connect];
         let effects = mutes.chain(first).collect();
         let state = Self {
             session: Session::Connecting {
@@ -101,7 +102,7 @@ impl CallState {
             muted_by_host: None,
             chat: Chat::default(),
             chats_sent: 0,
-            bitrate_scale: BitrateScale::new(),
+            video,
             effects: Vec::new(),
         };
         (state, effects)
@@ -125,11 +126,7 @@ impl CallState {
             } => self.frame_availability(now, link, source, available),
             Input::CaptureChanged { source, live } => self.capture_changed(source, live),
             Input::Levels { local, remote } => self.levels(now, local, &remote),
-            Input::SecondElapsed { worst_loss_percent } => {
-                if let Some(scale) = self.bitrate_scale.update(worst_loss_percent) {
-                    self.effects.push(Effect::ScaleBitrate(scale));
-                }
-            }
+            Input::SecondElapsed => self.allocate_video(now.instant),
             Input::NetworkChanged { broken } => self.network_changed(now, broken),
             Input::Deadline => {}
         }

@@ -31,8 +31,8 @@ pub(crate) enum PacketStatus {
     /// One arrived, this long after the one received before, or after the reference
     /// time. In units of 250 µs; negative when packets were reordered.
     Received(i16),
-    /// One arrived at an unknown time.
-    ReceivedWithoutTime,
+    /// So many in a row arrived at unknown times. They say nothing about the rate.
+    ReceivedUntimed(u16),
 }
 
 /// Unwraps reference times.

@@ -49,8 +49,8 @@ struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Acknowledged {
     pub(super) sent_at: Instant,
-    /// Microseconds on the receiver's clock; unknown for some receivers.
-    pub(super) arrived_at: Option<i64>,
+    /// Microseconds on the receiver's clock.
+    pub(super) arrived_at: i64,
     pub(super) bytes: usize,
     pub(super) probe: Option<ProbeId>,
     /// Bytes to count as delivered by this packet: without those counted before because
@@ -138,20 +138,19 @@ impl History {
                 }
                 PacketStatus::Received(delta) => {
                     arrived_at += delta_micros(*delta);
-                    let packet = self.received(sequence, Some(arrived_at), &mut skipped_bytes);
+                    let packet = self.received(sequence, arrived_at, &mut skipped_bytes);
                     report.received.extend(packet);
                     1
                 }
-                PacketStatus::ReceivedWithoutTime => {
-                    let packet = self.received(sequence, None, &mut skipped_bytes);
-                    report.received.extend(packet);
-                    1
+                PacketStatus::ReceivedUntimed(count) => {
+                    let next = sequence + u64::from(*count);
+                    skipped_bytes += self.skip_to(next.min(newest + 1));
+                    u64::from(*count)
                 }
             };
             sequence += count;
             self.unreported = self.unreported.max(sequence.min(newest + 1));
         }
-        // Stable, so that packets without a time stay in place at the front.
         report.received.sort_by_key(|packet| packet.arrived_at);
         report
     }
@@ -169,7 +168,7 @@ impl History {
         }
     }
 
-    /// Feedback about the packets before this one was lost. They count as delivered, so
+    /// When the packets before this one arrived is not reported. They count as delivered, so
     /// that the acknowledged rate does not fall with lost feedback. Returns their bytes.
     fn skip_to(&mut self, sequence: u64) -> usize {
         let mut bytes = 0;
@@ -199,7 +198,7 @@ impl History {
     fn received(
         &mut self,
         sequence: u64,
-        arrived_at: Option<i64>,
+        arrived_at: i64,
         skipped_bytes: &mut usize,
     ) -> Option<Acknowledged> {
         let at = self.position(sequence);
@@ -226,7 +225,7 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use PacketStatus::{Missing, Received, ReceivedWithoutTime};
+    use PacketStatus::{Missing, Received, ReceivedUntimed};
 
     use super::*;
 
@@ -254,10 +253,10 @@ mod tests {
     }
 
     /// Milliseconds of sending, and of arrival after the reference time.
-    fn times(start: Instant, report: &Report) -> Vec<(u128, Option<i64>)> {
+    fn times(start: Instant, report: &Report) -> Vec<(u128, i64)> {
         let received = report.received.iter().map(|packet| {
             let sent = packet.sent_at.duration_since(start).as_millis();
-            (sent, packet.arrived_at.map(|at| at / 1_000 - 640))
+            (sent, packet.arrived_at / 1_000 - 640)
         });
         received.collect()
     }
@@ -269,11 +268,11 @@ mod tests {
             let number = |offset: u16| first.wrapping_add(offset);
             let mut history = sent(start, (0..6).map(number));
             let report = history.report(start, &feedback(first, &[Received(4), Missing(1)]));
-            assert_eq!(times(start, &report), [(0, Some(1))], "{first}");
+            assert_eq!(times(start, &report), [(0, 1)], "{first}");
             assert_eq!(report.lost, [start + Duration::from_millis(10)]);
             let statuses = [Received(8), Received(4)];
             let report = history.report(start, &feedback(number(2), &statuses));
-            assert_eq!(times(start, &report), [(20, Some(2)), (30, Some(3))]);
+            assert_eq!(times(start, &report), [(20, 2), (30, 3)]);
         }
     }
 
@@ -295,14 +294,9 @@ mod tests {
     fn negative_deltas_are_earlier_arrivals_and_received_is_in_their_order() {
         let start = Instant::now();
         let mut history = sent(start, 0..4);
-        let statuses = [
-            Received(40),
-            Received(-20),
-            Received(100),
-            ReceivedWithoutTime,
-        ];
+        let statuses = [Received(40), Received(-20), Received(100)];
         let report = history.report(start, &feedback(0, &statuses));
-        let expected = [(30, None), (10, Some(5)), (0, Some(10)), (20, Some(30))];
+        let expected = [(10, 5), (0, 10), (20, 30)];
         assert_eq!(times(start, &report), expected);
     }
 
@@ -315,6 +309,17 @@ mod tests {
         let report = history.report(start, &feedback(1, &[Received(0)]));
         assert!(report.received[0].was_lost);
         assert!(report.lost.is_empty());
+    }
+
+    #[test]
+    fn packets_without_a_time_count_as_delivered_and_not_as_lost() {
+        let start = Instant::now();
+        let mut history = sent(start, 0..6);
+        let statuses = [ReceivedUntimed(2), Received(0), ReceivedUntimed(u16::MAX)];
+        let report = history.report(start, &feedback(0, &statuses));
+        assert_eq!(report.received.len(), 1);
+        assert_eq!(report.received[0].delivered_bytes, 300);
+        assert!(report.lost.is_empty() && history.unreported_since().is_none());
     }
 
     #[test]

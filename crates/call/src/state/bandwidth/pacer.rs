@@ -38,8 +38,8 @@ pub(crate) enum Priority {
 pub(crate) enum Paced<T> {
     /// A packet, which may be part of a probe.
     Packet(T, Option<ProbeId>),
-    /// A padding packet of this size, with all headers.
-    Padding(usize, ProbeId),
+    /// The padding packet that was offered.
+    Padding(ProbeId),
 }
 
 /// A probe that is being sent.
@@ -114,8 +114,14 @@ impl<T> Pacer<T> {
         Duration::from_secs_f64(self.queued_bytes as f64 * 8.0 / self.target)
     }
 
-    /// What to send now. To be called until there is nothing.
-    pub(crate) fn poll(&mut self, now: Instant) -> Option<Paced<T>> {
+    /// What to send now. To be called until there is nothing. `padding` returns the size
+    /// of the padding packet to use where one of the given size is wanted; none ends the
+    /// probe.
+    pub(crate) fn poll(
+        &mut self,
+        now: Instant,
+        padding: impl Fn(usize) -> Option<usize>,
+    ) -> Option<Paced<T>> {
         if self.running.is_none()
             && let Some(probe) = self.probes.pop_front()
         {
@@ -144,12 +150,14 @@ impl<T> Pacer<T> {
             self.paid(now, bytes);
             return Some(Paced::Packet(packet, id));
         }
-        let (id, bytes) = self
-            .running
-            .as_ref()
-            .map(|running| (running.probe.id, running.probe.packet_bytes))?;
+        let running = self.running.as_ref()?;
+        let id = running.probe.id;
+        let Some(bytes) = padding(running.probe.packet_bytes) else {
+            self.running = None;
+            return None;
+        };
         self.paid(now, bytes);
-        Some(Paced::Padding(bytes, id))
+        Some(Paced::Padding(id))
     }
 
     /// When to poll again, given no further packets.
@@ -203,9 +211,19 @@ pub(crate) enum Admission {
 pub(crate) struct FrameGate {
     is_closed: bool,
     has_requested: bool,
+    is_paused: bool,
 }
 
 impl FrameGate {
+    /// While paused, no frame is sent.
+    pub(crate) fn set_paused(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
+        if is_paused {
+            self.is_closed = true;
+            self.has_requested = false;
+        }
+    }
+
     /// Decides on the next frame, given the time that the queue takes.
     pub(crate) fn admit(&mut self, queue_time: Duration, is_key_frame: bool) -> Admission {
         if !self.is_closed && queue_time > MAX_QUEUE {
@@ -215,7 +233,7 @@ impl FrameGate {
         if !self.is_closed {
             return Admission::Send;
         }
-        if queue_time > RESUME_QUEUE {
+        if self.is_paused || queue_time > RESUME_QUEUE {
             return Admission::Drop;
         }
         if is_key_frame {
@@ -239,7 +257,7 @@ mod tests {
         let mut sent = Vec::new();
         for millis in 0..2_000 {
             let now = start + Duration::from_millis(millis);
-            while let Some(paced) = pacer.poll(now) {
+            while let Some(paced) = pacer.poll(now, Some) {
                 sent.push((millis, paced));
             }
         }
@@ -282,11 +300,11 @@ mod tests {
             });
             numbers.collect::<Vec<_>>()
         };
-        assert_eq!(pacer.poll(start), Some(Paced::Packet(4, None)));
-        assert_eq!(pacer.poll(start), Some(Paced::Packet(3, None)));
-        assert_eq!(pacer.poll(start), None);
+        assert_eq!(pacer.poll(start, Some), Some(Paced::Packet(4, None)));
+        assert_eq!(pacer.poll(start, Some), Some(Paced::Packet(3, None)));
+        assert_eq!(pacer.poll(start, Some), None);
         pacer.push(Priority::Audio, 100, 5);
-        assert_eq!(pacer.poll(start), Some(Paced::Packet(5, None)));
+        assert_eq!(pacer.poll(start, Some), Some(Paced::Packet(5, None)));
         assert_eq!(
             pacer.next_deadline(),
             Some(start + Duration::from_millis(40))
@@ -312,10 +330,27 @@ mod tests {
         assert!(
             padding
                 .iter()
-                .all(|(_, paced)| *paced == Paced::Padding(500, ProbeId(7)))
+                .all(|(_, paced)| *paced == Paced::Padding(ProbeId(7)))
         );
         let (last, _) = sent.last().unwrap();
         assert!((14..=16).contains(last), "{last}");
+    }
+
+    #[test]
+    fn without_padding_a_probe_ends_with_the_media() {
+        let mut pacer = Pacer::new(300_000);
+        pacer.push(Priority::Video, 1_000, 1);
+        pacer.probe(Probe {
+            id: ProbeId(7),
+            bits_per_second: 1_600_000,
+            packets: 6,
+            packet_bytes: 500,
+        });
+        let now = Instant::now();
+        let sent = pacer.poll(now, |_| None);
+        assert_eq!(sent, Some(Paced::Packet(1, Some(ProbeId(7)))));
+        assert_eq!(pacer.poll(now + Duration::from_millis(20), |_| None), None);
+        assert_eq!(pacer.next_deadline(), None);
     }
 
     #[test]
@@ -342,5 +377,16 @@ mod tests {
         assert_eq!(gate.admit(seconds(0.1), false), Admission::Drop);
         assert_eq!(gate.admit(seconds(0.1), true), Admission::Send);
         assert_eq!(gate.admit(seconds(0.3), false), Admission::Send);
+    }
+
+    #[test]
+    fn a_paused_track_goes_on_with_a_key_frame() {
+        let mut gate = FrameGate::default();
+        gate.set_paused(true);
+        assert_eq!(gate.admit(Duration::ZERO, true), Admission::Drop);
+        gate.set_paused(false);
+        let dropped = gate.admit(Duration::ZERO, false);
+        assert_eq!(dropped, Admission::DropAndRequestKeyFrame);
+        assert_eq!(gate.admit(Duration::ZERO, true), Admission::Send);
     }
 }

@@ -191,9 +191,10 @@ impl Probes {
 
     /// Takes in a packet that arrived.
     pub(super) fn acknowledged(&mut self, packet: &Acknowledged) {
-        let (Some(id), Some(arrived_at)) = (packet.probe, packet.arrived_at) else {
+        let Some(id) = packet.probe else {
             return;
         };
+        let arrived_at = packet.arrived_at;
         let mut clusters = self.clusters.iter_mut();
         let Some(cluster) = clusters.find(|cluster| cluster.probe.id == id) else {
             return;
@@ -288,9 +289,9 @@ impl Probes {
             && is_due(recovery_interval(now.saturating_duration_since(at)))
         {
             Some((rate * STEP).min(before))
-        } else if self.starting.is_some() && is_due(START_INTERVAL) {
-            Some(rate * STEP)
-        } else if conditions.is_application_limited && is_due(LIMITED_INTERVAL) {
+        } else if let Some(interval) = self.interval(conditions)
+            && is_due(interval)
+        {
             Some(rate * STEP)
         } else {
             let has_stagnated = now.saturating_duration_since(self.grown.1) >= STAGNATION
@@ -300,6 +301,17 @@ impl Probes {
         };
         if let Some(next) = next {
             self.start(now, conditions, &[next]);
+        }
+    }
+
+    /// The interval of probes where nothing calls for one.
+    fn interval(&self, conditions: ProbeConditions) -> Option<Duration> {
+        if self.starting.is_some() {
+            Some(START_INTERVAL)
+        } else {
+            conditions
+                .is_application_limited
+                .then_some(LIMITED_INTERVAL)
         }
     }
 

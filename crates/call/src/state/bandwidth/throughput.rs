@@ -36,9 +36,7 @@ pub(super) struct Throughput {
 
 impl Throughput {
     pub(super) fn add(&mut self, packet: &Acknowledged) {
-        let Some(arrived_at) = packet.arrived_at else {
-            return;
-        };
+        let arrived_at = packet.arrived_at;
         if let Some(last) = self.packets.back() {
             if (arrived_at - last.arrived_at).abs() > MAX_STEP_MICROS {
                 self.packets.clear();
@@ -115,7 +113,7 @@ mod tests {
     fn packet(start: Instant, sent_ms: u64, arrived_ms: i64, bytes: usize) -> Acknowledged {
         Acknowledged {
             sent_at: start + Duration::from_millis(sent_ms),
-            arrived_at: Some(arrived_ms * 1_000),
+            arrived_at: arrived_ms * 1_000,
             bytes,
             probe: None,
             delivered_bytes: bytes,

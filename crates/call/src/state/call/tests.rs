@@ -1,5 +1,6 @@
 //! Tests of the call's state, without network or clock.
 
+mod bandwidth;
 mod entering;
 mod host;
 mod without_server;

@@ -48,7 +48,7 @@ fn arrive(probes: &mut Probes, start: Instant, probe: Probe, speed: f64, count: 
         let offset = interval * number as f64;
         probes.acknowledged(&Acknowledged {
             sent_at: start + Duration::from_secs_f64(offset),
-            arrived_at: Some((1e6 * (5.0 + offset / speed)) as i64),
+            arrived_at: (1e6 * (5.0 + offset / speed)) as i64,
             bytes: probe.packet_bytes,
             probe: Some(probe.id),
             delivered_bytes: probe.packet_bytes,

@@ -11,7 +11,7 @@ fn status() -> impl Strategy<Value = PacketStatus> {
         any::<u16>().prop_map(PacketStatus::Missing),
         any::<i16>().prop_map(PacketStatus::Received),
         (0..100_i16).prop_map(PacketStatus::Received),
-        Just(PacketStatus::ReceivedWithoutTime),
+        any::<u16>().prop_map(PacketStatus::ReceivedUntimed),
     ]
 }
 

@@ -198,10 +198,15 @@ impl Network {
             flow.produce(now, instant);
             flow.received.resize(second + 1, 0);
             flow.sent.resize(second + 1, 0);
-            while let Some(paced) = flow.pacer.poll(instant) {
+            let padding = std::cell::Cell::new(0);
+            let wanted = |bytes| {
+                padding.set(bytes);
+                Some(bytes)
+            };
+            while let Some(paced) = flow.pacer.poll(instant, wanted) {
                 let (bytes, is_audio, is_media, probe) = match paced {
                     Paced::Packet((bytes, is_audio), probe) => (bytes, is_audio, true, probe),
-                    Paced::Padding(bytes, probe) => (bytes, false, false, Some(probe)),
+                    Paced::Padding(probe) => (padding.get(), false, false, Some(probe)),
                 };
                 let sequence = flow.sequence;
                 flow.sequence = sequence.wrapping_add(1);

@@ -1,0 +1,217 @@
+//! Two peers over a path with a limited rate: the simulated link in real time.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::net::UdpSocket;
+use tokio::sync::Notify;
+use visavis_media::video::bitrate_for;
+use visavis_media::{VideoCodec, VideoFormat, VideoSource};
+use visavis_network_simulator::{Link, Profile};
+
+use super::super::*;
+use super::pair::*;
+use crate::state::bandwidth::share::VideoAllocation;
+
+const WIDE: VideoFormat = VideoFormat {
+    width: 1280,
+    height: 720,
+    frames_per_second: 30,
+};
+
+/// One direction of the path.
+#[derive(Clone)]
+struct Shaper {
+    start: Instant,
+    link: Arc<Mutex<Link<Vec<u8>>>>,
+    sent: Arc<Notify>,
+}
+
+impl Shaper {
+    fn new(profile: Profile) -> Self {
+        Self {
+            start: Instant::now(),
+            link: Arc::new(Mutex::new(Link::new(profile, 1))),
+            sent: Arc::default(),
+        }
+    }
+
+    fn set(&self, profile: Profile) {
+        let now = self.start.elapsed();
+        self.link.lock().unwrap().set_profile(now, profile);
+        self.sent.notify_one();
+    }
+
+    /// Sends the packet over the link; UDP and IPv4 have 28 bytes.
+    fn push(&self, packet: Vec<u8>) {
+        let now = self.start.elapsed();
+        let bytes = packet.len() + 28;
+        self.link.lock().unwrap().send(now, bytes, packet);
+        self.sent.notify_one();
+    }
+
+    /// The next packet to arrive.
+    async fn arrived(&self) -> Vec<u8> {
+        loop {
+            let next = {
+                let mut link = self.link.lock().unwrap();
+                if let Some(arrival) = link.receive(self.start.elapsed()) {
+                    return arrival.packet;
+                }
+                link.next_event()
+            };
+            let due = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until((self.start + at).into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = due => {}
+                () = self.sent.notified() => {}
+            }
+        }
+    }
+}
+
+/// A socket that stands in for a peer, and the peer's real address.
+struct End {
+    socket: UdpSocket,
+    real: Mutex<Option<SocketAddr>>,
+}
+
+impl End {
+    async fn new() -> Arc<Self> {
+        Arc::new(Self {
+            socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(),
+            real: Mutex::default(),
+        })
+    }
+
+    /// Passes the loopback candidate only, with this end's port.
+    fn route(self: &Arc<Self>) -> Route {
+        let end = self.clone();
+        Arc::new(move |candidate| {
+            let fields: Vec<&str> = candidate.split(' ').collect();
+            if fields.get(4) != Some(&"127.0.0.1") {
+                return None;
+            }
+            *end.real.lock().unwrap() = format!("{}:{}", fields[4], fields[5]).parse().ok();
+            let port = end.socket.local_addr().unwrap().port().to_string();
+            Some(candidate.replace(fields[5], &port))
+        })
+    }
+
+    /// Forwards what the other peer sends to this end over the shaper.
+    fn carry(self: &Arc<Self>, other: &Arc<Self>, shaper: Shaper) {
+        let (from, into) = (self.clone(), shaper.clone());
+        tokio::spawn(async move {
+            let mut buffer = vec![0; 2_000];
+            while let Ok((length, _)) = from.socket.recv_from(&mut buffer).await {
+                into.push(buffer[..length].to_vec());
+            }
+        });
+        let (to, via) = (self.clone(), other.clone());
+        tokio::spawn(async move {
+            loop {
+                let packet = shaper.arrived().await;
+                let real = *to.real.lock().unwrap();
+                if let Some(real) = real {
+                    let _ = via.socket.send_to(&packet, real).await;
+                }
+            }
+        });
+    }
+}
+
+fn rate(bits_per_second: f64) -> Profile {
+    Profile {
+        rate: Some(bits_per_second),
+        queue_bytes: (bits_per_second / 8.0 * 0.5) as usize,
+        delay: Duration::from_millis(10),
+        ..Profile::default()
+    }
+}
+
+/// The estimates that a side published.
+fn estimates(side: &Side) -> Vec<crate::state::bandwidth::Estimate> {
+    let log = side.log.lock().unwrap();
+    let estimates = log.iter().filter_map(|event| match event {
+        PeerEvent::Bandwidth(estimate) => Some(*estimate),
+        _ => None,
+    });
+    estimates.collect()
+}
+
+/// Does what the call does: sets the encoder by the estimates. Runs until the condition
+/// holds or the time is over; returns whether it holds.
+async fn adapt(
+    side: &Side,
+    allocation: &mut VideoAllocation,
+    time: Duration,
+    condition: impl Fn() -> bool,
+) -> bool {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        if condition() {
+            return true;
+        }
+        if let Some(estimate) = estimates(side).last() {
+            allocation.set(Instant::now(), LinkId(1), estimate);
+        }
+        allocation.update(Instant::now());
+        let full = f64::from(bitrate_for(WIDE.width, WIDE.height));
+        let scale = allocation.rate() as f64 / full;
+        side.media.video.set_bitrate_scale(scale as f32);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    condition()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn video_goes_on_through_a_cut_of_the_link_and_comes_back() {
+    let ((a, from_a), (b, from_b)) = (
+        Side::new(config(VideoCodec::Vp8)),
+        Side::new(config(VideoCodec::Vp8)),
+    );
+    let (as_a, as_b) = (End::new().await, End::new().await);
+    // What A sends goes to the stand-in of B.
+    let uplink = Shaper::new(rate(2.5e6));
+    as_b.carry(&as_a, uplink.clone());
+    as_a.carry(&as_b, Shaper::new(rate(2.5e6)));
+    forward(from_a, &a, &b, true, as_a.route());
+    forward(from_b, &b, &a, false, as_b.route());
+    a.media.video.set_source(VideoSource::Synthetic(WIDE), WIDE);
+    a.command(PeerCommand::MakeOffer { ice_restart: false })
+        .await;
+    let mut allocation = VideoAllocation::new();
+    let target = || estimates(&a).last().map_or(0, |estimate| estimate.target);
+
+    let found = adapt(&a, &mut allocation, LIMIT, || target() > 1_200_000).await;
+    assert!(found, "the wide link is found: {}", target());
+
+    uplink.set(rate(500_000.0));
+    let noticed = adapt(&a, &mut allocation, LIMIT, || {
+        (40_000..600_000).contains(&target())
+    });
+    assert!(noticed.await, "the cut is noticed: {}", target());
+    adapt(&a, &mut allocation, Duration::from_secs(2), || false).await;
+    for second in 0..6 {
+        let before = b.video().frames_decoded;
+        adapt(&a, &mut allocation, Duration::from_secs(1), || false).await;
+        let frames = b.video().frames_decoded - before;
+        assert!(frames >= 5, "{frames} in second {second}: {:?}", b.video());
+    }
+
+    uplink.set(rate(2.5e6));
+    let back = adapt(&a, &mut allocation, LIMIT, || target() > 1_200_000).await;
+    assert!(back, "the rate comes back: {}", target());
+    let before = b.video().frames_decoded;
+    let goes_on = adapt(&a, &mut allocation, LIMIT, || {
+        b.video().frames_decoded >= before + 30
+    });
+    assert!(goes_on.await, "{:?}", b.video());
+    a.end().await;
+    b.end().await;
+}
