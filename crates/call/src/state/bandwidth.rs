@@ -74,8 +74,14 @@ const DRAINED_QUEUE: f64 = 0.04;
 /// What each second of queue takes from the rate while it drains: a queue of half a
 /// second is gone after one.
 const DRAIN_PER_SECOND: f64 = 1.0;
-/// Least share of the acknowledged rate while a queue drains.
-const LEAST_DRAIN: f64 = 0.35;
+/// Least share of the rate while a queue drains.
+const LEAST_DRAIN: f64 = 0.4;
+/// Once a drain has lasted for so long, it does not lower the rate itself any more: what
+/// is acknowledged then is what the drain lets through, not the capacity, and a flow
+/// that shares the link would give way again and again.
+const SETTLED_DRAIN: Duration = Duration::from_millis(600);
+/// The newest packets alone count where they came slower than this share of the rate.
+const SUDDEN_DROP: f64 = 0.7;
 /// Longest drain. A queue that stays is filled by others, or the route became longer.
 const MAX_DRAIN: Duration = Duration::from_secs(3);
 
@@ -312,10 +318,9 @@ impl BandwidthEstimator {
             if let Some(bound) = self.loss.bound() {
                 target = target.min(bound);
             }
-            if let (true, Some(delivered)) = (self.is_draining(), self.throughput.newest_rate()) {
+            if self.is_draining() {
                 let excess = self.queue.standing() - DRAINED_QUEUE;
-                let share = (1.0 - DRAIN_PER_SECOND * excess).clamp(LEAST_DRAIN, 1.0);
-                target = target.min(share * delivered);
+                target *= (1.0 - DRAIN_PER_SECOND * excess).clamp(LEAST_DRAIN, 1.0);
             }
             target
         } else {
@@ -365,11 +370,17 @@ impl BandwidthEstimator {
         {
             usage = Usage::Under;
         }
+        let has_settled = |at| now.saturating_duration_since(at) > SETTLED_DRAIN;
+        if self.drain_started.is_some_and(has_settled) {
+            usage = Usage::Under;
+        }
         let newest = self.throughput.newest_rate().map(|rate| rate / passed);
         let conditions = Conditions {
             usage,
             acknowledged: match (usage, acknowledged, newest) {
-                (Usage::Over, Some(rate), Some(newest)) => Some(rate.min(newest)),
+                (Usage::Over, Some(rate), Some(newest)) if newest < SUDDEN_DROP * rate => {
+                    Some(newest)
+                }
                 _ => acknowledged,
             },
             round_trip,
@@ -385,8 +396,11 @@ impl BandwidthEstimator {
         if let Some(result) = self.probes.result()
             && usage != Usage::Over
         {
-            self.control
-                .probed(result.min(self.loss.bound().unwrap_or(f64::MAX)));
+            let before = self.control.rate();
+            let result = result.min(self.loss.bound().unwrap_or(f64::MAX));
+            if self.control.probed(result) {
+                self.probes.raised(now, before, result);
+            }
         }
         self.control.clamp(MIN_TARGET as f64, self.max);
     }

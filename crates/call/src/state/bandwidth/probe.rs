@@ -49,6 +49,10 @@ const RECOVERY_INTERVAL: Duration = Duration::from_secs(2);
 const LARGE_DROP: f64 = 0.66;
 /// Recovery ends at this share.
 const RECOVERED: f64 = 0.85;
+/// A rate that a probe raised by more than this factor must last for so long. If it drops
+/// before, others use the link, and the rate is not sought again.
+const LARGE_RAISE: f64 = 1.2;
+const SUSTAINED: Duration = Duration::from_secs(2);
 /// For so long after a drop, then at the longer interval, and then no more: the rate
 /// before is no longer to be had.
 const RECOVERY: Duration = Duration::from_secs(30);
@@ -139,6 +143,8 @@ pub(super) struct Probes {
     before_drop: Option<(f64, Instant)>,
     /// The drop was large.
     is_recovering: bool,
+    /// When a result last raised the rate by much.
+    raised_at: Option<Instant>,
     /// The rate and time of the last growth.
     grown: (f64, Instant),
     has_max_risen: bool,
@@ -158,6 +164,7 @@ impl Probes {
             go_on: None,
             before_drop: None,
             is_recovering: false,
+            raised_at: None,
             grown: (first_rate, now),
             has_max_risen: false,
         }
@@ -172,10 +179,26 @@ impl Probes {
     pub(super) fn dropped(&mut self, now: Instant, from: f64) {
         self.go_on = None;
         self.starting = None;
+        let was_raised = self
+            .raised_at
+            .is_some_and(|at| now.saturating_duration_since(at) < SUSTAINED);
+        if was_raised {
+            // A short cluster passes where others send, but the rate does not.
+            self.before_drop = None;
+            self.is_recovering = false;
+            return;
+        }
         // Further decreases belong to the same drop.
         match &mut self.before_drop {
             Some((rate, _)) if *rate >= from => {}
             before => *before = Some((from, now)),
+        }
+    }
+
+    /// A result raised the rate.
+    pub(super) fn raised(&mut self, now: Instant, from: f64, to: f64) {
+        if to > LARGE_RAISE * from {
+            self.raised_at = Some(now);
         }
     }
 

@@ -14,8 +14,10 @@ const LEAST_ADDITIVE_SHARE: f64 = 0.02;
 /// Time that the detector takes beside the round-trip time.
 const DETECTION: Duration = Duration::from_millis(100);
 /// Growth near the capacity for each response time: one packet, which is at most this
-/// large, or a frame at 30 frames/s where that is smaller.
+/// large, or a frame at 30 frames/s where that is smaller, but not much smaller: flows
+/// that share a link become equal only if all grow alike.
 const PACKET_BITS: f64 = 1_200.0 * 8.0;
+const LEAST_PACKET_BITS: f64 = 600.0 * 8.0;
 const FRAMES_PER_SECOND: f64 = 30.0;
 /// How fast the rate follows a bound by loss, for each second, and how far above it stays:
 /// when the bound ends, the rate must not be where it was.
@@ -124,7 +126,8 @@ impl RateControl {
         self.capacity.reset_if_above(acknowledged);
         let raised = if self.capacity.mean.is_some() {
             let response = (conditions.round_trip + DETECTION).as_secs_f64();
-            let packet = PACKET_BITS.min(self.rate / FRAMES_PER_SECOND);
+            let frame = self.rate / FRAMES_PER_SECOND;
+            let packet = frame.clamp(LEAST_PACKET_BITS, PACKET_BITS);
             let growth = (packet / response).max(self.rate * LEAST_ADDITIVE_SHARE);
             self.rate + growth * seconds
         } else {

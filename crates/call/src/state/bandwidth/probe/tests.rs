@@ -183,6 +183,24 @@ fn after_a_large_drop_the_former_rate_is_sought_often_and_then_seldom() {
     assert_eq!(within_a_minute(&mut probes, start, recovered), []);
 }
 
+/// A short cluster passes on a link that others use; the rate does not.
+#[test]
+fn a_rate_that_dropped_soon_after_a_probe_raised_it_is_not_sought_again() {
+    let start = Instant::now();
+    let seconds = |seconds| start + Duration::from_secs(seconds);
+    let low = ProbeConditions {
+        rate: 0.5e6,
+        ..CALM
+    };
+    for (held, expected) in [(1, 0), (10, 18)] {
+        let mut probes = started(start);
+        probes.raised(start, 0.5e6, 1.5e6);
+        probes.dropped(seconds(held), 1.5e6);
+        let made = within_a_minute(&mut probes, seconds(held), low);
+        assert_eq!(made.len(), expected, "{held}: {made:?}");
+    }
+}
+
 #[test]
 fn nothing_is_probed_into_a_queue_or_at_the_maximum() {
     let start = Instant::now();

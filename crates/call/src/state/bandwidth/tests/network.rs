@@ -8,11 +8,12 @@ use visavis_network_simulator::{Link, Profile, Random};
 use super::super::*;
 
 pub(super) const TICK: Duration = Duration::from_millis(1);
+/// At 30 frames/s.
 const FRAME: Duration = Duration::from_micros(33_333);
 const AUDIO: Duration = Duration::from_millis(20);
 const AUDIO_BYTES: usize = 120;
 const PACKET_BYTES: usize = 1_200;
-/// Interval of feedback: that of libwebrtc at low rates, and of webrtc-rs.
+/// Interval of feedback: that of webrtc-rs. libwebrtc sends it each 50 to 250 ms.
 const FEEDBACK: Duration = Duration::from_millis(100);
 
 /// What a sender has to send.
@@ -24,6 +25,9 @@ pub(super) struct Source {
     pub(super) max: f64,
     pub(super) has_audio: bool,
     pub(super) has_video: bool,
+    pub(super) frame_interval: Duration,
+    /// One frame in so many is a key frame, five times as large as the others.
+    pub(super) key_frames: Option<u32>,
 }
 
 pub(super) const FULL: Source = Source {
@@ -31,6 +35,8 @@ pub(super) const FULL: Source = Source {
     max: 20e6,
     has_audio: true,
     has_video: true,
+    frame_interval: FRAME,
+    key_frames: None,
 };
 
 #[derive(Debug, Clone, Copy)]
@@ -49,12 +55,14 @@ pub(super) struct Flow {
     gate: FrameGate,
     sequence: u16,
     next_frame: Duration,
+    frames: u32,
     next_audio: Duration,
     /// Arrivals since the last feedback.
     arrived: Vec<(u64, Duration)>,
     newest: Option<u64>,
     reported: Option<u64>,
     next_feedback: Duration,
+    pub(super) feedback_interval: Duration,
     /// Share of feedback that is lost before it is sent.
     pub(super) feedback_loss: f64,
     pub(super) has_feedback: bool,
@@ -76,7 +84,7 @@ pub(super) struct Network {
     pub(super) flows: Vec<Flow>,
     random: Random,
     /// Receiver's clock at the start.
-    clock: Duration,
+    pub(super) clock: Duration,
     /// Targets by flow and second.
     pub(super) targets: Vec<Vec<u64>>,
     pub(super) queue: Vec<Duration>,
@@ -124,11 +132,13 @@ impl Network {
             gate: FrameGate::default(),
             sequence: first_sequence,
             next_frame: self.now,
+            frames: 0,
             next_audio: self.now,
             arrived: Vec::new(),
             newest: None,
             reported: None,
             next_feedback: self.now,
+            feedback_interval: FEEDBACK,
             feedback_loss: 0.0,
             has_feedback: true,
             repeats_feedback: false,
@@ -244,7 +254,7 @@ impl Network {
             if now < flow.next_feedback {
                 continue;
             }
-            flow.next_feedback = now + FEEDBACK;
+            flow.next_feedback = now + flow.feedback_interval;
             let Some(feedback) = flow.report(self.clock) else {
                 continue;
             };
@@ -290,7 +300,8 @@ impl Flow {
         if now < self.next_frame {
             return;
         }
-        self.next_frame += FRAME;
+        self.next_frame += self.source.frame_interval;
+        self.frames += 1;
         if !self.source.has_video {
             return;
         }
@@ -302,7 +313,14 @@ impl Flow {
             self.gate.admit(self.pacer.queue_time(), true);
             return;
         }
-        let mut bytes = (rate * FRAME.as_secs_f64() / 8.0) as usize;
+        let mut bytes = (rate * self.source.frame_interval.as_secs_f64() / 8.0) as usize;
+        if let Some(every) = self.source.key_frames {
+            // The mean stays.
+            bytes = bytes * every as usize / (every as usize + 4);
+            if self.frames.is_multiple_of(every) {
+                bytes *= 5;
+            }
+        }
         while bytes > 0 {
             let packet = bytes.min(PACKET_BYTES);
             self.pacer.push(Priority::Video, packet, (packet, false));

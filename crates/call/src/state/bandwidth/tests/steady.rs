@@ -147,20 +147,74 @@ fn a_link_that_only_drops_is_found_by_loss() {
     assert!(sent <= 1.3e6, "{sent} sent for {rate}");
 }
 
+/// As the links of a mesh share the uplink of a participant.
 #[test]
-fn two_flows_share_a_link() {
-    for (rate, head_start) in [(1e6, 0.0), (2e6, 10.0)] {
+fn flows_share_a_link_whenever_they_start() {
+    for (rate, count, apart) in [
+        (1e6, 2, 0.0),
+        (2e6, 2, 20.0),
+        (3e6, 3, 5.0),
+        (4e6, 4, 3.0),
+        (7e6, 7, 1.0),
+    ] {
         let mut network = Network::new(link(rate, 25, 500), 1);
-        network.add(FULL, 20_000_000, 0);
-        network.run(head_start);
-        network.add(FULL, 20_000_000, 0);
-        network.run(100.0 - head_start);
-        let shares = [0, 1].map(|flow| network.received(flow, 30..100));
-        let sum: f64 = shares.iter().sum();
-        assert!(sum >= 0.85 * rate, "{shares:?}");
-        for share in shares {
-            assert!((0.35..0.65).contains(&(share / sum)), "{shares:?}");
+        for _ in 0..count {
+            network.add(FULL, 20_000_000, 0);
+            network.run(apart);
         }
+        network.run(120.0 - network.now.as_secs_f64());
+        let rates: Vec<_> = (0..count)
+            .map(|flow| network.received(flow, 30..120))
+            .collect();
+        let mean = rates.iter().sum::<f64>() / f64::from(count as u32);
+        assert!(mean >= 0.85 * rate / f64::from(count as u32), "{rates:?}");
+        let allowed = if count == 2 { 0.25 } else { 0.45 };
+        for flow in &rates {
+            assert!((flow / mean - 1.0).abs() < allowed, "{rates:?}");
+        }
+        assert!(network.queue(60..120) < ms(200));
+    }
+}
+
+/// Frames of any rate, and key frames five times as large as the others.
+#[test]
+fn uneven_sources_use_the_link() {
+    for (frame_interval, key_frames, used) in [
+        (ms(200), None, 0.85),
+        (ms(16), None, 0.85),
+        (ms(33), Some(150), 0.7),
+    ] {
+        let mut network = Network::new(link(2e6, 25, 1_000), 1);
+        let source = Source {
+            frame_interval,
+            key_frames,
+            ..FULL
+        };
+        network.add(source, 20_000_000, 0);
+        network.run(60.0);
+        let rate = network.received(0, 15..60);
+        assert!(
+            rate >= used * 2e6,
+            "{frame_interval:?} {key_frames:?}: {rate}"
+        );
+        let queue = network.queue(5..60);
+        assert!(
+            queue < ms(300),
+            "{frame_interval:?} {key_frames:?}: {queue:?}"
+        );
+    }
+}
+
+#[test]
+fn any_interval_of_feedback_will_do() {
+    for interval in [25, 50, 250] {
+        let mut network = Network::new(link(2e6, 25, 500), 1);
+        network.add(FULL, 20_000_000, 0);
+        network.flows[0].feedback_interval = ms(interval);
+        network.run(40.0);
+        let rate = network.received(0, 10..40);
+        assert!(rate >= 0.85 * 2e6, "{interval}: {rate}");
+        assert!(network.queue(5..40) < ms(150), "{interval}");
     }
 }
 

@@ -152,3 +152,56 @@ fn a_longer_route_costs_the_rate_a_few_seconds_at_most() {
     let rate = network.received(flow, 25..40);
     assert!(rate > 0.8 * 2e6, "{rate}");
 }
+
+#[test]
+fn a_step_of_the_receivers_clock_changes_nothing() {
+    for forward in [true, false] {
+        let mut network = Network::new(link(2e6, 25, 500), 1);
+        network.add(FULL, 20_000_000, 0);
+        network.run(20.0);
+        let hour = Duration::from_secs(3_600);
+        network.clock = if forward {
+            network.clock + hour
+        } else {
+            network.clock - hour
+        };
+        network.run(20.0);
+        let rate = network.received(0, 20..40);
+        assert!(rate > 0.85 * 2e6, "{forward}: {rate}");
+    }
+}
+
+#[test]
+fn a_cut_to_a_trickle_is_survived() {
+    let mut network = Network::new(link(2e6, 25, 1_000), 1);
+    network.add(FULL, 20_000_000, 0);
+    network.run(15.0);
+    network.set_link(link(0.1e6, 25, 1_000));
+    network.run(20.0);
+    // A full queue of a second takes long to drain beside the audio.
+    assert!(
+        network.queue(25..35) < ms(200),
+        "{:?}",
+        network.queue(25..35)
+    );
+    assert!(network.received(0, 20..35) > 0.85 * 0.1e6);
+    network.set_link(link(2e6, 25, 1_000));
+    network.run(10.0);
+    let rate = network.received(0, 40..45);
+    assert!(rate > 0.75 * 2e6, "{rate}");
+}
+
+#[test]
+fn a_rate_that_goes_up_and_down_is_followed() {
+    let mut network = Network::new(link(2e6, 25, 500), 1);
+    network.add(FULL, 20_000_000, 0);
+    network.run(10.0);
+    for half in 0..6 {
+        let rate = if half % 2 == 0 { 0.7e6 } else { 2e6 };
+        network.set_link(link(rate, 25, 500));
+        network.run(4.0);
+    }
+    // 1.35 Mbit/s pass on average.
+    let rate = network.received(0, 10..34);
+    assert!(rate > 0.7 * 1.35e6, "{rate}");
+}
