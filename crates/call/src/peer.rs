@@ -139,6 +139,8 @@ pub(crate) enum PeerEvent {
     Connection(PeerConnectionState),
     /// The data channel is open.
     ChannelOpen,
+    /// The data channel of a connected link delivers nothing, or delivers again.
+    ChannelStalled(bool),
     /// A message arrived on the data channel.
     Message(Box<PeerMessage>),
 }

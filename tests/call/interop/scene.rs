@@ -133,8 +133,8 @@ impl fmt::Display for Step {
 }
 
 /// Why a peer cannot do a step.
-fn impossible(kind: Kind, step: Step, own_network: bool) -> Option<&'static str> {
-    match (kind, step) {
+fn impossible(row: Row, step: Step, own_network: bool) -> Option<&'static str> {
+    match (row.kind, step) {
         (_, Step::WeRestart) if !own_network => Some("it takes a network of its own"),
         (
             kind,
@@ -148,9 +148,9 @@ fn impossible(kind: Kind, step: Step, own_network: bool) -> Option<&'static str>
              has one: sound only",
         ),
         (Kind::Aiortc, Step::TheyRestart) => Some("aiortc has no ICE restart of its own"),
-        (Kind::Aiortc, Step::TheirLateCamera) => Some(
-            "aiortc re-offers a section with other payload types and then receives only the \
-             former ones",
+        (Kind::Aiortc, Step::TheirSecond | Step::TheirLateCamera) if row.we_offer => Some(
+            "aiortc re-offers a section of ours with other payload types and then receives only \
+             the former ones",
         ),
         (Kind::Aiortc, Step::WeRestart) => Some("aiortc keeps its ICE session in an answer"),
         (Kind::Gstreamer(_), Step::TheyRestart | Step::WeRestart) => {
@@ -180,7 +180,7 @@ async fn part(row: Row, own_network: bool, steps: &[Step], cameras: bool) -> Vec
     let started = match Scene::start(row, cameras).await {
         Ok(mut scene) => {
             for &step in steps {
-                let outcome = match impossible(row.kind, step, own_network) {
+                let outcome = match impossible(row, step, own_network) {
                     Some(why) => Outcome::Impossible(why),
                     None => match scene.step(step).await {
                         Ok(()) => Outcome::Passed,

@@ -13,6 +13,7 @@ use webrtc::peer_connection::{PeerConnection, StatsSelector};
 use webrtc::runtime::default_runtime;
 
 use super::candidates::RemoteCandidates;
+use super::channel::{self, OpenChannel};
 use super::context::PeerContext;
 use super::event::{PeerConnectionEventSender, PeerConnectionEvents};
 use super::feedback::Feedback;
@@ -26,7 +27,7 @@ use super::sdp::{
 };
 use super::send::LocalTrack;
 use super::sending::SendDirection;
-use super::{TransportStatistics, channel, engine};
+use super::{TransportStatistics, engine};
 use crate::rtp::{Mid, Ssrc};
 
 /// Longest wait for webrtc-rs to close a connection.
@@ -60,7 +61,7 @@ pub(super) struct Connection {
     pub(super) local_ice: LocalIce,
     pub(super) candidates: RemoteCandidates,
     /// The data channel that opened first; messages are sent on it.
-    channel: Option<Arc<dyn DataChannel>>,
+    pub(super) channel: Option<OpenChannel>,
     /// Whether we created a data channel.
     pub(super) has_created_channel: bool,
 }
@@ -190,17 +191,18 @@ impl Connection {
     /// at once there can be two: both are read, and the first one is written to.
     pub(super) fn channel_opened(&mut self, channel: Arc<dyn DataChannel>) -> bool {
         let first = self.channel.is_none();
-        self.channel.get_or_insert(channel);
+        self.channel
+            .get_or_insert_with(|| OpenChannel::new(channel));
         first
     }
 
     pub(super) fn channel_closed(&mut self, channel: &Arc<dyn DataChannel>) {
-        self.channel.take_if(|open| Arc::ptr_eq(open, channel));
+        self.channel.take_if(|open| Arc::ptr_eq(&open.channel, channel));
     }
 
-    pub(super) async fn send(&self, message: &PeerMessage) {
-        if let Some(channel) = &self.channel {
-            channel::send(channel.as_ref(), message).await;
+    pub(super) async fn send(&mut self, message: &PeerMessage) {
+        if let Some(channel) = &mut self.channel {
+            channel.send(message).await;
         }
     }
 

@@ -110,8 +110,19 @@ impl PeerTask {
                 Some(event) = active.events.queue.recv() => self.handle(active, event).await,
                 _ = statistics_tick.tick() => {
                     self.statistics.send_replace(active.connection.statistics().await);
+                    self.update_channel(active).await;
                 }
             }
+        }
+    }
+
+    async fn update_channel(&self, active: &mut ActiveConnection) {
+        let is_connected = active.state == PeerConnectionState::Connected;
+        if let Some(channel) = &mut active.connection.channel
+            && let Some(is_stalled) = channel.update(is_connected, std::time::Instant::now()).await
+        {
+            tracing::info!(is_stalled, "the data channel");
+            self.emit(PeerEvent::ChannelStalled(is_stalled)).await;
         }
     }
 

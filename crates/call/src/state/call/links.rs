@@ -276,6 +276,9 @@ impl CallState {
             PeerEvent::NoCommonCodec(sources) => remote.set_unsupported(sources),
             PeerEvent::Connection(state) => self.connection_changed(now, index, state),
             PeerEvent::ChannelOpen => self.channel_open(index),
+            PeerEvent::ChannelStalled(is_stalled) => {
+                link.channel_stalled(is_stalled, now.instant);
+            }
             PeerEvent::Message(message) => self.peer_message(now, index, *message),
             // The task keeps the receiver.
             PeerEvent::ReceiverAdded(..) => {}

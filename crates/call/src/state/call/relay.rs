@@ -19,7 +19,7 @@ impl CallState {
             .enumerate()
             .filter_map(|(other, remote)| {
                 let link = remote.link.as_ref()?;
-                (other != index && link.is_connected() && link.channel_open).then_some(link.id)
+                (other != index && link.delivers()).then_some(link.id)
             });
         let connected: Vec<_> = connected.collect();
         connected.get(attempt % connected.len().max(1)).copied()
@@ -64,7 +64,7 @@ impl CallState {
         if let Some(link) = self.remotes[to]
             .link
             .as_ref()
-            .filter(|link| link.channel_open)
+            .filter(|link| link.delivers())
         {
             let message = PeerMessage::Relay(PeerRelay {
                 from: Some(from),

@@ -303,7 +303,7 @@ impl CallState {
         self.send_to_peers(&message);
         let untold = |remote: &RemoteParticipant| {
             let link = remote.link.as_ref();
-            link.is_some_and(|link| !link.channel_open || !link.is_connected())
+            link.is_some_and(|link| !link.delivers())
         };
         for index in 0..self.remotes.len() {
             if untold(&self.remotes[index])
