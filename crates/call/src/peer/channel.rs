@@ -117,8 +117,8 @@ impl Progress {
             self.waiting_since = None;
         }
         // Bytes may be outstanding for a short time at every look.
-        let since = (outstanding > 0 && is_connected)
-            .then(|| *self.waiting_since.get_or_insert(now));
+        let since =
+            (outstanding > 0 && is_connected).then(|| *self.waiting_since.get_or_insert(now));
         let is_stalled = match since {
             Some(since) => now.duration_since(since) >= STALL_TIMEOUT,
             // A stalled channel stays so until it delivers.

@@ -197,7 +197,8 @@ impl Connection {
     }
 
     pub(super) fn channel_closed(&mut self, channel: &Arc<dyn DataChannel>) {
-        self.channel.take_if(|open| Arc::ptr_eq(&open.channel, channel));
+        self.channel
+            .take_if(|open| Arc::ptr_eq(&open.channel, channel));
     }
 
     pub(super) async fn send(&mut self, message: &PeerMessage) {

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::task::TaskTracker;
-use visavis_media::VideoCodec;
 use visavis_media::audio::{AudioSender, Playout};
 use visavis_media::video::{VideoReceiver, VideoSender};
+use visavis_media::{VideoCodec, VideoLayer};
 use visavis_protocol::{Grants, TrackSource};
 
 use super::continuity::Continuity;
@@ -99,7 +99,7 @@ impl PeerContext {
 
     pub(super) fn request_key_frame(&self, source: TrackSource, codec: VideoCodec) {
         if let Some(Publisher::Video(sender)) = self.publishers.get(&source) {
-            sender.request_key_frame(codec);
+            sender.request_key_frame(codec, VideoLayer::Full);
         }
     }
 

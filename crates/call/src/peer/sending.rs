@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use rtc::rtp_transceiver::RTCRtpTransceiverId;
 use tokio_util::sync::DropGuard;
-use visavis_media::VideoCodec;
+use visavis_media::video::Start;
+use visavis_media::{VideoCodec, VideoLayer};
 use visavis_protocol::TrackSource;
 use webrtc::rtp_transceiver::RtpSender;
 
@@ -98,7 +99,7 @@ impl Connection {
                         }));
                 }
                 (Some(Publisher::Video(sender)), PayloadFormat::Video(codec)) => {
-                    let queue = sender.subscribe(codec);
+                    let queue = sender.subscribe(codec, VideoLayer::Full, Start::Soonest);
                     context
                         .tasks
                         .spawn(running.run_until_cancelled_owned(async move {

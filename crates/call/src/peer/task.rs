@@ -119,7 +119,9 @@ impl PeerTask {
     async fn update_channel(&self, active: &mut ActiveConnection) {
         let is_connected = active.state == PeerConnectionState::Connected;
         if let Some(channel) = &mut active.connection.channel
-            && let Some(is_stalled) = channel.update(is_connected, std::time::Instant::now()).await
+            && let Some(is_stalled) = channel
+                .update(is_connected, std::time::Instant::now())
+                .await
         {
             tracing::info!(is_stalled, "the data channel");
             self.emit(PeerEvent::ChannelStalled(is_stalled)).await;
