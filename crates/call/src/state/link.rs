@@ -200,6 +200,12 @@ impl Link {
         self.check_at = Some(now);
     }
 
+    /// The other side negotiates through a common peer: its path to here is gone, and
+    /// with it, most likely, the data channel.
+    pub fn negotiates_around(&mut self, now: Instant) {
+        self.suspect_until = Some(now + OFFER_RETRY_DELAY);
+    }
+
     /// An address was added, which a repair that is under way does not use.
     pub fn address_added(&mut self, now: Instant) {
         if !self.is_connected() {

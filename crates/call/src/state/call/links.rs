@@ -147,11 +147,14 @@ impl CallState {
         let joined = self.session == Session::Joined && remote.listed;
         let route = Route::choose(Ways {
             server: joined && !remote.reconnecting,
-            channel: link.channel_works(now),
+            channel: link.is_connected() && link.channel_works(now),
             common_peer: self.common_peer(index),
         });
-        // The server keeps messages for a member that is reconnecting.
-        route.or(joined.then_some(Route::Server))
+        // The server keeps messages for a member that is reconnecting. A channel whose
+        // link is not connected may still deliver.
+        route
+            .or(joined.then_some(Route::Server))
+            .or(link.channel_works(now).then_some(Route::Channel))
     }
 
     fn send_signalling(

@@ -40,6 +40,9 @@ impl CallState {
         else {
             return;
         };
+        if let Some(link) = &mut self.remotes[sender].link {
+            link.negotiates_around(now.instant);
+        }
         // A relayed description may not replace the connection: the common peer could
         // put its own fingerprint in.
         match relay.message() {
