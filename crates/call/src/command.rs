@@ -78,6 +78,51 @@ pub enum CallCommand {
     /// [`MAX_CHAT_TEXT_BYTES`](visavis_protocol::limits::MAX_CHAT_TEXT_BYTES). An
     /// empty or longer one is ignored.
     SendChat(String),
+    /// Show this remote video from now on. Participants send no larger video, and
+    /// none of what is hidden; hidden video is not decoded.
+    Show(ShownVideo),
     /// Leave the room and end the call.
     Leave,
+}
+
+/// The remote video that is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShownVideo {
+    /// All of it, in full size.
+    Full,
+    /// All of it, each frame within a box of this size.
+    Within(VideoSize),
+    /// These tracks. A camera without an entry is hidden, and a screen without one is
+    /// sent in full size.
+    Only(Vec<ShownTrack>),
+}
+
+/// A remote video track that is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownTrack {
+    /// The participant's id in the view.
+    pub participant: String,
+    /// The source of the track.
+    pub source: TrackSource,
+    /// The box that the whole frame is shown in. An empty one hides the track.
+    pub size: VideoSize,
+}
+
+/// A size in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct VideoSize {
+    /// Width.
+    pub width: u32,
+    /// Height.
+    pub height: u32,
+}
+
+impl VideoSize {
+    /// The smallest size that covers both.
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self {
+            width: self.width.max(other.width),
+            height: self.height.max(other.height),
+        }
+    }
 }

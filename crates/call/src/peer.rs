@@ -15,6 +15,7 @@ mod feedback;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod interceptor;
+mod layers;
 mod negotiation;
 mod payload_types;
 mod receiving;
@@ -42,6 +43,7 @@ use visavis_media::video::VideoReceiver;
 use visavis_protocol::{Description, Grants, IceCandidate, IceServer, PeerMessage, TrackSource};
 
 use crate::command::Media;
+use crate::state::demand::Layers;
 use crate::view::PeerConnectionState;
 use context::{PeerContext, Publisher};
 use task::PeerTask;
@@ -107,6 +109,11 @@ pub(crate) enum PeerCommand {
         /// What the remote participant may publish.
         remote: Grants,
     },
+    /// Sets the layer that the remote peer gets of each video track; at first the full
+    /// size. A track without a layer is not sent.
+    SetLayers(Layers),
+    /// Sets the remote tracks that are hidden; at first none. They are not decoded.
+    SetHidden(Vec<TrackSource>),
     /// Sends a message over the data channel. Without an open channel it is dropped.
     Send(Box<PeerMessage>),
 }

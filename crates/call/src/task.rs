@@ -18,7 +18,7 @@ use visavis_media::{Frame, Latest};
 use visavis_protocol::{IceServer, TrackSource};
 
 use crate::call::Outputs;
-use crate::command::{CallCommand, CallConfig, Media};
+use crate::command::{CallCommand, CallConfig, Media, VideoSize};
 use crate::event::{PeerStatistics, Statistics};
 use crate::network::{self, Change, NetworkWatch};
 use crate::peer::{self, LinkId, PeerConfig, PeerEvent, PeerHandle, Receiver};
@@ -185,12 +185,19 @@ impl CallTask {
                 (version, _) = audio_state.changed(self.capture_versions.0) => {
                     self.capture_versions.0 = version;
                     let live = matches!(audio_state.get(), Some(AudioCaptureState::Live));
-                    return Input::CaptureChanged { source: TrackSource::Microphone, live };
+                    return Input::CaptureChanged { source: TrackSource::Microphone, live, size: None };
                 }
                 (version, _) = video_state.changed(self.capture_versions.1) => {
                     self.capture_versions.1 = version;
-                    let live = matches!(video_state.get(), Some(CaptureState::Live(_)));
-                    return Input::CaptureChanged { source: TrackSource::Camera, live };
+                    let size = match video_state.get() {
+                        Some(CaptureState::Live(format)) => Some(VideoSize {
+                            width: format.width,
+                            height: format.height,
+                        }),
+                        _ => None,
+                    };
+                    let source = TrackSource::Camera;
+                    return Input::CaptureChanged { source, live: size.is_some(), size };
                 }
                 _ = ticks.network.tick() => {
                     if let Some(change) = self.network.poll(Instant::now(), unix_ms()) {

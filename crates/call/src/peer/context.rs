@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use visavis_media::audio::{AudioSender, Playout};
 use visavis_media::video::{VideoReceiver, VideoSender};
@@ -14,6 +15,7 @@ use super::continuity::Continuity;
 use super::sdp::{MediaKind, all_sources, kind_of};
 use super::send::Counters;
 use super::{PeerConfig, Receiver};
+use crate::state::demand::{Layers, VIDEO};
 
 /// What every connection of one peer is created with. It outlives a connection
 /// that is replaced.
@@ -28,6 +30,10 @@ pub(super) struct PeerContext {
     /// The receivers of the sources that were negotiated so far.
     received: Mutex<HashMap<TrackSource, ReceivedSource>>,
     grants: Mutex<PeerGrants>,
+    /// The layer of each of our video sources.
+    layers: [(TrackSource, watch::Sender<Option<VideoLayer>>); 2],
+    /// The remote tracks that are hidden.
+    hidden: Mutex<Vec<TrackSource>>,
 }
 
 /// The encoder of a local source.
@@ -79,6 +85,8 @@ impl PeerContext {
             playout,
             received: Mutex::default(),
             grants: Mutex::default(),
+            layers: VIDEO.map(|source| (source, watch::Sender::new(Some(VideoLayer::Full)))),
+            hidden: Mutex::default(),
         }
     }
 
@@ -99,8 +107,38 @@ impl PeerContext {
 
     pub(super) fn request_key_frame(&self, source: TrackSource, codec: VideoCodec) {
         if let Some(Publisher::Video(sender)) = self.publishers.get(&source) {
-            sender.request_key_frame(codec, VideoLayer::Full);
+            let layer = *self.layer(source).borrow();
+            if let Some(layer) = layer {
+                sender.request_key_frame(codec, layer);
+            }
         }
+    }
+
+    /// The layer of a video source that the peer gets.
+    pub(super) fn layer(&self, source: TrackSource) -> watch::Receiver<Option<VideoLayer>> {
+        let mut layers = self.layers.iter();
+        let found = layers.find(|(known, _)| *known == source);
+        let (_, layer) = found.unwrap_or(&self.layers[0]);
+        layer.subscribe()
+    }
+
+    pub(super) fn set_layers(&self, layers: Layers) {
+        for ((_, layer), (_, wanted)) in self.layers.iter().zip(layers) {
+            layer.send_if_modified(|layer| std::mem::replace(layer, wanted) != wanted);
+        }
+    }
+
+    pub(super) fn is_hidden(&self, source: TrackSource) -> bool {
+        let hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        hidden.contains(&source)
+    }
+
+    /// Sets the remote tracks that are hidden, and clears what was received of those
+    /// for which that changes: its last frame is old when it is shown again.
+    pub(super) fn set_hidden(&self, sources: Vec<TrackSource>) {
+        let mut hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *hidden, sources);
+        self.clear_received(|source| before.contains(&source) != hidden.contains(&source));
     }
 
     /// The receiver of a source, and whether this call created it. A receiver costs

@@ -99,7 +99,8 @@ impl Connection {
     }
 
     /// Routes the sections in which the remote peer sends to the receivers of their
-    /// sources. A source that it may not publish is not received. Returns the
+    /// sources. A source that it may not publish, or that is hidden, is not received.
+    /// Returns the
     /// receivers that this created.
     pub(super) fn update_routes(&self) -> Vec<(TrackSource, Receiver)> {
         let grants = self.context.grants().remote;
@@ -107,7 +108,8 @@ impl Connection {
         let mut declared = Vec::new();
         for section in &self.receiving {
             let mut received = None;
-            if grants.may_publish(section.source) {
+            let is_hidden = self.context.is_hidden(section.source);
+            if grants.may_publish(section.source) && !is_hidden {
                 let (source, is_new) = self.context.receive(section.source);
                 if is_new {
                     created.push((section.source, source.receiver.clone()));

@@ -14,12 +14,13 @@ use rtc::rtp_transceiver::rtp_sender::{
     RtpCodecKind,
 };
 use rtc::shared::error::Error;
-use visavis_media::{EncodedAudio, EncodedVideo, Queue, VideoCodec};
+use visavis_media::{EncodedAudio, Queue, VideoCodec};
 use visavis_protocol::TrackSource;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
 use super::SendStatistics;
+use super::layers::LayerQueue;
 use super::sdp::{MediaKind, kind_of, name_of};
 use crate::rtp::{PayloadType, RtpTime, SequenceNumber, Ssrc};
 
@@ -134,7 +135,7 @@ impl LocalTrack {
     /// Sends video until the encoder or the connection ends.
     pub(super) async fn send_video(
         &self,
-        mut queue: Queue<EncodedVideo>,
+        mut queue: LayerQueue,
         codec: VideoCodec,
         payload_type: PayloadType,
         counters: &Counters,

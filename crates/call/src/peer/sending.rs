@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use rtc::rtp_transceiver::RTCRtpTransceiverId;
 use tokio_util::sync::DropGuard;
-use visavis_media::video::Start;
-use visavis_media::{VideoCodec, VideoLayer};
+use visavis_media::VideoCodec;
 use visavis_protocol::TrackSource;
 use webrtc::rtp_transceiver::RtpSender;
 
 use super::connection::Connection;
 use super::context::Publisher;
+use super::layers::LayerQueue;
 use super::sdp::{MappedFormat, PayloadFormat};
 use super::send::LocalTrack;
 
@@ -99,7 +99,8 @@ impl Connection {
                         }));
                 }
                 (Some(Publisher::Video(sender)), PayloadFormat::Video(codec)) => {
-                    let queue = sender.subscribe(codec, VideoLayer::Full, Start::Soonest);
+                    let layer = context.layer(*source);
+                    let queue = LayerQueue::new(sender.clone(), codec, layer);
                     context
                         .tasks
                         .spawn(running.run_until_cancelled_owned(async move {

@@ -162,6 +162,11 @@ impl PeerTask {
             PeerCommand::SetGrants { local, remote } => {
                 return self.set_grants(active, PeerGrants { local, remote }).await;
             }
+            PeerCommand::SetLayers(layers) => return self.context.set_layers(layers),
+            PeerCommand::SetHidden(sources) => {
+                self.context.set_hidden(sources);
+                return self.update_routes(active).await;
+            }
             PeerCommand::Send(message) => return connection.send(&message).await,
         };
         match result {
@@ -228,15 +233,19 @@ impl PeerTask {
     async fn set_grants(&self, active: &mut ActiveConnection, grants: PeerGrants) {
         self.context.set_grants(grants);
         active.connection.update_sending();
+        self.update_routes(active).await;
+        // A source that was refused until now may lack a section.
+        if active.connection.needs_offer() {
+            self.emit(PeerEvent::NegotiationNeeded).await;
+        }
+    }
+
+    async fn update_routes(&self, active: &ActiveConnection) {
         let changes = Changes {
             receivers: active.connection.update_routes(),
             no_common_codec: None,
         };
         self.emit_changes(changes).await;
-        // A source that was refused until now may lack a section.
-        if active.connection.needs_offer() {
-            self.emit(PeerEvent::NegotiationNeeded).await;
-        }
     }
 
     async fn emit_changes(&self, changes: Changes) {

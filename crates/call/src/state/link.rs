@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use visavis_protocol::Grants;
 
 use crate::peer::LinkId;
+use crate::state::demand::LinkVideo;
 use crate::state::negotiation::{Negotiation, Step};
 use crate::state::route::Route;
 use crate::view::{LinkProblem, PeerConnectionState};
@@ -44,6 +45,7 @@ pub(crate) struct Link {
     /// What the local user and the remote participant may publish, as the
     /// connection was last told.
     pub grants: (Grants, Grants),
+    pub video: LinkVideo,
     connection: PeerConnectionState,
     /// Whether an offer and an answer were exchanged on the current connection.
     negotiated: bool,
@@ -84,6 +86,7 @@ impl Link {
             stalled_channels: 0,
             channel_open: false,
             grants: Default::default(),
+            video: LinkVideo::default(),
             connection: PeerConnectionState::New,
             negotiated: false,
             check_at: Some(offer_at),
@@ -102,6 +105,7 @@ impl Link {
             stalled_channels: self.stalled_channels,
             channel_open: false,
             grants: Default::default(),
+            video: LinkVideo::default(),
             connection: PeerConnectionState::New,
             negotiated: false,
             check_at: Some(now),
@@ -132,6 +136,12 @@ impl Link {
     /// When [`Link::due`] is to be asked.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.check_at
+    }
+
+    /// When a demand of sizes is due.
+    pub fn next_demand(&self) -> Option<Instant> {
+        let deadline = self.video.demand.next_deadline();
+        deadline.filter(|_| self.delivers())
     }
 
     /// A description of each side is set.

@@ -8,6 +8,7 @@ use visavis_protocol::{
 };
 
 use super::CallState;
+use crate::command::VideoSize;
 use crate::event::CallEvent;
 use crate::state::Effect;
 use crate::state::participant::grants_of;
@@ -39,6 +40,8 @@ pub(super) struct LocalSource {
     pub allowed: bool,
     /// The device is capturing.
     pub live: bool,
+    /// The size of its frames.
+    pub size: Option<VideoSize>,
 }
 
 impl LocalSource {
@@ -64,6 +67,7 @@ impl LocalParticipant {
             muted: muted.contains(&source),
             allowed: true,
             live: false,
+            size: None,
         });
         Self {
             participant: String::new(),
@@ -78,6 +82,12 @@ impl LocalParticipant {
 
     fn source_mut(&mut self, source: TrackSource) -> Option<&mut LocalSource> {
         self.sources.iter_mut().find(|one| one.source == source)
+    }
+
+    /// The size of the captured frames of a source, while there are any.
+    pub fn size(&self, source: TrackSource) -> Option<VideoSize> {
+        let found = self.sources.iter().find(|one| one.source == source);
+        found?.size
     }
 
     fn track(&self, source: TrackSource) -> TrackView {
@@ -180,12 +190,18 @@ impl CallState {
         }
     }
 
-    pub(super) fn capture_changed(&mut self, source: TrackSource, live: bool) {
+    pub(super) fn capture_changed(
+        &mut self,
+        source: TrackSource,
+        live: bool,
+        size: Option<VideoSize>,
+    ) {
         let Some(one) = self.local.source_mut(source) else {
             return;
         };
         let before = one.sends();
         one.live = live;
+        one.size = size;
         if before != one.sends() {
             self.publish_tracks();
         }

@@ -2,6 +2,7 @@
 
 mod entering;
 mod host;
+mod video;
 mod without_server;
 
 use std::time::{Duration, Instant};

@@ -128,6 +128,7 @@ fn a_viewer_publishes_nothing_and_viewers_do_not_link_to_each_other() {
     scene.put(Input::CaptureChanged {
         source: TrackSource::Camera,
         live: true,
+        size: None,
     });
     assert!(scene.state.view().participants[0].pictures.is_empty());
 }
