@@ -1,5 +1,7 @@
 //! Configuration and commands of a call.
 
+use std::str::FromStr;
+
 use visavis_media::VideoCodec;
 use visavis_media::audio::{AudioSender, Playout};
 use visavis_media::video::VideoSender;
@@ -115,6 +117,21 @@ pub struct VideoSize {
     pub width: u32,
     /// Height.
     pub height: u32,
+}
+
+impl FromStr for VideoSize {
+    type Err = String;
+
+    /// Reads a size such as 320x180.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = || format!("{text:?} is no size such as 320x180");
+        let (width, height) = text.split_once('x').ok_or_else(error)?;
+        let side = |side: &str| side.parse().map_err(|_| error());
+        Ok(Self {
+            width: side(width)?,
+            height: side(height)?,
+        })
+    }
 }
 
 impl VideoSize {

@@ -21,6 +21,7 @@ def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--codec", choices=["vp8", "h264"], default="vp8")
     parser.add_argument("--no-video", action="store_true")
+    parser.add_argument("--offers", action="store_true", help="it makes the first offer")
     parser.add_argument("--policy", default="none")
     parser.add_argument("--server", help="of a peer that is a server's")
     return parser.parse_args()
