@@ -57,6 +57,8 @@ pub enum RoomChoice {
 pub struct Media {
     /// Camera and video encoders.
     pub video: VideoSender,
+    /// Shared screen and its video encoders. It is shared while it captures.
+    pub screen: VideoSender,
     /// Microphone and audio encoder.
     pub audio: AudioSender,
     /// Mixer and speaker.

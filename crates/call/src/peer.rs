@@ -218,6 +218,10 @@ pub(crate) fn spawn(
             Publisher::Audio(media.audio.clone()),
         ),
         (TrackSource::Camera, Publisher::Video(media.video.clone())),
+        (
+            TrackSource::ScreenShare,
+            Publisher::Video(media.screen.clone()),
+        ),
     ]);
     let context = PeerContext::new(config, publishers, media.playout.clone(), tasks.clone());
     start(link, context, events, cancel)

@@ -54,8 +54,8 @@ pub(crate) struct CallTask {
     peer_in: mpsc::Receiver<(LinkId, PeerEvent)>,
     frame_availability: mpsc::Sender<(LinkId, TrackSource, bool)>,
     frame_availability_in: mpsc::Receiver<(LinkId, TrackSource, bool)>,
-    /// The last seen versions of the local audio and video capture states.
-    capture_versions: (u64, u64),
+    /// The last seen versions of the capture states: microphone, camera, screen.
+    capture_versions: (u64, u64, u64),
     /// Inputs that result from performing effects; handled before new ones.
     follow_ups: VecDeque<Input>,
     network: NetworkWatch,
@@ -99,7 +99,7 @@ impl CallTask {
             peer_in,
             frame_availability,
             frame_availability_in,
-            capture_versions: (0, 0),
+            capture_versions: (0, 0, 0),
             follow_ups: VecDeque::new(),
             network: NetworkWatch::new(Instant::now(), unix_ms()),
         }
@@ -159,7 +159,11 @@ impl CallTask {
                     None => pending().await,
                 }
             };
-            let (audio_state, video_state) = (self.media.audio.state(), self.media.video.state());
+            let (audio_state, video_state, screen_state) = (
+                self.media.audio.state(),
+                self.media.video.state(),
+                self.media.screen.state(),
+            );
             tokio::select! {
                 biased;
                 () = due => return Input::Deadline,
@@ -189,15 +193,11 @@ impl CallTask {
                 }
                 (version, _) = video_state.changed(self.capture_versions.1) => {
                     self.capture_versions.1 = version;
-                    let size = match video_state.get() {
-                        Some(CaptureState::Live(format)) => Some(VideoSize {
-                            width: format.width,
-                            height: format.height,
-                        }),
-                        _ => None,
-                    };
-                    let source = TrackSource::Camera;
-                    return Input::CaptureChanged { source, live: size.is_some(), size };
+                    return video_changed(TrackSource::Camera, video_state.get());
+                }
+                (version, _) = screen_state.changed(self.capture_versions.2) => {
+                    self.capture_versions.2 = version;
+                    return video_changed(TrackSource::ScreenShare, screen_state.get());
                 }
                 _ = ticks.network.tick() => {
                     if let Some(change) = self.network.poll(Instant::now(), unix_ms()) {
@@ -311,9 +311,13 @@ impl CallTask {
             Effect::Mute { source, muted } => match source {
                 TrackSource::Microphone => self.media.audio.set_muted(muted),
                 TrackSource::Camera => self.media.video.set_muted(muted),
-                TrackSource::ScreenShare | TrackSource::ScreenShareAudio => {}
+                TrackSource::ScreenShare => self.media.screen.set_muted(muted),
+                TrackSource::ScreenShareAudio => {}
             },
-            Effect::ScaleBitrate(scale) => self.media.video.set_bitrate_scale(scale),
+            Effect::ScaleBitrate(scale) => {
+                self.media.video.set_bitrate_scale(scale);
+                self.media.screen.set_bitrate_scale(scale);
+            }
             Effect::Emit(event) => {
                 // Fails only without receivers.
                 let _ = self.outputs.events.send(event);
@@ -419,6 +423,21 @@ impl CallTask {
         if timeout(SHUTDOWN_TIMEOUT, drained).await.is_err() {
             tracing::debug!("connections are still closing");
         }
+    }
+}
+
+fn video_changed(source: TrackSource, state: Option<CaptureState>) -> Input {
+    let size = match state {
+        Some(CaptureState::Live(format)) => Some(VideoSize {
+            width: format.width,
+            height: format.height,
+        }),
+        _ => None,
+    };
+    Input::CaptureChanged {
+        source,
+        live: size.is_some(),
+        size,
     }
 }
 

@@ -36,6 +36,7 @@ pub async fn run(arguments: Participant) -> anyhow::Result<ExitCode> {
     }
     let media = Media {
         video: VideoSender::new(),
+        screen: VideoSender::new(),
         audio: AudioSender::new(),
         playout: Playout::new(),
     };

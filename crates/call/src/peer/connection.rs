@@ -79,6 +79,8 @@ pub(super) struct Negotiated {
     pub(super) role: Option<DtlsRole>,
     /// The sources whose section has no common codec.
     pub(super) no_common_codec: Vec<TrackSource>,
+    /// The sources that the remote peer would receive and our description does not send.
+    pub(super) held_back: Vec<TrackSource>,
 }
 
 impl Negotiated {

@@ -96,9 +96,17 @@ impl PeerContext {
 
     /// The sources that we publish, in the order in which they are offered.
     pub(super) fn published(&self) -> impl Iterator<Item = TrackSource> {
-        all_sources()
-            .into_iter()
-            .filter(|source| self.publishers.contains_key(source))
+        let sources = all_sources().into_iter();
+        sources.filter(|source| self.publishes(*source))
+    }
+
+    /// Whether a section of this source sends. Those of microphone and camera always
+    /// do, so that unmuting takes no negotiation; that of a screen does while it may be
+    /// published.
+    pub(super) fn publishes(&self, source: TrackSource) -> bool {
+        let is_always = matches!(source, TrackSource::Microphone | TrackSource::Camera);
+        self.publishers.contains_key(&source)
+            && (is_always || self.lock_grants().local.may_publish(source))
     }
 
     pub(super) fn counters(&self) -> &HashMap<TrackSource, Arc<Counters>> {

@@ -284,7 +284,9 @@ impl Connection {
         let sections = &self.negotiated.sections;
         let grants = self.context.grants().local;
         let mut missing = self.context.published().filter(|source| {
-            grants.may_publish(*source) && !self.sources.has_section(*source, sections)
+            grants.may_publish(*source)
+                && (!self.sources.has_section(*source, sections)
+                    || self.negotiated.held_back.contains(source))
         });
         !sections.is_empty()
             && self.offered.is_none()

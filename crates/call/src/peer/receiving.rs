@@ -60,6 +60,7 @@ impl Connection {
         answer: &[MediaSection],
     ) {
         self.receiving.clear();
+        self.negotiated.held_back.clear();
         for section in remote.iter().filter(|section| section.is_used()) {
             let of = |sections: &[MediaSection]| {
                 sections.iter().find(|one| one.mid == section.mid).cloned()
@@ -69,6 +70,9 @@ impl Connection {
             else {
                 continue;
             };
+            if section.direction.has_recv() && !local.direction.has_send() {
+                self.negotiated.held_back.push(source);
+            }
             if !section.direction.has_send() || !local.direction.has_recv() {
                 continue;
             }

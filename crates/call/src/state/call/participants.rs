@@ -96,7 +96,7 @@ impl CallState {
         let Some(link) = &mut remote.link else {
             return;
         };
-        let grants = (self.local.grants.clone(), remote.grants.clone());
+        let grants = (self.local.published(), remote.grants.clone());
         if link.grants == grants {
             return;
         }
