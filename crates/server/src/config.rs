@@ -15,6 +15,7 @@ use crate::access::proxy::{Origin, TrustedProxies};
 use crate::access::seal::StateKey;
 use crate::access::token::Keys;
 use crate::store::Database;
+use crate::stun::Stun;
 use crate::tls::TlsFiles;
 
 pub use connections::HttpLimits;
@@ -35,6 +36,8 @@ pub struct ServerConfig {
     /// How long a room created over the socket outlives its last leave; zero =
     /// it ends at once.
     pub empty_timeout: Duration,
+    /// The STUN server on UDP at the listening port.
+    pub stun: Stun,
     /// STUN and TURN servers, sent to every client that knows extensions.
     pub ice_servers: Vec<IceServer>,
     /// The secret shared with the TURN servers (coturn's `use-auth-secret`):
@@ -205,6 +208,7 @@ impl Default for ServerConfig {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             empty_timeout: Duration::from_secs(300),
+            stun: Stun::default(),
             ice_servers: Vec::new(),
             turn_secret: None,
             database: Database::default(),

@@ -22,10 +22,15 @@ pub(crate) struct IceServers {
 }
 
 impl IceServers {
-    /// The servers for one client. TURN servers without credentials get some
+    /// The servers for one client, this server's own STUN server first. TURN servers without credentials get some
     /// by the TURN REST API (draft-uberti-behave-turn-rest-00): the username
     /// is when it expires and whose it is, the credential its HMAC-SHA1.
-    pub fn for_client(&self, client: ClientId, now: Timestamp) -> Vec<IceServer> {
+    pub fn for_client(
+        &self,
+        client: ClientId,
+        stun_url: Option<&str>,
+        now: Timestamp,
+    ) -> Vec<IceServer> {
         let credentials = self.turn_secret.as_ref().map(|secret| {
             let expiry = now.after(CREDENTIALS_LIFE).secs();
             let username = format!("{expiry}:{client}");
@@ -40,7 +45,14 @@ impl IceServers {
             },
             _ => server.clone(),
         };
-        self.servers.iter().map(dress).collect()
+        let own = stun_url.map(|url| IceServer {
+            urls: vec![url.to_owned()],
+            username: None,
+            credential: None,
+        });
+        own.into_iter()
+            .chain(self.servers.iter().map(dress))
+            .collect()
     }
 }
 
@@ -81,12 +93,13 @@ mod tests {
             turn_secret: Some("north".to_owned()),
         };
         let client = Uuid::from_u128(1);
-        let told = ice.for_client(client, Timestamp::default());
-        assert_eq!(told[0], ice.servers[0]);
-        assert_eq!(told[2], ice.servers[2]);
+        let told = ice.for_client(client, Some("stun:a:1"), Timestamp::default());
+        assert_eq!(told[0], server("stun:a:1", None));
+        assert_eq!(told[1], ice.servers[0]);
+        assert_eq!(told[3], ice.servers[2]);
         let username = "14400:00000000-0000-0000-0000-000000000001";
-        assert_eq!(told[1].username.as_deref(), Some(username));
-        assert_eq!(told[1].credential, Some(sign("north", username)));
+        assert_eq!(told[2].username.as_deref(), Some(username));
+        assert_eq!(told[2].credential, Some(sign("north", username)));
     }
 
     #[test]

@@ -32,7 +32,8 @@ const LAYERS: &[Layer] = &[
     ("ice", &["clock", "id"]),
     ("egress", &["model", "lifecycle"]),
     ("store", &["clock", "id", "model", "lifecycle"]),
-    ("config", &["tls", "access", "store"]),
+    ("stun", &["access"]),
+    ("config", &["tls", "access", "store", "stun"]),
     ("socket", &["tls", "access", "config"]),
     ("cluster", &["clock", "id", "model"]),
     ("cache", &["clock", "id", "model", "cluster"]),
@@ -45,14 +46,14 @@ const LAYERS: &[Layer] = &[
     ]),
     ("webhook", &["clock", "tls", "access", "lifecycle", "store", "metrics"]),
     ("signalling", &["clock", "id", "model", "socket", "access", "refusal", "room", "rooms"]),
-    ("ws", &["id", "tls", "socket", "access", "refusal", "rooms", "signalling"]),
+    ("ws", &["id", "tls", "socket", "access", "stun", "refusal", "rooms", "signalling"]),
     ("http", &[
         "clock", "id", "model", "tls", "access", "lifecycle", "render", "egress", "store",
-        "config", "socket", "refusal", "metrics", "rooms", "webhook", "ws",
+        "stun", "config", "socket", "refusal", "metrics", "rooms", "webhook", "ws",
     ]),
-    ("server", &["tls", "store", "config", "rooms", "webhook", "http"]),
+    ("server", &["tls", "store", "stun", "config", "rooms", "webhook", "http"]),
     ("cli", &[
-        "clock", "id", "model", "tls", "access", "render", "store", "config", "rooms",
+        "clock", "id", "model", "tls", "access", "render", "store", "stun", "config", "rooms",
         "webhook", "server",
     ]),
 ];

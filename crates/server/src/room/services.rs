@@ -29,8 +29,13 @@ pub(crate) trait RoomServices: Send + Sync {
     /// The time, by the service's clock.
     fn now(&self) -> Now;
 
-    /// STUN and TURN servers, with credentials for this client.
-    fn ice_servers(&self, client: ClientId, now: Timestamp) -> Vec<IceServer>;
+    /// STUN and TURN servers, the server's own first, with credentials for this client.
+    fn ice_servers(
+        &self,
+        client: ClientId,
+        stun_url: Option<&str>,
+        now: Timestamp,
+    ) -> Vec<IceServer>;
 
     /// The seals that members keep, where this server makes any.
     fn seals(&self, room: &Room) -> Option<Seals>;

@@ -23,8 +23,13 @@ impl RoomServices for RoomService {
         self.clock.read()
     }
 
-    fn ice_servers(&self, client: ClientId, now: Timestamp) -> Vec<IceServer> {
-        self.ice.for_client(client, now)
+    fn ice_servers(
+        &self,
+        client: ClientId,
+        stun_url: Option<&str>,
+        now: Timestamp,
+    ) -> Vec<IceServer> {
+        self.ice.for_client(client, stun_url, now)
     }
 
     fn seals(&self, room: &Room) -> Option<Seals> {

@@ -145,7 +145,9 @@ async fn who_asks_for_any_extension_is_told_of_the_ice_servers() {
     let mut b = Client::connect(server.local_addr()).await;
     let room = a.create(json!({"name": "Tea"})).await;
     let joined = b.join_with(&room, json!(["chat"])).await;
-    let ice = &joined["iceServers"][0];
+    let own = format!("stun:{}", server.local_addr());
+    assert_eq!(joined["iceServers"][0]["urls"], json!([own]));
+    let ice = &joined["iceServers"][1];
     let (expiry, id) = ice["username"].as_str().unwrap().split_once(':').unwrap();
     assert_eq!(id, b.id);
     assert!(expiry.parse::<u64>().is_ok() && ice["credential"].as_str().unwrap().len() == 28);

@@ -1,5 +1,7 @@
 //! Coming in, and coming back.
 
+use std::sync::Arc;
+
 use visavis_protocol::{
     CloseCode, CreatedRoom, Feature, IceServer, JoinedRoom, RequestId, RoomCreated, RoomJoined,
     ServerMessage,
@@ -22,6 +24,8 @@ pub(crate) struct Entry {
     /// The resume token's secret. The store has its hash.
     pub secret: u128,
     pub ice_servers: Vec<IceServer>,
+    /// The server's own STUN server, by the host that the client used.
+    pub stun_url: Option<Arc<str>>,
     /// Whether it has just made the room: the reply is `room-created`.
     pub creator: bool,
 }
@@ -117,7 +121,7 @@ impl RoomState {
     pub fn resume(
         &mut self,
         resumer: Resumer,
-        ice_servers: impl FnOnce(ClientId) -> Vec<IceServer>,
+        ice_servers: impl FnOnce(ClientId, Option<&str>) -> Vec<IceServer>,
     ) -> Result<(ClientId, Vec<Effect>), Refusal> {
         let Resumer { mut entry, proof } = resumer;
         let Some(index) = self.resumes(proof) else {
@@ -128,7 +132,7 @@ impl RoomState {
         let before = Box::new(member.who.clone());
         member.who.secret = SecretHash::of(entry.secret);
         let who = Box::new(member.who.clone());
-        entry.ice_servers = ice_servers(id);
+        entry.ice_servers = ice_servers(id, entry.stun_url.as_deref());
         let mut effects = vec![Effect::Save { before, who }];
         effects.extend(self.attach_socket(index, entry));
         Ok((id, effects))

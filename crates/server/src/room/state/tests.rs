@@ -128,7 +128,7 @@ impl Scene {
             entry: entry(socket),
             proof: proof.into(),
         };
-        self.state.resume(resumer, |_| Vec::new())
+        self.state.resume(resumer, |_, _| Vec::new())
     }
 
     /// Says what the wire says, storing what is to be stored.
@@ -201,6 +201,7 @@ pub(super) fn entry(socket: SocketId) -> Entry {
         request_id: None,
         secret: socket.0.into(),
         ice_servers: Vec::new(),
+        stun_url: None,
         creator: false,
     }
 }
