@@ -268,6 +268,9 @@ pub struct Limits {
     pub rates_on_loopback: bool,
     /// Longest time from the first byte of a WebSocket message to its last.
     pub message_deadline: Duration,
+    /// How long TURN credentials made with [`ServerConfig::turn_secret`] are valid. New
+    /// ones are sent after 75 % of it.
+    pub turn_lifetime: Duration,
     /// WebSocket connections of one address (IPv6: /64).
     pub sockets_per_address: usize,
     /// Bounds of HTTP connections.
@@ -283,6 +286,7 @@ impl Default for Limits {
             rate_patience: limits::RATE_LIMIT_PATIENCE,
             rates_on_loopback: false,
             message_deadline: Duration::from_secs(10),
+            turn_lifetime: Duration::from_secs(4 * 3_600),
             sockets_per_address: 200,
             http: HttpLimits::default(),
         }

@@ -39,7 +39,9 @@ const LAYERS: &[Layer] = &[
     ("cache", &["clock", "id", "model", "cluster"]),
     ("refusal", &["clock", "access", "store"]),
     ("metrics", &["clock", "model", "store", "refusal"]),
-    ("room", &["clock", "id", "model", "socket", "access", "store", "cluster", "refusal"]),
+    ("room", &[
+        "clock", "id", "model", "socket", "access", "ice", "store", "cluster", "refusal",
+    ]),
     ("rooms", &[
         "clock", "id", "model", "socket", "access", "lifecycle", "render", "ice", "egress",
         "store", "config", "cluster", "cache", "refusal", "metrics", "room",

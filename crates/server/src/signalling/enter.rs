@@ -239,7 +239,7 @@ impl Session {
             ice_servers: self.service.ice.for_client(
                 self.id,
                 self.caller.stun_url.as_deref(),
-                self.service.clock.now(),
+                self.service.clock.read(),
             ),
             stun_url: self.caller.stun_url.clone(),
             creator,

@@ -24,7 +24,7 @@ impl RoomTask {
                 let adopted = taken.map(|who| {
                     let id = who.client;
                     let stun = entry.stun_url.as_deref();
-                    entry.ice_servers = self.services.ice_servers(id, stun, now.utc);
+                    entry.ice_servers = self.services.ice_servers(id, stun, now);
                     (id, self.state.adopt(entry, *who))
                 });
                 self.answer(socket, adopted, reply);
