@@ -107,6 +107,9 @@ pub(crate) enum PeerCommand {
         /// What the remote participant may publish.
         remote: Grants,
     },
+    /// Sets the STUN and TURN servers for the next gathering on new sockets: the first, or
+    /// that of the next ICE restart.
+    SetIceServers(Vec<IceServer>),
     /// Sends a message over the data channel. Without an open channel it is dropped.
     Send(Box<PeerMessage>),
 }

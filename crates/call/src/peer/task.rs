@@ -149,6 +149,9 @@ impl PeerTask {
             PeerCommand::SetGrants { local, remote } => {
                 return self.set_grants(active, PeerGrants { local, remote }).await;
             }
+            PeerCommand::SetIceServers(ice_servers) => {
+                return self.context.set_ice_servers(ice_servers);
+            }
             PeerCommand::Send(message) => return connection.send(&message).await,
         };
         match result {
