@@ -114,6 +114,9 @@ pub(crate) enum PeerCommand {
     SetLayers(Layers),
     /// Sets the remote tracks that are hidden; at first none. They are not decoded.
     SetHidden(Vec<TrackSource>),
+    /// Sets the STUN and TURN servers for the next gathering on new sockets: the first, or
+    /// that of the next ICE restart.
+    SetIceServers(Vec<IceServer>),
     /// Sends a message over the data channel. Without an open channel it is dropped.
     Send(Box<PeerMessage>),
 }

@@ -103,6 +103,13 @@ pub(crate) enum Effect {
     },
     /// Send a command to a peer connection.
     Peer(LinkId, PeerCommand),
+    /// Use other ICE servers for a peer connection from its next ICE restart on.
+    SetIceServers {
+        /// Its link.
+        link: LinkId,
+        /// The server's ICE servers, used besides the configured ones.
+        ice_servers: Vec<IceServer>,
+    },
     /// Close a peer connection.
     Close(LinkId),
     /// Clear the receiver of a track that its sender muted, so that neither its

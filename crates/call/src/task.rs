@@ -21,7 +21,7 @@ use crate::call::Outputs;
 use crate::command::{CallCommand, CallConfig, Media, VideoSize};
 use crate::event::{PeerStatistics, Statistics};
 use crate::network::{self, Change, NetworkWatch};
-use crate::peer::{self, LinkId, PeerConfig, PeerEvent, PeerHandle, Receiver};
+use crate::peer::{self, LinkId, PeerCommand, PeerConfig, PeerEvent, PeerHandle, Receiver};
 use crate::signalling::{self, SignallingEvent, SignallingHandle};
 use crate::state::call::CallState;
 use crate::state::{Effect, Input, Now};
@@ -286,18 +286,10 @@ impl CallTask {
                 participant,
                 ice_servers,
             } => self.spawn(link, participant, ice_servers),
-            Effect::Peer(link, command) => {
-                let Some(peer) = self.peers.get(&link) else {
-                    return;
-                };
-                if peer.handle.commands.try_send(command).is_err() {
-                    tracing::warn!(
-                        link = link.0,
-                        "the command queue of a peer is full or closed: replacing its connection"
-                    );
-                    let event = PeerEvent::Connection(PeerConnectionState::Closed);
-                    self.follow_ups.push_back(Input::Peer(link, event));
-                }
+            Effect::Peer(link, command) => self.command(link, command),
+            Effect::SetIceServers { link, ice_servers } => {
+                let ice_servers = self.all_ice_servers(ice_servers);
+                self.command(link, PeerCommand::SetIceServers(ice_servers));
             }
             Effect::Close(link) => self.close(link),
             Effect::ClearReceived { link, source } => {
@@ -325,16 +317,29 @@ impl CallTask {
         }
     }
 
+    fn command(&mut self, link: LinkId, command: PeerCommand) {
+        let Some(peer) = self.peers.get(&link) else {
+            return;
+        };
+        if peer.handle.commands.try_send(command).is_err() {
+            tracing::warn!(
+                link = link.0,
+                "the command queue of a peer is full or closed: replacing its connection"
+            );
+            let event = PeerEvent::Connection(PeerConnectionState::Closed);
+            self.follow_ups.push_back(Input::Peer(link, event));
+        }
+    }
+
+    /// The configured ICE servers, and those of the server.
+    fn all_ice_servers(&self, from_server: Vec<IceServer>) -> Vec<IceServer> {
+        let configured = self.config.ice_servers.iter().cloned();
+        configured.chain(from_server).collect()
+    }
+
     fn spawn(&mut self, link: LinkId, participant: String, from_server: Vec<IceServer>) {
-        let ice_servers = self
-            .config
-            .ice_servers
-            .iter()
-            .cloned()
-            .chain(from_server)
-            .collect();
         let config = PeerConfig {
-            ice_servers,
+            ice_servers: self.all_ice_servers(from_server),
             relay_only: self.config.relay_only,
             preferred_codec: self.config.preferred_codec,
         };

@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rtc::shared::error::Error;
 use rtc::statistics::report::RTCStatsReportEntry;
 use tokio_util::sync::CancellationToken;
-use visavis_protocol::{PeerMessage, TrackSource};
+use visavis_protocol::{IceServer, PeerMessage, TrackSource};
 use webrtc::data_channel::DataChannel;
 use webrtc::peer_connection::{PeerConnection, StatsSelector};
 use webrtc::runtime::default_runtime;
@@ -59,6 +60,11 @@ pub(super) struct Connection {
     pub(super) sources: SourceMap,
     /// The mid and the username fragment of our candidates.
     pub(super) local_ice: LocalIce,
+    /// The ICE servers that webrtc-rs has.
+    ice_servers: Vec<IceServer>,
+    /// Whether candidates were gathered, so that webrtc-rs may have relayed addresses.
+    has_gathered: bool,
+    uses_turn: Arc<AtomicBool>,
     pub(super) candidates: RemoteCandidates,
     /// The data channel that opened first; messages are sent on it.
     pub(super) channel: Option<OpenChannel>,
@@ -108,9 +114,14 @@ impl Connection {
     ) -> Result<(Self, PeerConnectionEvents), Error> {
         let (events, receiver) = PeerConnectionEventSender::new();
         let tokio = default_runtime().ok_or_else(|| Error::Other("no runtime".into()))?;
-        let uses_turn = engine::uses_turn(&context.config);
-        let runtime =
-            SupervisedRuntime::new(tokio, context.tasks.clone(), events.clone(), uses_turn);
+        let config = context.config();
+        let uses_turn = Arc::new(AtomicBool::new(engine::uses_turn(&config)));
+        let runtime = SupervisedRuntime::new(
+            tokio,
+            context.tasks.clone(),
+            events.clone(),
+            uses_turn.clone(),
+        );
         let stream = format!("{:016x}", rand::random::<u64>());
         let mut ssrcs = distinct_ssrcs();
         let mut ssrc = || ssrcs.pop().unwrap_or(Ssrc(1));
@@ -140,7 +151,7 @@ impl Connection {
         };
         let payload_types = Arc::new(PayloadTypes::new(audio));
         let peer = engine::connect(
-            &context.config,
+            &config,
             Arc::new(runtime),
             events.clone(),
             feedback,
@@ -163,11 +174,37 @@ impl Connection {
             offered: None,
             sources: SourceMap::default(),
             local_ice: LocalIce::default(),
+            ice_servers: config.ice_servers,
+            has_gathered: false,
+            uses_turn,
             candidates: RemoteCandidates::default(),
             channel: None,
             has_created_channel: false,
         };
         Ok((connection, receiver))
+    }
+
+    /// Gives webrtc-rs the newest ICE servers if the local description that is set next
+    /// gathers on new sockets: the first one, or that of an ICE restart. It takes them over
+    /// at the next local description of any kind, and may then give up the relayed
+    /// addresses of sockets that it keeps.
+    pub(super) async fn update_ice_servers(&mut self, ice_restart: bool) {
+        let config = self.context.config();
+        let is_first = !std::mem::replace(&mut self.has_gathered, true);
+        if !(is_first || ice_restart) || config.ice_servers == self.ice_servers {
+            return;
+        }
+        let configuration = engine::configuration(&config);
+        match self.peer.set_configuration(configuration).await {
+            Ok(()) => {
+                let uses_turn = engine::uses_turn(&config);
+                self.uses_turn.store(uses_turn, Ordering::Relaxed);
+                self.ice_servers = config.ice_servers;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "webrtc-rs keeps the ICE servers that it has");
+            }
+        }
     }
 
     /// Closes the connection and cancels its tasks within [`CLOSE_TIMEOUT`].

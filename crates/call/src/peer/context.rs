@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 use visavis_media::audio::{AudioSender, Playout};
 use visavis_media::video::{VideoReceiver, VideoSender};
 use visavis_media::{VideoCodec, VideoLayer};
-use visavis_protocol::{Grants, TrackSource};
+use visavis_protocol::{Grants, IceServer, TrackSource};
 
 use super::continuity::Continuity;
 use super::sdp::{MediaKind, all_sources, kind_of};
@@ -20,7 +20,7 @@ use crate::state::demand::{Layers, VIDEO};
 /// What every connection of one peer is created with. It outlives a connection
 /// that is replaced.
 pub(super) struct PeerContext {
-    pub(super) config: PeerConfig,
+    config: Mutex<PeerConfig>,
     pub(super) tasks: TaskTracker,
     /// What we send, by source.
     publishers: HashMap<TrackSource, Publisher>,
@@ -75,7 +75,7 @@ impl PeerContext {
         tasks: TaskTracker,
     ) -> Self {
         Self {
-            config,
+            config: Mutex::new(config),
             tasks,
             counters: publishers
                 .keys()
@@ -88,6 +88,20 @@ impl PeerContext {
             layers: VIDEO.map(|source| (source, watch::Sender::new(Some(VideoLayer::Full)))),
             hidden: Mutex::default(),
         }
+    }
+
+    /// The configuration, with the newest ICE servers.
+    pub(super) fn config(&self) -> PeerConfig {
+        self.lock_config().clone()
+    }
+
+    /// The ICE servers of connections and ICE restarts from now on.
+    pub(super) fn set_ice_servers(&self, ice_servers: Vec<IceServer>) {
+        self.lock_config().ice_servers = ice_servers;
+    }
+
+    pub(super) fn preferred_codec(&self) -> VideoCodec {
+        self.lock_config().preferred_codec
     }
 
     pub(super) fn publisher(&self, source: TrackSource) -> Option<&Publisher> {
@@ -194,6 +208,10 @@ impl PeerContext {
         self.clear_received(|source| {
             before.remote.may_publish(source) != grants.remote.may_publish(source)
         });
+    }
+
+    fn lock_config(&self) -> MutexGuard<'_, PeerConfig> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_grants(&self) -> MutexGuard<'_, PeerGrants> {

@@ -26,7 +26,7 @@ impl Connection {
     /// Sets the format in which each source is sent. `remote` are the sections of the
     /// remote description.
     pub(super) fn set_formats(&mut self, remote: &[MediaSection], answer: &[MediaSection]) {
-        let preferred = self.context.config.preferred_codec;
+        let preferred = self.context.preferred_codec();
         for (source, direction) in &mut self.tracks {
             let receives = remote.iter().find(|section| {
                 self.sources.get(&section.mid) == Some(*source)

@@ -167,6 +167,9 @@ impl PeerTask {
                 self.context.set_hidden(sources);
                 return self.update_routes(active).await;
             }
+            PeerCommand::SetIceServers(ice_servers) => {
+                return self.context.set_ice_servers(ice_servers);
+            }
             PeerCommand::Send(message) => return connection.send(&message).await,
         };
         match result {

@@ -137,7 +137,7 @@ impl Connection {
         sections: &[MediaSection],
         sources: &SourceMap,
     ) -> Result<(), Error> {
-        let preferred = self.context.config.preferred_codec;
+        let preferred = self.context.preferred_codec();
         for section in sections.iter().filter(|section| section.is_used()) {
             let source = sources.get(&section.mid);
             let direction = self

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::value::{RawValue, to_raw_value};
 use visavis_protocol::{
-    ClientMessage, ClientRelay, Description, DescriptionKind, IceCandidate, PeerMessage,
+    ClientMessage, ClientRelay, Description, DescriptionKind, IceCandidate, IceServer, PeerMessage,
     PeerPayload,
 };
 
@@ -30,6 +30,21 @@ impl CallState {
             participant,
             ice_servers: self.ice_servers.clone(),
         });
+    }
+
+    /// Uses these ICE servers of the server for new links, and for the next ICE restart of
+    /// those that there are: their credentials may expire before.
+    pub(super) fn use_ice_servers(&mut self, ice_servers: Vec<IceServer>) {
+        if self.ice_servers == ice_servers {
+            return;
+        }
+        for link in self.remotes.iter().filter_map(|one| one.link.as_ref()) {
+            self.effects.push(Effect::SetIceServers {
+                link: link.id,
+                ice_servers: ice_servers.clone(),
+            });
+        }
+        self.ice_servers = ice_servers;
     }
 
     /// After an outage: offers again to peers whose signalling may have been lost.

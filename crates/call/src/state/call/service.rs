@@ -70,7 +70,7 @@ impl CallState {
                 self.muted_by(mute.from.as_deref(), mute.payload.source);
             }
             ServerMessage::IceServers(renewed) => {
-                self.ice_servers = renewed.payload.ice_servers;
+                self.use_ice_servers(renewed.payload.ice_servers);
             }
             ServerMessage::JoinWaiting(waiting) => self.join_waits(now, &waiting),
             ServerMessage::TokenRenewed(renewed) => self.token = Some(renewed.payload.token),
@@ -365,7 +365,7 @@ impl CallState {
         self.resume_token = message.resume_token;
         self.seal = message.seal;
         if let Some(ice_servers) = message.ice_servers {
-            self.ice_servers = ice_servers;
+            self.use_ice_servers(ice_servers);
         }
         let JoinedRoom {
             id,
