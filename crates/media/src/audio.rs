@@ -17,7 +17,6 @@ mod keeper;
 mod level;
 mod limiter;
 mod output;
-mod pacer;
 mod playout;
 mod receiver;
 pub(crate) mod resample;
@@ -25,6 +24,7 @@ mod sender;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod ticker;
 mod tone;
 pub mod wav;
 

@@ -9,9 +9,9 @@ use crate::audio::device::Direction;
 use crate::audio::downmix::Downmix;
 use crate::audio::file::FileCapture;
 use crate::audio::keeper::{Keeper, Kept};
-use crate::audio::pacer::Pacer;
 use crate::audio::resample::Resampler;
 use crate::audio::stream::{self, CaptureEnd};
+use crate::audio::ticker::Ticker;
 use crate::audio::tone::Tone;
 use crate::audio::{FRAME_SAMPLES, SAMPLE_RATE};
 use crate::device::DeviceError;
@@ -25,7 +25,7 @@ pub(crate) enum Capture {
     /// Gives nothing.
     Off,
     /// Gives a tone by the clock.
-    Tone(Tone, Pacer),
+    Tone(Tone, Ticker),
     /// Gives a file by the clock.
     File(FileCapture),
     /// Gives what the device gives.
@@ -52,8 +52,8 @@ impl Capture {
         match source {
             AudioSource::None => Self::Off,
             AudioSource::Tone(hertz) => {
-                let pacer = Pacer::new(Instant::now(), Duration::from_millis(20));
-                Self::Tone(Tone::new(hertz), pacer)
+                let ticker = Ticker::new(Instant::now(), Duration::from_millis(20));
+                Self::Tone(Tone::new(hertz), ticker)
             }
             AudioSource::Wav(path) => Self::File(FileCapture::open(path)),
             AudioSource::DefaultMicrophone => device(None),
@@ -65,7 +65,7 @@ impl Capture {
     pub(crate) fn step(&mut self, frame: &mut Frame) -> Step {
         match self {
             Self::Off => Step::Wait(None),
-            Self::Tone(tone, pacer) => match pacer.take(Instant::now()) {
+            Self::Tone(tone, ticker) => match ticker.take(Instant::now()) {
                 Ok(due) => {
                     tone.fill(frame);
                     Step::Frame(due)

@@ -12,9 +12,9 @@ use hound::{SampleFormat, WavSpec, WavWriter};
 use crate::audio::SAMPLE_RATE;
 use crate::audio::device::Direction;
 use crate::audio::keeper::{Keeper, Kept};
-use crate::audio::pacer::Pacer;
 use crate::audio::resample::Resampler;
 use crate::audio::stream::{self, PlaybackEnd};
+use crate::audio::ticker::Ticker;
 use crate::device::DeviceError;
 use crate::source::AudioSink;
 
@@ -28,7 +28,7 @@ const BLOCK: Duration = Duration::from_millis(10);
 
 /// The open sink. Whatever becomes of it, blocks are asked for in real time.
 pub(crate) struct Output {
-    pacer: Pacer,
+    ticker: Ticker,
     target: Target,
 }
 
@@ -84,7 +84,7 @@ impl Output {
     /// Drops what it is given, in real time.
     pub(crate) fn nothing() -> Self {
         Self {
-            pacer: Pacer::new(Instant::now(), BLOCK),
+            ticker: Ticker::new(Instant::now(), BLOCK),
             target: Target::Nothing,
         }
     }
@@ -118,7 +118,7 @@ impl Output {
                 Some(running) if running.has_room() => {
                     running.asked_at = now;
                     // The timer goes on from here should the device stop asking.
-                    self.pacer = Pacer::new(now + BLOCK, BLOCK);
+                    self.ticker = Ticker::new(now + BLOCK, BLOCK);
                     return Turn::Mix;
                 }
                 Some(running) if now.saturating_duration_since(running.asked_at) < STUCK => {
@@ -127,7 +127,7 @@ impl Output {
                 _ => {}
             }
         }
-        self.pacer.take(now).map_or_else(Turn::Wait, |_| Turn::Mix)
+        self.ticker.take(now).map_or_else(Turn::Wait, |_| Turn::Mix)
     }
 
     /// Plays a block, or drops it where nothing plays.
