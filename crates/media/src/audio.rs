@@ -13,7 +13,6 @@ mod file;
 #[cfg(test)]
 mod goertzel;
 pub(crate) mod jitter;
-mod keeper;
 mod level;
 mod limiter;
 mod output;
@@ -22,6 +21,7 @@ mod receiver;
 pub(crate) mod resample;
 mod sender;
 mod stream;
+mod supervisor;
 #[cfg(test)]
 mod tests;
 mod ticker;

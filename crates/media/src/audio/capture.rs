@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use crate::audio::device::Direction;
 use crate::audio::downmix::Downmix;
 use crate::audio::file::FileCapture;
-use crate::audio::keeper::{Keeper, Kept};
 use crate::audio::resample::Resampler;
 use crate::audio::stream::{self, CaptureEnd};
+use crate::audio::supervisor::{DeviceEvent, DeviceSupervisor};
 use crate::audio::ticker::Ticker;
 use crate::audio::tone::Tone;
 use crate::audio::{FRAME_SAMPLES, SAMPLE_RATE};
@@ -88,7 +88,7 @@ impl Capture {
 
 /// A microphone.
 pub(crate) struct DeviceCapture {
-    keeper: Keeper<CaptureEnd>,
+    supervisor: DeviceSupervisor<CaptureEnd>,
     running: Option<Running>,
 }
 
@@ -101,9 +101,10 @@ struct Running {
 
 impl DeviceCapture {
     fn new(id: Option<String>) -> Self {
-        let keeper = Keeper::start(Direction::Capture, id, thread::current(), stream::capture);
+        let supervisor =
+            DeviceSupervisor::start(Direction::Capture, id, thread::current(), stream::capture);
         Self {
-            keeper,
+            supervisor,
             running: None,
         }
     }
@@ -115,8 +116,8 @@ impl DeviceCapture {
     }
 
     fn step(&mut self, frame: &mut Frame) -> Step {
-        match self.keeper.poll() {
-            Some(Kept::Opened(end)) => {
+        match self.supervisor.poll() {
+            Some(DeviceEvent::Opened(end)) => {
                 return match Resampler::new(end.hertz, SAMPLE_RATE, 1) {
                     Ok(resampler) => {
                         self.running = Some(Running {
@@ -130,7 +131,7 @@ impl DeviceCapture {
                     Err(reason) => Step::Failed(DeviceError::Unsupported(reason)),
                 };
             }
-            Some(Kept::Failed(error)) => {
+            Some(DeviceEvent::Failed(error)) => {
                 self.running = None;
                 return Step::Failed(error);
             }

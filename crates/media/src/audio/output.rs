@@ -11,9 +11,9 @@ use hound::{SampleFormat, WavSpec, WavWriter};
 
 use crate::audio::SAMPLE_RATE;
 use crate::audio::device::Direction;
-use crate::audio::keeper::{Keeper, Kept};
 use crate::audio::resample::Resampler;
 use crate::audio::stream::{self, PlaybackEnd};
+use crate::audio::supervisor::{DeviceEvent, DeviceSupervisor};
 use crate::audio::ticker::Ticker;
 use crate::device::DeviceError;
 use crate::source::AudioSink;
@@ -39,7 +39,7 @@ enum Target {
 }
 
 struct Device {
-    keeper: Keeper<PlaybackEnd>,
+    supervisor: DeviceSupervisor<PlaybackEnd>,
     running: Option<Running>,
 }
 
@@ -62,10 +62,14 @@ impl Output {
     /// When a file cannot be written.
     pub(crate) fn open(sink: AudioSink) -> Result<Self, DeviceError> {
         let device = |id| {
-            let keeper =
-                Keeper::start(Direction::Playback, id, thread::current(), stream::playback);
+            let supervisor = DeviceSupervisor::start(
+                Direction::Playback,
+                id,
+                thread::current(),
+                stream::playback,
+            );
             Target::Device(Box::new(Device {
-                keeper,
+                supervisor,
                 running: None,
             }))
         };
@@ -97,9 +101,12 @@ impl Output {
     /// What to do now.
     pub(crate) fn turn(&mut self, now: Instant) -> Turn {
         if let Target::Device(device) = &mut self.target {
-            let Device { keeper, running } = &mut **device;
-            match keeper.poll() {
-                Some(Kept::Opened(end)) => {
+            let Device {
+                supervisor,
+                running,
+            } = &mut **device;
+            match supervisor.poll() {
+                Some(DeviceEvent::Opened(end)) => {
                     return match Running::new(end, now) {
                         Ok(new) => {
                             *running = Some(new);
@@ -108,7 +115,7 @@ impl Output {
                         Err(error) => Turn::Failed(error),
                     };
                 }
-                Some(Kept::Failed(error)) => {
+                Some(DeviceEvent::Failed(error)) => {
                     *running = None;
                     return Turn::Failed(error);
                 }

@@ -13,7 +13,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::audio::SAMPLE_RATE;
 use crate::audio::device::open_error;
-use crate::audio::keeper::Alarm;
+use crate::audio::supervisor::Alarm;
 use crate::device::DeviceError;
 
 /// A microphone's ring: 500 ms; when it is full what comes is counted and dropped.

@@ -1,4 +1,4 @@
-//! A thread that keeps one device open.
+//! Supervises one sound device: opens it, watches it, reopens it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, SyncSender, sync_channel};
@@ -26,11 +26,11 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// Opens a stream and gives the worker's end of it.
 pub(crate) type Open<End> = fn(&cpal::Device, Alarm) -> Result<(cpal::Stream, End), DeviceError>;
 
-/// What came of opening it.
+/// The result of opening a stream.
 type Opened<End> = Result<(cpal::Stream, End), DeviceError>;
 
-/// What became of the device.
-pub(crate) enum Kept<End> {
+/// What the supervisor reports.
+pub(crate) enum DeviceEvent<End> {
     /// It runs; an earlier end is void.
     Opened(End),
     /// It does not; it is tried again.
@@ -41,8 +41,8 @@ pub(crate) enum Kept<End> {
 /// when that is another one. Opening may take seconds, so it has its own
 /// thread; the sound itself never passes through here. Dropping it lets the
 /// device go.
-pub(crate) struct Keeper<End> {
-    events: Receiver<Kept<End>>,
+pub(crate) struct DeviceSupervisor<End> {
+    events: Receiver<DeviceEvent<End>>,
     stopped: Arc<AtomicBool>,
     thread: Thread,
 }
@@ -51,7 +51,7 @@ pub(crate) struct Keeper<End> {
 #[derive(Clone)]
 pub(crate) struct Alarm {
     worker: Thread,
-    keeper: Thread,
+    supervisor: Thread,
     failure: Arc<OnceLock<DeviceError>>,
     /// Set by each callback.
     moving: Arc<AtomicBool>,
@@ -70,12 +70,12 @@ impl Alarm {
         if let Some(error) = device::stream_error(error) {
             // Only the first reason counts.
             let _ = self.failure.set(error);
-            self.keeper.unpark();
+            self.supervisor.unpark();
         }
     }
 }
 
-impl<End: Send + 'static> Keeper<End> {
+impl<End: Send + 'static> DeviceSupervisor<End> {
     /// Keeps the device with this id open, or the default one. `worker` is
     /// woken for each event.
     pub(crate) fn start(
@@ -86,7 +86,7 @@ impl<End: Send + 'static> Keeper<End> {
     ) -> Self {
         let (sender, events) = sync_channel(4);
         let stopped = Arc::new(AtomicBool::new(false));
-        let keeping = Keeping {
+        let thread_state = SupervisorThread {
             direction,
             id,
             open,
@@ -95,7 +95,7 @@ impl<End: Send + 'static> Keeper<End> {
             stopped: Arc::clone(&stopped),
             lost: false,
         };
-        let thread = thread::spawn(move || keeping.run()).thread().clone();
+        let thread = thread::spawn(move || thread_state.run()).thread().clone();
         Self {
             events,
             stopped,
@@ -104,36 +104,36 @@ impl<End: Send + 'static> Keeper<End> {
     }
 
     /// The newest event, if there is one.
-    pub(crate) fn poll(&self) -> Option<Kept<End>> {
+    pub(crate) fn poll(&self) -> Option<DeviceEvent<End>> {
         self.events.try_iter().last()
     }
 }
 
-impl<End> Drop for Keeper<End> {
+impl<End> Drop for DeviceSupervisor<End> {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Release);
         self.thread.unpark();
     }
 }
 
-struct Keeping<End> {
+struct SupervisorThread<End> {
     direction: Direction,
     id: Option<String>,
     open: Open<End>,
     worker: Thread,
-    sender: SyncSender<Kept<End>>,
+    sender: SyncSender<DeviceEvent<End>>,
     stopped: Arc<AtomicBool>,
-    /// It worked once; that it is absent since then is no news.
+    /// It worked once: suppresses repeated reports that it is absent.
     lost: bool,
 }
 
-impl<End: Send + 'static> Keeping<End> {
+impl<End: Send + 'static> SupervisorThread<End> {
     fn run(mut self) {
         while !self.is_stopped() {
             let Err(error) = self.hold() else { continue };
             self.lost |= error == DeviceError::Lost;
             if !self.lost || error != DeviceError::Absent {
-                self.tell(Kept::Failed(error));
+                self.send_event(DeviceEvent::Failed(error));
             }
             thread::park_timeout(RETRY);
         }
@@ -146,7 +146,7 @@ impl<End: Send + 'static> Keeping<End> {
         let default = self.direction.default_id(&host);
         let alarm = Alarm {
             worker: self.worker.clone(),
-            keeper: thread::current(),
+            supervisor: thread::current(),
             failure: Arc::default(),
             moving: Arc::default(),
         };
@@ -155,7 +155,7 @@ impl<End: Send + 'static> Keeping<End> {
             return Ok(());
         };
         tracing::info!(direction = ?self.direction, "sound device open");
-        self.tell(Kept::Opened(end));
+        self.send_event(DeviceEvent::Opened(end));
         self.lost = false;
         let outcome = self.watch(default.as_deref(), &alarm);
         close(stream, host);
@@ -199,7 +199,7 @@ impl<End: Send + 'static> Keeping<End> {
                         return Ok(None);
                     }
                     let error = DeviceError::Failed("it does not open".into());
-                    self.tell(Kept::Failed(error));
+                    self.send_event(DeviceEvent::Failed(error));
                 }
             }
         }
@@ -239,7 +239,7 @@ impl<End: Send + 'static> Keeping<End> {
         Ok(default != Some(now.as_str()))
     }
 
-    fn tell(&self, event: Kept<End>) {
+    fn send_event(&self, event: DeviceEvent<End>) {
         // The worker takes events at each turn; when it is gone, so is the reader.
         if self.sender.send(event).is_ok() {
             self.worker.unpark();
