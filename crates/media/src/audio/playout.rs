@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::audio::limiter::limit;
 use crate::audio::output::{BLOCK_FRAMES, Block, Output, Turn};
-use crate::audio::receiver::Voice;
+use crate::audio::receiver::SpeakerStream;
 use crate::audio::{AudioReceiver, lock};
 use crate::device::DeviceError;
 use crate::latest::Latest;
@@ -40,16 +40,16 @@ pub struct Playout {
 /// Stops the thread with the last clone and waits for it, a block's time at
 /// the most: a file is whole then.
 struct Owner {
-    wishes: Arc<Mutex<Wishes>>,
+    desired: Arc<Mutex<DesiredState>>,
     state: Latest<PlayoutState>,
     mixer: Option<JoinHandle<()>>,
 }
 
 /// What the mixer is to do; it takes what is new at each turn.
 #[derive(Default)]
-struct Wishes {
+struct DesiredState {
     sink: Option<AudioSink>,
-    voices: Vec<Voice>,
+    speaker_streams: Vec<SpeakerStream>,
     test_tone: bool,
     stopped: bool,
 }
@@ -63,20 +63,20 @@ impl Default for Playout {
 impl Playout {
     /// A mixer without a sink.
     pub fn new() -> Self {
-        let wishes = Arc::<Mutex<Wishes>>::default();
+        let desired = Arc::<Mutex<DesiredState>>::default();
         let state = Latest::new();
         state.set(PlayoutState::Off);
         let mixer = Mixer {
-            wishes: Arc::clone(&wishes),
+            desired: Arc::clone(&desired),
             state: state.clone(),
             output: Output::nothing(),
-            voices: Vec::new(),
+            speaker_streams: Vec::new(),
             test_tone: None,
         };
         let mixer = Some(thread::spawn(move || mixer.run()));
         Self {
             owner: Arc::new(Owner {
-                wishes,
+                desired,
                 state,
                 mixer,
             }),
@@ -85,7 +85,7 @@ impl Playout {
 
     /// Chooses the sink. Returns at once; [`Playout::state`] tells what came of it.
     pub fn set_sink(&self, sink: AudioSink) {
-        self.owner.wish(|wishes| wishes.sink = Some(sink));
+        self.owner.change(|desired| desired.sink = Some(sink));
     }
 
     /// What the sink does.
@@ -95,20 +95,21 @@ impl Playout {
 
     /// A new person in the mix.
     pub fn add(&self) -> AudioReceiver {
-        let (receiver, voice) = Voice::new();
-        self.owner.wish(|wishes| wishes.voices.push(voice));
+        let (receiver, speaker_stream) = SpeakerStream::new();
+        self.owner
+            .change(|desired| desired.speaker_streams.push(speaker_stream));
         receiver
     }
 
     /// Plays a short tone, first on the left, then on the right: 1.5 s.
     pub fn play_test_tone(&self) {
-        self.owner.wish(|wishes| wishes.test_tone = true);
+        self.owner.change(|desired| desired.test_tone = true);
     }
 }
 
 impl Owner {
-    fn wish(&self, change: impl FnOnce(&mut Wishes)) {
-        change(&mut lock(&self.wishes));
+    fn change(&self, change: impl FnOnce(&mut DesiredState)) {
+        change(&mut lock(&self.desired));
         if let Some(mixer) = &self.mixer {
             mixer.thread().unpark();
         }
@@ -117,32 +118,32 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.wish(|wishes| wishes.stopped = true);
+        self.change(|desired| desired.stopped = true);
         // It ended by a panic or by itself: the same to us.
         let _ = self.mixer.take().map(JoinHandle::join);
     }
 }
 
 struct Mixer {
-    wishes: Arc<Mutex<Wishes>>,
+    desired: Arc<Mutex<DesiredState>>,
     state: Latest<PlayoutState>,
     output: Output,
-    voices: Vec<Voice>,
+    speaker_streams: Vec<SpeakerStream>,
     test_tone: Option<TestTone>,
 }
 
 impl Mixer {
     fn run(mut self) {
         loop {
-            let mut wishes = std::mem::take(&mut *lock(&self.wishes));
-            if wishes.stopped {
+            let mut desired = std::mem::take(&mut *lock(&self.desired));
+            if desired.stopped {
                 return;
             }
-            self.voices.append(&mut wishes.voices);
-            if wishes.test_tone {
+            self.speaker_streams.append(&mut desired.speaker_streams);
+            if desired.test_tone {
                 self.test_tone = Some(TestTone::default());
             }
-            if let Some(sink) = wishes.sink {
+            if let Some(sink) = desired.sink {
                 self.open(sink);
             }
             let now = Instant::now();
@@ -189,8 +190,8 @@ impl Mixer {
 
     fn mix(&mut self, now: Instant) -> Block {
         let mut mono = [0.0; BLOCK_FRAMES];
-        self.voices
-            .retain_mut(|voice| voice.mix_into(&mut mono, now));
+        self.speaker_streams
+            .retain_mut(|speaker_stream| speaker_stream.mix_into(&mut mono, now));
         let mut block = mono.map(|sample| [sample; 2]);
         if let Some(tone) = &mut self.test_tone
             && !tone.mix_into(&mut block)

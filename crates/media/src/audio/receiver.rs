@@ -109,7 +109,7 @@ impl AudioReceiver {
 }
 
 /// The mixer's end of an [`AudioReceiver`].
-pub(crate) struct Voice {
+pub(crate) struct SpeakerStream {
     shared: Weak<Shared>,
     jitter: JitterBuffer,
     decoder: Decoder,
@@ -133,7 +133,7 @@ const CROSSFADE_SAMPLES: usize = 240;
 /// Below −50 dBFS nothing is missed.
 const QUIET_RMS: f32 = 0.003;
 
-impl Voice {
+impl SpeakerStream {
     /// Both ends of a new person.
     pub(crate) fn new() -> (AudioReceiver, Self) {
         let shared = Arc::new(Shared {
@@ -141,7 +141,7 @@ impl Voice {
             volume: AtomicU32::new(1.0_f32.to_bits()),
             played: Mutex::default(),
         });
-        let voice = Self {
+        let speaker_stream = Self {
             shared: Arc::downgrade(&shared),
             jitter: JitterBuffer::new(),
             decoder: Decoder::new(),
@@ -151,7 +151,7 @@ impl Voice {
             concealed_run: 0,
             stats: AudioReceiveStats::default(),
         };
-        (AudioReceiver { shared }, voice)
+        (AudioReceiver { shared }, speaker_stream)
     }
 
     /// Adds this person's next samples to the mix; says whether the person is
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn the_noise_of_a_room_goes_on_in_a_pause_of_dtx_and_is_not_counted_as_concealment() {
-        let (receiver, mut voice) = Voice::new();
+        let (receiver, mut speaker_stream) = SpeakerStream::new();
         let (mut encoder, mut random) = (Encoder::new().unwrap(), 1_u32);
         let start = Instant::now();
         let at = |number: u32| start + Duration::from_millis(20) * number;
@@ -294,7 +294,7 @@ mod tests {
                 });
             }
             let mut mix = [0.0; FRAME_SAMPLES];
-            assert!(voice.mix_into(&mut mix, at(number)));
+            assert!(speaker_stream.mix_into(&mut mix, at(number)));
             levels.push(Level::of(&mix).rms);
         }
         // 500 ms after the last packet it is neither silent nor louder than before.

@@ -54,7 +54,7 @@ struct Owner {
 }
 
 struct Shared {
-    wishes: Mutex<Wishes>,
+    desired: Mutex<DesiredState>,
     subscribers: Mutex<Vec<QueueWriter<EncodedAudio>>>,
     stats: Mutex<AudioSendStats>,
     state: Latest<AudioCaptureState>,
@@ -63,7 +63,7 @@ struct Shared {
 
 /// What the worker is to do; it takes what is new at each turn.
 #[derive(Default)]
-struct Wishes {
+struct DesiredState {
     source: Option<AudioSource>,
     expected_loss_percent: Option<u8>,
     muted: bool,
@@ -80,7 +80,7 @@ impl AudioSender {
     /// A sender without a source.
     pub fn new() -> Self {
         let shared = Arc::new(Shared {
-            wishes: Mutex::default(),
+            desired: Mutex::default(),
             subscribers: Mutex::default(),
             stats: Mutex::default(),
             state: Latest::new(),
@@ -105,13 +105,13 @@ impl AudioSender {
     /// Chooses the source. Returns at once; [`AudioSender::state`] tells what
     /// came of it. Subscribers stay.
     pub fn set_source(&self, source: AudioSource) {
-        self.owner.wish(|wishes| wishes.source = Some(source));
+        self.owner.change(|desired| desired.source = Some(source));
     }
 
     /// Muted sends no packets at all. The device stays open, so that unmuting
     /// is instant and the level still shows who speaks into a muted microphone.
     pub fn set_muted(&self, muted: bool) {
-        self.owner.wish(|wishes| wishes.muted = muted);
+        self.owner.change(|desired| desired.muted = muted);
     }
 
     /// What the source does.
@@ -135,7 +135,7 @@ impl AudioSender {
     /// How much loss the receivers see, in percent: decides what FEC may cost.
     pub fn set_expected_loss(&self, percent: u8) {
         self.owner
-            .wish(|wishes| wishes.expected_loss_percent = Some(percent));
+            .change(|desired| desired.expected_loss_percent = Some(percent));
     }
 
     /// Counts so far.
@@ -145,15 +145,15 @@ impl AudioSender {
 }
 
 impl Owner {
-    fn wish(&self, change: impl FnOnce(&mut Wishes)) {
-        change(&mut lock(&self.shared.wishes));
+    fn change(&self, change: impl FnOnce(&mut DesiredState)) {
+        change(&mut lock(&self.shared.desired));
         self.worker.unpark();
     }
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.wish(|wishes| wishes.stopped = true);
+        self.change(|desired| desired.stopped = true);
     }
 }
 
@@ -187,16 +187,16 @@ impl Worker {
         let mut frame = [0.0; FRAME_SAMPLES];
         loop {
             let muted = {
-                let mut wishes = lock(&self.shared.wishes);
-                if wishes.stopped {
+                let mut desired = lock(&self.shared.desired);
+                if desired.stopped {
                     return;
                 }
                 let (source, loss, muted) = (
-                    wishes.source.take(),
-                    wishes.expected_loss_percent.take(),
-                    wishes.muted,
+                    desired.source.take(),
+                    desired.expected_loss_percent.take(),
+                    desired.muted,
                 );
-                drop(wishes);
+                drop(desired);
                 if let Some(Err(error)) =
                     loss.map(|percent| self.encoder.set_expected_loss(percent))
                 {
