@@ -1,5 +1,7 @@
 //! Where the mix goes, and whose clock asks for it.
 
+mod margin;
+
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,7 @@ use crate::audio::supervisor::{DeviceEvent, DeviceSupervisor};
 use crate::audio::ticker::Ticker;
 use crate::device::DeviceError;
 use crate::source::AudioSink;
+use margin::Margin;
 
 /// Frames mixed at a time: 10 ms at 48 kHz.
 pub(crate) const BLOCK_FRAMES: usize = 480;
@@ -121,17 +124,16 @@ impl Output {
                 }
                 None => {}
             }
-            match running {
-                Some(running) if running.has_room() => {
-                    running.asked_at = now;
-                    // The timer goes on from here should the device stop asking.
-                    self.ticker = Ticker::new(now + BLOCK, BLOCK);
-                    return Turn::Mix;
+            if let Some(running) = running {
+                match running.demand(now) {
+                    Demand::Block => {
+                        // The ticker goes on from here should the device stop asking.
+                        self.ticker = Ticker::new(now + BLOCK, BLOCK);
+                        return Turn::Mix;
+                    }
+                    Demand::Nothing => return Turn::Wait(STUCK),
+                    Demand::Stuck => {}
                 }
-                Some(running) if now.saturating_duration_since(running.asked_at) < STUCK => {
-                    return Turn::Wait(STUCK);
-                }
-                _ => {}
             }
         }
         self.ticker.take(now).map_or_else(Turn::Wait, |_| Turn::Mix)
@@ -162,7 +164,20 @@ const STUCK: Duration = Duration::from_millis(500);
 struct Running {
     end: PlaybackEnd,
     resampler: Resampler,
-    asked_at: Instant,
+    margin: Margin,
+    /// Callbacks so far, and when the last was seen.
+    seen: (u64, Instant),
+    is_stuck: bool,
+}
+
+/// What a speaker asks for.
+enum Demand {
+    /// The ring has room for a block.
+    Block,
+    /// It holds enough until the next callback.
+    Nothing,
+    /// There has been no callback for [`STUCK`].
+    Stuck,
 }
 
 impl Running {
@@ -172,20 +187,45 @@ impl Running {
         Ok(Self {
             end,
             resampler,
-            asked_at: now,
+            margin: Margin::new(now),
+            seen: (0, now),
+            is_stuck: false,
         })
     }
 
-    /// Whether less waits than what the device takes at a time and one block.
-    fn has_room(&self) -> bool {
+    fn demand(&mut self, now: Instant) -> Demand {
+        let requests = &self.end.requests;
+        let count = requests.count.load(Ordering::Relaxed);
+        if count != self.seen.0 {
+            self.seen = (count, now);
+        }
+        self.is_stuck = now.saturating_duration_since(self.seen.1) >= STUCK;
+        if self.is_stuck {
+            return Demand::Stuck;
+        }
         let block = self.end.hertz as usize / 100 * self.end.channels;
-        let wanted = self.end.recent_request.load(Ordering::Relaxed) as usize + block;
+        if self.margin.is_due(now) {
+            let spare = requests.spare.swap(u64::MAX, Ordering::Relaxed);
+            let underruns = requests.underruns.swap(0, Ordering::Relaxed);
+            self.margin.adapt(now, underruns, spare >= block as u64);
+        }
+        // The device's next request, and some blocks for a mixer that wakes up late.
+        let recent = requests.recent.load(Ordering::Relaxed) as usize;
+        let wanted = recent + self.margin.blocks() * block;
         let capacity = self.end.ring.buffer().capacity();
         let waiting = capacity - self.end.ring.slots();
-        waiting < wanted.min(capacity - 2 * block)
+        if waiting < wanted.min(capacity - 2 * block) {
+            Demand::Block
+        } else {
+            Demand::Nothing
+        }
     }
 
     fn write(&mut self, block: &Block) {
+        if self.is_stuck {
+            // A device that does not take it would play it late, and all that follows.
+            return;
+        }
         let mut stereo = Vec::with_capacity(4 * BLOCK_FRAMES);
         self.resampler.push(block.as_flattened(), &mut stereo);
         let channels = self.end.channels;

@@ -1,12 +1,13 @@
 //! Supervises one sound device: opens it, watches it, reopens it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use crate::audio::device::{self, Direction};
+use crate::audio::stream::Period;
 use crate::device::DeviceError;
 use crate::platform::sound;
 
@@ -20,11 +21,16 @@ const WATCH: Duration = Duration::from_secs(2);
 /// A microphone that gave nothing for so many looks has stopped.
 const SILENT_LOOKS: u32 = 3;
 
+/// So many late callbacks between two looks, and the device is opened again with longer
+/// buffers. Opening it costs a gap, so that one or two do not count.
+const MANY_LATE: u32 = 4;
+
 /// How long a stream may take to close before it is left behind.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Opens a stream and gives the worker's end of it.
-pub(crate) type Open<End> = fn(&cpal::Device, Alarm) -> Result<(cpal::Stream, End), DeviceError>;
+pub(crate) type Open<End> =
+    fn(&cpal::Device, Period, Alarm) -> Result<(cpal::Stream, End), DeviceError>;
 
 /// The result of opening a stream.
 type Opened<End> = Result<(cpal::Stream, End), DeviceError>;
@@ -55,6 +61,8 @@ pub(crate) struct Alarm {
     failure: Arc<OnceLock<DeviceError>>,
     /// Set by each callback.
     moving: Arc<AtomicBool>,
+    /// Callbacks too late for the device's buffer.
+    late: Arc<AtomicU32>,
 }
 
 impl Alarm {
@@ -62,6 +70,11 @@ impl Alarm {
     pub(crate) fn wake(&self) {
         self.moving.store(true, Ordering::Relaxed);
         self.worker.unpark();
+    }
+
+    /// The device ran out of sound before this callback.
+    pub(crate) fn late(&self) {
+        self.late.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The stream reported something.
@@ -94,6 +107,7 @@ impl<End: Send + 'static> DeviceSupervisor<End> {
             sender,
             stopped: Arc::clone(&stopped),
             lost: false,
+            period: Period::SHORTEST,
         };
         let thread = thread::spawn(move || thread_state.run()).thread().clone();
         Self {
@@ -125,6 +139,8 @@ struct SupervisorThread<End> {
     stopped: Arc<AtomicBool>,
     /// It worked once: suppresses repeated reports that it is absent.
     lost: bool,
+    /// What the device's callbacks are asked to move at a time.
+    period: Period,
 }
 
 impl<End: Send + 'static> SupervisorThread<End> {
@@ -149,6 +165,7 @@ impl<End: Send + 'static> SupervisorThread<End> {
             supervisor: thread::current(),
             failure: Arc::default(),
             moving: Arc::default(),
+            late: Arc::default(),
         };
         let opening = self.begin_to_open(device, alarm.clone(), Arc::clone(&host));
         let Some((stream, end)) = self.opened(&opening, default.as_deref())? else {
@@ -171,10 +188,10 @@ impl<End: Send + 'static> SupervisorThread<End> {
         host: Arc<cpal::Host>,
     ) -> Receiver<Opened<End>> {
         let (sender, opening) = sync_channel(1);
-        let open = self.open;
+        let (open, period) = (self.open, self.period);
         thread::spawn(move || {
             sound::keep_quiet();
-            if let Err(SendError(Ok((stream, _)))) = sender.send(open(&device, alarm)) {
+            if let Err(SendError(Ok((stream, _)))) = sender.send(open(&device, period, alarm)) {
                 close(stream, host);
             }
         });
@@ -205,9 +222,9 @@ impl<End: Send + 'static> SupervisorThread<End> {
         }
     }
 
-    /// Returns when the default is another device, and fails when the device is
+    /// Returns when the default is another device or needs longer buffers, and fails when the device is
     /// lost.
-    fn watch(&self, default: Option<&str>, alarm: &Alarm) -> Result<(), DeviceError> {
+    fn watch(&mut self, default: Option<&str>, alarm: &Alarm) -> Result<(), DeviceError> {
         let mut silent = 0;
         loop {
             thread::park_timeout(WATCH);
@@ -215,6 +232,14 @@ impl<End: Send + 'static> SupervisorThread<End> {
                 return Err(error.clone());
             }
             if self.is_stopped() || self.has_moved(default)? {
+                return Ok(());
+            }
+            let late = alarm.late.swap(0, Ordering::Relaxed);
+            if late >= MANY_LATE
+                && let Some(longer) = self.period.longer()
+            {
+                tracing::info!(late, period = ?longer, "the sound device runs dry: longer buffers");
+                self.period = longer;
                 return Ok(());
             }
             let is_silent = !alarm.moving.swap(false, Ordering::Relaxed);

@@ -8,4 +8,5 @@
 mod changes;
 mod formats;
 mod harness;
+mod latency;
 mod whole;
