@@ -101,6 +101,17 @@ impl Output {
         matches!(self.target, Target::Device(_))
     }
 
+    /// Whether a device plays what is written.
+    pub(crate) fn is_audible(&self) -> bool {
+        match &self.target {
+            Target::Device(device) => device
+                .running
+                .as_ref()
+                .is_some_and(|running| !running.is_stuck),
+            Target::Nothing | Target::File(_) => false,
+        }
+    }
+
     /// What to do now.
     pub(crate) fn turn(&mut self, now: Instant) -> Turn {
         if let Target::Device(device) = &mut self.target {

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crate::audio::limiter::limit;
 use crate::audio::output::{BLOCK_FRAMES, Block, Output, Turn};
+use crate::audio::process::{EchoReference, ReferenceWriter, echo_reference};
 use crate::audio::receiver::SpeakerStream;
 use crate::audio::{AudioReceiver, lock};
 use crate::device::DeviceError;
@@ -50,6 +51,7 @@ struct Owner {
 struct DesiredState {
     sink: Option<AudioSink>,
     speaker_streams: Vec<SpeakerStream>,
+    echo_references: Vec<ReferenceWriter>,
     test_tone: bool,
     stopped: bool,
 }
@@ -72,6 +74,7 @@ impl Playout {
             output: Output::nothing(),
             speaker_streams: Vec::new(),
             test_tone: None,
+            echo_references: Vec::new(),
         };
         let mixer = Some(thread::spawn(move || mixer.run()));
         Self {
@@ -99,6 +102,14 @@ impl Playout {
         self.owner
             .change(|desired| desired.speaker_streams.push(speaker_stream));
         receiver
+    }
+
+    /// The mix as it is played, for an echo canceller.
+    pub(crate) fn echo_reference(&self) -> EchoReference {
+        let (writer, reader) = echo_reference();
+        self.owner
+            .change(|desired| desired.echo_references.push(writer));
+        reader
     }
 
     /// Plays a short tone, first on the left, then on the right: 1.5 s.
@@ -130,6 +141,8 @@ struct Mixer {
     output: Output,
     speaker_streams: Vec<SpeakerStream>,
     test_tone: Option<TestTone>,
+    /// Who cancels the echo of the mix.
+    echo_references: Vec<ReferenceWriter>,
 }
 
 impl Mixer {
@@ -140,6 +153,7 @@ impl Mixer {
                 return;
             }
             self.speaker_streams.append(&mut desired.speaker_streams);
+            self.echo_references.append(&mut desired.echo_references);
             if desired.test_tone {
                 self.test_tone = Some(TestTone::default());
             }
@@ -150,19 +164,39 @@ impl Mixer {
             match self.output.turn(now) {
                 Turn::Mix => {
                     let block = self.mix(now);
+                    self.hand_out_reference(&block);
                     if let Err(error) = self.output.write(&block) {
                         self.output = Output::nothing();
                         self.fail(error);
                     }
                 }
                 Turn::Wait(wait) => thread::park_timeout(wait),
-                Turn::Live => self.state.set(PlayoutState::Live),
+                Turn::Live => {
+                    self.interrupt_reference();
+                    self.state.set(PlayoutState::Live);
+                }
                 Turn::Failed(error) => self.fail(error),
             }
         }
     }
 
+    fn hand_out_reference(&mut self, block: &Block) {
+        let is_audible = self.output.is_audible();
+        self.echo_references
+            .retain(|reference| !reference.is_closed());
+        for reference in &mut self.echo_references {
+            reference.push(block, is_audible);
+        }
+    }
+
+    fn interrupt_reference(&self) {
+        self.echo_references
+            .iter()
+            .for_each(ReferenceWriter::interrupt);
+    }
+
     fn open(&mut self, sink: AudioSink) {
+        self.interrupt_reference();
         // The old sink goes first: some can be open only once.
         self.output = Output::nothing();
         let is_off = sink == AudioSink::None;
