@@ -1,11 +1,12 @@
 //! One person's sound: jitter buffer, decoder, volume, level.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use crate::audio::jitter::{JitterBuffer, Outcome};
+use crate::audio::process::VoiceActivity;
 use crate::audio::{FRAME_SAMPLES, Level, SAMPLE_RATE, lock};
 use crate::codec::opus::Decoder;
 use crate::packet::RtpPacket;
@@ -54,6 +55,7 @@ struct Shared {
     /// Bits of an `f32`.
     volume: AtomicU32,
     played: Mutex<(Level, AudioReceiveStats)>,
+    speaking: AtomicBool,
 }
 
 enum Incoming {
@@ -76,7 +78,13 @@ impl AudioReceiver {
         lock(&self.shared.played).0
     }
 
-    /// Factor on the samples, 0 to 2.
+    /// Whether the person speaks in what was just played: voice activity of the decoded
+    /// sound, so that noise and music do not make an active speaker.
+    pub fn is_speaking(&self) -> bool {
+        self.shared.speaking.load(Ordering::Relaxed)
+    }
+
+    /// Factor on the samples, 0 to 2, reached over 10 ms.
     pub fn set_volume(&self, volume: f32) {
         let volume = if volume.is_nan() {
             1.0
@@ -121,6 +129,9 @@ pub(crate) struct SpeakerStream {
     left_out: Vec<f32>,
     /// Samples concealed in a row.
     concealed_run: usize,
+    /// The volume of the last sample.
+    volume: f32,
+    activity: VoiceActivity,
     stats: AudioReceiveStats,
 }
 
@@ -140,6 +151,7 @@ impl SpeakerStream {
             inbox: Mutex::default(),
             volume: AtomicU32::new(1.0_f32.to_bits()),
             played: Mutex::default(),
+            speaking: AtomicBool::new(false),
         });
         let speaker_stream = Self {
             shared: Arc::downgrade(&shared),
@@ -149,6 +161,8 @@ impl SpeakerStream {
             sound: Vec::new(),
             left_out: Vec::new(),
             concealed_run: 0,
+            volume: 1.0,
+            activity: VoiceActivity::new(),
             stats: AudioReceiveStats::default(),
         };
         (AudioReceiver { shared }, speaker_stream)
@@ -171,10 +185,14 @@ impl SpeakerStream {
             self.decode(now);
         }
         let block: Vec<f32> = self.ready.drain(..mix.len()).collect();
-        let volume = f32::from_bits(shared.volume.load(Ordering::Relaxed));
-        mix.iter_mut()
-            .zip(&block)
-            .for_each(|(sum, sample)| *sum += sample * volume);
+        let wanted = f32::from_bits(shared.volume.load(Ordering::Relaxed));
+        let before = std::mem::replace(&mut self.volume, wanted);
+        let step = (wanted - before) / block.len() as f32;
+        for (n, (sum, sample)) in mix.iter_mut().zip(&block).enumerate() {
+            *sum += sample * (before + step * (n + 1) as f32);
+        }
+        let is_speaking = self.activity.hear(&block);
+        shared.speaking.store(is_speaking, Ordering::Relaxed);
         let level = Level::of(&block);
         self.count(level, block.len());
         *lock(&shared.played) = (level, self.stats);
@@ -265,6 +283,46 @@ mod tests {
 
     use super::*;
     use crate::codec::opus::Encoder;
+
+    #[test]
+    fn the_volume_changes_smoothly_between_silence_and_twice_as_loud() {
+        let (receiver, mut speaker_stream) = SpeakerStream::new();
+        let (mut encoder, start) = (Encoder::new().unwrap(), Instant::now());
+        let (mut sound, mut loudest) = (Vec::new(), [0.0_f32; 3]);
+        for number in 0..150_u32 {
+            let at = start + Duration::from_millis(20) * number;
+            let frame = std::array::from_fn(|n| {
+                let time = (number * 960) as f32 + n as f32;
+                0.2 * (time * 440.0 * std::f32::consts::TAU / 48_000.0).sin()
+            });
+            receiver.push(RtpPacket {
+                sequence: number as u16,
+                timestamp: number * 960,
+                marker: false,
+                payload: encoder.encode(&frame).unwrap().into(),
+                arrived_at: at,
+            });
+            receiver.set_volume([1.0, 9.0, 0.0][number as usize / 50]);
+            for _ in 0..2 {
+                let mut mix = [0.0; 480];
+                assert!(speaker_stream.mix_into(&mut mix, at));
+                sound.extend(mix);
+                if number % 50 > 25 {
+                    let loud = &mut loudest[number as usize / 50];
+                    *loud = mix.iter().copied().fold(*loud, f32::max);
+                }
+            }
+        }
+        let [one, two, none] = loudest;
+        assert!(
+            (0.18..0.22).contains(&one) && (0.36..0.44).contains(&two),
+            "{loudest:?}"
+        );
+        assert_eq!(none, 0.0);
+        // A sine of 440 Hz moves by 0.023 at its steepest at twice its loudness.
+        let steps = sound.windows(2).map(|pair| (pair[1] - pair[0]).abs());
+        assert!(steps.fold(0.0, f32::max) < 0.03);
+    }
 
     #[test]
     fn the_noise_of_a_room_goes_on_in_a_pause_of_dtx_and_is_not_counted_as_concealment() {
