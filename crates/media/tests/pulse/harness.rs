@@ -312,7 +312,7 @@ pub fn power(samples: &[f32], hertz: f32) -> f32 {
     2.0 * (re * re + im * im) / (samples.len().max(1) as f32).powi(2)
 }
 
-/// A person who speaks a tone to a playout, over a network without faults.
+/// A person who speaks to a playout, muted at first, over a network without faults.
 pub struct Speaker {
     pub sender: AudioSender,
     carried: std::thread::JoinHandle<()>,
@@ -321,9 +321,13 @@ pub struct Speaker {
 
 impl Speaker {
     pub fn new(playout: &Playout, hertz: f32) -> Self {
+        Self::speaks(playout, AudioSource::Tone(hertz))
+    }
+
+    pub fn speaks(playout: &Playout, source: AudioSource) -> Self {
         let (sender, receiver) = (AudioSender::new(), playout.add());
         sender.set_muted(true);
-        sender.set_source(AudioSource::Tone(hertz));
+        sender.set_source(source);
         let mut queue = sender.subscribe();
         let stats = Arc::<Mutex<u64>>::default();
         let ours = Arc::clone(&stats);

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod changes;
+mod echo;
 mod formats;
 mod harness;
 mod latency;
