@@ -22,6 +22,7 @@ mod receiver;
 pub(crate) mod resample;
 mod sender;
 mod stream;
+mod stretch;
 mod supervisor;
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use crate::audio::jitter::{JitterBuffer, Outcome};
+use crate::audio::jitter::{JitterBuffer, Outcome, Speed};
 use crate::audio::process::VoiceActivity;
+use crate::audio::stretch::{lengthen, shorten};
 use crate::audio::{FRAME_SAMPLES, Level, SAMPLE_RATE, lock};
 use crate::codec::opus::Decoder;
 use crate::packet::RtpPacket;
@@ -31,8 +32,19 @@ pub struct AudioReceiveStats {
     pub silent_concealed_samples: u64,
     /// Runs of concealed samples (W3C `concealmentEvents`).
     pub concealment_events: u64,
-    /// Samples left out to shorten the delay (W3C `removedSamplesForAcceleration`).
+    /// Samples taken out to shorten the delay (W3C `removedSamplesForAcceleration`).
     pub removed_samples: u64,
+    /// Samples put in to lengthen the delay (W3C `insertedSamplesForDeceleration`).
+    pub inserted_samples: u64,
+    /// Samples of packets that left the buffer (W3C `jitterBufferEmittedCount`).
+    pub emitted_samples: u64,
+    /// How long each of them waited, in all, in seconds (W3C `jitterBufferDelay`); by
+    /// `emitted_samples` the mean delay.
+    pub jitter_buffer_delay_seconds: f64,
+    /// What the delay should have been for each, in all (W3C `jitterBufferTargetDelay`).
+    pub jitter_buffer_target_delay_seconds: f64,
+    /// What the delay should be now, in milliseconds.
+    pub target_delay_ms: f32,
     /// Samples of lost packets that were decoded from the FEC data of the packet after.
     pub fec_samples: u64,
     /// Samples handed to the mix, silence too (W3C `totalSamplesReceived`).
@@ -125,8 +137,6 @@ pub(crate) struct SpeakerStream {
     ready: VecDeque<f32>,
     /// What the last call decoded.
     sound: Vec<f32>,
-    /// The beginning of what was left out, to fade into what follows.
-    left_out: Vec<f32>,
     /// Samples concealed in a row.
     concealed_run: usize,
     /// The volume of the last sample.
@@ -137,12 +147,6 @@ pub(crate) struct SpeakerStream {
 
 /// Concealment fades from here until nothing is left.
 const FADE: std::ops::Range<usize> = 1_920..4_800;
-
-/// What is left out fades into what follows over 5 ms.
-const CROSSFADE_SAMPLES: usize = 240;
-
-/// Below −50 dBFS nothing is missed.
-const QUIET_RMS: f32 = 0.003;
 
 impl SpeakerStream {
     /// Both ends of a new person.
@@ -159,7 +163,6 @@ impl SpeakerStream {
             decoder: Decoder::new(),
             ready: VecDeque::new(),
             sound: Vec::new(),
-            left_out: Vec::new(),
             concealed_run: 0,
             volume: 1.0,
             activity: VoiceActivity::new(),
@@ -202,19 +205,13 @@ impl SpeakerStream {
     /// Makes some more samples ready.
     fn decode(&mut self, now: Instant) {
         self.sound.clear();
+        // They are played after those that are ready.
+        let now = now + self.ready_time();
         match self.jitter.pull(now) {
             Outcome::Packet(packet) => match self.decoder.decode(&packet, &mut self.sound) {
                 Ok(_) => {
                     self.concealed_run = 0;
-                    if self
-                        .jitter
-                        .leaves_out(now, Level::of(&self.sound).rms < QUIET_RMS)
-                    {
-                        self.stats.removed_samples += self.sound.len() as u64;
-                        self.sound.truncate(CROSSFADE_SAMPLES);
-                        self.left_out.clone_from(&self.sound);
-                        return;
-                    }
+                    self.stretch();
                 }
                 Err(_) => {
                     self.jitter.conceal_undecodable(FRAME_SAMPLES);
@@ -238,11 +235,33 @@ impl SpeakerStream {
             }
             Outcome::Silence(samples) => self.sound.resize(samples, 0.0),
         }
-        for (n, old) in self.left_out.drain(..).enumerate().take(self.sound.len()) {
-            let share = n as f32 / CROSSFADE_SAMPLES as f32;
-            self.sound[n] = old * (1.0 - share) + self.sound[n] * share;
-        }
         self.ready.extend(&self.sound);
+    }
+
+    /// Makes the packet that was just decoded a little longer or shorter where the delay is
+    /// off its target.
+    fn stretch(&mut self) {
+        match self.jitter.advise() {
+            Speed::Normal => {}
+            Speed::Faster(likeness) => {
+                let removed = shorten(&mut self.sound, likeness);
+                self.stats.removed_samples += removed as u64;
+                if removed > 0 {
+                    self.jitter.note_stretched(-(removed as isize));
+                }
+            }
+            Speed::Slower(likeness) => {
+                let inserted = lengthen(&mut self.sound, likeness);
+                self.stats.inserted_samples += inserted as u64;
+                if inserted > 0 {
+                    self.jitter.note_stretched(inserted as isize);
+                }
+            }
+        }
+    }
+
+    fn ready_time(&self) -> Duration {
+        Duration::from_secs_f64(self.ready.len() as f64 / f64::from(SAMPLE_RATE))
     }
 
     fn conceal(&mut self, samples: usize) {
@@ -259,7 +278,6 @@ impl SpeakerStream {
 
     fn count(&mut self, level: Level, samples: usize) {
         let (jitter, concealed) = (self.jitter.stats(), self.jitter.concealed());
-        let ready = Duration::from_secs_f64(self.ready.len() as f64 / f64::from(SAMPLE_RATE));
         let seconds = samples as f64 / f64::from(SAMPLE_RATE);
         self.stats = AudioReceiveStats {
             packets_received: jitter.received,
@@ -270,7 +288,11 @@ impl SpeakerStream {
             concealed_samples: concealed.samples,
             silent_concealed_samples: concealed.silent_samples,
             concealment_events: concealed.events,
-            buffer_delay_ms: (self.jitter.delay() + ready).as_secs_f32() * 1000.0,
+            buffer_delay_ms: (self.jitter.delay() + self.ready_time()).as_secs_f32() * 1000.0,
+            emitted_samples: jitter.emitted_samples,
+            jitter_buffer_delay_seconds: jitter.delay_seconds,
+            jitter_buffer_target_delay_seconds: jitter.target_seconds,
+            target_delay_ms: self.jitter.target().as_secs_f32() * 1000.0,
             total_energy: self.stats.total_energy + f64::from(level.rms).powi(2) * seconds,
             ..self.stats
         };
@@ -278,88 +300,4 @@ impl SpeakerStream {
 }
 
 #[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-
-    use super::*;
-    use crate::codec::opus::Encoder;
-
-    #[test]
-    fn the_volume_changes_smoothly_between_silence_and_twice_as_loud() {
-        let (receiver, mut speaker_stream) = SpeakerStream::new();
-        let (mut encoder, start) = (Encoder::new().unwrap(), Instant::now());
-        let (mut sound, mut loudest) = (Vec::new(), [0.0_f32; 3]);
-        for number in 0..150_u32 {
-            let at = start + Duration::from_millis(20) * number;
-            let frame = std::array::from_fn(|n| {
-                let time = (number * 960) as f32 + n as f32;
-                0.2 * (time * 440.0 * std::f32::consts::TAU / 48_000.0).sin()
-            });
-            receiver.push(RtpPacket {
-                sequence: number as u16,
-                timestamp: number * 960,
-                marker: false,
-                payload: encoder.encode(&frame).unwrap().into(),
-                arrived_at: at,
-            });
-            receiver.set_volume([1.0, 9.0, 0.0][number as usize / 50]);
-            for _ in 0..2 {
-                let mut mix = [0.0; 480];
-                assert!(speaker_stream.mix_into(&mut mix, at));
-                sound.extend(mix);
-                if number % 50 > 25 {
-                    let loud = &mut loudest[number as usize / 50];
-                    *loud = mix.iter().copied().fold(*loud, f32::max);
-                }
-            }
-        }
-        let [one, two, none] = loudest;
-        assert!(
-            (0.18..0.22).contains(&one) && (0.36..0.44).contains(&two),
-            "{loudest:?}"
-        );
-        assert_eq!(none, 0.0);
-        // A sine of 440 Hz moves by 0.023 at its steepest at twice its loudness.
-        let steps = sound.windows(2).map(|pair| (pair[1] - pair[0]).abs());
-        assert!(steps.fold(0.0, f32::max) < 0.03);
-    }
-
-    #[test]
-    fn the_noise_of_a_room_goes_on_in_a_pause_of_dtx_and_is_not_counted_as_concealment() {
-        let (receiver, mut speaker_stream) = SpeakerStream::new();
-        let (mut encoder, mut random) = (Encoder::new().unwrap(), 1_u32);
-        let start = Instant::now();
-        let at = |number: u32| start + Duration::from_millis(20) * number;
-        let mut packets: Vec<Vec<u8>> = (0..100)
-            .map(|_| {
-                let noise = std::array::from_fn(|_| {
-                    random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    (random >> 8) as f32 / 16_777_216.0 * 0.04 - 0.02
-                });
-                encoder.encode(&noise).unwrap()
-            })
-            .collect();
-        packets.push(vec![packets[99][0]]);
-        let mut levels = Vec::new();
-        for number in 0..130_u32 {
-            if let Some(packet) = packets.get(number as usize) {
-                receiver.push(RtpPacket {
-                    sequence: number as u16,
-                    timestamp: number * 960,
-                    marker: false,
-                    payload: Bytes::from(packet.clone()),
-                    arrived_at: at(number),
-                });
-            }
-            let mut mix = [0.0; FRAME_SAMPLES];
-            assert!(speaker_stream.mix_into(&mut mix, at(number)));
-            levels.push(Level::of(&mix).rms);
-        }
-        // 500 ms after the last packet it is neither silent nor louder than before.
-        let (before, pause) = (levels[90], &levels[110..130]);
-        let is_noise = |level: &f32| (before * 0.1..before * 2.0).contains(level);
-        assert!(pause.iter().all(is_noise), "{before}: {pause:?}");
-        let stats = receiver.stats();
-        assert_eq!((stats.concealed_samples, stats.packets_lost), (0, 0));
-    }
-}
+mod tests;
