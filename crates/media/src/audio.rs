@@ -21,6 +21,8 @@ mod process;
 mod receiver;
 pub(crate) mod resample;
 mod sender;
+#[cfg(test)]
+mod signals;
 mod stream;
 mod stretch;
 mod supervisor;
@@ -31,7 +33,7 @@ mod tone;
 pub mod wav;
 
 pub use level::Level;
-pub use playout::{Playout, PlayoutState};
+pub use playout::{Playout, PlayoutState, PlayoutStats};
 pub use process::SoundProcessing;
 pub use receiver::{AudioReceiveStats, AudioReceiver};
 pub use sender::{AudioCaptureState, AudioSendStats, AudioSender};

@@ -7,6 +7,7 @@ mod concealment;
 mod fuzzing;
 mod opus_packet;
 mod playout_delay;
+mod repair;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ pub(crate) use concealment::ConcealmentCounts;
 pub(crate) use fuzzing::fuzz;
 use playout_delay::PlayoutDelay;
 pub(crate) use playout_delay::Speed;
+use repair::Repair;
 
 /// What to play next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +102,7 @@ pub(crate) struct JitterBuffer {
     /// Passed over since the last packet, in a gap whose end is known.
     missing_samples: usize,
     playout: PlayoutDelay,
+    repair: Repair,
     /// Where a sender that jumped would go on: believed the second time.
     suspect: Option<u16>,
     arrivals: Arrivals,
@@ -161,6 +164,7 @@ impl JitterBuffer {
             concealed_samples: 0,
             missing_samples: 0,
             playout: PlayoutDelay::default(),
+            repair: Repair::default(),
             suspect: None,
             arrivals: Arrivals::default(),
             concealment: Concealment::default(),
@@ -191,6 +195,8 @@ impl JitterBuffer {
         if self.packets.contains_key(&sequence) || self.next.is_some_and(|next| sequence < next) {
             return;
         }
+        self.repair
+            .note_packet(opus_packet::has_fec(&packet.payload));
         let samples = samples as usize;
         self.held_samples += samples;
         self.packets.insert(
@@ -224,8 +230,8 @@ impl JitterBuffer {
             }
             self.begin();
         }
-        if self.delay() > self.arrivals.target() + MAX_SURPLUS {
-            while self.delay() > self.arrivals.target() && self.packets.len() > 1 {
+        if self.delay() > self.target() + MAX_SURPLUS {
+            while self.delay() > self.target() && self.packets.len() > 1 {
                 self.skip_first();
             }
         }
@@ -265,7 +271,7 @@ impl JitterBuffer {
 
     /// Whether the packet that was just pulled is to be played faster or slower.
     pub(crate) fn advise(&mut self) -> Speed {
-        self.playout.advise(self.arrivals.target())
+        self.playout.advise(self.target())
     }
 
     /// The packet that was just pulled was made so many samples longer, or shorter.
@@ -273,9 +279,15 @@ impl JitterBuffer {
         self.playout.note_stretched(samples);
     }
 
-    /// How long sound is to wait for packets that are late.
+    /// How long sound is to wait for packets that are late and, where some are lost, for
+    /// those that carry them.
     pub(crate) fn target(&self) -> Duration {
-        self.arrivals.target()
+        let repair = if self.repair.is_worth_waiting() {
+            self.packet_samples
+        } else {
+            0
+        };
+        self.arrivals.target() + duration_of(repair)
     }
 
     /// From when a packet would have come with the quickest transit of late until now.
@@ -294,6 +306,7 @@ impl JitterBuffer {
         self.stats.delay_seconds += waited.as_secs_f64() * samples;
         self.stats.target_seconds += self.target().as_secs_f64() * samples;
         self.playout.note(delay);
+        self.repair.note_turn(false);
     }
 
     /// How much sound waits.
@@ -356,15 +369,15 @@ impl JitterBuffer {
         first.is_some_and(|first| self.playout_delay(first, now) >= self.target())
     }
 
-    /// Whether the delay is so short of the target that a missing packet is
-    /// rather late than lost: waiting for it makes the delay longer.
+    /// Whether a missing packet is rather late than lost: waiting for it makes the delay
+    /// longer.
     fn waits_for_late(&self, missing: i64, now: Instant) -> bool {
         let Some((_, first)) = self.packets.first_key_value() else {
             return false;
         };
         let missing = usize::try_from(missing).unwrap_or(usize::MAX);
         let before_first = duration_of(missing.saturating_mul(self.packet_samples));
-        self.playout_delay(first, now).saturating_add(before_first) < self.target()
+        self.playout_delay(first, now).saturating_add(before_first) < self.arrivals.latest()
             && self.concealed_samples + self.packet_samples <= MAX_CONCEALED
     }
 
@@ -430,7 +443,9 @@ impl JitterBuffer {
     }
 
     fn count_lost(&mut self, numbers: std::ops::Range<i64>) {
-        self.stats.lost += self.lost_among(&numbers);
+        let lost = self.lost_among(&numbers);
+        self.stats.lost += lost;
+        (0..lost).for_each(|_| self.repair.note_turn(true));
     }
 
     fn take_first(&mut self) -> Option<Bytes> {

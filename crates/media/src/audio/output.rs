@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use hound::{SampleFormat, WavSpec, WavWriter};
 
+use crate::audio::PlayoutStats;
 use crate::audio::SAMPLE_RATE;
 use crate::audio::device::Direction;
 use crate::audio::resample::Resampler;
@@ -101,6 +102,17 @@ impl Output {
         matches!(self.target, Target::Device(_))
     }
 
+    /// Counts of the device that plays.
+    pub(crate) fn stats(&self) -> Option<PlayoutStats> {
+        match &self.target {
+            Target::Device(device) => device.running.as_ref().map(|running| PlayoutStats {
+                underruns: running.underruns,
+                margin_ms: running.margin.blocks() as u32 * BLOCK.as_millis() as u32,
+            }),
+            Target::Nothing | Target::File(_) => None,
+        }
+    }
+
     /// Whether a device plays what is written.
     pub(crate) fn is_audible(&self) -> bool {
         match &self.target {
@@ -176,6 +188,7 @@ struct Running {
     end: PlaybackEnd,
     resampler: Resampler,
     margin: Margin,
+    underruns: u64,
     /// Callbacks so far, and when the last was seen.
     seen: (u64, Instant),
     is_stuck: bool,
@@ -199,6 +212,7 @@ impl Running {
             end,
             resampler,
             margin: Margin::new(now),
+            underruns: 0,
             seen: (0, now),
             is_stuck: false,
         })
@@ -218,7 +232,8 @@ impl Running {
         if self.margin.is_due(now) {
             let spare = requests.spare.swap(u64::MAX, Ordering::Relaxed);
             let underruns = requests.underruns.swap(0, Ordering::Relaxed);
-            self.margin.adapt(now, underruns, spare >= block as u64);
+            let counted = self.margin.adapt(now, underruns, spare >= block as u64);
+            self.underruns += counted;
         }
         // The device's next request, and some blocks for a mixer that wakes up late.
         let recent = requests.recent.load(Ordering::Relaxed) as usize;

@@ -31,6 +31,16 @@ pub enum PlayoutState {
     Failed(DeviceError),
 }
 
+/// How the device keeps up, since the sink was chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PlayoutStats {
+    /// Requests of the device that found less sound than they asked for: the mixer came
+    /// late. Each makes the sound that waits for the device longer.
+    pub underruns: u64,
+    /// Sound that waits for the device beyond its next request, in milliseconds.
+    pub margin_ms: u32,
+}
+
 /// Pulls every receiver by one clock, the sound card's or without one a
 /// thread's, and mixes them. Clones share it; dropping the last stops it.
 #[derive(Clone)]
@@ -43,6 +53,7 @@ pub struct Playout {
 struct Owner {
     desired: Arc<Mutex<DesiredState>>,
     state: Latest<PlayoutState>,
+    stats: Arc<Mutex<PlayoutStats>>,
     mixer: Option<JoinHandle<()>>,
 }
 
@@ -68,9 +79,11 @@ impl Playout {
         let desired = Arc::<Mutex<DesiredState>>::default();
         let state = Latest::new();
         state.set(PlayoutState::Off);
+        let stats = Arc::<Mutex<PlayoutStats>>::default();
         let mixer = Mixer {
             desired: Arc::clone(&desired),
             state: state.clone(),
+            stats: Arc::clone(&stats),
             output: Output::nothing(),
             speaker_streams: Vec::new(),
             test_tone: None,
@@ -81,6 +94,7 @@ impl Playout {
             owner: Arc::new(Owner {
                 desired,
                 state,
+                stats,
                 mixer,
             }),
         }
@@ -94,6 +108,11 @@ impl Playout {
     /// What the sink does.
     pub fn state(&self) -> Latest<PlayoutState> {
         self.owner.state.clone()
+    }
+
+    /// Counts so far.
+    pub fn stats(&self) -> PlayoutStats {
+        *lock(&self.owner.stats)
     }
 
     /// A new person in the mix.
@@ -138,6 +157,7 @@ impl Drop for Owner {
 struct Mixer {
     desired: Arc<Mutex<DesiredState>>,
     state: Latest<PlayoutState>,
+    stats: Arc<Mutex<PlayoutStats>>,
     output: Output,
     speaker_streams: Vec<SpeakerStream>,
     test_tone: Option<TestTone>,
@@ -163,6 +183,9 @@ impl Mixer {
             let now = Instant::now();
             match self.output.turn(now) {
                 Turn::Mix => {
+                    if let Some(stats) = self.output.stats() {
+                        *lock(&self.stats) = stats;
+                    }
                     let block = self.mix(now);
                     self.hand_out_reference(&block);
                     if let Err(error) = self.output.write(&block) {

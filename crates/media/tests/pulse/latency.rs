@@ -267,6 +267,7 @@ fn measure(title: &str, busy_threads: usize) -> f64 {
     });
     let stages: Vec<Stages> = stages.collect();
     assert!(stages.len() >= CLICKS / 2, "{} clicks", stages.len());
+    println!("LATENCY {:?}", playout.stats());
     print(title, &stages)
 }
 

@@ -11,7 +11,7 @@ const MIN: Duration = Duration::from_millis(20);
 const MAX: Duration = Duration::from_millis(400);
 
 /// Beyond the lateness: blocks of 10 ms are asked for at a time, and not evenly.
-const MARGIN_MS: f64 = 10.0;
+const MARGIN: Duration = Duration::from_millis(10);
 
 /// Packets that are remembered: 5 s of 20 ms. The target falls when late ones leave here.
 const WINDOW: usize = 250;
@@ -40,7 +40,8 @@ pub(crate) struct Arrivals {
     /// Least transit in the window.
     least_ms: f64,
     jitter_ms: f64,
-    target: Option<Duration>,
+    /// Lateness that most packets keep.
+    late: Option<Duration>,
 }
 
 impl Arrivals {
@@ -65,7 +66,7 @@ impl Arrivals {
         }
         self.window.push_back(self.transit_ms);
         self.least_ms = self.window.iter().copied().fold(f64::INFINITY, f64::min);
-        self.target = self.measure();
+        self.late = self.measure();
         self.transit_ms
     }
 
@@ -76,7 +77,13 @@ impl Arrivals {
 
     /// How long sound is to wait before it is played.
     pub(crate) fn target(&self) -> Duration {
-        self.target.unwrap_or(START)
+        self.late
+            .map_or(START, |late| (late + MARGIN).clamp(MIN, MAX))
+    }
+
+    /// So much later than the quickest, a packet that is not there is rather lost than late.
+    pub(crate) fn latest(&self) -> Duration {
+        self.late.unwrap_or(START).min(MAX)
     }
 
     /// Inter-arrival jitter (RFC 3550, section 6.4.1).
@@ -92,7 +99,7 @@ impl Arrivals {
         let newest = self.window.len() - NEWEST.min(self.window.len());
         let newest = quantile(self.window.range(newest..), NEWEST_IN_TIME);
         let late = all.max(newest) - self.least_ms;
-        Some(Duration::from_secs_f64((late + MARGIN_MS) / 1000.0).clamp(MIN, MAX))
+        Some(Duration::from_secs_f64(late.max(0.0) / 1000.0))
     }
 }
 

@@ -42,11 +42,16 @@ impl Margin {
     }
 
     /// Takes the underruns since the last look, and whether a block was left at each
-    /// callback.
-    pub(super) fn adapt(&mut self, now: Instant, underruns: u64, has_spare: bool) {
+    /// callback. Gives the underruns that count.
+    pub(super) fn adapt(&mut self, now: Instant, underruns: u64, has_spare: bool) -> u64 {
         self.next = now + LOOK;
         let (at, wait) = self.shrinks;
-        if underruns > 0 && std::mem::replace(&mut self.started, true) {
+        let counted = if std::mem::replace(&mut self.started, true) {
+            underruns
+        } else {
+            0
+        };
+        if counted > 0 {
             self.blocks = (self.blocks + 1).min(MAX_BLOCKS);
             self.shrinks = (now + wait, (wait * 2).min(LONGEST_WAIT));
         } else if !has_spare {
@@ -56,7 +61,7 @@ impl Margin {
             self.blocks -= 1;
             self.shrinks.0 = now + FIRST_WAIT;
         }
-        self.started = true;
+        counted
     }
 }
 

@@ -1,9 +1,10 @@
 //! Speech through rooms and noise.
 
 mod cost;
-mod signals;
 
-use signals::{FAR, NEAR, Random, Room, correlation, decibels, lag, pink, rms, si_sdr, speech};
+use crate::audio::signals::{
+    FAR, NEAR, Random, Room, correlation, decibels, lag, pink, rms, si_sdr, speech,
+};
 
 use super::*;
 use crate::audio::FRAME_SAMPLES;

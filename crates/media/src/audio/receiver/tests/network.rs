@@ -1,6 +1,7 @@
 //! Minutes of speech through networks, in virtual time.
 
 use super::*;
+use crate::audio::signals::{NEAR, speech};
 
 /// What a network does, and how much faster the sender's clock runs.
 #[derive(Clone, Copy)]
@@ -48,10 +49,19 @@ fn random(seed: &mut u32) -> f64 {
     f64::from(*seed >> 8) / 16_777_216.0
 }
 
-/// Two seconds of a voice without pauses.
-fn packets() -> Vec<bytes::Bytes> {
+/// Speech, encoded for this loss.
+fn packets(expected_loss_percent: u8) -> Vec<bytes::Bytes> {
     let mut encoder = Encoder::new().unwrap();
-    encoder.set_expected_loss(2).unwrap();
+    encoder.set_expected_loss(expected_loss_percent).unwrap();
+    let speech = speech(NEAR, 10);
+    let frames = speech.as_chunks::<FRAME_SAMPLES>().0;
+    let packet = |frame: &[f32; FRAME_SAMPLES]| encoder.encode(frame).unwrap().into();
+    frames.iter().map(packet).collect()
+}
+
+/// A voice without pauses.
+fn hum() -> Vec<bytes::Bytes> {
+    let mut encoder = Encoder::new().unwrap();
     let packet = |number: usize| {
         let frame = std::array::from_fn(|n| {
             let time = (number * FRAME_SAMPLES + n) as f32 / 48_000.0;
@@ -68,10 +78,15 @@ fn packets() -> Vec<bytes::Bytes> {
     (0..100).map(packet).collect()
 }
 
-/// Plays through networks, each for so many minutes.
+/// Plays speech through networks, each for so many minutes.
 fn play(phases: &[(Network, usize)]) -> Heard {
+    let loss_percent = phases[0].0.loss * 100.0;
+    carry(&packets(loss_percent as u8), phases)
+}
+
+fn carry(packets: &[bytes::Bytes], phases: &[(Network, usize)]) -> Heard {
     let (receiver, mut speaker_stream) = SpeakerStream::new();
-    let (packets, start, mut seed) = (packets(), Instant::now(), 11);
+    let (start, mut seed) = (Instant::now(), 11);
     let at = |ms: f64| start + Duration::from_secs_f64(ms / 1000.0);
     let mut under_way: Vec<(f64, u32)> = Vec::new();
     let mut heard = Heard {
@@ -130,7 +145,7 @@ fn ten_minutes_of_jitter_loss_and_drift_are_heard_whole_at_a_steady_delay() {
             heard.concealed() * 100.0,
             heard.last()
         );
-        assert!((early - late).abs() < 5.0 && late < 60.0, "{early} {late}");
+        assert!((early - late).abs() < 10.0 && late < 60.0, "{early} {late}");
         // Of 2 % that are lost, what FEC does not carry.
         assert!(heard.concealed() < 0.022, "{}", heard.concealed());
         let lost = heard.last().packets_lost as f64 / 30_000.0;
@@ -177,6 +192,22 @@ fn on_a_clean_network_the_target_is_at_most_40_ms_and_sound_waits_no_longer() {
 }
 
 #[test]
+fn where_packets_are_lost_sound_waits_for_those_that_carry_them() {
+    let lossy = Network { loss: 0.1, ..CLEAN };
+    let heard = play(&[(lossy, 3)]);
+    let stats = heard.last();
+    println!(
+        "NETWORK 10 % loss: {:.0} ms, {:.2} % concealed, {:.2} % from FEC",
+        heard.delay_ms(3),
+        heard.concealed() * 100.0,
+        stats.fec_samples as f64 / stats.total_samples_played as f64 * 100.0
+    );
+    // Of two lost in a row the first cannot be carried: 1 %. One packet in ten carries none.
+    assert!(heard.concealed() < 0.03, "{}", heard.concealed());
+    assert!(heard.delay_ms(3) < 60.0);
+}
+
+#[test]
 fn a_network_that_becomes_worse_is_followed_within_seconds_and_one_that_calms_down_too() {
     let worse = Network {
         jitter_ms: 40.0,
@@ -206,13 +237,11 @@ fn a_network_that_becomes_worse_is_followed_within_seconds_and_one_that_calms_do
 
 #[test]
 fn stretching_makes_no_gap_and_no_click() {
-    let heard = play(&[(
-        Network {
-            drift_ppm: 400.0,
-            ..CLEAN
-        },
-        1,
-    )]);
+    let fast = Network {
+        drift_ppm: 400.0,
+        ..CLEAN
+    };
+    let heard = carry(&hum(), &[(fast, 1)]);
     assert!(heard.last().removed_samples > 480);
     let settled = &heard.sound[48_000..];
     // The voice goes on: no 10 ms are silent.
@@ -221,7 +250,7 @@ fn stretching_makes_no_gap_and_no_click() {
         .map(|block| Level::of(block).rms)
         .fold(1.0, f32::min);
     assert!(quietest > 0.02, "{quietest}");
-    let plain = play(&[(CLEAN, 1)]);
+    let plain = carry(&hum(), &[(CLEAN, 1)]);
     let steepest = |sound: &[f32]| {
         let steps = sound.windows(2).map(|pair| (pair[1] - pair[0]).abs());
         steps.fold(0.0, f32::max)

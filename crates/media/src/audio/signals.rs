@@ -1,4 +1,4 @@
-//! Speech, noise and rooms.
+//! Speech, noise and rooms, for tests.
 
 use std::f32::consts::TAU;
 use std::process::Command;
