@@ -161,7 +161,7 @@ struct Mixer {
     output: Output,
     speaker_streams: Vec<SpeakerStream>,
     test_tone: Option<TestTone>,
-    /// Who cancels the echo of the mix.
+    /// Far-end references of the microphones that cancel the echo of the mix.
     echo_references: Vec<ReferenceWriter>,
 }
 

@@ -203,7 +203,7 @@ struct Worker {
     epoch: Instant,
     /// The next frame's; runs on through mute, so that silence takes its time.
     timestamp: u32,
-    /// Sound begins anew: the timestamp catches up with the clock.
+    /// Sound begins again: the timestamp catches up with the clock.
     restarted: bool,
     loudest: Level,
     /// The last packet was one without sound: those that follow are not sent.
