@@ -10,7 +10,7 @@ const COARSE: usize = 4;
 /// Below −50 dBFS nothing is missed or heard twice.
 const QUIET_RMS: f32 = 0.003;
 
-/// Takes a period out of at least 20 ms of sound, if it is at least so much like the next
+/// Takes a period out of some sound of at least two periods, if it is at least so much like the next
 /// one, 0 to 1. Gives how many samples it took.
 pub(crate) fn shorten(sound: &mut Vec<f32>, likeness: f32) -> usize {
     let Some((period, alike)) = period(sound).filter(|(_, alike)| *alike >= likeness) else {
@@ -23,7 +23,7 @@ pub(crate) fn shorten(sound: &mut Vec<f32>, likeness: f32) -> usize {
     period
 }
 
-/// Repeats a period of at least 20 ms of sound, likewise. Gives how many samples it added.
+/// Repeats a period of some sound, likewise. Gives how many samples it added.
 pub(crate) fn lengthen(sound: &mut Vec<f32>, likeness: f32) -> usize {
     let Some((period, alike)) = period(sound).filter(|(_, alike)| *alike >= likeness) else {
         return 0;
@@ -47,8 +47,9 @@ fn fade(from: f32, to: f32, n: usize, count: usize, alike: f32) -> f32 {
 /// The period after which the beginning repeats itself best, and how well; the longest
 /// where all is quiet.
 fn period(sound: &[f32]) -> Option<(usize, f32)> {
-    let longest = *PERIODS.end();
-    if sound.len() < 2 * longest {
+    // Of packets shorter than 20 ms only high voices have two periods.
+    let longest = (sound.len() / 2).min(*PERIODS.end());
+    if longest < *PERIODS.start() {
         return None;
     }
     let energy: f32 = sound.iter().map(|sample| sample * sample).sum();
@@ -60,7 +61,8 @@ fn period(sound: &[f32]) -> Option<(usize, f32)> {
             .map(|period| (period, alike(sound, period, step)))
             .max_by(|a, b| a.1.total_cmp(&b.1))
     };
-    let (coarse, _) = best(&mut PERIODS.step_by(COARSE), COARSE)?;
+    let periods = *PERIODS.start()..=longest;
+    let (coarse, _) = best(&mut periods.step_by(COARSE), COARSE)?;
     let near = (coarse - COARSE).max(*PERIODS.start())..=(coarse + COARSE).min(longest);
     best(&mut near.into_iter(), 1)
 }
@@ -144,7 +146,8 @@ mod tests {
             (shorten(&mut shorter, 0.9), lengthen(&mut longer, 0.9)),
             (480, 480)
         );
-        // 10 ms are too short to find a period in.
-        assert_eq!(shorten(&mut vec![0.0; 480], 0.0), 0);
+        // Of packets of 10 ms half goes, of 2.5 ms nothing.
+        assert_eq!(shorten(&mut vec![0.0; 480], 0.9), 240);
+        assert_eq!(shorten(&mut vec![0.0; 120], 0.0), 0);
     }
 }
