@@ -12,9 +12,12 @@ import asyncio
 import json
 import re
 import sys
+import threading
 import traceback
 
 WIDTH, HEIGHT, FPS = 320, 180, 15
+
+writing = threading.Lock()
 
 
 def arguments():
@@ -28,7 +31,10 @@ def arguments():
 
 
 def write(**line):
-    print(json.dumps(line), flush=True)
+    # Also from threads of GStreamer: `print` writes the line and its end apart.
+    with writing:
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
 
 
 def say(kind, payload):
