@@ -36,6 +36,7 @@ impl Guests {
 fn enter(name: &str, server: &str, room: &str) -> Result<CallHandle, StartError> {
     let media = Media {
         video: Default::default(),
+        screen: Default::default(),
         audio: Default::default(),
         playout: Default::default(),
     };

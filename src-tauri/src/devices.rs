@@ -69,6 +69,7 @@ impl LocalMedia {
         Self {
             media: Media {
                 video: Default::default(),
+                screen: Default::default(),
                 audio: Default::default(),
                 playout: Default::default(),
             },

@@ -19,17 +19,34 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use visavis_call::ShownTrack;
 use visavis_media::{Frame, Latest};
 
-use crate::pictures::Source;
+use crate::pictures::{Pictures, Source};
 use crate::view::VideoEndpoint;
 
 /// Connections at a time: one page, and its predecessor while it reloads.
 const CONNECTIONS: usize = 4;
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
 
-/// Finds the newest picture of a source; none while there is no such source.
-type Find = Arc<dyn Fn(&Source) -> Option<Latest<Frame>> + Send + Sync>;
+/// The pictures that a page can show.
+pub trait PagePictures: Send + Sync {
+    /// The newest picture of a source; none while there is no such source.
+    fn find(&self, source: &Source) -> Option<Latest<Frame>>;
+
+    /// The page shows these tracks, and no others.
+    fn show(&self, tracks: Vec<ShownTrack>);
+}
+
+impl PagePictures for Pictures {
+    fn find(&self, source: &Source) -> Option<Latest<Frame>> {
+        self.find(source)
+    }
+
+    fn show(&self, tracks: Vec<ShownTrack>) {
+        self.show(tracks);
+    }
+}
 
 /// The running server. Dropping it closes every connection.
 #[derive(Debug)]
@@ -43,16 +60,14 @@ impl VideoOut {
     ///
     /// # Errors
     /// When no port can be opened.
-    pub async fn start(
-        find: impl Fn(&Source) -> Option<Latest<Frame>> + Send + Sync + 'static,
-    ) -> io::Result<Self> {
+    pub async fn start(pictures: impl PagePictures + 'static) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let token = handshake::token();
         let endpoint = VideoEndpoint {
             url: format!("ws://{}/{token}", listener.local_addr()?),
         };
         let running = CancellationToken::new();
-        let serving = serve(listener, token.into(), Arc::new(find));
+        let serving = serve(listener, token.into(), Arc::new(pictures));
         tokio::spawn(running.clone().run_until_cancelled_owned(serving));
         Ok(Self {
             endpoint,
@@ -66,7 +81,7 @@ impl VideoOut {
     }
 }
 
-async fn serve(listener: TcpListener, token: Arc<str>, find: Find) {
+async fn serve(listener: TcpListener, token: Arc<str>, pictures: Arc<dyn PagePictures>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     // Dropped with this task, and the connections with it.
     let mut connections = tokio::task::JoinSet::new();
@@ -82,9 +97,9 @@ async fn serve(listener: TcpListener, token: Arc<str>, find: Find) {
                     tracing::warn!("too many connections for pictures");
                     continue;
                 };
-                let (token, find) = (Arc::clone(&token), Arc::clone(&find));
+                let (token, pictures) = (Arc::clone(&token), Arc::clone(&pictures));
                 connections.spawn(async move {
-                    connect(stream, &token, &find).await;
+                    connect(stream, &token, &*pictures).await;
                     drop(place);
                 });
             }
@@ -93,10 +108,10 @@ async fn serve(listener: TcpListener, token: Arc<str>, find: Find) {
     }
 }
 
-async fn connect(stream: TcpStream, token: &str, find: &Find) {
+async fn connect(stream: TcpStream, token: &str, pictures: &dyn PagePictures) {
     stream.set_nodelay(true).ok();
     match timeout(HANDSHAKE_LIMIT, handshake::accept(stream, token)).await {
-        Ok(Ok(socket)) => connection::run(socket, find).await,
+        Ok(Ok(socket)) => connection::run(socket, pictures).await,
         Ok(Err(error)) => tracing::warn!(%error, "a connection for pictures was refused"),
         Err(_) => tracing::warn!("a connection for pictures said nothing"),
     }

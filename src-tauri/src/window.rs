@@ -89,7 +89,7 @@ fn set_up(app: &App, arguments: Arguments) -> anyhow::Result<()> {
     let (controller, video) = tauri::async_runtime::block_on(async {
         let controller = Controller::start(arguments, profile).await;
         let pictures = controller.pictures();
-        let video = VideoOut::start(move |source| pictures.find(source)).await;
+        let video = VideoOut::start(pictures).await;
         (controller, video)
     });
     app.manage(controller.clone());

@@ -39,6 +39,7 @@ async fn start_with(
 ) -> (Controller, watch::Receiver<AppView>) {
     let arguments = Arguments {
         video: arguments.video.or(Some(VideoSource::Synthetic(SMALL))),
+        screen: VideoSender::new(),
         audio: Some(AudioSource::Tone(440.0)),
         play: Some(AudioSink::None),
         ..arguments

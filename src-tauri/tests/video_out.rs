@@ -11,9 +11,11 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use visavis_call::{ShownTrack, VideoSize};
 use visavis_media::{Frame, Latest};
+use visavis_protocol::TrackSource;
 use visavis_shell::pictures::Source;
-use visavis_shell::video_out::VideoOut;
+use visavis_shell::video_out::{PagePictures, VideoOut};
 
 const LIMIT: Duration = Duration::from_secs(10);
 const OWN_ORIGIN: &str = "tauri://localhost";
@@ -24,19 +26,40 @@ struct Scene {
     video: VideoOut,
     me: Latest<Frame>,
     ann: Latest<Frame>,
+    shown: Latest<Vec<ShownTrack>>,
+}
+
+struct Pictures {
+    me: Latest<Frame>,
+    ann: Latest<Frame>,
+    shown: Latest<Vec<ShownTrack>>,
+}
+
+impl PagePictures for Pictures {
+    fn find(&self, source: &Source) -> Option<Latest<Frame>> {
+        match source {
+            Source::Me => Some(self.me.clone()),
+            Source::Participant(id, _) => (id == "ann").then(|| self.ann.clone()),
+        }
+    }
+
+    fn show(&self, tracks: Vec<ShownTrack>) {
+        self.shown.set(tracks);
+    }
 }
 
 async fn scene() -> Scene {
-    let (me, ann) = (Latest::new(), Latest::new());
-    let slots = (me.clone(), ann.clone());
-    let find = move |source: &Source| match source {
-        Source::Me => Some(slots.0.clone()),
-        Source::Participant(id, _) => (id == "ann").then(|| slots.1.clone()),
+    let (me, ann, shown) = (Latest::new(), Latest::new(), Latest::new());
+    let pictures = Pictures {
+        me: me.clone(),
+        ann: ann.clone(),
+        shown: shown.clone(),
     };
     Scene {
-        video: VideoOut::start(find).await.unwrap(),
+        video: VideoOut::start(pictures).await.unwrap(),
         me,
         ann,
+        shown,
     }
 }
 
@@ -232,4 +255,30 @@ async fn nonsense_from_the_page_is_ignored() {
     page.send(Message::binary(vec![0, 9, 255])).await.unwrap();
     show(&mut page, &[(7, "me", 320, 180)]).await;
     assert_eq!(next(&mut page).await.tile, 7);
+}
+
+#[tokio::test]
+async fn the_call_hears_which_tracks_the_page_shows_and_in_which_size() {
+    let scene = scene().await;
+    let mut page = scene.page().await;
+    let tiles = [
+        (1, "me", 320, 180),
+        (2, "ann", 640, 360),
+        (3, "screen:ann", 0, 0),
+    ];
+    show(&mut page, &tiles).await;
+    let (version, shown) = timeout(LIMIT, scene.shown.changed(0)).await.unwrap();
+    let track = |source, width, height| ShownTrack {
+        participant: "ann".into(),
+        source,
+        size: VideoSize { width, height },
+    };
+    let wanted = [
+        track(TrackSource::Camera, 640, 360),
+        track(TrackSource::ScreenShare, 0, 0),
+    ];
+    assert_eq!(shown.unwrap(), wanted);
+    show(&mut page, &[(1, "me", 320, 180)]).await;
+    let (_, shown) = timeout(LIMIT, scene.shown.changed(version)).await.unwrap();
+    assert_eq!(shown.unwrap(), []);
 }

@@ -16,7 +16,7 @@ const FLOWING: u64 = 30;
 
 /// A server and two people in a call, each on a machine of its own.
 async fn call(machines: &Namespaces) -> Result<(RoomServer, [Headless; 2])> {
-    let server = RoomServer::start_on(machines).await?;
+    let server = RoomServer::start_on(machines, &[]).await?;
     let url = server.url();
     let scene = ["--video", SMALL, "--audio", "tone:440"];
     let create = [scene.as_slice(), &["--create", "moving"]].concat();

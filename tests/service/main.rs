@@ -9,4 +9,5 @@ mod parts;
 mod sdks;
 mod slow_store;
 mod stores;
+mod stun;
 mod viewers;

@@ -62,10 +62,10 @@ impl RoomServer {
     ///
     /// # Errors
     /// When it does not come up.
-    pub async fn start_on(machines: &Namespaces) -> Result<Self> {
+    pub async fn start_on(machines: &Namespaces, arguments: &[&str]) -> Result<Self> {
         let listen = format!("{}:7420", namespaces::address(0));
         Self::launch(Launch {
-            arguments: &["--listen", &listen],
+            arguments: &[&["--listen", listen.as_str()], arguments].concat(),
             namespace: Some(machines.name(0)),
             ..Launch::default()
         })

@@ -32,7 +32,7 @@ pub enum Credentials<'a> {
 pub struct TurnServer {
     process: Process,
     address: SocketAddr,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl TurnServer {
@@ -44,44 +44,21 @@ impl TurnServer {
         let folder = tempfile::tempdir()?;
         // coturn cannot choose a port itself: it gets one that is free now.
         let address = UdpSocket::bind("127.0.0.1:0").await?.local_addr()?;
-        let mut command = Command::new(programs::installed("turnserver")?);
-        command
-            .current_dir(folder.path())
-            .args([
-                "-n",
-                "--log-file=stdout",
-                "--no-tls",
-                "--no-dtls",
-                "--no-cli",
-                "--verbose",
-            ])
-            .args(["--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1"])
-            .args(["--allow-loopback-peers", "--realm=visavis.test"])
-            .arg(format!("--listening-port={}", address.port()))
-            .arg(format!(
-                "--userdb={}",
-                folder.path().join("users").display()
-            ))
-            .arg(format!("--pidfile={}", folder.path().join("pid").display()));
-        match credentials {
-            Credentials::User(name, password) => command
-                .arg("--lt-cred-mech")
-                .arg(format!("--user={name}:{password}")),
-            Credentials::Secret(secret) => command
-                .arg("--use-auth-secret")
-                .arg(format!("--static-auth-secret={secret}")),
-        };
-        let mut process = Process::start("coturn", &mut command)?;
-        wait_until("coturn answers", START_LIMIT, async || {
-            anyhow::ensure!(process.is_running()?, "coturn ended");
-            Ok(answers(address).await.ok())
-        })
-        .await?;
         Ok(Self {
-            process,
+            process: launch(address, &folder, credentials).await?,
             address,
-            _folder: folder,
+            folder,
         })
+    }
+
+    /// Kills it and starts it on the same port: every allocation is lost.
+    ///
+    /// # Errors
+    /// When it does not end or does not come up.
+    pub async fn restart(&mut self, credentials: Credentials<'_>) -> Result<()> {
+        self.process.crash(START_LIMIT).await?;
+        self.process = launch(self.address, &self.folder, credentials).await?;
+        Ok(())
     }
 
     /// Its URL.
@@ -89,12 +66,54 @@ impl TurnServer {
         format!("turn:{}", self.address)
     }
 
-    /// How many allocations clients were given so far.
+    /// How many allocations clients were given since its start.
     pub fn allocations(&self) -> usize {
         let log = self.process.stdout();
         let given = |line: &&String| line.contains("ALLOCATE processed, success");
         log.iter().filter(given).count()
     }
+}
+
+/// Starts coturn and waits until it answers.
+async fn launch(
+    address: SocketAddr,
+    folder: &TempDir,
+    credentials: Credentials<'_>,
+) -> Result<Process> {
+    let mut command = Command::new(programs::installed("turnserver")?);
+    command
+        .current_dir(folder.path())
+        .args([
+            "-n",
+            "--log-file=stdout",
+            "--no-tls",
+            "--no-dtls",
+            "--no-cli",
+            "--verbose",
+        ])
+        .args(["--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1"])
+        .args(["--allow-loopback-peers", "--realm=visavis.test"])
+        .arg(format!("--listening-port={}", address.port()))
+        .arg(format!(
+            "--userdb={}",
+            folder.path().join("users").display()
+        ))
+        .arg(format!("--pidfile={}", folder.path().join("pid").display()));
+    match credentials {
+        Credentials::User(name, password) => command
+            .arg("--lt-cred-mech")
+            .arg(format!("--user={name}:{password}")),
+        Credentials::Secret(secret) => command
+            .arg("--use-auth-secret")
+            .arg(format!("--static-auth-secret={secret}")),
+    };
+    let mut process = Process::start("coturn", &mut command)?;
+    wait_until("coturn answers", START_LIMIT, async || {
+        anyhow::ensure!(process.is_running()?, "coturn ended");
+        Ok(answers(address).await.ok())
+    })
+    .await?;
+    Ok(process)
 }
 
 async fn answers(address: SocketAddr) -> Result<()> {

@@ -1,5 +1,7 @@
 //! Configuration and commands of a call.
 
+use std::str::FromStr;
+
 use visavis_media::VideoCodec;
 use visavis_media::audio::{AudioSender, Playout};
 use visavis_media::video::VideoSender;
@@ -55,6 +57,8 @@ pub enum RoomChoice {
 pub struct Media {
     /// Camera and video encoders.
     pub video: VideoSender,
+    /// Shared screen and its video encoders. It is shared while it captures.
+    pub screen: VideoSender,
     /// Microphone and audio encoder.
     pub audio: AudioSender,
     /// Mixer and speaker.
@@ -78,6 +82,66 @@ pub enum CallCommand {
     /// [`MAX_CHAT_TEXT_BYTES`](visavis_protocol::limits::MAX_CHAT_TEXT_BYTES). An
     /// empty or longer one is ignored.
     SendChat(String),
+    /// Show this remote video from now on. Participants send no larger video, and
+    /// none of what is hidden; hidden video is not decoded.
+    Show(ShownVideo),
     /// Leave the room and end the call.
     Leave,
+}
+
+/// The remote video that is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShownVideo {
+    /// All of it, in full size.
+    Full,
+    /// All of it, each frame within a box of this size.
+    Within(VideoSize),
+    /// These tracks. A camera without an entry is hidden, and a screen without one is
+    /// sent in full size.
+    Only(Vec<ShownTrack>),
+}
+
+/// A remote video track that is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownTrack {
+    /// The participant's id in the view.
+    pub participant: String,
+    /// The source of the track.
+    pub source: TrackSource,
+    /// The box that the whole frame is shown in. An empty one hides the track.
+    pub size: VideoSize,
+}
+
+/// A size in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct VideoSize {
+    /// Width.
+    pub width: u32,
+    /// Height.
+    pub height: u32,
+}
+
+impl FromStr for VideoSize {
+    type Err = String;
+
+    /// Reads a size such as 320x180.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = || format!("{text:?} is no size such as 320x180");
+        let (width, height) = text.split_once('x').ok_or_else(error)?;
+        let side = |side: &str| side.parse().map_err(|_| error());
+        Ok(Self {
+            width: side(width)?,
+            height: side(height)?,
+        })
+    }
+}
+
+impl VideoSize {
+    /// The smallest size that covers both.
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self {
+            width: self.width.max(other.width),
+            height: self.height.max(other.height),
+        }
+    }
 }

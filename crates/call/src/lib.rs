@@ -24,7 +24,7 @@ mod time;
 mod view;
 
 pub use call::{Call, CallHandle, StartError};
-pub use command::{CallCommand, CallConfig, Media, RoomChoice};
+pub use command::{CallCommand, CallConfig, Media, RoomChoice, ShownTrack, ShownVideo, VideoSize};
 pub use event::{CallEvent, PeerStatistics, Statistics};
 pub use lobby::{Lobby, LobbyError};
 #[cfg(any(test, fuzzing))]

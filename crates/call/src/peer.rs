@@ -16,6 +16,7 @@ mod feedback;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod interceptor;
+mod layers;
 mod negotiation;
 mod payload_types;
 mod receiving;
@@ -44,6 +45,7 @@ use visavis_protocol::{Description, Grants, IceCandidate, IceServer, PeerMessage
 
 use crate::command::Media;
 use crate::state::bandwidth::Estimate;
+use crate::state::demand::Layers;
 use crate::view::PeerConnectionState;
 use context::{PeerContext, Publisher};
 use task::PeerTask;
@@ -112,6 +114,14 @@ pub(crate) enum PeerCommand {
     /// Stops sending video because the link is too narrow for it, or goes on with the
     /// next key frame. Audio is sent in either case.
     PauseVideo(bool),
+    /// Sets the layer that the remote peer gets of each video track; at first the full
+    /// size. A track without a layer is not sent.
+    SetLayers(Layers),
+    /// Sets the remote tracks that are hidden; at first none. They are not decoded.
+    SetHidden(Vec<TrackSource>),
+    /// Sets the STUN and TURN servers for the next gathering on new sockets: the first, or
+    /// that of the next ICE restart.
+    SetIceServers(Vec<IceServer>),
     /// Sends a message over the data channel. Without an open channel it is dropped.
     Send(Box<PeerMessage>),
 }
@@ -146,6 +156,8 @@ pub(crate) enum PeerEvent {
     Bandwidth(Estimate),
     /// The data channel is open.
     ChannelOpen,
+    /// The data channel of a connected link delivers nothing, or delivers again.
+    ChannelStalled(bool),
     /// A message arrived on the data channel.
     Message(Box<PeerMessage>),
 }
@@ -218,6 +230,10 @@ pub(crate) fn spawn(
             Publisher::Audio(media.audio.clone()),
         ),
         (TrackSource::Camera, Publisher::Video(media.video.clone())),
+        (
+            TrackSource::ScreenShare,
+            Publisher::Video(media.screen.clone()),
+        ),
     ]);
     let context = PeerContext::new(config, publishers, media.playout.clone(), tasks.clone());
     start(link, context, events, cancel)

@@ -4,9 +4,11 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+pub(crate) mod allocation;
 pub(crate) mod bandwidth;
 pub(crate) mod call;
 pub(crate) mod chat;
+pub(crate) mod demand;
 pub(crate) mod link;
 pub(crate) mod negotiation;
 pub(crate) mod participant;
@@ -18,7 +20,7 @@ use std::time::Instant;
 
 use visavis_protocol::{ClientMessage, IceServer, ServerMessage, TrackSource};
 
-use crate::command::CallCommand;
+use crate::command::{CallCommand, VideoSize};
 use crate::event::CallEvent;
 use crate::peer::{LinkId, PeerCommand, PeerEvent};
 
@@ -57,6 +59,8 @@ pub(crate) enum Input {
         source: TrackSource,
         /// Whether it is capturing.
         live: bool,
+        /// The size of the frames that are captured.
+        size: Option<VideoSize>,
     },
     /// Audio levels (RMS, full scale 1.0) of the microphones.
     Levels {
@@ -95,6 +99,13 @@ pub(crate) enum Effect {
     },
     /// Send a command to a peer connection.
     Peer(LinkId, PeerCommand),
+    /// Use other ICE servers for a peer connection from its next ICE restart on.
+    SetIceServers {
+        /// Its link.
+        link: LinkId,
+        /// The server's ICE servers, used besides the configured ones.
+        ice_servers: Vec<IceServer>,
+    },
     /// Close a peer connection.
     Close(LinkId),
     /// Clear the receiver of a track that its sender muted, so that neither its

@@ -13,12 +13,12 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 use visavis_media::audio::{AudioCaptureState, AudioReceiveStats};
 use visavis_media::time::unix_ms;
-use visavis_media::video::{CaptureState, VideoReceiveStats, bitrate_for};
-use visavis_media::{Frame, Latest, VideoFormat};
+use visavis_media::video::{CaptureState, VideoReceiveStats, VideoSender};
+use visavis_media::{Frame, Latest};
 use visavis_protocol::{IceServer, TrackSource};
 
 use crate::call::Outputs;
-use crate::command::{CallCommand, CallConfig, Media};
+use crate::command::{CallCommand, CallConfig, Media, VideoSize};
 use crate::event::{PeerStatistics, Statistics};
 use crate::network::{self, Change, NetworkWatch};
 use crate::peer::{self, LinkId, PeerCommand, PeerConfig, PeerEvent, PeerHandle, Receiver};
@@ -54,8 +54,8 @@ pub(crate) struct CallTask {
     peer_in: mpsc::Receiver<(LinkId, PeerEvent)>,
     frame_availability: mpsc::Sender<(LinkId, TrackSource, bool)>,
     frame_availability_in: mpsc::Receiver<(LinkId, TrackSource, bool)>,
-    /// The last seen versions of the local audio and video capture states.
-    capture_versions: (u64, u64),
+    /// The last seen versions of the capture states: microphone, camera, screen.
+    capture_versions: (u64, u64, u64),
     /// Inputs that result from performing effects; handled before new ones.
     follow_ups: VecDeque<Input>,
     network: NetworkWatch,
@@ -102,7 +102,7 @@ impl CallTask {
             peer_in,
             frame_availability,
             frame_availability_in,
-            capture_versions: (0, 0),
+            capture_versions: (0, 0, 0),
             follow_ups: VecDeque::new(),
             network: NetworkWatch::new(Instant::now(), unix_ms()),
             video_bitrate: 0,
@@ -163,7 +163,11 @@ impl CallTask {
                     None => pending().await,
                 }
             };
-            let (audio_state, video_state) = (self.media.audio.state(), self.media.video.state());
+            let (audio_state, video_state, screen_state) = (
+                self.media.audio.state(),
+                self.media.video.state(),
+                self.media.screen.state(),
+            );
             tokio::select! {
                 biased;
                 () = due => return Input::Deadline,
@@ -189,12 +193,15 @@ impl CallTask {
                 (version, _) = audio_state.changed(self.capture_versions.0) => {
                     self.capture_versions.0 = version;
                     let live = matches!(audio_state.get(), Some(AudioCaptureState::Live));
-                    return Input::CaptureChanged { source: TrackSource::Microphone, live };
+                    return Input::CaptureChanged { source: TrackSource::Microphone, live, size: None };
                 }
                 (version, _) = video_state.changed(self.capture_versions.1) => {
                     self.capture_versions.1 = version;
-                    let live = matches!(video_state.get(), Some(CaptureState::Live(_)));
-                    return Input::CaptureChanged { source: TrackSource::Camera, live };
+                    return video_changed(TrackSource::Camera, video_state.get());
+                }
+                (version, _) = screen_state.changed(self.capture_versions.2) => {
+                    self.capture_versions.2 = version;
+                    return video_changed(TrackSource::ScreenShare, screen_state.get());
                 }
                 _ = ticks.network.tick() => {
                     if let Some(change) = self.network.poll(Instant::now(), unix_ms()) {
@@ -230,20 +237,21 @@ impl CallTask {
         let peers = in_order.map(|peer| statistics(peer, self.video_bitrate));
         let peers = peers.collect();
         self.outputs.statistics.send_replace(Statistics { peers });
-        // The source may have another size now.
+        // A screen may be shared now, or no more.
         self.apply_video_bitrate();
         Input::SecondElapsed
     }
 
-    /// Sets the share of the bit rate that suits the size of the picture.
+    /// Shares the bit rate among the sources of video that capture.
     fn apply_video_bitrate(&self) {
-        let format = match self.media.video.state().get() {
-            Some(CaptureState::Live(format)) => format,
-            _ => VideoFormat::default(),
-        };
-        let full = bitrate_for(format.width, format.height);
-        let scale = self.video_bitrate as f64 / f64::from(full.max(1));
-        self.media.video.set_bitrate_scale(scale as f32);
+        let sources = [&self.media.video, &self.media.screen];
+        let is_live =
+            |sender: &&&VideoSender| matches!(sender.state().get(), Some(CaptureState::Live(_)));
+        let live = sources.iter().filter(is_live).count().max(1) as u64;
+        let rate = u32::try_from(self.video_bitrate / live).unwrap_or(u32::MAX);
+        for sender in sources {
+            sender.set_max_bitrate(rate);
+        }
     }
 
     /// The highest loss of a track that a peer reported since the last call.
@@ -295,21 +303,10 @@ impl CallTask {
                 participant,
                 ice_servers,
             } => self.spawn(link, participant, ice_servers),
-            Effect::Peer(link, command) => {
-                let Some(peer) = self.peers.get_mut(&link) else {
-                    return;
-                };
-                if let PeerCommand::PauseVideo(is_paused) = command {
-                    peer.is_video_paused = is_paused;
-                }
-                if peer.handle.commands.try_send(command).is_err() {
-                    tracing::warn!(
-                        link = link.0,
-                        "the command queue of a peer is full or closed: replacing its connection"
-                    );
-                    let event = PeerEvent::Connection(PeerConnectionState::Closed);
-                    self.follow_ups.push_back(Input::Peer(link, event));
-                }
+            Effect::Peer(link, command) => self.command(link, command),
+            Effect::SetIceServers { link, ice_servers } => {
+                let ice_servers = self.all_ice_servers(ice_servers);
+                self.command(link, PeerCommand::SetIceServers(ice_servers));
             }
             Effect::Close(link) => self.close(link),
             Effect::ClearReceived { link, source } => {
@@ -323,7 +320,8 @@ impl CallTask {
             Effect::Mute { source, muted } => match source {
                 TrackSource::Microphone => self.media.audio.set_muted(muted),
                 TrackSource::Camera => self.media.video.set_muted(muted),
-                TrackSource::ScreenShare | TrackSource::ScreenShareAudio => {}
+                TrackSource::ScreenShare => self.media.screen.set_muted(muted),
+                TrackSource::ScreenShareAudio => {}
             },
             Effect::SetVideoBitrate(rate) => {
                 self.video_bitrate = rate;
@@ -336,16 +334,32 @@ impl CallTask {
         }
     }
 
+    fn command(&mut self, link: LinkId, command: PeerCommand) {
+        let Some(peer) = self.peers.get_mut(&link) else {
+            return;
+        };
+        if let PeerCommand::PauseVideo(is_paused) = command {
+            peer.is_video_paused = is_paused;
+        }
+        if peer.handle.commands.try_send(command).is_err() {
+            tracing::warn!(
+                link = link.0,
+                "the command queue of a peer is full or closed: replacing its connection"
+            );
+            let event = PeerEvent::Connection(PeerConnectionState::Closed);
+            self.follow_ups.push_back(Input::Peer(link, event));
+        }
+    }
+
+    /// The configured ICE servers, and those of the server.
+    fn all_ice_servers(&self, from_server: Vec<IceServer>) -> Vec<IceServer> {
+        let configured = self.config.ice_servers.iter().cloned();
+        configured.chain(from_server).collect()
+    }
+
     fn spawn(&mut self, link: LinkId, participant: String, from_server: Vec<IceServer>) {
-        let ice_servers = self
-            .config
-            .ice_servers
-            .iter()
-            .cloned()
-            .chain(from_server)
-            .collect();
         let config = PeerConfig {
-            ice_servers,
+            ice_servers: self.all_ice_servers(from_server),
             relay_only: self.config.relay_only,
             preferred_codec: self.config.preferred_codec,
         };
@@ -435,6 +449,21 @@ impl CallTask {
         if timeout(SHUTDOWN_TIMEOUT, drained).await.is_err() {
             tracing::debug!("connections are still closing");
         }
+    }
+}
+
+fn video_changed(source: TrackSource, state: Option<CaptureState>) -> Input {
+    let size = match state {
+        Some(CaptureState::Live(format)) => Some(VideoSize {
+            width: format.width,
+            height: format.height,
+        }),
+        _ => None,
+    };
+    Input::CaptureChanged {
+        source,
+        live: size.is_some(),
+        size,
     }
 }
 

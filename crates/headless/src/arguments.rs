@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use visavis_call::VideoSize;
 use visavis_media::{AudioSink, AudioSource, VideoCodec, VideoSource};
 use visavis_protocol::IceServer;
 
@@ -74,6 +75,10 @@ pub struct Participant {
     /// The preferred video codec.
     #[arg(long, value_enum, default_value_t = Codec::Vp8)]
     pub codec: Codec,
+    /// The size in which the video of the others is shown, for example 320x180: they
+    /// send no larger one. 0x0 hides it. Without it, they send their full size.
+    #[arg(long, value_name = "WxH")]
+    pub show: Option<VideoSize>,
     /// Use relayed candidates only.
     #[arg(long)]
     pub relay_only: bool,
@@ -82,7 +87,7 @@ pub struct Participant {
     pub ice_server: Vec<IceServer>,
     /// Read commands from standard input, one JSON object a line, for example
     /// {"command":"mute","source":"camera"}. The others: unmute, video and audio with
-    /// a source, chat with a text. Leave when standard input ends.
+    /// a source, show with a size, chat with a text. Leave when standard input ends.
     #[arg(long)]
     pub control: bool,
     /// Leave after this many seconds; without it, on SIGINT or SIGTERM.

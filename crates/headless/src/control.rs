@@ -5,6 +5,7 @@ use std::thread;
 
 use serde::{Deserialize, Deserializer};
 use tokio::sync::mpsc;
+use visavis_call::VideoSize;
 use visavis_media::{AudioSource, VideoSource};
 use visavis_protocol::TrackSource;
 
@@ -28,6 +29,11 @@ pub enum Control {
     Audio {
         #[serde(deserialize_with = "from_text")]
         source: AudioSource,
+    },
+    /// Show the video of the others in another size, as `--show` names it.
+    Show {
+        #[serde(deserialize_with = "from_text")]
+        size: VideoSize,
     },
     /// Send a chat message.
     Chat { text: String },
@@ -72,6 +78,10 @@ mod tests {
         let video = read(r#"{"command":"video","source":"none"}"#).unwrap();
         let source = VideoSource::None;
         assert_eq!(video, Control::Video { source });
+        let show = read(r#"{"command":"show","size":"320x180"}"#).unwrap();
+        let (width, height) = (320, 180);
+        let size = VideoSize { width, height };
+        assert_eq!(show, Control::Show { size });
         for bad in [
             "",
             "mute",
@@ -79,6 +89,8 @@ mod tests {
             r#"{"command":"mute"}"#,
             r#"{"command":"video","source":"synthetic:0x0@0"}"#,
             r#"{"command":"mute","source":"camera","for":3}"#,
+            r#"{"command":"show","size":"320"}"#,
+            r#"{"command":"show","size":"-1x180"}"#,
         ] {
             assert!(read(bad).is_err(), "{bad}");
         }

@@ -101,6 +101,7 @@ async fn join_all(url: &str) -> anyhow::Result<Vec<Guest>> {
     for (name, hertz) in NAMES.into_iter().zip(TONES_HERTZ) {
         let media = Media {
             video: VideoSender::new(),
+            screen: VideoSender::new(),
             audio: AudioSender::new(),
             playout: Playout::new(),
         };

@@ -10,7 +10,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use visavis_call::{
     Call, CallCommand, CallConfig, CallEvent, CallHandle, EndReason, Media, PeerConnectionState,
-    RoomChoice,
+    RoomChoice, ShownVideo,
 };
 use visavis_media::audio::{AudioCaptureState, AudioSender, Playout, PlayoutState};
 use visavis_media::video::{CaptureState, VideoSender, snapshot};
@@ -36,6 +36,7 @@ pub async fn run(arguments: Participant) -> anyhow::Result<ExitCode> {
     }
     let media = Media {
         video: VideoSender::new(),
+        screen: VideoSender::new(),
         audio: AudioSender::new(),
         playout: Playout::new(),
     };
@@ -70,6 +71,9 @@ pub async fn run(arguments: Participant) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(BAD_ARGUMENTS));
         }
     };
+    if let Some(size) = arguments.show {
+        call.send(CallCommand::Show(ShownVideo::Within(size))).await;
+    }
     let mut session = Session {
         call,
         media,
@@ -212,6 +216,10 @@ impl Session {
                 self.media.video.set_source(source, VideoFormat::default());
             }
             Control::Audio { source } => self.media.audio.set_source(source),
+            Control::Show { size } => {
+                let shown = ShownVideo::Within(size);
+                self.call.send(CallCommand::Show(shown)).await;
+            }
             Control::Chat { text } => self.call.send(CallCommand::SendChat(text)).await,
         }
     }

@@ -1,8 +1,8 @@
 //! Sound: microphones, Opus, jitter buffers, mixing and speakers.
 //!
 //! Sending: a device's callback copies into a ring; one thread makes mono
-//! frames of 20 ms at 48 kHz of it, measures, encodes once and hands out
-//! ([`AudioSender`]). Receiving: packets wait in each person's jitter buffer
+//! frames of 20 ms at 48 kHz of it, processes them ([`SoundProcessing`]), measures,
+//! encodes once and hands out ([`AudioSender`]). Receiving: packets wait in each person's jitter buffer
 //! ([`AudioReceiver`]); one thread pulls them all by the clock of the sound
 //! card, decodes and mixes ([`Playout`]).
 
@@ -13,23 +13,28 @@ mod file;
 #[cfg(test)]
 mod goertzel;
 pub(crate) mod jitter;
-mod keeper;
 mod level;
 mod limiter;
 mod output;
-mod pacer;
 mod playout;
+mod process;
 mod receiver;
 pub(crate) mod resample;
 mod sender;
+#[cfg(test)]
+mod signals;
 mod stream;
+mod stretch;
+mod supervisor;
 #[cfg(test)]
 mod tests;
+mod ticker;
 mod tone;
 pub mod wav;
 
 pub use level::Level;
-pub use playout::{Playout, PlayoutState};
+pub use playout::{Playout, PlayoutState, PlayoutStats};
+pub use process::SoundProcessing;
 pub use receiver::{AudioReceiveStats, AudioReceiver};
 pub use sender::{AudioCaptureState, AudioSendStats, AudioSender};
 

@@ -24,6 +24,6 @@ pub mod video;
 pub use device::{DeviceError, DeviceInfo, DeviceKind, Devices};
 pub use frame::Frame;
 pub use latest::Latest;
-pub use packet::{EncodedAudio, EncodedVideo, RtpPacket, VideoCodec};
+pub use packet::{EncodedAudio, EncodedVideo, RtpPacket, VideoCodec, VideoLayer};
 pub use queue::Queue;
 pub use source::{AudioSink, AudioSource, VideoFormat, VideoSource};

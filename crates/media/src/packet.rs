@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// A codec for pictures.
+/// A video codec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VideoCodec {
@@ -15,11 +15,40 @@ pub enum VideoCodec {
     Vp8,
 }
 
-/// One encoded picture: an H.264 access unit in Annex B form, or a VP8 frame.
+/// A spatial layer: the size in which a source is encoded, in relation to its own.
+/// Each layer is a stream of its own, as in simulcast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VideoLayer {
+    /// A quarter of each side.
+    Quarter,
+    /// Half of each side.
+    Half,
+    /// The size of the source.
+    Full,
+}
+
+impl VideoLayer {
+    /// All layers, the smallest first.
+    pub const ALL: [Self; 3] = [Self::Quarter, Self::Half, Self::Full];
+
+    /// By how much each side is divided.
+    pub const fn divisor(self) -> u32 {
+        match self {
+            Self::Quarter => 4,
+            Self::Half => 2,
+            Self::Full => 1,
+        }
+    }
+}
+
+/// One encoded frame: an H.264 access unit in Annex B form, or a VP8 frame.
 #[derive(Debug, Clone)]
 pub struct EncodedVideo {
     /// The codec.
     pub codec: VideoCodec,
+    /// The layer.
+    pub layer: VideoLayer,
     /// The bit stream.
     pub data: Bytes,
     /// Capture time in RTP ticks of 90 kHz, from an arbitrary start, wrapping.
@@ -30,7 +59,7 @@ pub struct EncodedVideo {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// When the picture was captured.
+    /// When the frame was captured.
     pub captured_at: Instant,
 }
 
@@ -55,7 +84,7 @@ pub struct RtpPacket {
     pub sequence: u16,
     /// Timestamp in ticks of the payload's clock (90 kHz or 48 kHz).
     pub timestamp: u32,
-    /// Marker bit: for pictures, the last packet of one.
+    /// Marker bit: for video, the last packet of a frame.
     pub marker: bool,
     /// Payload.
     pub payload: Bytes,

@@ -10,7 +10,7 @@ use crate::packet::{EncodedAudio, EncodedVideo};
 /// Encoded sound to one subscriber: 10 packets (200 ms); when full the oldest goes.
 pub const ENCODED_AUDIO_CAPACITY: usize = 10;
 
-/// Encoded pictures to one subscriber: 3; when full all go, and nothing is
+/// Encoded frames to one subscriber: 3; when full all go, and nothing is
 /// taken until the next key frame, since what follows could not be decoded.
 pub const ENCODED_VIDEO_CAPACITY: usize = 3;
 
@@ -50,7 +50,7 @@ impl Queued for EncodedVideo {
 pub enum Pushed {
     /// It waits for the reader.
     Queued,
-    /// Something was dropped for want of room; a picture queue now needs a key frame.
+    /// Something was dropped for want of room; a video queue now needs a key frame.
     Overflowed,
     /// The reader is gone: unsubscribe.
     Closed,
@@ -71,6 +71,7 @@ pub struct QueueWriter<T> {
 #[derive(Debug)]
 struct State<T> {
     items: VecDeque<T>,
+    capacity: usize,
     awaits_independent: bool,
     closed: bool,
     waker: Option<Waker>,
@@ -78,9 +79,17 @@ struct State<T> {
 
 /// A new queue, both ends.
 pub fn queue<T: Queued>() -> (QueueWriter<T>, Queue<T>) {
+    queue_of([])
+}
+
+/// A queue with items in it, for which it has room beside its capacity. The first
+/// must be one at which a decoder can start.
+pub fn queue_of<T: Queued>(items: impl IntoIterator<Item = T>) -> (QueueWriter<T>, Queue<T>) {
+    let items: VecDeque<T> = items.into_iter().collect();
     let state = State {
-        items: VecDeque::with_capacity(T::CAPACITY),
-        awaits_independent: !T::INDEPENDENT,
+        capacity: T::CAPACITY + items.len(),
+        awaits_independent: !T::INDEPENDENT && items.is_empty(),
+        items,
         closed: false,
         waker: None,
     };
@@ -118,7 +127,7 @@ impl<T: Queued> QueueWriter<T> {
         lock(&self.shared).closed
     }
 
-    /// Whether a picture queue waits for a key frame.
+    /// Whether a video queue waits for a key frame.
     pub fn awaits_independent(&self) -> bool {
         lock(&self.shared).awaits_independent
     }
@@ -130,7 +139,7 @@ impl<T: Queued> State<T> {
             return Pushed::Overflowed;
         }
         self.awaits_independent = false;
-        let full = self.items.len() == T::CAPACITY;
+        let full = self.items.len() >= self.capacity;
         if full && T::INDEPENDENT {
             self.items.pop_front();
         } else if full {
@@ -199,11 +208,12 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::packet::VideoCodec;
+    use crate::packet::{VideoCodec, VideoLayer};
 
-    fn picture(timestamp: u32, key_frame: bool) -> EncodedVideo {
+    fn frame(timestamp: u32, key_frame: bool) -> EncodedVideo {
         EncodedVideo {
             codec: VideoCodec::Vp8,
+            layer: VideoLayer::Full,
             data: Bytes::new(),
             timestamp,
             key_frame,
@@ -214,17 +224,27 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_queue_starts_at_a_key_frame_and_after_overflow_at_the_next() {
+    fn a_video_queue_starts_at_a_key_frame_and_after_overflow_at_the_next() {
         let (writer, mut reader) = queue();
-        assert_eq!(writer.push(picture(0, false)), Pushed::Overflowed);
+        assert_eq!(writer.push(frame(0, false)), Pushed::Overflowed);
         for n in 1..=3 {
-            assert_eq!(writer.push(picture(n, n == 1)), Pushed::Queued);
+            assert_eq!(writer.push(frame(n, n == 1)), Pushed::Queued);
         }
-        assert_eq!(writer.push(picture(4, false)), Pushed::Overflowed);
+        assert_eq!(writer.push(frame(4, false)), Pushed::Overflowed);
         assert!(writer.awaits_independent() && reader.try_next().is_none());
-        assert_eq!(writer.push(picture(5, false)), Pushed::Overflowed);
-        assert_eq!(writer.push(picture(6, true)), Pushed::Queued);
-        assert_eq!(reader.try_next().map(|p| p.timestamp), Some(6));
+        assert_eq!(writer.push(frame(5, false)), Pushed::Overflowed);
+        assert_eq!(writer.push(frame(6, true)), Pushed::Queued);
+        assert_eq!(reader.try_next().map(|frame| frame.timestamp), Some(6));
+    }
+
+    #[test]
+    fn a_queue_that_starts_with_items_has_room_for_as_many_more_as_another() {
+        let (writer, mut reader) = queue_of([frame(0, true), frame(1, false), frame(2, false)]);
+        for n in 3..=5 {
+            assert_eq!(writer.push(frame(n, false)), Pushed::Queued);
+        }
+        assert_eq!(writer.push(frame(6, false)), Pushed::Overflowed);
+        assert!(reader.try_next().is_none());
     }
 
     #[test]

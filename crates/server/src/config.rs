@@ -15,6 +15,7 @@ use crate::access::proxy::{Origin, TrustedProxies};
 use crate::access::seal::StateKey;
 use crate::access::token::Keys;
 use crate::store::Database;
+use crate::stun::Stun;
 use crate::tls::TlsFiles;
 
 pub use connections::HttpLimits;
@@ -35,6 +36,8 @@ pub struct ServerConfig {
     /// How long a room created over the socket outlives its last leave; zero =
     /// it ends at once.
     pub empty_timeout: Duration,
+    /// The STUN server on UDP at the listening port.
+    pub stun: Stun,
     /// STUN and TURN servers, sent to every client that knows extensions.
     pub ice_servers: Vec<IceServer>,
     /// The secret shared with the TURN servers (coturn's `use-auth-secret`):
@@ -205,6 +208,7 @@ impl Default for ServerConfig {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             empty_timeout: Duration::from_secs(300),
+            stun: Stun::default(),
             ice_servers: Vec::new(),
             turn_secret: None,
             database: Database::default(),
@@ -264,6 +268,9 @@ pub struct Limits {
     pub rates_on_loopback: bool,
     /// Longest time from the first byte of a WebSocket message to its last.
     pub message_deadline: Duration,
+    /// How long TURN credentials made with [`ServerConfig::turn_secret`] are valid. New
+    /// ones are sent after 75 % of it.
+    pub turn_lifetime: Duration,
     /// WebSocket connections of one address (IPv6: /64).
     pub sockets_per_address: usize,
     /// Bounds of HTTP connections.
@@ -279,6 +286,7 @@ impl Default for Limits {
             rate_patience: limits::RATE_LIMIT_PATIENCE,
             rates_on_loopback: false,
             message_deadline: Duration::from_secs(10),
+            turn_lifetime: Duration::from_secs(4 * 3_600),
             sockets_per_address: 200,
             http: HttpLimits::default(),
         }

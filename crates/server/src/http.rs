@@ -35,16 +35,16 @@ pub(crate) use app::App;
 
 use self::extract::BothForms;
 use self::problem::Problem;
+use crate::stun::StunAddress;
 use crate::ws;
 
 /// Accepts and serves connections until cancelled.
 pub(crate) async fn serve(
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    listener: (TcpListener, Option<TlsAcceptor>, StunAddress),
     app: App,
     cancel: CancellationToken,
 ) {
-    serve::serve((listener, tls), router(app.clone()), app, cancel).await;
+    serve::serve(listener, router(app.clone()), app, cancel).await;
 }
 
 /// The socket, and each dialect's routes.

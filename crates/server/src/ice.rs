@@ -1,6 +1,6 @@
 //! The STUN and TURN servers that a client is told of.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,27 +8,48 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use visavis_protocol::IceServer;
 
-use crate::clock::Timestamp;
+use crate::clock::{Now, Timestamp};
 use crate::id::ClientId;
-
-/// How long TURN credentials are good for.
-const CREDENTIALS_LIFE: Duration = Duration::from_secs(4 * 3_600);
 
 /// The servers, and how credentials for them are made.
 #[derive(Debug, Clone)]
 pub(crate) struct IceServers {
     pub servers: Vec<IceServer>,
     pub turn_secret: Option<String>,
+    /// How long credentials made with the secret are valid.
+    pub lifetime: Duration,
+}
+
+/// The servers of one client.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ClientIceServers {
+    pub servers: Vec<IceServer>,
+    /// Of the credentials made with the secret, if there are any.
+    pub expiry: Option<Expiry>,
+}
+
+/// When TURN credentials end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Expiry {
+    pub at: Timestamp,
+    /// When the client gets new ones: after 75 % of the lifetime. TURN servers go by real
+    /// time, so a manual clock does not bring it nearer.
+    pub renew_at: Instant,
 }
 
 impl IceServers {
-    /// The servers for one client. TURN servers without credentials get some
+    /// The servers for one client, this server's own STUN server first. TURN servers without credentials get some
     /// by the TURN REST API (draft-uberti-behave-turn-rest-00): the username
     /// is when it expires and whose it is, the credential its HMAC-SHA1.
-    pub fn for_client(&self, client: ClientId, now: Timestamp) -> Vec<IceServer> {
+    pub fn for_client(
+        &self,
+        client: ClientId,
+        stun_url: Option<&str>,
+        now: Now,
+    ) -> ClientIceServers {
+        let at = now.utc.after(self.lifetime);
         let credentials = self.turn_secret.as_ref().map(|secret| {
-            let expiry = now.after(CREDENTIALS_LIFE).secs();
-            let username = format!("{expiry}:{client}");
+            let username = format!("{}:{client}", at.secs());
             let credential = sign(secret, &username);
             (username, credential)
         });
@@ -40,7 +61,21 @@ impl IceServers {
             },
             _ => server.clone(),
         };
-        self.servers.iter().map(dress).collect()
+        let own = stun_url.map(|url| IceServer {
+            urls: vec![url.to_owned()],
+            username: None,
+            credential: None,
+        });
+        let renewable = credentials.is_some() && self.servers.iter().any(wants_credentials);
+        ClientIceServers {
+            servers: (own.into_iter())
+                .chain(self.servers.iter().map(dress))
+                .collect(),
+            expiry: renewable.then(|| Expiry {
+                at,
+                renew_at: now.instant + self.lifetime / 4 * 3,
+            }),
+        }
     }
 }
 
@@ -70,8 +105,15 @@ mod tests {
         }
     }
 
+    fn start() -> Now {
+        Now {
+            instant: Instant::now(),
+            utc: Timestamp::default(),
+        }
+    }
+
     #[test]
-    fn only_turn_servers_without_credentials_get_some_of_four_hours() {
+    fn only_turn_servers_without_credentials_get_some_of_the_lifetime() {
         let ice = IceServers {
             servers: vec![
                 server("stun:192.0.2.1", None),
@@ -79,14 +121,35 @@ mod tests {
                 server("turn:192.0.2.3", Some("fixed")),
             ],
             turn_secret: Some("north".to_owned()),
+            lifetime: Duration::from_secs(14_400),
         };
         let client = Uuid::from_u128(1);
-        let told = ice.for_client(client, Timestamp::default());
-        assert_eq!(told[0], ice.servers[0]);
-        assert_eq!(told[2], ice.servers[2]);
+        let told = ice.for_client(client, Some("stun:a:1"), start()).servers;
+        assert_eq!(told[0], server("stun:a:1", None));
+        assert_eq!(told[1], ice.servers[0]);
+        assert_eq!(told[3], ice.servers[2]);
         let username = "14400:00000000-0000-0000-0000-000000000001";
-        assert_eq!(told[1].username.as_deref(), Some(username));
-        assert_eq!(told[1].credential, Some(sign("north", username)));
+        assert_eq!(told[2].username.as_deref(), Some(username));
+        assert_eq!(told[2].credential, Some(sign("north", username)));
+    }
+
+    #[test]
+    fn credentials_of_the_secret_are_renewed_after_three_quarters_of_their_lifetime() {
+        let mut ice = IceServers {
+            servers: vec![server("turn:192.0.2.2", None)],
+            turn_secret: Some("north".to_owned()),
+            lifetime: Duration::from_secs(400),
+        };
+        let now = start();
+        let expiry = |ice: &IceServers| ice.for_client(Uuid::nil(), None, now).expiry;
+        let made = expiry(&ice).unwrap();
+        assert_eq!(made.at, Timestamp::from_secs(400));
+        assert_eq!(made.renew_at, now.instant + Duration::from_secs(300));
+        ice.servers = vec![server("turn:192.0.2.3", Some("fixed"))];
+        assert!(expiry(&ice).is_none(), "fixed credentials do not expire");
+        ice.servers = vec![server("turn:192.0.2.2", None)];
+        ice.turn_secret = None;
+        assert!(expiry(&ice).is_none(), "there are no credentials");
     }
 
     #[test]

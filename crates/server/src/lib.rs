@@ -28,6 +28,7 @@ mod server;
 mod signalling;
 mod socket;
 pub mod store;
+mod stun;
 mod tls;
 mod webhook;
 mod ws;
@@ -40,6 +41,7 @@ pub use access::token::Keys;
 pub use clock::Timestamp;
 pub use config::{Contradiction, Discovery, HttpLimits, Limits, ServerConfig};
 pub use server::{Listener, Server, ServerError};
+pub use stun::{InvalidStun, Stun};
 pub use tls::{TlsError, TlsFiles};
 #[cfg(any(test, fuzzing))]
 pub use ws::fuzz;

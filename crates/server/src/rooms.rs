@@ -127,6 +127,7 @@ impl RoomService {
             ice: IceServers {
                 servers: config.ice_servers.clone(),
                 turn_secret: config.turn_secret.clone(),
+                lifetime: config.limits.turn_lifetime,
             },
             ulids: UlidSource::default(),
             metrics: Arc::default(),

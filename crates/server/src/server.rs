@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::DropGuard;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use visavis_protocol::{Feature, Role};
 
 use crate::config::{Contradiction, ServerConfig};
 use crate::http::{self, App};
 use crate::rooms::RoomService;
 use crate::store::{Store, StoreError};
+use crate::stun::{Responder, Stun, StunAddress};
 use crate::tls::{Certificate, TlsError};
 use crate::webhook::dispatcher::{self, WebhookClient};
 
@@ -93,13 +94,13 @@ impl Server {
             Some(keys) if !config.webhooks.is_empty() => Some(WebhookClient::new(keys.clone())?),
             _ => None,
         };
-        let (listener, local_addr) = listen(config.listen).await?;
+        let bound = bind(config.listen, &config.stun).await?;
+        let local_addr = bound.local_addr;
         let store = Store::open(&config.database).await?;
         let service = RoomService::start(config, store).await?;
         let app = App::new(Arc::clone(&service), Arc::default());
         let cancel = service.cancel.clone();
-        let serving = http::serve(listener, tls.clone(), app.clone(), cancel.clone());
-        service.tasks.spawn(serving);
+        bound.serve(tls.clone(), &app, &cancel);
         if let Some(certificate) = certificate {
             let stopped = cancel.clone().cancelled_owned();
             service.tasks.spawn(async move {
@@ -138,10 +139,10 @@ impl Server {
     /// # Errors
     /// When the address cannot be listened on.
     pub async fn listen(&self, address: SocketAddr) -> Result<Listener, ServerError> {
-        let (listener, local_addr) = listen(address).await?;
+        let bound = bind(address, &self.service.config.stun).await?;
+        let local_addr = bound.local_addr;
         let open = self.service.cancel.child_token();
-        let serving = http::serve(listener, self.tls.clone(), self.app.clone(), open.clone());
-        self.service.tasks.spawn(serving);
+        bound.serve(self.tls.clone(), &self.app, &open);
         Ok(Listener {
             local_addr,
             _open: open.drop_guard(),
@@ -194,12 +195,49 @@ async fn record_departures(service: &RoomService) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
+/// The sockets of a listening address.
+struct Bound {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+    /// Where STUN is off or its UDP port is not free, there is none.
+    stun: Option<Responder>,
+}
+
+impl Bound {
+    /// Serves until cancelled.
+    fn serve(self, tls: Option<TlsAcceptor>, app: &App, cancel: &CancellationToken) {
+        let tasks = &app.service.tasks;
+        let address = StunAddress(self.stun.as_ref().map(Responder::local_addr));
+        let serving = (self.listener, tls, address);
+        tasks.spawn(http::serve(serving, app.clone(), cancel.clone()));
+        if let Some(stun) = self.stun {
+            tasks.spawn(stun.run(cancel.clone()));
+        }
+    }
+}
+
+/// Binds TCP, and UDP at the same port, which may have been chosen by the system.
+async fn bind(address: SocketAddr, stun: &Stun) -> Result<Bound, ServerError> {
     let refused = |source: io::Error| match source.kind() {
         io::ErrorKind::AddrInUse => ServerError::AddressInUse(address),
         _ => ServerError::Listen { address, source },
     };
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let local_addr = listener.local_addr().map_err(refused)?;
-    Ok((listener, local_addr))
+    let stun = match stun {
+        Stun::Off => None,
+        Stun::On | Stun::At(_) => match Responder::bind(local_addr).await {
+            Ok(responder) => Some(responder),
+            Err(error) => {
+                let port = local_addr.port();
+                tracing::warn!(port, %error, "cannot answer STUN: the UDP port cannot be bound");
+                None
+            }
+        },
+    };
+    Ok(Bound {
+        listener,
+        local_addr,
+        stun,
+    })
 }

@@ -26,7 +26,7 @@ use crate::rooms::RoomService;
 use crate::socket::Outbox;
 
 /// The protocol extensions of this server.
-const FEATURES: [Feature; 8] = [
+const FEATURES: [Feature; 9] = [
     Feature::Rooms,
     Feature::Members,
     Feature::Resume,
@@ -35,6 +35,7 @@ const FEATURES: [Feature; 8] = [
     Feature::Controls,
     Feature::Reactions,
     Feature::Quality,
+    Feature::Ice,
 ];
 
 /// Which budget a message counts against, besides those of messages and bytes.

@@ -29,11 +29,12 @@ use tracing::Instrument;
 use visavis_protocol::limits::MAX_MESSAGE_BYTES_BEFORE_JOIN;
 
 use crate::access::creation::SharedCreations;
-use crate::access::headers::{bearer, user};
+use crate::access::headers::{authority, bearer, user};
 use crate::access::proxy::Origin;
 use crate::rooms::RoomService;
 use crate::signalling::Caller;
 use crate::socket::{Budget, ReadLimits, Sink, UNFINISHED_BYTES, Watched};
+use crate::stun::StunAddress;
 use crate::tls::Stream;
 use addresses::{Addresses, Full};
 
@@ -87,11 +88,18 @@ pub(crate) async fn accept(
     let headers = request.headers();
     let service = Arc::clone(&endpoint.service);
     let origin = service.config.origin(peer, headers);
+    let stun = request.extensions().get().copied();
+    let stun_url = service.config.stun.url(
+        stun.unwrap_or(StunAddress(None)),
+        service.config.public_url.as_deref(),
+        authority(headers, origin.trusted),
+    );
     let address = origin.address;
     let mut caller = Caller {
         origin,
         bearer: bearer(headers).map(str::to_owned),
         user: user(headers).map(str::to_owned),
+        stun_url: stun_url.map(Into::into),
         creations: None,
         hung_up: CancellationToken::new(),
     };

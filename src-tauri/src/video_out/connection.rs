@@ -14,28 +14,29 @@ use tokio_tungstenite::tungstenite::Message;
 use visavis_media::Frame;
 
 use super::layout::Tiles;
-use super::{Find, packet};
+use super::{PagePictures, packet};
 use crate::pictures::Source;
 
 /// How soon a source is found that was not there when its tile was made.
 const FIND_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Serves a page until it goes.
-pub(super) async fn run(mut socket: WebSocketStream<TcpStream>, find: &Find) {
+pub(super) async fn run(mut socket: WebSocketStream<TcpStream>, pictures: &dyn PagePictures) {
     let mut tiles = Tiles::default();
     // As many as there are credits.
     let mut packing = JoinSet::new();
     loop {
         tokio::select! {
             message = socket.next() => match message {
-                Some(Ok(Message::Text(text))) => if let Err(error) = tiles.replace(&text) {
-                    tracing::warn!(%error, "the page's tiles are not understood");
+                Some(Ok(Message::Text(text))) => match tiles.replace(&text) {
+                    Ok(()) => pictures.show(tiles.shown()),
+                    Err(error) => tracing::warn!(%error, "the page's tiles are not understood"),
                 },
                 Some(Ok(Message::Binary(numbers))) => numbers.iter().for_each(|number| tiles.credit(*number)),
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
             },
-            picture = next_picture(&tiles, find) => {
+            picture = next_picture(&tiles, pictures) => {
                 tiles.sent(picture.tile, picture.version);
                 // Scaling takes milliseconds: not on the runtime's threads.
                 packing.spawn_blocking(move || picture.pack());
@@ -72,9 +73,9 @@ impl Picture {
 }
 
 /// Waits for the next picture of any tile that waits for one.
-async fn next_picture(tiles: &Tiles, find: &Find) -> Picture {
+async fn next_picture(tiles: &Tiles, pictures: &dyn PagePictures) -> Picture {
     let waits = tiles.waiting().filter_map(|tile| {
-        let slot = find(&tile.wanted.source)?;
+        let slot = pictures.find(&tile.wanted.source)?;
         // A source that began anew counts from the beginning.
         let seen = if slot.versioned().0 < tile.seen {
             0

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU8;
 
 use serde::Deserialize;
+use visavis_call::{ShownTrack, VideoSize};
 
 use crate::pictures::Source;
 
@@ -94,6 +95,22 @@ impl Tiles {
             tile.has_credit = false;
             tile.seen = version;
         }
+    }
+
+    /// The tracks of others that are shown.
+    pub fn shown(&self) -> Vec<ShownTrack> {
+        let track = |tile: &Tile| match &tile.wanted.source {
+            Source::Me => None,
+            Source::Participant(participant, source) => Some(ShownTrack {
+                participant: participant.clone(),
+                source: *source,
+                size: VideoSize {
+                    width: tile.wanted.width,
+                    height: tile.wanted.height,
+                },
+            }),
+        };
+        self.by_number.values().filter_map(track).collect()
     }
 
     /// Those that are seen and have a credit.

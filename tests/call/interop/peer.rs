@@ -206,6 +206,7 @@ async fn agent(python: PathBuf, name: &str, arguments: &[&str], start: Start<'_>
         .arg(folder.join(format!("{name}_peer.py")))
         .args(["--codec", start.codec])
         .args((!start.video).then_some("--no-video"))
+        .args(start.room.map(|_| "--offers"))
         .args(arguments);
     match start.room {
         None => Agent::create(name, start.server, &mut command).await,

@@ -12,22 +12,29 @@ import asyncio
 import json
 import re
 import sys
+import threading
 import traceback
 
 WIDTH, HEIGHT, FPS = 320, 180, 15
+
+writing = threading.Lock()
 
 
 def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--codec", choices=["vp8", "h264"], default="vp8")
     parser.add_argument("--no-video", action="store_true")
+    parser.add_argument("--offers", action="store_true", help="it makes the first offer")
     parser.add_argument("--policy", default="none")
     parser.add_argument("--server", help="of a peer that is a server's")
     return parser.parse_args()
 
 
 def write(**line):
-    print(json.dumps(line), flush=True)
+    # Also from threads of GStreamer: `print` writes the line and its end apart.
+    with writing:
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
 
 
 def say(kind, payload):

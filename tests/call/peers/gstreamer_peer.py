@@ -203,7 +203,10 @@ def payload_type(sdp, codec):
 async def main():
     given = arguments()
     Gst.init(None)
-    await talk(Peer(given.codec, given.policy, not given.no_video))
+    peer = Peer(given.codec, given.policy, not given.no_video)
+    if given.offers:
+        peer.start()
+    await talk(peer)
 
 
 asyncio.run(main())

@@ -2,18 +2,20 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rtc::shared::error::Error;
 use rtc::statistics::report::RTCStatsReportEntry;
 use tokio_util::sync::CancellationToken;
-use visavis_protocol::{PeerMessage, TrackSource};
+use visavis_protocol::{IceServer, PeerMessage, TrackSource};
 use webrtc::data_channel::DataChannel;
 use webrtc::peer_connection::{PeerConnection, StatsSelector};
 use webrtc::runtime::default_runtime;
 
 use super::bandwidth::BandwidthInterceptor;
 use super::candidates::RemoteCandidates;
+use super::channel::{self, OpenChannel};
 use super::context::PeerContext;
 use super::event::{PeerConnectionEventSender, PeerConnectionEvents};
 use super::feedback::Feedback;
@@ -27,7 +29,7 @@ use super::sdp::{
 };
 use super::send::LocalTrack;
 use super::sending::SendDirection;
-use super::{TransportStatistics, channel, engine};
+use super::{TransportStatistics, engine};
 use crate::rtp::{Mid, Ssrc};
 
 /// Longest wait for webrtc-rs to close a connection.
@@ -59,9 +61,14 @@ pub(super) struct Connection {
     pub(super) sources: SourceMap,
     /// The mid and the username fragment of our candidates.
     pub(super) local_ice: LocalIce,
+    /// The ICE servers that webrtc-rs has.
+    ice_servers: Vec<IceServer>,
+    /// Whether candidates were gathered, so that webrtc-rs may have relayed addresses.
+    has_gathered: bool,
+    uses_turn: Arc<AtomicBool>,
     pub(super) candidates: RemoteCandidates,
     /// The data channel that opened first; messages are sent on it.
-    channel: Option<Arc<dyn DataChannel>>,
+    pub(super) channel: Option<OpenChannel>,
     /// Whether we created a data channel.
     pub(super) has_created_channel: bool,
 }
@@ -79,6 +86,8 @@ pub(super) struct Negotiated {
     pub(super) role: Option<DtlsRole>,
     /// The sources whose section has no common codec.
     pub(super) no_common_codec: Vec<TrackSource>,
+    /// The sources that the remote peer would receive and our description does not send.
+    pub(super) held_back: Vec<TrackSource>,
 }
 
 impl Negotiated {
@@ -106,9 +115,14 @@ impl Connection {
     ) -> Result<(Self, PeerConnectionEvents), Error> {
         let (events, receiver) = PeerConnectionEventSender::new();
         let tokio = default_runtime().ok_or_else(|| Error::Other("no runtime".into()))?;
-        let uses_turn = engine::uses_turn(&context.config);
-        let runtime =
-            SupervisedRuntime::new(tokio, context.tasks.clone(), events.clone(), uses_turn);
+        let config = context.config();
+        let uses_turn = Arc::new(AtomicBool::new(engine::uses_turn(&config)));
+        let runtime = SupervisedRuntime::new(
+            tokio,
+            context.tasks.clone(),
+            events.clone(),
+            uses_turn.clone(),
+        );
         let stream = format!("{:016x}", rand::random::<u64>());
         let mut ssrcs = distinct_ssrcs();
         let mut ssrc = || ssrcs.pop().unwrap_or(Ssrc(1));
@@ -139,7 +153,7 @@ impl Connection {
         let bandwidth = BandwidthInterceptor::new(context.bandwidth.clone(), audio.clone());
         let payload_types = Arc::new(PayloadTypes::new(audio));
         let peer = engine::connect(
-            &context.config,
+            &config,
             Arc::new(runtime),
             events.clone(),
             feedback,
@@ -163,11 +177,37 @@ impl Connection {
             offered: None,
             sources: SourceMap::default(),
             local_ice: LocalIce::default(),
+            ice_servers: config.ice_servers,
+            has_gathered: false,
+            uses_turn,
             candidates: RemoteCandidates::default(),
             channel: None,
             has_created_channel: false,
         };
         Ok((connection, receiver))
+    }
+
+    /// Gives webrtc-rs the newest ICE servers if the local description that is set next
+    /// gathers on new sockets: the first one, or that of an ICE restart. It takes them over
+    /// at the next local description of any kind, and may then give up the relayed
+    /// addresses of sockets that it keeps.
+    pub(super) async fn update_ice_servers(&mut self, ice_restart: bool) {
+        let config = self.context.config();
+        let is_first = !std::mem::replace(&mut self.has_gathered, true);
+        if !(is_first || ice_restart) || config.ice_servers == self.ice_servers {
+            return;
+        }
+        let configuration = engine::configuration(&config);
+        match self.peer.set_configuration(configuration).await {
+            Ok(()) => {
+                let uses_turn = engine::uses_turn(&config);
+                self.uses_turn.store(uses_turn, Ordering::Relaxed);
+                self.ice_servers = config.ice_servers;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "webrtc-rs keeps the ICE servers that it has");
+            }
+        }
     }
 
     /// Closes the connection and cancels its tasks within [`CLOSE_TIMEOUT`].
@@ -193,17 +233,19 @@ impl Connection {
     /// at once there can be two: both are read, and the first one is written to.
     pub(super) fn channel_opened(&mut self, channel: Arc<dyn DataChannel>) -> bool {
         let first = self.channel.is_none();
-        self.channel.get_or_insert(channel);
+        self.channel
+            .get_or_insert_with(|| OpenChannel::new(channel));
         first
     }
 
     pub(super) fn channel_closed(&mut self, channel: &Arc<dyn DataChannel>) {
-        self.channel.take_if(|open| Arc::ptr_eq(open, channel));
+        self.channel
+            .take_if(|open| Arc::ptr_eq(&open.channel, channel));
     }
 
-    pub(super) async fn send(&self, message: &PeerMessage) {
-        if let Some(channel) = &self.channel {
-            channel::send(channel.as_ref(), message).await;
+    pub(super) async fn send(&mut self, message: &PeerMessage) {
+        if let Some(channel) = &mut self.channel {
+            channel.send(message).await;
         }
     }
 

@@ -4,17 +4,19 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use visavis_media::audio::{AudioSender, Playout};
 use visavis_media::video::{CaptureState, VideoReceiver, VideoSender, bitrate_for};
-use visavis_media::{VideoCodec, VideoFormat};
-use visavis_protocol::{Grants, TrackSource};
+use visavis_media::{VideoCodec, VideoFormat, VideoLayer};
+use visavis_protocol::{Grants, IceServer, TrackSource};
 
 use super::bandwidth::Bandwidth;
 use super::continuity::Continuity;
 use super::sdp::{MediaKind, all_sources, kind_of};
 use super::send::Counters;
 use super::{PeerConfig, Receiver};
+use crate::state::demand::{Layers, VIDEO};
 
 /// Opus with headers.
 const AUDIO_BITS: u64 = 60_000;
@@ -25,7 +27,7 @@ const HEADROOM_PERCENT: u64 = 150;
 /// What every connection of one peer is created with. It outlives a connection
 /// that is replaced.
 pub(super) struct PeerContext {
-    pub(super) config: PeerConfig,
+    config: Mutex<PeerConfig>,
     pub(super) tasks: TaskTracker,
     /// What we send, by source.
     publishers: HashMap<TrackSource, Publisher>,
@@ -37,6 +39,10 @@ pub(super) struct PeerContext {
     grants: Mutex<PeerGrants>,
     /// What its connections share with the estimator.
     pub(super) bandwidth: Arc<Bandwidth>,
+    /// The layer of each of our video sources.
+    layers: [(TrackSource, watch::Sender<Option<VideoLayer>>); 2],
+    /// The remote tracks that are hidden.
+    hidden: Mutex<Vec<TrackSource>>,
 }
 
 /// The encoder of a local source.
@@ -78,7 +84,7 @@ impl PeerContext {
         tasks: TaskTracker,
     ) -> Self {
         Self {
-            config,
+            config: Mutex::new(config),
             tasks,
             counters: publishers
                 .keys()
@@ -89,7 +95,23 @@ impl PeerContext {
             received: Mutex::default(),
             grants: Mutex::default(),
             bandwidth: Arc::default(),
+            layers: VIDEO.map(|source| (source, watch::Sender::new(Some(VideoLayer::Full)))),
+            hidden: Mutex::default(),
         }
+    }
+
+    /// The configuration, with the newest ICE servers.
+    pub(super) fn config(&self) -> PeerConfig {
+        self.lock_config().clone()
+    }
+
+    /// The ICE servers of connections and ICE restarts from now on.
+    pub(super) fn set_ice_servers(&self, ice_servers: Vec<IceServer>) {
+        self.lock_config().ice_servers = ice_servers;
+    }
+
+    pub(super) fn preferred_codec(&self) -> VideoCodec {
+        self.lock_config().preferred_codec
     }
 
     pub(super) fn publisher(&self, source: TrackSource) -> Option<&Publisher> {
@@ -98,9 +120,17 @@ impl PeerContext {
 
     /// The sources that we publish, in the order in which they are offered.
     pub(super) fn published(&self) -> impl Iterator<Item = TrackSource> {
-        all_sources()
-            .into_iter()
-            .filter(|source| self.publishers.contains_key(source))
+        let sources = all_sources().into_iter();
+        sources.filter(|source| self.publishes(*source))
+    }
+
+    /// Whether a section of this source sends. Those of microphone and camera always
+    /// do, so that unmuting takes no negotiation; that of a screen does while it may be
+    /// published.
+    pub(super) fn publishes(&self, source: TrackSource) -> bool {
+        let is_always = matches!(source, TrackSource::Microphone | TrackSource::Camera);
+        self.publishers.contains_key(&source)
+            && (is_always || self.lock_grants().local.may_publish(source))
     }
 
     pub(super) fn counters(&self) -> &HashMap<TrackSource, Arc<Counters>> {
@@ -109,24 +139,56 @@ impl PeerContext {
 
     pub(super) fn request_key_frame(&self, source: TrackSource, codec: VideoCodec) {
         if let Some(Publisher::Video(sender)) = self.publishers.get(&source) {
-            sender.request_key_frame(codec);
+            let layer = *self.layer(source).borrow();
+            if let Some(layer) = layer {
+                sender.request_key_frame(codec, layer);
+            }
         }
     }
 
     /// The most that all sources together can use, in bits per second.
     pub(super) fn max_bits_per_second(&self) -> u64 {
-        let publishers = self.publishers.values();
-        let rates = publishers.map(|publisher| match publisher {
+        let publishers = self.publishers.iter();
+        let rates = publishers.map(|(source, publisher)| match publisher {
             Publisher::Audio(_) => AUDIO_BITS,
             Publisher::Video(sender) => {
                 let format = match sender.state().get() {
                     Some(CaptureState::Live(format)) => format,
-                    _ => VideoFormat::default(),
+                    // A camera may start at any time.
+                    _ if *source == TrackSource::Camera => VideoFormat::default(),
+                    _ => return 0,
                 };
                 u64::from(bitrate_for(format.width, format.height))
             }
         });
         rates.sum::<u64>() * HEADROOM_PERCENT / 100
+    }
+
+    /// The layer of a video source that the peer gets.
+    pub(super) fn layer(&self, source: TrackSource) -> watch::Receiver<Option<VideoLayer>> {
+        let mut layers = self.layers.iter();
+        let found = layers.find(|(known, _)| *known == source);
+        let (_, layer) = found.unwrap_or(&self.layers[0]);
+        layer.subscribe()
+    }
+
+    pub(super) fn set_layers(&self, layers: Layers) {
+        for ((_, layer), (_, wanted)) in self.layers.iter().zip(layers) {
+            layer.send_if_modified(|layer| std::mem::replace(layer, wanted) != wanted);
+        }
+    }
+
+    pub(super) fn is_hidden(&self, source: TrackSource) -> bool {
+        let hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        hidden.contains(&source)
+    }
+
+    /// Sets the remote tracks that are hidden, and clears what was received of those
+    /// for which that changes: its last frame is old when it is shown again.
+    pub(super) fn set_hidden(&self, sources: Vec<TrackSource>) {
+        let mut hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *hidden, sources);
+        self.clear_received(|source| before.contains(&source) != hidden.contains(&source));
     }
 
     /// The receiver of a source, and whether this call created it. A receiver costs
@@ -174,6 +236,10 @@ impl PeerContext {
         self.clear_received(|source| {
             before.remote.may_publish(source) != grants.remote.may_publish(source)
         });
+    }
+
+    fn lock_config(&self) -> MutexGuard<'_, PeerConfig> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_grants(&self) -> MutexGuard<'_, PeerGrants> {

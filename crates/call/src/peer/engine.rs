@@ -124,7 +124,7 @@ fn mdns_mode() -> MulticastDnsMode {
     }
 }
 
-fn configuration(config: &PeerConfig) -> webrtc::peer_connection::RTCConfiguration {
+pub(super) fn configuration(config: &PeerConfig) -> webrtc::peer_connection::RTCConfiguration {
     let policy = if config.relay_only {
         RTCIceTransportPolicy::Relay
     } else {

@@ -61,6 +61,7 @@ impl Connection {
         let offer = self.peer.create_offer(Some(options)).await?;
         let layout = &self.negotiated.sections;
         let local = to_wire(&offer.sdp, layout, &self.negotiated.retired, None)?;
+        self.update_ice_servers(ice_restart).await;
         self.peer.set_local_description(offer).await?;
         self.set_local_ice(&local);
         self.offered = Some(local.sections);
@@ -168,6 +169,9 @@ impl Connection {
             .await?;
         let answer = self.peer.create_answer(None).await?;
         let sdp = answer.sdp.clone();
+        let before = self.negotiated.transport.as_ref();
+        let ice_restart = before.is_some_and(|before| before.ufrag != remote.transport.ufrag);
+        self.update_ice_servers(ice_restart).await;
         self.peer.set_local_description(answer).await?;
         Ok(sdp)
     }
@@ -284,7 +288,9 @@ impl Connection {
         let sections = &self.negotiated.sections;
         let grants = self.context.grants().local;
         let mut missing = self.context.published().filter(|source| {
-            grants.may_publish(*source) && !self.sources.has_section(*source, sections)
+            grants.may_publish(*source)
+                && (!self.sources.has_section(*source, sections)
+                    || self.negotiated.held_back.contains(source))
         });
         !sections.is_empty()
             && self.offered.is_none()

@@ -26,7 +26,7 @@ impl Connection {
     /// Sets the format in which each source is sent. `remote` are the sections of the
     /// remote description.
     pub(super) fn set_formats(&mut self, remote: &[MediaSection], answer: &[MediaSection]) {
-        let preferred = self.context.config.preferred_codec;
+        let preferred = self.context.preferred_codec();
         for (source, direction) in &mut self.tracks {
             let receives = remote.iter().find(|section| {
                 self.sources.get(&section.mid) == Some(*source)
@@ -60,6 +60,7 @@ impl Connection {
         answer: &[MediaSection],
     ) {
         self.receiving.clear();
+        self.negotiated.held_back.clear();
         for section in remote.iter().filter(|section| section.is_used()) {
             let of = |sections: &[MediaSection]| {
                 sections.iter().find(|one| one.mid == section.mid).cloned()
@@ -69,6 +70,9 @@ impl Connection {
             else {
                 continue;
             };
+            if section.direction.has_recv() && !local.direction.has_send() {
+                self.negotiated.held_back.push(source);
+            }
             if !section.direction.has_send() || !local.direction.has_recv() {
                 continue;
             }
@@ -99,7 +103,8 @@ impl Connection {
     }
 
     /// Routes the sections in which the remote peer sends to the receivers of their
-    /// sources. A source that it may not publish is not received. Returns the
+    /// sources. A source that it may not publish, or that is hidden, is not received.
+    /// Returns the
     /// receivers that this created.
     pub(super) fn update_routes(&self) -> Vec<(TrackSource, Receiver)> {
         let grants = self.context.grants().remote;
@@ -107,7 +112,8 @@ impl Connection {
         let mut declared = Vec::new();
         for section in &self.receiving {
             let mut received = None;
-            if grants.may_publish(section.source) {
+            let is_hidden = self.context.is_hidden(section.source);
+            if grants.may_publish(section.source) && !is_hidden {
                 let (source, is_new) = self.context.receive(section.source);
                 if is_new {
                     created.push((section.source, source.receiver.clone()));

@@ -26,8 +26,8 @@ pub(super) struct SupervisedRuntime {
     tokio: Arc<dyn Runtime>,
     tasks: TaskTracker,
     events: PeerConnectionEventSender,
-    /// Whether a TURN server is configured.
-    uses_turn: bool,
+    /// Whether a TURN server is configured; a later configuration may have one.
+    uses_turn: Arc<AtomicBool>,
     /// Whether the driver was spawned; it is the first task.
     has_driver: AtomicBool,
 }
@@ -37,7 +37,7 @@ impl SupervisedRuntime {
         tokio: Arc<dyn Runtime>,
         tasks: TaskTracker,
         events: PeerConnectionEventSender,
-        uses_turn: bool,
+        uses_turn: Arc<AtomicBool>,
     ) -> Self {
         Self {
             tokio,
@@ -99,7 +99,7 @@ impl Runtime for SupervisedRuntime {
     /// relayed packet to its TURN client only in the iteration after the next
     /// wake-up, so a long sleep would delay the packet.
     fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
-        let longest = if self.uses_turn {
+        let longest = if self.uses_turn.load(Ordering::Relaxed) {
             MAX_SLEEP_WITH_TURN
         } else {
             Duration::MAX
@@ -126,7 +126,7 @@ mod tests {
     fn runtime(tasks: &TaskTracker) -> (SupervisedRuntime, PeerConnectionEvents) {
         let (events, received) = PeerConnectionEventSender::new();
         let tokio = default_runtime().unwrap();
-        let runtime = SupervisedRuntime::new(tokio, tasks.clone(), events, false);
+        let runtime = SupervisedRuntime::new(tokio, tasks.clone(), events, Arc::default());
         (runtime, received)
     }
 

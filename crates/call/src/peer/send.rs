@@ -14,13 +14,14 @@ use rtc::rtp_transceiver::rtp_sender::{
     RtpCodecKind,
 };
 use rtc::shared::error::Error;
-use visavis_media::{EncodedAudio, EncodedVideo, Queue, VideoCodec};
+use visavis_media::{EncodedAudio, Queue, VideoCodec};
 use visavis_protocol::TrackSource;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
 use super::SendStatistics;
 use super::bandwidth::Bandwidth;
+use super::layers::LayerQueue;
 use super::sdp::{MediaKind, kind_of, name_of};
 use crate::rtp::{PayloadType, RtpTime, SequenceNumber, Ssrc};
 use crate::state::bandwidth::{Admission, FrameGate};
@@ -137,7 +138,7 @@ impl LocalTrack {
     /// key frame, which it requests, where the link does not carry them.
     pub(super) async fn send_video(
         &self,
-        mut queue: Queue<EncodedVideo>,
+        mut queue: LayerQueue,
         codec: VideoCodec,
         payload_type: PayloadType,
         counters: &Counters,

@@ -10,6 +10,7 @@ use webrtc::rtp_transceiver::RtpSender;
 
 use super::connection::Connection;
 use super::context::Publisher;
+use super::layers::LayerQueue;
 use super::sdp::{MappedFormat, PayloadFormat};
 use super::send::LocalTrack;
 
@@ -99,9 +100,11 @@ impl Connection {
                         }));
                 }
                 (Some(Publisher::Video(sender)), PayloadFormat::Video(codec)) => {
-                    let queue = sender.subscribe(codec);
-                    let (sender, bandwidth) = (sender.clone(), context.bandwidth.clone());
-                    let request = move || sender.request_key_frame(codec);
+                    let layer = context.layer(*source);
+                    let queue = LayerQueue::new(sender.clone(), codec, layer);
+                    let bandwidth = context.bandwidth.clone();
+                    let (asked, source) = (context.clone(), *source);
+                    let request = move || asked.request_key_frame(source, codec);
                     context
                         .tasks
                         .spawn(running.run_until_cancelled_owned(async move {

@@ -117,8 +117,21 @@ impl PeerTask {
                     let max = self.context.max_bits_per_second();
                     self.context.bandwidth.set_max(max);
                     self.statistics.send_replace(active.connection.statistics().await);
+                    self.update_channel(active).await;
                 }
             }
+        }
+    }
+
+    async fn update_channel(&self, active: &mut ActiveConnection) {
+        let is_connected = active.state == PeerConnectionState::Connected;
+        if let Some(channel) = &mut active.connection.channel
+            && let Some(is_stalled) = channel
+                .update(is_connected, std::time::Instant::now())
+                .await
+        {
+            tracing::info!(is_stalled, "the data channel");
+            self.emit(PeerEvent::ChannelStalled(is_stalled)).await;
         }
     }
 
@@ -158,6 +171,14 @@ impl PeerTask {
             }
             PeerCommand::PauseVideo(is_paused) => {
                 return self.context.bandwidth.pause_video(is_paused);
+            }
+            PeerCommand::SetLayers(layers) => return self.context.set_layers(layers),
+            PeerCommand::SetHidden(sources) => {
+                self.context.set_hidden(sources);
+                return self.update_routes(active).await;
+            }
+            PeerCommand::SetIceServers(ice_servers) => {
+                return self.context.set_ice_servers(ice_servers);
             }
             PeerCommand::Send(message) => return connection.send(&message).await,
         };
@@ -225,15 +246,19 @@ impl PeerTask {
     async fn set_grants(&self, active: &mut ActiveConnection, grants: PeerGrants) {
         self.context.set_grants(grants);
         active.connection.update_sending();
+        self.update_routes(active).await;
+        // A source that was refused until now may lack a section.
+        if active.connection.needs_offer() {
+            self.emit(PeerEvent::NegotiationNeeded).await;
+        }
+    }
+
+    async fn update_routes(&self, active: &ActiveConnection) {
         let changes = Changes {
             receivers: active.connection.update_routes(),
             no_common_codec: None,
         };
         self.emit_changes(changes).await;
-        // A source that was refused until now may lack a section.
-        if active.connection.needs_offer() {
-            self.emit(PeerEvent::NegotiationNeeded).await;
-        }
     }
 
     async fn emit_changes(&self, changes: Changes) {

@@ -3,6 +3,7 @@
 mod association;
 mod grants;
 mod ice;
+mod ice_servers;
 mod lossy;
 mod media;
 mod negotiation;

@@ -94,7 +94,7 @@ impl Connection {
     pub(super) async fn set_offer_directions(&self) -> Result<(), Error> {
         for transceiver in self.transceivers().await {
             if let Some(source) = self.source_of(transceiver.id()) {
-                let sends = self.context.publisher(source).is_some();
+                let sends = self.context.publishes(source);
                 let direction = Direction::from_send_recv(sends, true);
                 transceiver.set_direction(direction).await?;
             }
@@ -118,7 +118,7 @@ impl Connection {
             };
             let direction = match sources.get(&mid) {
                 Some(source) => {
-                    let sends = self.context.publisher(source).is_some();
+                    let sends = self.context.publishes(source);
                     let ours = Direction::from_send_recv(sends, true);
                     section.direction.reverse().intersect(ours)
                 }
@@ -137,14 +137,14 @@ impl Connection {
         sections: &[MediaSection],
         sources: &SourceMap,
     ) -> Result<(), Error> {
-        let preferred = self.context.config.preferred_codec;
+        let preferred = self.context.preferred_codec();
         for section in sections.iter().filter(|section| section.is_used()) {
             let source = sources.get(&section.mid);
             let direction = self
                 .tracks
                 .iter()
                 .find(|(one, _)| Some(*one) == source)
-                .filter(|(one, _)| self.context.publisher(*one).is_some());
+                .filter(|(one, _)| self.context.publishes(*one));
             let (Some((_, direction)), Some(format)) =
                 (direction, section.format_to_send(preferred))
             else {

@@ -8,18 +8,18 @@ mod relay;
 mod service;
 #[cfg(test)]
 mod tests;
+mod video;
 
 use std::time::Instant;
 
 use visavis_protocol::{Feature, Features, IceServer, PeerMessage};
 
-use crate::command::{CallCommand, CallConfig, RoomChoice};
+use crate::command::{CallCommand, CallConfig, RoomChoice, ShownVideo};
 use crate::event::CallEvent;
 use crate::peer::{LinkId, PeerCommand};
 use crate::state::bandwidth::share::VideoAllocation;
 use crate::state::call::local::LocalParticipant;
 use crate::state::chat::Chat;
-use crate::state::link::Link;
 use crate::state::participant::RemoteParticipant;
 use crate::state::session::{JOIN_TIMEOUT, LOST_TIMEOUT, Session};
 use crate::state::{Effect, Input, Now};
@@ -66,6 +66,8 @@ pub(crate) struct CallState {
     chat: Chat,
     chats_sent: u64,
     video: VideoAllocation,
+    /// The remote video that is shown.
+    shown: ShownVideo,
     effects: Vec<Effect>,
 }
 
@@ -103,6 +105,7 @@ impl CallState {
             chat: Chat::default(),
             chats_sent: 0,
             video,
+            shown: ShownVideo::Full,
             effects: Vec::new(),
         };
         (state, effects)
@@ -124,7 +127,9 @@ impl CallState {
                 source,
                 available,
             } => self.frame_availability(now, link, source, available),
-            Input::CaptureChanged { source, live } => self.capture_changed(source, live),
+            Input::CaptureChanged { source, live, size } => {
+                self.capture_changed(source, live, size);
+            }
             Input::Levels { local, remote } => self.levels(now, local, &remote),
             Input::SecondElapsed => self.allocate_video(now.instant),
             Input::NetworkChanged { broken } => self.network_changed(now, broken),
@@ -151,8 +156,9 @@ impl CallState {
             .remotes
             .iter()
             .filter_map(|remote| remote.link.as_ref());
-        let checks = links.filter_map(Link::next_deadline);
+        let checks = links.flat_map(|link| [link.next_deadline(), link.next_demand()]);
         checks
+            .flatten()
             .chain(self.session.next_deadline())
             .chain(self.chat.next_deadline())
             .min()
@@ -195,6 +201,7 @@ impl CallState {
             CallCommand::SetMuted { source, muted } => self.set_muted(source, muted),
             CallCommand::EnterPasscode(passcode) => self.enter_passcode(now, passcode),
             CallCommand::SendChat(text) => self.send_chat(now, text),
+            CallCommand::Show(shown) => self.show(shown),
             CallCommand::Leave => self.leave(),
         }
     }
@@ -222,6 +229,7 @@ impl CallState {
             self.chat_to_peers(&message);
         }
         self.repair_links(now.instant);
+        self.update_video(now.instant);
     }
 
     fn anyone_connected(&self) -> bool {

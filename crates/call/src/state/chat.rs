@@ -43,9 +43,12 @@ impl Chat {
         });
     }
 
-    /// Adds a message. Returns false when its sender sent one with this id before.
+    /// Adds a message. Returns false when its sender, or the local user, sent one with
+    /// this id before: the history may name the local user by a former client id.
     pub fn add(&mut self, message: ChatView) -> bool {
-        let is_same = |known: &ChatView| known.id == message.id && known.from == message.from;
+        let is_same = |known: &ChatView| {
+            known.id == message.id && (known.from == message.from || known.is_mine)
+        };
         if self.messages.iter().any(is_same) {
             return false;
         }
@@ -194,8 +197,21 @@ mod tests {
         let mut chat = Chat::default();
         let from = |from: &str| ChatView {
             from: from.into(),
+            is_mine: false,
             ..message("1", "a")
         };
         assert!(chat.add(from("b")) && chat.add(from("c")) && !chat.add(from("b")));
+    }
+
+    #[test]
+    fn a_local_message_that_the_history_has_under_a_former_client_id_is_shown_once() {
+        let mut chat = Chat::default();
+        chat.sent(Instant::now(), message("1", "a"));
+        let former = ChatView {
+            from: "former".into(),
+            is_mine: false,
+            ..message("1", "a")
+        };
+        assert!(!chat.add(former));
     }
 }

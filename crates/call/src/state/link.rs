@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use visavis_protocol::Grants;
 
 use crate::peer::LinkId;
+use crate::state::demand::LinkVideo;
 use crate::state::negotiation::{Negotiation, Step};
 use crate::state::route::Route;
 use crate::view::{LinkProblem, PeerConnectionState};
@@ -44,6 +45,7 @@ pub(crate) struct Link {
     /// What the local user and the remote participant may publish, as the
     /// connection was last told.
     pub grants: (Grants, Grants),
+    pub video: LinkVideo,
     connection: PeerConnectionState,
     /// Whether an offer and an answer were exchanged on the current connection.
     negotiated: bool,
@@ -51,6 +53,10 @@ pub(crate) struct Link {
     check_at: Option<Instant>,
     /// Until when the data channel is not used: its path may be gone.
     suspect_until: Option<Instant>,
+    /// Whether the open data channel delivers nothing.
+    is_channel_stalled: bool,
+    /// Links to the participant whose data channel stalled, this one included.
+    stalled_channels: u32,
     /// Repairs since the connection was last connected.
     attempts: u32,
     problem: Option<LinkProblem>,
@@ -76,8 +82,11 @@ impl Link {
             // A thousand offers on a link are more than a call makes.
             negotiation: Negotiation::new(me, member, (id.0 as u32).wrapping_mul(1_000)),
             suspect_until: None,
+            is_channel_stalled: false,
+            stalled_channels: 0,
             channel_open: false,
             grants: Default::default(),
+            video: LinkVideo::default(),
             connection: PeerConnectionState::New,
             negotiated: false,
             check_at: Some(offer_at),
@@ -92,8 +101,11 @@ impl Link {
             id,
             negotiation: self.negotiation.successor(),
             suspect_until: None,
+            is_channel_stalled: false,
+            stalled_channels: self.stalled_channels,
             channel_open: false,
             grants: Default::default(),
+            video: LinkVideo::default(),
             connection: PeerConnectionState::New,
             negotiated: false,
             check_at: Some(now),
@@ -126,6 +138,12 @@ impl Link {
         self.check_at
     }
 
+    /// When a demand of sizes is due.
+    pub fn next_demand(&self) -> Option<Instant> {
+        let deadline = self.video.demand.next_deadline();
+        deadline.filter(|_| self.delivers())
+    }
+
     /// A description of each side is set.
     pub fn negotiated(&mut self) {
         self.negotiated = true;
@@ -152,13 +170,7 @@ impl Link {
     /// Applies a new connection state and schedules the next repair.
     pub fn connection_changed(&mut self, state: PeerConnectionState, now: Instant) {
         self.connection = state;
-        // Both sides detect a failure at about the same time. The polite side
-        // waits, so that the offers do not collide.
-        let glare_delay = if self.negotiation.is_polite() {
-            OFFER_WAIT
-        } else {
-            Duration::ZERO
-        };
+        let glare_delay = self.glare_delay();
         match state {
             PeerConnectionState::Connected => {
                 self.check_at = None;
@@ -198,6 +210,12 @@ impl Link {
         self.check_at = Some(now);
     }
 
+    /// The other side negotiates through a common peer: its path to here is gone, and
+    /// with it, most likely, the data channel.
+    pub fn negotiates_around(&mut self, now: Instant) {
+        self.suspect_until = Some(now + OFFER_RETRY_DELAY);
+    }
+
     /// An address was added, which a repair that is under way does not use.
     pub fn address_added(&mut self, now: Instant) {
         if !self.is_connected() {
@@ -209,7 +227,35 @@ impl Link {
     /// Whether signalling can take the data channel.
     pub fn channel_works(&self, now: Instant) -> bool {
         let is_suspect = self.suspect_until.is_some_and(|until| now < until);
-        self.channel_open && !is_suspect && self.attempts < 2
+        self.channel_open && !self.is_channel_stalled && !is_suspect && self.attempts < 2
+    }
+
+    /// Whether messages over the data channel arrive, as far as is known.
+    pub fn delivers(&self) -> bool {
+        self.channel_open && !self.is_channel_stalled && self.is_connected()
+    }
+
+    /// The data channel of the connected link stalled, or delivers again. A stalled
+    /// one takes a new connection, for which both sides need the server.
+    pub fn channel_stalled(&mut self, is_stalled: bool, now: Instant) {
+        self.is_channel_stalled = is_stalled;
+        if is_stalled {
+            let pause = backoff(self.stalled_channels) + self.glare_delay();
+            self.stalled_channels += 1;
+            self.check_at = Some(now + pause);
+        } else if self.is_connected() {
+            self.check_at = None;
+        }
+    }
+
+    /// Both sides detect a failure at about the same time. The polite side waits, so
+    /// that the offers do not collide.
+    fn glare_delay(&self) -> Duration {
+        if self.negotiation.is_polite() {
+            OFFER_WAIT
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// An offer was made or received: restarts the connection timeout.
@@ -227,7 +273,9 @@ impl Link {
             return None;
         }
         let is_relayed = matches!(route, Some(Route::Relay(_)));
-        if route.is_none() || is_relayed && self.connection == PeerConnectionState::Closed {
+        let must_replace = self.connection == PeerConnectionState::Closed
+            || self.is_connected() && self.is_channel_stalled;
+        if route.is_none() || must_replace && route != Some(Route::Server) {
             self.check_at = Some(now + OFFER_RETRY_DELAY);
             return None;
         }
@@ -241,7 +289,7 @@ impl Link {
         };
         self.check_at = Some(now + timeout);
         let exhausted = self.negotiated && !is_relayed && self.attempts > MAX_ICE_RESTARTS;
-        if self.connection == PeerConnectionState::Closed || exhausted {
+        if must_replace || exhausted {
             return Some(Repair::Replace);
         }
         self.negotiation.abandon_offer();
@@ -332,6 +380,36 @@ mod tests {
         );
         next.connection_changed(PeerConnectionState::Closed, now);
         assert!(next.next_deadline().unwrap() > now);
+    }
+
+    #[test]
+    fn a_link_whose_channel_stalled_is_replaced_through_the_server_with_growing_pauses() {
+        let mut now = Instant::now();
+        let mut link = connected(now);
+        link.channel_open = true;
+        link.channel_stalled(true, now);
+        assert!(!link.channel_works(now));
+        // Media flows: without the server nothing can be better.
+        for route in [None, Some(Route::Relay(LinkId(9)))] {
+            assert_eq!(link.due(now, route), None);
+            now = link.next_deadline().unwrap();
+        }
+        assert_eq!(link.due(now, SERVER), Some(Repair::Replace));
+
+        let mut next = link.successor(LinkId(2), now);
+        next.connection_changed(PeerConnectionState::Connected, now);
+        next.channel_stalled(true, now);
+        assert_eq!(next.next_deadline(), Some(now + FIRST_BACKOFF));
+    }
+
+    #[test]
+    fn a_channel_that_delivers_again_is_used_again() {
+        let now = Instant::now();
+        let mut link = connected(now);
+        link.channel_open = true;
+        link.channel_stalled(true, now);
+        link.channel_stalled(false, now);
+        assert!(link.channel_works(now) && link.next_deadline().is_none());
     }
 
     #[test]

@@ -18,8 +18,8 @@ pub(crate) enum Route {
 pub(crate) struct Ways {
     /// The room is joined, and the participant's own connection to the server is up.
     pub server: bool,
-    /// The data channel with it is open, and an offer over it was not left
-    /// unanswered.
+    /// The link is connected and its data channel is open, and an offer over it was
+    /// not left unanswered.
     pub channel: bool,
     /// A connected peer that may have a link to it.
     pub common_peer: Option<LinkId>,

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use crate::audio::device::Direction;
 use crate::audio::downmix::Downmix;
 use crate::audio::file::FileCapture;
-use crate::audio::keeper::{Keeper, Kept};
-use crate::audio::pacer::Pacer;
 use crate::audio::resample::Resampler;
 use crate::audio::stream::{self, CaptureEnd};
+use crate::audio::supervisor::{DeviceEvent, DeviceSupervisor};
+use crate::audio::ticker::Ticker;
 use crate::audio::tone::Tone;
 use crate::audio::{FRAME_SAMPLES, SAMPLE_RATE};
 use crate::device::DeviceError;
@@ -25,7 +25,7 @@ pub(crate) enum Capture {
     /// Gives nothing.
     Off,
     /// Gives a tone by the clock.
-    Tone(Tone, Pacer),
+    Tone(Tone, Ticker),
     /// Gives a file by the clock.
     File(FileCapture),
     /// Gives what the device gives.
@@ -52,8 +52,8 @@ impl Capture {
         match source {
             AudioSource::None => Self::Off,
             AudioSource::Tone(hertz) => {
-                let pacer = Pacer::new(Instant::now(), Duration::from_millis(20));
-                Self::Tone(Tone::new(hertz), pacer)
+                let ticker = Ticker::new(Instant::now(), Duration::from_millis(20));
+                Self::Tone(Tone::new(hertz), ticker)
             }
             AudioSource::Wav(path) => Self::File(FileCapture::open(path)),
             AudioSource::DefaultMicrophone => device(None),
@@ -65,7 +65,7 @@ impl Capture {
     pub(crate) fn step(&mut self, frame: &mut Frame) -> Step {
         match self {
             Self::Off => Step::Wait(None),
-            Self::Tone(tone, pacer) => match pacer.take(Instant::now()) {
+            Self::Tone(tone, ticker) => match ticker.take(Instant::now()) {
                 Ok(due) => {
                     tone.fill(frame);
                     Step::Frame(due)
@@ -88,7 +88,7 @@ impl Capture {
 
 /// A microphone.
 pub(crate) struct DeviceCapture {
-    keeper: Keeper<CaptureEnd>,
+    supervisor: DeviceSupervisor<CaptureEnd>,
     running: Option<Running>,
 }
 
@@ -101,9 +101,10 @@ struct Running {
 
 impl DeviceCapture {
     fn new(id: Option<String>) -> Self {
-        let keeper = Keeper::start(Direction::Capture, id, thread::current(), stream::capture);
+        let supervisor =
+            DeviceSupervisor::start(Direction::Capture, id, thread::current(), stream::capture);
         Self {
-            keeper,
+            supervisor,
             running: None,
         }
     }
@@ -115,8 +116,8 @@ impl DeviceCapture {
     }
 
     fn step(&mut self, frame: &mut Frame) -> Step {
-        match self.keeper.poll() {
-            Some(Kept::Opened(end)) => {
+        match self.supervisor.poll() {
+            Some(DeviceEvent::Opened(end)) => {
                 return match Resampler::new(end.hertz, SAMPLE_RATE, 1) {
                     Ok(resampler) => {
                         self.running = Some(Running {
@@ -130,7 +131,7 @@ impl DeviceCapture {
                     Err(reason) => Step::Failed(DeviceError::Unsupported(reason)),
                 };
             }
-            Some(Kept::Failed(error)) => {
+            Some(DeviceEvent::Failed(error)) => {
                 self.running = None;
                 return Step::Failed(error);
             }

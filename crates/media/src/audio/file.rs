@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::audio::capture::{Frame, Step};
 use crate::audio::downmix::Downmix;
-use crate::audio::pacer::Pacer;
 use crate::audio::resample::Resampler;
+use crate::audio::ticker::Ticker;
 use crate::audio::wav::WavReader;
 use crate::audio::{FRAME_SAMPLES, SAMPLE_RATE};
 use crate::device::DeviceError;
@@ -25,7 +25,7 @@ const CHUNK_FRAMES: usize = 1_024;
 pub(crate) struct FileCapture {
     events: Receiver<Event>,
     /// The clock of the frames, once the file plays.
-    pacer: Option<Pacer>,
+    ticker: Option<Ticker>,
 }
 
 /// What the reading thread says.
@@ -49,16 +49,16 @@ impl FileCapture {
         thread::spawn(move || reading.run(&path));
         Self {
             events,
-            pacer: None,
+            ticker: None,
         }
     }
 
     pub(crate) fn step(&mut self, frame: &mut Frame) -> Step {
-        let Some(pacer) = &mut self.pacer else {
+        let Some(ticker) = &mut self.ticker else {
             return match self.events.try_recv() {
                 Ok(Event::Opened) => {
                     let step = Duration::from_millis(20);
-                    self.pacer = Some(Pacer::new(Instant::now(), step));
+                    self.ticker = Some(Ticker::new(Instant::now(), step));
                     Step::Live
                 }
                 Ok(Event::Failed(error)) => Step::Failed(error),
@@ -66,7 +66,7 @@ impl FileCapture {
                 Ok(Event::Frame(_)) | Err(_) => Step::Wait(None),
             };
         };
-        let due = match pacer.take(Instant::now()) {
+        let due = match ticker.take(Instant::now()) {
             Ok(due) => due,
             Err(wait) => return Step::Wait(Some(wait)),
         };
@@ -74,11 +74,11 @@ impl FileCapture {
             Ok(Event::Frame(read)) => *frame = *read,
             Ok(Event::Opened) | Err(TryRecvError::Empty) => frame.fill(0.0),
             Ok(Event::Failed(error)) => {
-                self.pacer = None;
+                self.ticker = None;
                 return Step::Failed(error);
             }
             Err(TryRecvError::Disconnected) => {
-                self.pacer = None;
+                self.ticker = None;
                 return Step::Failed(DeviceError::Failed("the file is no longer read".into()));
             }
         }

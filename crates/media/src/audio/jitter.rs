@@ -6,6 +6,8 @@ mod concealment;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
 mod opus_packet;
+mod playout_delay;
+mod repair;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +24,9 @@ use concealment::Concealment;
 pub(crate) use concealment::ConcealmentCounts;
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::fuzz;
+use playout_delay::PlayoutDelay;
+pub(crate) use playout_delay::Speed;
+use repair::Repair;
 
 /// What to play next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +59,12 @@ pub(crate) struct JitterStats {
     pub(crate) bytes: u64,
     /// Packets whose turn passed without them.
     pub(crate) lost: u64,
+    /// Samples of packets that were pulled (W3C `jitterBufferEmittedCount`).
+    pub(crate) emitted_samples: u64,
+    /// Seconds that each of these samples waited, in all (`jitterBufferDelay`).
+    pub(crate) delay_seconds: f64,
+    /// Target at each of these samples, in all (`jitterBufferTargetDelay`).
+    pub(crate) target_seconds: f64,
 }
 
 /// Packets of one sender in order, and when to play them.
@@ -90,8 +101,8 @@ pub(crate) struct JitterBuffer {
     concealed_samples: usize,
     /// Passed over since the last packet, in a gap whose end is known.
     missing_samples: usize,
-    /// When there began to be more waiting than the target asks for.
-    surplus_since: Option<Instant>,
+    playout: PlayoutDelay,
+    repair: Repair,
     /// Where a sender that jumped would go on: believed the second time.
     suspect: Option<u16>,
     arrivals: Arrivals,
@@ -105,6 +116,7 @@ struct Held {
     samples: usize,
     timestamp: u32,
     arrived_at: Instant,
+    transit_ms: f64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -133,12 +145,7 @@ const MAX_PACKETS: usize = 100;
 /// (RFC 3550, appendix A.1), if the next packet follows it.
 const MAX_STEP: i64 = 100;
 
-/// Above the target by so much for [`PATIENCE`], a quiet packet is left out,
-const SURPLUS: Duration = Duration::from_millis(30);
-const PATIENCE: Duration = Duration::from_millis(500);
-/// for so long, any packet,
-const LONG_PATIENCE: Duration = Duration::from_secs(2);
-/// and above it by so much, all that is too much, at once.
+/// Above the target by so much, all that is too much goes at once.
 const MAX_SURPLUS: Duration = Duration::from_millis(300);
 
 impl JitterBuffer {
@@ -156,7 +163,8 @@ impl JitterBuffer {
             resumes: false,
             concealed_samples: 0,
             missing_samples: 0,
-            surplus_since: None,
+            playout: PlayoutDelay::default(),
+            repair: Repair::default(),
             suspect: None,
             arrivals: Arrivals::default(),
             concealment: Concealment::default(),
@@ -183,10 +191,12 @@ impl JitterBuffer {
             self.first = Some(sequence);
             self.resumes = false;
         }
-        self.arrivals.note(packet.arrived_at, packet.timestamp);
+        let transit_ms = self.arrivals.note(packet.arrived_at, packet.timestamp);
         if self.packets.contains_key(&sequence) || self.next.is_some_and(|next| sequence < next) {
             return;
         }
+        self.repair
+            .note_packet(opus_packet::has_fec(&packet.payload));
         let samples = samples as usize;
         self.held_samples += samples;
         self.packets.insert(
@@ -196,6 +206,7 @@ impl JitterBuffer {
                 samples,
                 timestamp: packet.timestamp,
                 arrived_at: packet.arrived_at,
+                transit_ms,
             },
         );
         if self.packets.len() > MAX_PACKETS {
@@ -219,8 +230,8 @@ impl JitterBuffer {
             }
             self.begin();
         }
-        if self.delay() > self.arrivals.target() + MAX_SURPLUS {
-            while self.delay() > self.arrivals.target() && self.packets.len() > 1 {
+        if self.delay() > self.target() + MAX_SURPLUS {
+            while self.delay() > self.target() && self.packets.len() > 1 {
                 self.skip_first();
             }
         }
@@ -229,7 +240,7 @@ impl JitterBuffer {
         };
         let mut next = self.next.unwrap_or(first);
         self.decide(self.lost_among(&(next..first)));
-        if next < first && self.waits_for_late(first - next) {
+        if next < first && self.waits_for_late(first - next, now) {
             self.concealed_samples += self.packet_samples;
             self.concealment.conceal(self.packet_samples, false);
             return Outcome::Conceal(self.packet_samples);
@@ -248,6 +259,7 @@ impl JitterBuffer {
         self.concealed_samples = 0;
         self.missing_samples = 0;
         self.concealment.end();
+        self.note_emitted(now);
         let payload = self.take_first().unwrap_or_default();
         Outcome::Packet(payload)
     }
@@ -257,19 +269,44 @@ impl JitterBuffer {
         self.concealment.conceal(samples, false);
     }
 
-    /// Whether the packet that was just pulled, `quiet` or not, is to be left
-    /// out so that the delay comes down.
-    pub(crate) fn leaves_out(&mut self, now: Instant, quiet: bool) -> bool {
-        if self.delay() <= self.arrivals.target() + SURPLUS {
-            self.surplus_since = None;
-            return false;
-        }
-        let lasted = now.saturating_duration_since(*self.surplus_since.get_or_insert(now));
-        let leave_out = lasted > if quiet { PATIENCE } else { LONG_PATIENCE };
-        if leave_out && !quiet {
-            self.surplus_since = None;
-        }
-        leave_out
+    /// Whether the packet that was just pulled is to be played faster or slower.
+    pub(crate) fn advise(&mut self) -> Speed {
+        self.playout.advise(self.target())
+    }
+
+    /// The packet that was just pulled was made so many samples longer, or shorter.
+    pub(crate) fn note_stretched(&mut self, samples: isize) {
+        self.playout.note_stretched(samples);
+    }
+
+    /// How long sound is to wait for packets that are late and, where some are lost, for
+    /// those that carry them.
+    pub(crate) fn target(&self) -> Duration {
+        let repair = if self.repair.is_worth_waiting() {
+            self.packet_samples
+        } else {
+            0
+        };
+        self.arrivals.target() + duration_of(repair)
+    }
+
+    /// From when a packet would have come with the quickest transit of late until now.
+    fn playout_delay(&self, packet: &Held, now: Instant) -> Duration {
+        now.saturating_duration_since(packet.arrived_at) + self.arrivals.lateness(packet.transit_ms)
+    }
+
+    fn note_emitted(&mut self, now: Instant) {
+        let Some((_, first)) = self.packets.first_key_value() else {
+            return;
+        };
+        let delay = self.playout_delay(first, now);
+        let waited = now.saturating_duration_since(first.arrived_at);
+        let samples = first.samples as f64;
+        self.stats.emitted_samples += first.samples as u64;
+        self.stats.delay_seconds += waited.as_secs_f64() * samples;
+        self.stats.target_seconds += self.target().as_secs_f64() * samples;
+        self.playout.note(delay);
+        self.repair.note_turn(false);
     }
 
     /// How much sound waits.
@@ -326,23 +363,21 @@ impl JitterBuffer {
         };
     }
 
-    /// Whether enough waits, or has waited long enough, to begin.
+    /// Whether the first packet has waited long enough to begin with.
     fn is_ready(&self, now: Instant) -> bool {
-        let target = self.arrivals.target();
-        self.packets.values().next().is_some_and(|first| {
-            self.delay() >= target || now.saturating_duration_since(first.arrived_at) >= target
-        })
+        let first = self.packets.values().next();
+        first.is_some_and(|first| self.playout_delay(first, now) >= self.target())
     }
 
-    /// Whether the delay is so short of the target that a missing packet is
-    /// rather late than lost: waiting for it makes the delay longer.
-    fn waits_for_late(&self, missing: i64) -> bool {
+    /// Whether a missing packet is rather late than lost: waiting for it makes the delay
+    /// longer.
+    fn waits_for_late(&self, missing: i64, now: Instant) -> bool {
+        let Some((_, first)) = self.packets.first_key_value() else {
+            return false;
+        };
         let missing = usize::try_from(missing).unwrap_or(usize::MAX);
-        let span = self.held_samples
-            + missing
-                .saturating_add(1)
-                .saturating_mul(self.packet_samples);
-        duration_of(span) < self.arrivals.target()
+        let before_first = duration_of(missing.saturating_mul(self.packet_samples));
+        self.playout_delay(first, now).saturating_add(before_first) < self.arrivals.latest()
             && self.concealed_samples + self.packet_samples <= MAX_CONCEALED
     }
 
@@ -350,6 +385,7 @@ impl JitterBuffer {
     /// time while there was silence.
     fn begin(&mut self) {
         self.playing = true;
+        self.playout = PlayoutDelay::default();
         self.concealed_samples = 0;
         if self.next.is_none() {
             self.leave_out_unconnected();
@@ -407,7 +443,9 @@ impl JitterBuffer {
     }
 
     fn count_lost(&mut self, numbers: std::ops::Range<i64>) {
-        self.stats.lost += self.lost_among(&numbers);
+        let lost = self.lost_among(&numbers);
+        self.stats.lost += lost;
+        (0..lost).for_each(|_| self.repair.note_turn(true));
     }
 
     fn take_first(&mut self) -> Option<Bytes> {

@@ -1,5 +1,7 @@
 //! Where the mix goes, and whose clock asks for it.
 
+mod margin;
+
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -9,14 +11,16 @@ use std::time::{Duration, Instant};
 
 use hound::{SampleFormat, WavSpec, WavWriter};
 
+use crate::audio::PlayoutStats;
 use crate::audio::SAMPLE_RATE;
 use crate::audio::device::Direction;
-use crate::audio::keeper::{Keeper, Kept};
-use crate::audio::pacer::Pacer;
 use crate::audio::resample::Resampler;
 use crate::audio::stream::{self, PlaybackEnd};
+use crate::audio::supervisor::{DeviceEvent, DeviceSupervisor};
+use crate::audio::ticker::Ticker;
 use crate::device::DeviceError;
 use crate::source::AudioSink;
+use margin::Margin;
 
 /// Frames mixed at a time: 10 ms at 48 kHz.
 pub(crate) const BLOCK_FRAMES: usize = 480;
@@ -28,7 +32,7 @@ const BLOCK: Duration = Duration::from_millis(10);
 
 /// The open sink. Whatever becomes of it, blocks are asked for in real time.
 pub(crate) struct Output {
-    pacer: Pacer,
+    ticker: Ticker,
     target: Target,
 }
 
@@ -39,7 +43,7 @@ enum Target {
 }
 
 struct Device {
-    keeper: Keeper<PlaybackEnd>,
+    supervisor: DeviceSupervisor<PlaybackEnd>,
     running: Option<Running>,
 }
 
@@ -62,10 +66,14 @@ impl Output {
     /// When a file cannot be written.
     pub(crate) fn open(sink: AudioSink) -> Result<Self, DeviceError> {
         let device = |id| {
-            let keeper =
-                Keeper::start(Direction::Playback, id, thread::current(), stream::playback);
+            let supervisor = DeviceSupervisor::start(
+                Direction::Playback,
+                id,
+                thread::current(),
+                stream::playback,
+            );
             Target::Device(Box::new(Device {
-                keeper,
+                supervisor,
                 running: None,
             }))
         };
@@ -84,7 +92,7 @@ impl Output {
     /// Drops what it is given, in real time.
     pub(crate) fn nothing() -> Self {
         Self {
-            pacer: Pacer::new(Instant::now(), BLOCK),
+            ticker: Ticker::new(Instant::now(), BLOCK),
             target: Target::Nothing,
         }
     }
@@ -94,12 +102,37 @@ impl Output {
         matches!(self.target, Target::Device(_))
     }
 
+    /// Counts of the device that plays.
+    pub(crate) fn stats(&self) -> Option<PlayoutStats> {
+        match &self.target {
+            Target::Device(device) => device.running.as_ref().map(|running| PlayoutStats {
+                underruns: running.underruns,
+                margin_ms: running.margin.blocks() as u32 * BLOCK.as_millis() as u32,
+            }),
+            Target::Nothing | Target::File(_) => None,
+        }
+    }
+
+    /// Whether a device plays what is written.
+    pub(crate) fn is_audible(&self) -> bool {
+        match &self.target {
+            Target::Device(device) => device
+                .running
+                .as_ref()
+                .is_some_and(|running| !running.is_stuck),
+            Target::Nothing | Target::File(_) => false,
+        }
+    }
+
     /// What to do now.
     pub(crate) fn turn(&mut self, now: Instant) -> Turn {
         if let Target::Device(device) = &mut self.target {
-            let Device { keeper, running } = &mut **device;
-            match keeper.poll() {
-                Some(Kept::Opened(end)) => {
+            let Device {
+                supervisor,
+                running,
+            } = &mut **device;
+            match supervisor.poll() {
+                Some(DeviceEvent::Opened(end)) => {
                     return match Running::new(end, now) {
                         Ok(new) => {
                             *running = Some(new);
@@ -108,26 +141,25 @@ impl Output {
                         Err(error) => Turn::Failed(error),
                     };
                 }
-                Some(Kept::Failed(error)) => {
+                Some(DeviceEvent::Failed(error)) => {
                     *running = None;
                     return Turn::Failed(error);
                 }
                 None => {}
             }
-            match running {
-                Some(running) if running.has_room() => {
-                    running.asked_at = now;
-                    // The timer goes on from here should the device stop asking.
-                    self.pacer = Pacer::new(now + BLOCK, BLOCK);
-                    return Turn::Mix;
+            if let Some(running) = running {
+                match running.demand(now) {
+                    Demand::Block => {
+                        // The ticker goes on from here should the device stop asking.
+                        self.ticker = Ticker::new(now + BLOCK, BLOCK);
+                        return Turn::Mix;
+                    }
+                    Demand::Nothing => return Turn::Wait(STUCK),
+                    Demand::Stuck => {}
                 }
-                Some(running) if now.saturating_duration_since(running.asked_at) < STUCK => {
-                    return Turn::Wait(STUCK);
-                }
-                _ => {}
             }
         }
-        self.pacer.take(now).map_or_else(Turn::Wait, |_| Turn::Mix)
+        self.ticker.take(now).map_or_else(Turn::Wait, |_| Turn::Mix)
     }
 
     /// Plays a block, or drops it where nothing plays.
@@ -155,7 +187,21 @@ const STUCK: Duration = Duration::from_millis(500);
 struct Running {
     end: PlaybackEnd,
     resampler: Resampler,
-    asked_at: Instant,
+    margin: Margin,
+    underruns: u64,
+    /// Callbacks so far, and when the last was seen.
+    seen: (u64, Instant),
+    is_stuck: bool,
+}
+
+/// What a speaker asks for.
+enum Demand {
+    /// The ring has room for a block.
+    Block,
+    /// It holds enough until the next callback.
+    Nothing,
+    /// There has been no callback for [`STUCK`].
+    Stuck,
 }
 
 impl Running {
@@ -165,20 +211,47 @@ impl Running {
         Ok(Self {
             end,
             resampler,
-            asked_at: now,
+            margin: Margin::new(now),
+            underruns: 0,
+            seen: (0, now),
+            is_stuck: false,
         })
     }
 
-    /// Whether less waits than what the device takes at a time and one block.
-    fn has_room(&self) -> bool {
+    fn demand(&mut self, now: Instant) -> Demand {
+        let requests = &self.end.requests;
+        let count = requests.count.load(Ordering::Relaxed);
+        if count != self.seen.0 {
+            self.seen = (count, now);
+        }
+        self.is_stuck = now.saturating_duration_since(self.seen.1) >= STUCK;
+        if self.is_stuck {
+            return Demand::Stuck;
+        }
         let block = self.end.hertz as usize / 100 * self.end.channels;
-        let wanted = self.end.recent_request.load(Ordering::Relaxed) as usize + block;
+        if self.margin.is_due(now) {
+            let spare = requests.spare.swap(u64::MAX, Ordering::Relaxed);
+            let underruns = requests.underruns.swap(0, Ordering::Relaxed);
+            let counted = self.margin.adapt(now, underruns, spare >= block as u64);
+            self.underruns += counted;
+        }
+        // The device's next request, and some blocks for a mixer that wakes up late.
+        let recent = requests.recent.load(Ordering::Relaxed) as usize;
+        let wanted = recent + self.margin.blocks() * block;
         let capacity = self.end.ring.buffer().capacity();
         let waiting = capacity - self.end.ring.slots();
-        waiting < wanted.min(capacity - 2 * block)
+        if waiting < wanted.min(capacity - 2 * block) {
+            Demand::Block
+        } else {
+            Demand::Nothing
+        }
     }
 
     fn write(&mut self, block: &Block) {
+        if self.is_stuck {
+            // A device that does not take it would play it late, and all that follows.
+            return;
+        }
         let mut stereo = Vec::with_capacity(4 * BLOCK_FRAMES);
         self.resampler.push(block.as_flattened(), &mut stereo);
         let channels = self.end.channels;

@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use crate::audio::limiter::limit;
 use crate::audio::output::{BLOCK_FRAMES, Block, Output, Turn};
-use crate::audio::receiver::Voice;
+use crate::audio::process::{EchoReference, ReferenceWriter, echo_reference};
+use crate::audio::receiver::SpeakerStream;
 use crate::audio::{AudioReceiver, lock};
 use crate::device::DeviceError;
 use crate::latest::Latest;
@@ -30,6 +31,16 @@ pub enum PlayoutState {
     Failed(DeviceError),
 }
 
+/// How the device keeps up, since the sink was chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PlayoutStats {
+    /// Requests of the device that found less sound than they asked for: the mixer came
+    /// late. Each makes the sound that waits for the device longer.
+    pub underruns: u64,
+    /// Sound that waits for the device beyond its next request, in milliseconds.
+    pub margin_ms: u32,
+}
+
 /// Pulls every receiver by one clock, the sound card's or without one a
 /// thread's, and mixes them. Clones share it; dropping the last stops it.
 #[derive(Clone)]
@@ -40,16 +51,18 @@ pub struct Playout {
 /// Stops the thread with the last clone and waits for it, a block's time at
 /// the most: a file is whole then.
 struct Owner {
-    wishes: Arc<Mutex<Wishes>>,
+    desired: Arc<Mutex<DesiredState>>,
     state: Latest<PlayoutState>,
+    stats: Arc<Mutex<PlayoutStats>>,
     mixer: Option<JoinHandle<()>>,
 }
 
 /// What the mixer is to do; it takes what is new at each turn.
 #[derive(Default)]
-struct Wishes {
+struct DesiredState {
     sink: Option<AudioSink>,
-    voices: Vec<Voice>,
+    speaker_streams: Vec<SpeakerStream>,
+    echo_references: Vec<ReferenceWriter>,
     test_tone: bool,
     stopped: bool,
 }
@@ -63,21 +76,25 @@ impl Default for Playout {
 impl Playout {
     /// A mixer without a sink.
     pub fn new() -> Self {
-        let wishes = Arc::<Mutex<Wishes>>::default();
+        let desired = Arc::<Mutex<DesiredState>>::default();
         let state = Latest::new();
         state.set(PlayoutState::Off);
+        let stats = Arc::<Mutex<PlayoutStats>>::default();
         let mixer = Mixer {
-            wishes: Arc::clone(&wishes),
+            desired: Arc::clone(&desired),
             state: state.clone(),
+            stats: Arc::clone(&stats),
             output: Output::nothing(),
-            voices: Vec::new(),
+            speaker_streams: Vec::new(),
             test_tone: None,
+            echo_references: Vec::new(),
         };
         let mixer = Some(thread::spawn(move || mixer.run()));
         Self {
             owner: Arc::new(Owner {
-                wishes,
+                desired,
                 state,
+                stats,
                 mixer,
             }),
         }
@@ -85,7 +102,7 @@ impl Playout {
 
     /// Chooses the sink. Returns at once; [`Playout::state`] tells what came of it.
     pub fn set_sink(&self, sink: AudioSink) {
-        self.owner.wish(|wishes| wishes.sink = Some(sink));
+        self.owner.change(|desired| desired.sink = Some(sink));
     }
 
     /// What the sink does.
@@ -93,22 +110,36 @@ impl Playout {
         self.owner.state.clone()
     }
 
+    /// Counts so far.
+    pub fn stats(&self) -> PlayoutStats {
+        *lock(&self.owner.stats)
+    }
+
     /// A new person in the mix.
     pub fn add(&self) -> AudioReceiver {
-        let (receiver, voice) = Voice::new();
-        self.owner.wish(|wishes| wishes.voices.push(voice));
+        let (receiver, speaker_stream) = SpeakerStream::new();
+        self.owner
+            .change(|desired| desired.speaker_streams.push(speaker_stream));
         receiver
+    }
+
+    /// The mix as it is played, for an echo canceller.
+    pub(crate) fn echo_reference(&self) -> EchoReference {
+        let (writer, reader) = echo_reference();
+        self.owner
+            .change(|desired| desired.echo_references.push(writer));
+        reader
     }
 
     /// Plays a short tone, first on the left, then on the right: 1.5 s.
     pub fn play_test_tone(&self) {
-        self.owner.wish(|wishes| wishes.test_tone = true);
+        self.owner.change(|desired| desired.test_tone = true);
     }
 }
 
 impl Owner {
-    fn wish(&self, change: impl FnOnce(&mut Wishes)) {
-        change(&mut lock(&self.wishes));
+    fn change(&self, change: impl FnOnce(&mut DesiredState)) {
+        change(&mut lock(&self.desired));
         if let Some(mixer) = &self.mixer {
             mixer.thread().unpark();
         }
@@ -117,51 +148,78 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.wish(|wishes| wishes.stopped = true);
+        self.change(|desired| desired.stopped = true);
         // It ended by a panic or by itself: the same to us.
         let _ = self.mixer.take().map(JoinHandle::join);
     }
 }
 
 struct Mixer {
-    wishes: Arc<Mutex<Wishes>>,
+    desired: Arc<Mutex<DesiredState>>,
     state: Latest<PlayoutState>,
+    stats: Arc<Mutex<PlayoutStats>>,
     output: Output,
-    voices: Vec<Voice>,
+    speaker_streams: Vec<SpeakerStream>,
     test_tone: Option<TestTone>,
+    /// Far-end references of the microphones that cancel the echo of the mix.
+    echo_references: Vec<ReferenceWriter>,
 }
 
 impl Mixer {
     fn run(mut self) {
         loop {
-            let mut wishes = std::mem::take(&mut *lock(&self.wishes));
-            if wishes.stopped {
+            let mut desired = std::mem::take(&mut *lock(&self.desired));
+            if desired.stopped {
                 return;
             }
-            self.voices.append(&mut wishes.voices);
-            if wishes.test_tone {
+            self.speaker_streams.append(&mut desired.speaker_streams);
+            self.echo_references.append(&mut desired.echo_references);
+            if desired.test_tone {
                 self.test_tone = Some(TestTone::default());
             }
-            if let Some(sink) = wishes.sink {
+            if let Some(sink) = desired.sink {
                 self.open(sink);
             }
             let now = Instant::now();
             match self.output.turn(now) {
                 Turn::Mix => {
+                    if let Some(stats) = self.output.stats() {
+                        *lock(&self.stats) = stats;
+                    }
                     let block = self.mix(now);
+                    self.hand_out_reference(&block);
                     if let Err(error) = self.output.write(&block) {
                         self.output = Output::nothing();
                         self.fail(error);
                     }
                 }
                 Turn::Wait(wait) => thread::park_timeout(wait),
-                Turn::Live => self.state.set(PlayoutState::Live),
+                Turn::Live => {
+                    self.interrupt_reference();
+                    self.state.set(PlayoutState::Live);
+                }
                 Turn::Failed(error) => self.fail(error),
             }
         }
     }
 
+    fn hand_out_reference(&mut self, block: &Block) {
+        let is_audible = self.output.is_audible();
+        self.echo_references
+            .retain(|reference| !reference.is_closed());
+        for reference in &mut self.echo_references {
+            reference.push(block, is_audible);
+        }
+    }
+
+    fn interrupt_reference(&self) {
+        self.echo_references
+            .iter()
+            .for_each(ReferenceWriter::interrupt);
+    }
+
     fn open(&mut self, sink: AudioSink) {
+        self.interrupt_reference();
         // The old sink goes first: some can be open only once.
         self.output = Output::nothing();
         let is_off = sink == AudioSink::None;
@@ -189,8 +247,8 @@ impl Mixer {
 
     fn mix(&mut self, now: Instant) -> Block {
         let mut mono = [0.0; BLOCK_FRAMES];
-        self.voices
-            .retain_mut(|voice| voice.mix_into(&mut mono, now));
+        self.speaker_streams
+            .retain_mut(|speaker_stream| speaker_stream.mix_into(&mut mono, now));
         let mut block = mono.map(|sample| [sample; 2]);
         if let Some(tone) = &mut self.test_tone
             && !tone.mix_into(&mut block)

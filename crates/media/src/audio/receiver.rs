@@ -1,11 +1,13 @@
 //! One person's sound: jitter buffer, decoder, volume, level.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use crate::audio::jitter::{JitterBuffer, Outcome};
+use crate::audio::jitter::{JitterBuffer, Outcome, Speed};
+use crate::audio::process::VoiceActivity;
+use crate::audio::stretch::{lengthen, shorten};
 use crate::audio::{FRAME_SAMPLES, Level, SAMPLE_RATE, lock};
 use crate::codec::opus::Decoder;
 use crate::packet::RtpPacket;
@@ -30,8 +32,19 @@ pub struct AudioReceiveStats {
     pub silent_concealed_samples: u64,
     /// Runs of concealed samples (W3C `concealmentEvents`).
     pub concealment_events: u64,
-    /// Samples left out to shorten the delay (W3C `removedSamplesForAcceleration`).
+    /// Samples taken out to shorten the delay (W3C `removedSamplesForAcceleration`).
     pub removed_samples: u64,
+    /// Samples put in to lengthen the delay (W3C `insertedSamplesForDeceleration`).
+    pub inserted_samples: u64,
+    /// Samples of packets that left the buffer (W3C `jitterBufferEmittedCount`).
+    pub emitted_samples: u64,
+    /// How long each of them waited, in all, in seconds (W3C `jitterBufferDelay`); by
+    /// `emitted_samples` the mean delay.
+    pub jitter_buffer_delay_seconds: f64,
+    /// What the delay should have been for each, in all (W3C `jitterBufferTargetDelay`).
+    pub jitter_buffer_target_delay_seconds: f64,
+    /// What the delay should be now, in milliseconds.
+    pub target_delay_ms: f32,
     /// Samples of lost packets that were decoded from the FEC data of the packet after.
     pub fec_samples: u64,
     /// Samples handed to the mix, silence too (W3C `totalSamplesReceived`).
@@ -54,6 +67,7 @@ struct Shared {
     /// Bits of an `f32`.
     volume: AtomicU32,
     played: Mutex<(Level, AudioReceiveStats)>,
+    speaking: AtomicBool,
 }
 
 enum Incoming {
@@ -76,7 +90,13 @@ impl AudioReceiver {
         lock(&self.shared.played).0
     }
 
-    /// Factor on the samples, 0 to 2.
+    /// Whether the person speaks in what was just played: voice activity of the decoded
+    /// sound, so that noise and music do not make an active speaker.
+    pub fn is_speaking(&self) -> bool {
+        self.shared.speaking.load(Ordering::Relaxed)
+    }
+
+    /// Factor on the samples, 0 to 2, reached over 10 ms.
     pub fn set_volume(&self, volume: f32) {
         let volume = if volume.is_nan() {
             1.0
@@ -109,7 +129,7 @@ impl AudioReceiver {
 }
 
 /// The mixer's end of an [`AudioReceiver`].
-pub(crate) struct Voice {
+pub(crate) struct SpeakerStream {
     shared: Weak<Shared>,
     jitter: JitterBuffer,
     decoder: Decoder,
@@ -117,41 +137,38 @@ pub(crate) struct Voice {
     ready: VecDeque<f32>,
     /// What the last call decoded.
     sound: Vec<f32>,
-    /// The beginning of what was left out, to fade into what follows.
-    left_out: Vec<f32>,
     /// Samples concealed in a row.
     concealed_run: usize,
+    /// The volume of the last sample.
+    volume: f32,
+    activity: VoiceActivity,
     stats: AudioReceiveStats,
 }
 
 /// Concealment fades from here until nothing is left.
 const FADE: std::ops::Range<usize> = 1_920..4_800;
 
-/// What is left out fades into what follows over 5 ms.
-const CROSSFADE_SAMPLES: usize = 240;
-
-/// Below −50 dBFS nothing is missed.
-const QUIET_RMS: f32 = 0.003;
-
-impl Voice {
+impl SpeakerStream {
     /// Both ends of a new person.
     pub(crate) fn new() -> (AudioReceiver, Self) {
         let shared = Arc::new(Shared {
             inbox: Mutex::default(),
             volume: AtomicU32::new(1.0_f32.to_bits()),
             played: Mutex::default(),
+            speaking: AtomicBool::new(false),
         });
-        let voice = Self {
+        let speaker_stream = Self {
             shared: Arc::downgrade(&shared),
             jitter: JitterBuffer::new(),
             decoder: Decoder::new(),
             ready: VecDeque::new(),
             sound: Vec::new(),
-            left_out: Vec::new(),
             concealed_run: 0,
+            volume: 1.0,
+            activity: VoiceActivity::new(),
             stats: AudioReceiveStats::default(),
         };
-        (AudioReceiver { shared }, voice)
+        (AudioReceiver { shared }, speaker_stream)
     }
 
     /// Adds this person's next samples to the mix; says whether the person is
@@ -171,10 +188,14 @@ impl Voice {
             self.decode(now);
         }
         let block: Vec<f32> = self.ready.drain(..mix.len()).collect();
-        let volume = f32::from_bits(shared.volume.load(Ordering::Relaxed));
-        mix.iter_mut()
-            .zip(&block)
-            .for_each(|(sum, sample)| *sum += sample * volume);
+        let wanted = f32::from_bits(shared.volume.load(Ordering::Relaxed));
+        let before = std::mem::replace(&mut self.volume, wanted);
+        let step = (wanted - before) / block.len() as f32;
+        for (n, (sum, sample)) in mix.iter_mut().zip(&block).enumerate() {
+            *sum += sample * (before + step * (n + 1) as f32);
+        }
+        let is_speaking = self.activity.hear(&block);
+        shared.speaking.store(is_speaking, Ordering::Relaxed);
         let level = Level::of(&block);
         self.count(level, block.len());
         *lock(&shared.played) = (level, self.stats);
@@ -184,19 +205,13 @@ impl Voice {
     /// Makes some more samples ready.
     fn decode(&mut self, now: Instant) {
         self.sound.clear();
+        // They are played after those that are ready.
+        let now = now + self.ready_time();
         match self.jitter.pull(now) {
             Outcome::Packet(packet) => match self.decoder.decode(&packet, &mut self.sound) {
                 Ok(_) => {
                     self.concealed_run = 0;
-                    if self
-                        .jitter
-                        .leaves_out(now, Level::of(&self.sound).rms < QUIET_RMS)
-                    {
-                        self.stats.removed_samples += self.sound.len() as u64;
-                        self.sound.truncate(CROSSFADE_SAMPLES);
-                        self.left_out.clone_from(&self.sound);
-                        return;
-                    }
+                    self.stretch();
                 }
                 Err(_) => {
                     self.jitter.conceal_undecodable(FRAME_SAMPLES);
@@ -220,11 +235,33 @@ impl Voice {
             }
             Outcome::Silence(samples) => self.sound.resize(samples, 0.0),
         }
-        for (n, old) in self.left_out.drain(..).enumerate().take(self.sound.len()) {
-            let share = n as f32 / CROSSFADE_SAMPLES as f32;
-            self.sound[n] = old * (1.0 - share) + self.sound[n] * share;
-        }
         self.ready.extend(&self.sound);
+    }
+
+    /// Makes the packet that was just decoded a little longer or shorter where the delay is
+    /// off its target.
+    fn stretch(&mut self) {
+        match self.jitter.advise() {
+            Speed::Normal => {}
+            Speed::Faster(likeness) => {
+                let removed = shorten(&mut self.sound, likeness);
+                self.stats.removed_samples += removed as u64;
+                if removed > 0 {
+                    self.jitter.note_stretched(-(removed as isize));
+                }
+            }
+            Speed::Slower(likeness) => {
+                let inserted = lengthen(&mut self.sound, likeness);
+                self.stats.inserted_samples += inserted as u64;
+                if inserted > 0 {
+                    self.jitter.note_stretched(inserted as isize);
+                }
+            }
+        }
+    }
+
+    fn ready_time(&self) -> Duration {
+        Duration::from_secs_f64(self.ready.len() as f64 / f64::from(SAMPLE_RATE))
     }
 
     fn conceal(&mut self, samples: usize) {
@@ -241,7 +278,6 @@ impl Voice {
 
     fn count(&mut self, level: Level, samples: usize) {
         let (jitter, concealed) = (self.jitter.stats(), self.jitter.concealed());
-        let ready = Duration::from_secs_f64(self.ready.len() as f64 / f64::from(SAMPLE_RATE));
         let seconds = samples as f64 / f64::from(SAMPLE_RATE);
         self.stats = AudioReceiveStats {
             packets_received: jitter.received,
@@ -252,7 +288,11 @@ impl Voice {
             concealed_samples: concealed.samples,
             silent_concealed_samples: concealed.silent_samples,
             concealment_events: concealed.events,
-            buffer_delay_ms: (self.jitter.delay() + ready).as_secs_f32() * 1000.0,
+            buffer_delay_ms: (self.jitter.delay() + self.ready_time()).as_secs_f32() * 1000.0,
+            emitted_samples: jitter.emitted_samples,
+            jitter_buffer_delay_seconds: jitter.delay_seconds,
+            jitter_buffer_target_delay_seconds: jitter.target_seconds,
+            target_delay_ms: self.jitter.target().as_secs_f32() * 1000.0,
             total_energy: self.stats.total_energy + f64::from(level.rms).powi(2) * seconds,
             ..self.stats
         };
@@ -260,48 +300,4 @@ impl Voice {
 }
 
 #[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-
-    use super::*;
-    use crate::codec::opus::Encoder;
-
-    #[test]
-    fn the_noise_of_a_room_goes_on_in_a_pause_of_dtx_and_is_not_counted_as_concealment() {
-        let (receiver, mut voice) = Voice::new();
-        let (mut encoder, mut random) = (Encoder::new().unwrap(), 1_u32);
-        let start = Instant::now();
-        let at = |number: u32| start + Duration::from_millis(20) * number;
-        let mut packets: Vec<Vec<u8>> = (0..100)
-            .map(|_| {
-                let noise = std::array::from_fn(|_| {
-                    random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    (random >> 8) as f32 / 16_777_216.0 * 0.04 - 0.02
-                });
-                encoder.encode(&noise).unwrap()
-            })
-            .collect();
-        packets.push(vec![packets[99][0]]);
-        let mut levels = Vec::new();
-        for number in 0..130_u32 {
-            if let Some(packet) = packets.get(number as usize) {
-                receiver.push(RtpPacket {
-                    sequence: number as u16,
-                    timestamp: number * 960,
-                    marker: false,
-                    payload: Bytes::from(packet.clone()),
-                    arrived_at: at(number),
-                });
-            }
-            let mut mix = [0.0; FRAME_SAMPLES];
-            assert!(voice.mix_into(&mut mix, at(number)));
-            levels.push(Level::of(&mix).rms);
-        }
-        // 500 ms after the last packet it is neither silent nor louder than before.
-        let (before, pause) = (levels[90], &levels[110..130]);
-        let is_noise = |level: &f32| (before * 0.1..before * 2.0).contains(level);
-        assert!(pause.iter().all(is_noise), "{before}: {pause:?}");
-        let stats = receiver.stats();
-        assert_eq!((stats.concealed_samples, stats.packets_lost), (0, 0));
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use cpal::traits::{DeviceTrait, StreamTrait};
 use cpal::{
@@ -13,7 +14,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::audio::SAMPLE_RATE;
 use crate::audio::device::open_error;
-use crate::audio::keeper::Alarm;
+use crate::audio::supervisor::Alarm;
 use crate::device::DeviceError;
 
 /// A microphone's ring: 500 ms; when it is full what comes is counted and dropped.
@@ -22,9 +23,25 @@ const CAPTURE_MILLISECONDS: usize = 500;
 /// A speaker's ring: room for 200 ms, of which the mixer fills what is needed.
 const PLAYBACK_MILLISECONDS: usize = 200;
 
-/// What a device's callback moves at a time, where it can be told: 20 ms.
-/// Some systems' own choice is two seconds.
-const CALLBACK_MILLISECONDS: u32 = 20;
+/// What a device's callback moves at a time, where the device takes a size. PulseAudio
+/// holds twice that before the speaker. Some systems' own choice is two seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Period {
+    milliseconds: u32,
+}
+
+impl Period {
+    /// The shortest: 10 ms.
+    pub(crate) const SHORTEST: Self = Self { milliseconds: 10 };
+    const LONGEST: Self = Self { milliseconds: 40 };
+
+    /// The next longer one, for a machine that does not keep up with this one.
+    pub(crate) fn longer(self) -> Option<Self> {
+        (self != Self::LONGEST).then_some(Self {
+            milliseconds: self.milliseconds * 2,
+        })
+    }
+}
 
 /// The worker's end of a microphone.
 pub(crate) struct CaptureEnd {
@@ -46,8 +63,22 @@ pub(crate) struct PlaybackEnd {
     pub(crate) hertz: u32,
     /// Channels in a frame.
     pub(crate) channels: usize,
+    /// What the device does with it.
+    pub(crate) requests: Arc<Requests>,
+}
+
+/// What a speaker's callback reports to the mixer.
+#[derive(Default)]
+pub(crate) struct Requests {
+    /// Callbacks so far.
+    pub(crate) count: AtomicU64,
     /// Most samples that the device asked for at a time of late.
-    pub(crate) recent_request: Arc<AtomicU64>,
+    pub(crate) recent: AtomicU64,
+    /// Callbacks that found fewer samples than they asked for.
+    pub(crate) underruns: AtomicU64,
+    /// Fewest samples left behind by a callback since this was last taken; `u64::MAX`
+    /// without a callback.
+    pub(crate) spare: AtomicU64,
 }
 
 /// Opens a microphone.
@@ -56,12 +87,13 @@ pub(crate) struct PlaybackEnd {
 /// Whatever the system says, or [`DeviceError::Unsupported`].
 pub(crate) fn capture(
     device: &cpal::Device,
+    period: Period,
     alarm: Alarm,
 ) -> Result<(cpal::Stream, CaptureEnd), DeviceError> {
     let ranges = device.supported_input_configs().map_err(open_error)?;
     let config = choose(device.default_input_config().map_err(open_error)?, ranges)?;
     let overruns = Arc::new(AtomicU64::new(0));
-    let (stream, ring) = play(&config, |stream_config| {
+    let (stream, ring) = play(&config, period, |stream_config| {
         let (producer, consumer) = ring(&config, CAPTURE_MILLISECONDS);
         let (alarm, overruns) = (alarm.clone(), Arc::clone(&overruns));
         let stream = match config.sample_format() {
@@ -127,14 +159,16 @@ where
 /// Whatever the system says, or [`DeviceError::Unsupported`].
 pub(crate) fn playback(
     device: &cpal::Device,
+    period: Period,
     alarm: Alarm,
 ) -> Result<(cpal::Stream, PlaybackEnd), DeviceError> {
     let ranges = device.supported_output_configs().map_err(open_error)?;
     let config = choose(device.default_output_config().map_err(open_error)?, ranges)?;
-    let recent_request = Arc::new(AtomicU64::new(0));
-    let (stream, ring) = play(&config, |stream_config| {
+    let requests = Arc::new(Requests::default());
+    requests.spare.store(u64::MAX, Ordering::Relaxed);
+    let (stream, ring) = play(&config, period, |stream_config| {
         let (producer, consumer) = ring(&config, PLAYBACK_MILLISECONDS);
-        let (alarm, recent) = (alarm.clone(), Arc::clone(&recent_request));
+        let (alarm, recent) = (alarm.clone(), Arc::clone(&requests));
         let stream = match config.sample_format() {
             SampleFormat::F32 => playback_as::<f32>(device, stream_config, consumer, alarm, recent),
             SampleFormat::I16 => playback_as::<i16>(device, stream_config, consumer, alarm, recent),
@@ -154,7 +188,7 @@ pub(crate) fn playback(
             ring,
             hertz: config.sample_rate(),
             channels: config.channels().into(),
-            recent_request,
+            requests,
         },
     ))
 }
@@ -164,20 +198,27 @@ fn playback_as<T>(
     config: StreamConfig,
     mut ring: Consumer<f32>,
     alarm: Alarm,
-    recent: Arc<AtomicU64>,
+    requests: Arc<Requests>,
 ) -> Result<cpal::Stream, cpal::Error>
 where
     T: SizedSample + FromSample<f32>,
 {
     let reporter = alarm.clone();
+    let frames_a_second = f64::from(config.sample_rate) * f64::from(config.channels);
+    let mut late = LateCallbacks::default();
     let callback = move |samples: &mut [T], _: &_| {
+        let duration = Duration::from_secs_f64(samples.len() as f64 / frames_a_second);
+        if late.is_late(Instant::now(), duration) {
+            alarm.late();
+        }
         // The first request fills the device's whole buffer: it is forgotten over a second or so.
-        let before = recent.load(Ordering::Relaxed);
-        recent.store(
+        let before = requests.recent.load(Ordering::Relaxed);
+        requests.recent.store(
             (before - before / 32).max(samples.len() as u64),
             Ordering::Relaxed,
         );
-        let ready = samples.len().min(ring.slots());
+        let waiting = ring.slots();
+        let ready = samples.len().min(waiting);
         let (filled, missing) = samples.split_at_mut(ready);
         if let Ok(chunk) = ring.read_chunk(ready) {
             filled
@@ -185,10 +226,33 @@ where
                 .zip(chunk)
                 .for_each(|(to, from)| *to = T::from_sample(from));
         }
+        if !missing.is_empty() {
+            requests.underruns.fetch_add(1, Ordering::Relaxed);
+        }
         missing.fill(T::EQUILIBRIUM);
+        let spare = (waiting - ready) as u64;
+        requests.spare.fetch_min(spare, Ordering::Relaxed);
+        requests.count.fetch_add(1, Ordering::Relaxed);
         alarm.wake();
     };
     device.build_output_stream(config, callback, move |error| reporter.report(error), None)
+}
+
+/// Tells callbacks so late that the device has run out of sound.
+#[derive(Default)]
+struct LateCallbacks {
+    last: Option<(Instant, Duration)>,
+}
+
+impl LateCallbacks {
+    /// Whether this callback, for so much sound, comes later than what the two before it
+    /// brought lasts: a device holds two periods.
+    fn is_late(&mut self, now: Instant, duration: Duration) -> bool {
+        let last = self.last.replace((now, duration));
+        last.is_some_and(|(at, before)| {
+            now.saturating_duration_since(at) > 2 * before.max(duration)
+        })
+    }
 }
 
 fn ring(config: &SupportedStreamConfig, milliseconds: usize) -> (Producer<f32>, Consumer<f32>) {
@@ -197,30 +261,49 @@ fn ring(config: &SupportedStreamConfig, milliseconds: usize) -> (Producer<f32>, 
     )
 }
 
-/// Builds a stream with short callbacks, or if the device will not have them
-/// with its own, and starts it.
+/// Builds a stream with callbacks of this period, or if the device refuses it of the next
+/// longer ones, or with its own, and starts it.
 fn play<Ring>(
     config: &SupportedStreamConfig,
+    period: Period,
     build: impl Fn(StreamConfig) -> Result<(cpal::Stream, Ring), cpal::Error>,
 ) -> Result<(cpal::Stream, Ring), DeviceError> {
-    let short = config.sample_rate() * CALLBACK_MILLISECONDS / 1000;
-    let buffer_size = match *config.buffer_size() {
-        SupportedBufferSize::Range { min, max } if min <= max => {
-            BufferSize::Fixed(short.clamp(min, max))
-        }
-        _ => BufferSize::Default,
+    let refused = |error: &cpal::Error| {
+        matches!(
+            error.kind(),
+            ErrorKind::UnsupportedConfig | ErrorKind::InvalidInput
+        )
     };
-    let built = build(StreamConfig {
+    let with_size = |buffer_size| StreamConfig {
         buffer_size,
         ..config.config()
-    })
-    .or_else(|error| match error.kind() {
-        ErrorKind::UnsupportedConfig | ErrorKind::InvalidInput => build(config.config()),
-        _ => Err(error),
-    });
+    };
+    let sizes = buffer_sizes(config, period);
+    let mut built = build(with_size(sizes[0]));
+    for &size in &sizes[1..] {
+        match built {
+            Err(error) if refused(&error) => built = build(with_size(size)),
+            _ => break,
+        }
+    }
     let (stream, ring) = built.map_err(open_error)?;
     stream.play().map_err(open_error)?;
     Ok((stream, ring))
+}
+
+/// What to ask a device for, in this order.
+fn buffer_sizes(config: &SupportedStreamConfig, period: Period) -> Vec<BufferSize> {
+    let periods = std::iter::successors(Some(period), |period| period.longer());
+    let mut sizes: Vec<BufferSize> = match *config.buffer_size() {
+        SupportedBufferSize::Range { min, max } if min <= max => periods
+            .map(|period| config.sample_rate() * period.milliseconds / 1000)
+            .map(|frames| BufferSize::Fixed(frames.clamp(min, max)))
+            .collect(),
+        _ => Vec::new(),
+    };
+    sizes.dedup();
+    sizes.push(BufferSize::Default);
+    sizes
 }
 
 /// The device's own configuration, but at 48 kHz if it can, and in the best
@@ -292,6 +375,41 @@ mod tests {
             ),
             (2, 48_000, SampleFormat::F32)
         );
+    }
+
+    #[test]
+    fn a_device_is_asked_for_10_ms_then_for_longer_buffers_then_for_its_own() {
+        let sizes = |buffer_size, period| {
+            let config = SupportedStreamConfig::new(2, 48_000, buffer_size, SampleFormat::F32);
+            buffer_sizes(&config, period)
+        };
+        let any = SupportedBufferSize::Range { min: 1, max: 9_999 };
+        let fixed = [480, 960, 1_920].map(BufferSize::Fixed);
+        let all = sizes(any, Period::SHORTEST);
+        assert_eq!((&all[..3], all[3]), (&fixed[..], BufferSize::Default));
+        let longer = Period::SHORTEST.longer().unwrap();
+        assert_eq!(sizes(any, longer)[..2], fixed[1..]);
+        let coarse = SupportedBufferSize::Range {
+            min: 1_024,
+            max: 1_024,
+        };
+        assert_eq!(
+            sizes(coarse, Period::SHORTEST),
+            [BufferSize::Fixed(1_024), BufferSize::Default]
+        );
+        assert_eq!(
+            sizes(SupportedBufferSize::Unknown, Period::SHORTEST),
+            [BufferSize::Default]
+        );
+    }
+
+    #[test]
+    fn a_callback_is_late_when_two_periods_have_run_out() {
+        let (mut late, start) = (LateCallbacks::default(), Instant::now());
+        let period = Duration::from_millis(10);
+        let at = [0, 10, 20, 39, 49, 71, 81].map(Duration::from_millis);
+        let found = at.map(|at| late.is_late(start + at, period));
+        assert_eq!(found, [false, false, false, false, false, true, false]);
     }
 
     #[test]

@@ -375,3 +375,62 @@ fn loss_and_garbage_from_the_network_leave_the_sound_going() {
         (sequence > 100 && is_mended && receiver.level().rms > 0.03).then_some(())
     });
 }
+
+/// A WAV file of 2 s of noise as loud as speech with syllables, then 3 s of silence.
+fn write_speech_and_silence(path: &std::path::Path) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 48_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec).unwrap();
+    for n in 0..5 * 48_000 {
+        let time = n as f32 / 48_000.0;
+        let syllable = (time * 5.0 * TAU).sin().max(0.0);
+        let buzz: f32 = (1..12)
+            .map(|harmonic| (time * 130.0 * TAU * harmonic as f32).sin() / harmonic as f32)
+            .sum();
+        let loudness = if n < 2 * 48_000 { 0.3 } else { 0.0 };
+        writer
+            .write_sample((loudness * syllable * buzz * 16_000.0) as i16)
+            .unwrap();
+    }
+    writer.finalize().unwrap();
+}
+
+#[test]
+fn with_dtx_a_pause_costs_a_packet_every_400_ms_and_without_it_all_are_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("speech.wav");
+    write_speech_and_silence(&path);
+    let count = |dtx: bool| {
+        let sender = AudioSender::new();
+        sender.set_dtx(dtx);
+        sender.set_source(AudioSource::Wav(path.clone()));
+        let mut queue = sender.subscribe();
+        let mut sent = Vec::new();
+        // All of the file: 250 frames.
+        wait_for("five seconds", || {
+            while let Some(packet) = queue.try_next() {
+                sent.push(packet);
+            }
+            (sender.stats().frames_captured >= 245).then_some(())
+        });
+        sent
+    };
+    let all = count(false);
+    assert!(all.len() > 235, "{}", all.len());
+    let sent = count(true);
+    // 100 of the speech, 20 until the encoder pauses, and 2 every 400 ms.
+    assert!((100..150).contains(&sent.len()), "{}", sent.len());
+    let gaps: Vec<u32> = sent
+        .windows(2)
+        .map(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp) / 48)
+        .collect();
+    let longest = gaps.iter().max().unwrap();
+    assert!((380..=440).contains(longest), "{longest} ms");
+    // A receiver hears no loss in the pauses.
+    let spoken = sent.iter().take(95);
+    assert!(spoken.clone().all(|packet| packet.data.len() > 2));
+}

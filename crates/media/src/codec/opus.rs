@@ -14,6 +14,10 @@ pub const MAX_PACKET_BYTES: usize = 6 * MAX_FRAME_BYTES;
 /// Longest packet in samples: 120 ms.
 pub const MAX_PACKET_SAMPLES: usize = 5_760;
 
+/// The longest packet of discontinuous transmission (DTX), in bytes: a frame of at most
+/// one byte carries no sound (RFC 6716, section 3.1), and none may follow for up to 400 ms.
+pub const MAX_DTX_BYTES: usize = 2;
+
 const MAX_FRAME_BYTES: usize = 1_275;
 const COMPLEXITY: u8 = 9;
 
@@ -51,6 +55,15 @@ impl Encoder {
     /// Never for 0 to 100.
     pub fn set_expected_loss(&mut self, percent: u8) -> Result<(), OpusError> {
         Ok(self.0.set_packet_loss(percent.min(100))?)
+    }
+
+    /// Whether frames without voice become packets of at most [`MAX_DTX_BYTES`], of which
+    /// only the first must be sent (DTX).
+    ///
+    /// # Errors
+    /// Never.
+    pub fn set_dtx(&mut self, dtx: bool) -> Result<(), OpusError> {
+        Ok(self.0.set_dtx(dtx)?)
     }
 
     /// Encodes 20 ms.

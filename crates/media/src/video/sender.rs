@@ -1,8 +1,9 @@
-//! From a picture source to encoded pictures for every subscriber.
+//! From a video source to encoded frames for every subscriber.
 
 mod bitrate;
+mod encoder;
 mod key_frames;
-mod lane;
+mod layer;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -11,19 +12,30 @@ use std::thread;
 use std::time::Instant;
 
 pub use self::bitrate::bitrate_for;
-use self::lane::Lane;
+use self::encoder::EncoderTask;
 use crate::codec::EncodedPicture;
 use crate::device::DeviceError;
 use crate::frame::Frame;
 use crate::latest::Latest;
-use crate::packet::{EncodedVideo, VideoCodec};
-use crate::queue::{Queue, queue};
+use crate::packet::{EncodedVideo, VideoCodec, VideoLayer};
+use crate::queue::Queue;
 use crate::source::{VideoFormat, VideoSource};
 use crate::video::CLOCK;
 use crate::video::capture::{self, Capture, CaptureState};
 
-/// The least share of a size's bit rate that can be asked for.
-const MIN_BITRATE_SCALE: f32 = 0.05;
+/// The lowest bit rate of an encoder, in bits per second.
+const MIN_BITRATE: u32 = 30_000;
+
+/// Where a subscription begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// As soon as possible: at the last key frame, with the frames since then, while
+    /// no other key frame may be made.
+    Soonest,
+    /// At a key frame that is yet to be made: after a switch from another layer,
+    /// whose newer frames have been sent.
+    NextKeyFrame,
+}
 
 /// What a [`VideoSender`] has done since it was made. All values only grow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,9 +52,9 @@ pub struct VideoSendStats {
     pub bytes_encoded: u64,
 }
 
-/// Captures pictures and encodes each once per codec in use: a capture thread,
-/// and an encoder thread for each codec while it has subscribers. When an
-/// encoder is slower than the source, the newest picture wins.
+/// Captures frames and encodes each once for each codec and layer in use: a capture
+/// thread, and an encoder thread for each codec and layer while it has subscribers.
+/// When an encoder is slower than the source, the newest frame wins.
 ///
 /// Clones share everything; when the last is dropped, the source is released
 /// and every subscription ends.
@@ -63,16 +75,17 @@ impl Drop for Owner {
             .change(|wish| !std::mem::replace(&mut wish.ended, true));
         // Wakes the encoder threads.
         self.pipeline.capture.preview.clear();
-        self.pipeline.lanes.iter().for_each(Lane::end);
+        self.pipeline.encoders.iter().for_each(EncoderTask::end);
     }
 }
 
 /// What the threads share.
 struct Pipeline {
     capture: Capture,
-    lanes: [Lane; 2],
-    /// An `f32` in its bits.
-    bitrate_scale: AtomicU32,
+    /// One of each codec and layer.
+    encoders: Vec<EncoderTask>,
+    /// The most bits per second of an encoder.
+    max_bitrate: AtomicU32,
     /// When the RTP clock stood at 0.
     clock_start: Instant,
     frames_captured: AtomicU64,
@@ -96,8 +109,8 @@ impl VideoSender {
     pub fn new() -> Self {
         let pipeline = Arc::new(Pipeline {
             capture: Capture::new(next_hue()),
-            lanes: [Lane::new(VideoCodec::H264), Lane::new(VideoCodec::Vp8)],
-            bitrate_scale: AtomicU32::new(1.0_f32.to_bits()),
+            encoders: encoders().collect(),
+            max_bitrate: AtomicU32::new(u32::MAX),
             clock_start: Instant::now(),
             frames_captured: AtomicU64::new(0),
             frames_encoded: AtomicU64::new(0),
@@ -160,21 +173,25 @@ impl VideoSender {
         self.pipeline().capture.rate()
     }
 
-    /// Encoded pictures from the next key frame on, which is asked for.
-    /// Pictures are encoded once per codec however many subscribe; dropping
-    /// the queue unsubscribes.
-    pub fn subscribe(&self, codec: VideoCodec) -> Queue<EncodedVideo> {
-        let (writer, reader) = queue();
-        let lane = self.pipeline().lane(codec);
-        if lane.add(writer) {
+    /// Encoded frames of a codec and layer, the first one a key frame. Each is encoded
+    /// once, however many subscribe; dropping the queue unsubscribes.
+    pub fn subscribe(
+        &self,
+        codec: VideoCodec,
+        layer: VideoLayer,
+        start: Start,
+    ) -> Queue<EncodedVideo> {
+        let encoder = self.pipeline().encoder(codec, layer);
+        let (reader, has_to_start) = encoder.add(start);
+        if has_to_start {
             let pipeline = Arc::clone(self.pipeline());
-            let encoding = move || pipeline.lane(codec).run(&pipeline);
+            let encoding = move || pipeline.encoder(codec, layer).run(&pipeline);
             if let Err(error) = thread::Builder::new()
                 .name(format!("{codec:?} encoder"))
                 .spawn(encoding)
             {
-                tracing::error!(%error, "no thread to encode pictures");
-                lane.end();
+                tracing::error!(%error, "starting an encoder's thread failed");
+                encoder.end();
             }
         }
         reader
@@ -182,21 +199,15 @@ impl VideoSender {
 
     /// Asks for a key frame. At most one is made in 500 ms; a request within
     /// that time is answered at its end.
-    pub fn request_key_frame(&self, codec: VideoCodec) {
-        self.pipeline().lane(codec).request_key_frame();
+    pub fn request_key_frame(&self, codec: VideoCodec, layer: VideoLayer) {
+        self.pipeline().encoder(codec, layer).request_key_frame();
     }
 
-    /// Sets the share of [`bitrate_for`] the picture's size that is used, from
-    /// 0.05 to 1; what lies outside is brought to the nearer end.
-    pub fn set_bitrate_scale(&self, scale: f32) {
-        let scale = if scale.is_nan() {
-            MIN_BITRATE_SCALE
-        } else {
-            scale.clamp(MIN_BITRATE_SCALE, 1.0)
-        };
-        self.pipeline()
-            .bitrate_scale
-            .store(scale.to_bits(), Ordering::Relaxed);
+    /// Sets the most bits per second of each encoder, at least 30,000. Below it an
+    /// encoder uses [`bitrate_for`] its size.
+    pub fn set_max_bitrate(&self, bits_per_second: u32) {
+        let max = bits_per_second.max(MIN_BITRATE);
+        self.pipeline().max_bitrate.store(max, Ordering::Relaxed);
     }
 
     /// What was done so far.
@@ -218,12 +229,18 @@ impl Default for VideoSender {
     }
 }
 
+/// An encoder of each codec and layer.
+fn encoders() -> impl Iterator<Item = EncoderTask> {
+    let codecs = [VideoCodec::H264, VideoCodec::Vp8].into_iter();
+    codecs.flat_map(|codec| VideoLayer::ALL.map(|layer| EncoderTask::new(codec, layer)))
+}
+
 impl Pipeline {
-    fn lane(&self, codec: VideoCodec) -> &Lane {
-        match codec {
-            VideoCodec::H264 => &self.lanes[0],
-            VideoCodec::Vp8 => &self.lanes[1],
-        }
+    fn encoder(&self, codec: VideoCodec, layer: VideoLayer) -> &EncoderTask {
+        let mut encoders = self.encoders.iter();
+        encoders
+            .find(|encoder| (encoder.codec, encoder.layer) == (codec, layer))
+            .expect("there is one of each codec and layer")
     }
 
     fn count_encoded(&self, picture: &EncodedPicture) {
@@ -234,8 +251,10 @@ impl Pipeline {
             .fetch_add(picture.data.len() as u64, Ordering::Relaxed);
     }
 
-    fn bitrate_scale(&self) -> f32 {
-        f32::from_bits(self.bitrate_scale.load(Ordering::Relaxed))
+    /// The bit rate of an encoder of frames of this size.
+    fn bitrate(&self, width: u32, height: u32) -> u32 {
+        let max = self.max_bitrate.load(Ordering::Relaxed);
+        bitrate_for(width, height).min(max)
     }
 
     fn frames_per_second(&self) -> u32 {
@@ -259,11 +278,11 @@ impl capture::Owner for Pipeline {
 
     /// Receivers need a key frame: the new source may have another size.
     fn opened(&self) {
-        self.lanes.iter().for_each(Lane::request_key_frame);
+        self.encoders.iter().for_each(EncoderTask::source_changed);
     }
 
     fn captured(&self) {
-        if self.lanes.iter().any(Lane::has_subscribers) {
+        if self.encoders.iter().any(EncoderTask::has_subscribers) {
             self.frames_captured.fetch_add(1, Ordering::SeqCst);
         }
     }

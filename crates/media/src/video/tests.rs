@@ -11,7 +11,7 @@ use self::packetize::Packetizer;
 use super::synthetic::Synthetic;
 use super::*;
 use crate::codec::{EncoderSettings, video_encoder};
-use crate::packet::{EncodedVideo, RtpPacket, VideoCodec};
+use crate::packet::{EncodedVideo, RtpPacket, VideoCodec, VideoLayer};
 use crate::queue::Queue;
 use crate::source::{VideoFormat, VideoSource};
 
@@ -43,9 +43,9 @@ impl Link {
         let (asks, count) = (sender.clone(), Arc::clone(&asked));
         let receiver = VideoReceiver::new(move || {
             count.fetch_add(1, Ordering::Relaxed);
-            asks.request_key_frame(codec);
+            asks.request_key_frame(codec, VideoLayer::Full);
         });
-        let queue = sender.subscribe(codec);
+        let queue = sender.subscribe(codec, VideoLayer::Full, Start::Soonest);
         Self {
             sender,
             queue,
@@ -276,7 +276,9 @@ fn parameter_sets_may_be_in_the_session_description_only() {
 fn the_codec_may_change_within_a_call() {
     let mut link = Link::new(VideoCodec::Vp8);
     link.wait_until("VP8", |_| true, |stats| stats.frames_decoded >= 5);
-    link.queue = link.sender.subscribe(VideoCodec::H264);
+    link.queue = link
+        .sender
+        .subscribe(VideoCodec::H264, VideoLayer::Full, Start::Soonest);
     link.packetizer = Packetizer::new(VideoCodec::H264, 3);
     let decoded = link.receiver.stats().frames_decoded;
     link.wait_until(

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ pub const FOLDER: &str = "VISAVIS_TEST_PULSE";
 pub fn in_child(test: &str) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
+        .args(["--exact", test, "--nocapture", "--include-ignored"])
         .env(FOLDER, folder.path())
         .env("HOME", folder.path())
         .env("XDG_RUNTIME_DIR", folder.path())
@@ -211,6 +211,23 @@ pub fn wait_for_tone(queue: &mut Queue<EncodedAudio>, hertz: f32) {
     });
 }
 
+/// Records a monitor as stereo of 32-bit floats at 48 kHz.
+pub fn record(monitor: &str) -> (ChildStdout, Ends) {
+    let mut recorder = start(
+        "parec",
+        &[
+            "-d",
+            monitor,
+            "--raw",
+            "--format=float32le",
+            "--channels=2",
+            "--rate=48000",
+            "--latency-msec=10",
+        ],
+    );
+    (recorder.0.stdout.take().unwrap(), recorder)
+}
+
 /// Hears a sink: the last second of stereo, and when a sound first was loud.
 pub struct Ear {
     heard: Arc<Mutex<Heard>>,
@@ -225,19 +242,7 @@ struct Heard {
 
 impl Ear {
     pub fn on(monitor: &str) -> Self {
-        let mut recorder = start(
-            "parec",
-            &[
-                "-d",
-                monitor,
-                "--raw",
-                "--format=float32le",
-                "--channels=2",
-                "--rate=48000",
-                "--latency-msec=10",
-            ],
-        );
-        let mut stream = recorder.0.stdout.take().unwrap();
+        let (mut stream, recorder) = record(monitor);
         let heard = Arc::<Mutex<Heard>>::default();
         let ours = Arc::clone(&heard);
         std::thread::spawn(move || {
@@ -307,7 +312,7 @@ pub fn power(samples: &[f32], hertz: f32) -> f32 {
     2.0 * (re * re + im * im) / (samples.len().max(1) as f32).powi(2)
 }
 
-/// A person who speaks a tone to a playout, over a network without faults.
+/// A person who speaks to a playout, muted at first, over a network without faults.
 pub struct Speaker {
     pub sender: AudioSender,
     carried: std::thread::JoinHandle<()>,
@@ -316,9 +321,13 @@ pub struct Speaker {
 
 impl Speaker {
     pub fn new(playout: &Playout, hertz: f32) -> Self {
+        Self::speaks(playout, AudioSource::Tone(hertz))
+    }
+
+    pub fn speaks(playout: &Playout, source: AudioSource) -> Self {
         let (sender, receiver) = (AudioSender::new(), playout.add());
         sender.set_muted(true);
-        sender.set_source(AudioSource::Tone(hertz));
+        sender.set_source(source);
         let mut queue = sender.subscribe();
         let stats = Arc::<Mutex<u64>>::default();
         let ours = Arc::clone(&stats);
@@ -351,7 +360,7 @@ impl Speaker {
     }
 }
 
-fn rtp(sound: &EncodedAudio, sequence: u16) -> RtpPacket {
+pub fn rtp(sound: &EncodedAudio, sequence: u16) -> RtpPacket {
     RtpPacket {
         sequence,
         timestamp: sound.timestamp,

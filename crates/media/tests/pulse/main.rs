@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod changes;
+mod echo;
 mod formats;
 mod harness;
+mod latency;
 mod whole;

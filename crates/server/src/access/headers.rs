@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
 
 use super::proxy::{Origin, TrustedProxies};
@@ -74,6 +75,20 @@ impl Rules<'_> {
 pub(crate) fn is_foreign(headers: &HeaderMap, listed: &[String]) -> bool {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     origins.any(|origin| !listed.iter().any(|one| one.as_bytes() == origin.as_bytes()))
+}
+
+/// The first value of a header that a proxy adds, which is the client's; only from a
+/// listed proxy (`trusted`).
+pub(crate) fn forwarded<'a>(headers: &'a HeaderMap, name: &str, trusted: bool) -> Option<&'a str> {
+    let value = headers.get(name).filter(|_| trusted)?.to_str().ok()?;
+    value.split(',').next().map(str::trim)
+}
+
+/// The host, with its port if it has one, by which the client named the server.
+pub(crate) fn authority(headers: &HeaderMap, trusted: bool) -> Option<&str> {
+    let plain = |host: &&str| !host.contains('@') && host.parse::<Authority>().is_ok();
+    let forwarded = forwarded(headers, "x-forwarded-host", trusted).filter(plain);
+    forwarded.or_else(|| text(headers, header::HOST.as_str()))
 }
 
 /// The token of an `Authorization: Bearer` header.

@@ -16,6 +16,7 @@ use crate::access::seal::StateKey;
 use crate::access::site::{host_of, web_origin};
 use crate::access::token::Keys;
 use crate::config::{Discovery, KEEP_DAYS, KEEP_HISTORY, ServerConfig};
+use crate::stun::{InvalidStun, Stun};
 use crate::tls::TlsFiles;
 
 /// The server's own flags.
@@ -199,6 +200,14 @@ pub(super) struct Settings {
     )]
     webhook: Vec<String>,
 
+    /// STUN on UDP at the listening port: on, off, or HOST:PORT where clients reach it
+    #[arg(
+        long,
+        value_name = "on|off|HOST:PORT",
+        env = "VISAVIS_STUN",
+        help_heading = "Media"
+    )]
+    stun: Option<String>,
     /// A STUN or TURN server for the clients; may be repeated
     #[arg(long, value_name = "URL[,USER,CREDENTIAL]", env = "VISAVIS_ICE_SERVER", hide_env_values = true, value_delimiter = ' ', value_parser = ice_server, help_heading = "Media")]
     ice_server: Vec<IceServer>,
@@ -236,6 +245,8 @@ impl Settings {
             || Ok(crate::store::Database::default()),
             |url| url.parse().map_err(|error| format!("--database: {error}")),
         )?;
+        let stun = given(self.stun).map_or(Ok(Stun::default()), |text| text.parse());
+        let stun = stun.map_err(|error: InvalidStun| format!("--stun: {error}"))?;
         let (api_key, api_secret) = (given(self.api_key), given(self.api_secret));
         let keys = match (api_key, api_secret) {
             (Some(key), Some(secret)) => Keys::new(key, secret),
@@ -268,6 +279,7 @@ impl Settings {
         let config = ServerConfig {
             listen: self.listen,
             empty_timeout: Duration::from_secs(self.empty_timeout),
+            stun,
             ice_servers: self.ice_server,
             turn_secret: given(self.turn_secret),
             database,

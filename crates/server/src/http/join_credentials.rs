@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 use visavis_protocol::Role;
@@ -14,6 +13,7 @@ use visavis_protocol::token::VideoGrant;
 use super::app::App;
 use super::problem::{NOT_IMPLEMENTED, Problem};
 use super::room_lookup::check_not_over;
+use crate::access::headers::{authority, forwarded};
 use crate::model::Room;
 use crate::refusal::display_name;
 
@@ -117,11 +117,7 @@ impl FromRequestParts<App> for ServerUrl {
 /// count only from a listed proxy (`trusted`); of several values the first, which
 /// is the client's.
 fn requested(headers: &HeaderMap, tls: bool, trusted: bool) -> String {
-    let forwarded = |name: &str| {
-        let value = headers.get(name).filter(|_| trusted)?.to_str().ok()?;
-        value.split(',').next().map(str::trim)
-    };
-    let scheme = match forwarded("x-forwarded-proto") {
+    let scheme = match forwarded(headers, "x-forwarded-proto", trusted) {
         Some(proto)
             if ["https", "wss"]
                 .iter()
@@ -133,15 +129,14 @@ fn requested(headers: &HeaderMap, tls: bool, trusted: bool) -> String {
         _ if tls => "wss",
         _ => "ws",
     };
-    let plain = |host: &&str| !host.contains('@') && host.parse::<Authority>().is_ok();
-    let host = headers.get(header::HOST);
-    let host = host.and_then(|host| host.to_str().ok());
-    let host = forwarded("x-forwarded-host").filter(plain).or(host);
-    format!("{scheme}://{}", host.unwrap_or("localhost"))
+    let host = authority(headers, trusted).unwrap_or("localhost");
+    format!("{scheme}://{host}")
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
+
     use super::*;
 
     #[test]

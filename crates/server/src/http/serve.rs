@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::App;
 use crate::socket::{Permit, Refused, Watched};
+use crate::stun::StunAddress;
 use crate::tls::{self, Stream};
 
 /// Pause after a failed accept, such as one without a free descriptor.
@@ -32,7 +33,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// Accepts and serves connections until cancelled.
 pub(super) async fn serve(
-    (listener, tls): (TcpListener, Option<TlsAcceptor>),
+    (listener, tls, stun): (TcpListener, Option<TlsAcceptor>, StunAddress),
     router: Router,
     app: App,
     cancel: CancellationToken,
@@ -60,6 +61,7 @@ pub(super) async fn serve(
             Ok(permit) => {
                 let connection = Connection {
                     peer,
+                    stun,
                     permit,
                     router: TowerToHyperService::new(router.clone()),
                     cancel: cancel.clone(),
@@ -106,6 +108,7 @@ fn refuse(socket: &TcpStream, refused: Refused) {
 /// One accepted connection.
 struct Connection {
     peer: SocketAddr,
+    stun: StunAddress,
     permit: Arc<Permit>,
     router: TowerToHyperService<Router>,
     cancel: CancellationToken,
@@ -140,6 +143,7 @@ impl Connection {
     async fn serve(self, stream: Stream) {
         let Self {
             peer,
+            stun,
             permit,
             router,
             cancel,
@@ -154,6 +158,7 @@ impl Connection {
                 permit: Arc::clone(&permit),
             });
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(stun);
             let response = router.call(request);
             async move {
                 let Ok(response) = response.await;

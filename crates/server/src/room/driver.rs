@@ -224,6 +224,11 @@ impl RoomTask {
                 }
                 let effects = self.state.expire(now);
                 self.perform(effects);
+                for (client, stun_url) in self.state.due_renewals(now.instant) {
+                    let renewed = (self.services).ice_servers(client, stun_url.as_deref(), now);
+                    let effects = self.state.renew_ice_servers(client, renewed);
+                    self.perform(effects.into_iter().collect());
+                }
             }
             Step::Stop => {}
         }

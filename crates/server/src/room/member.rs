@@ -1,6 +1,7 @@
 //! One participant of a room.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rand::Rng;
@@ -26,6 +27,10 @@ pub(super) struct Member {
     pub secret: u128,
     /// When its report of the connections was stored last.
     pub reported: Option<Instant>,
+    /// The server's own STUN server, by the host that its client used.
+    pub stun_url: Option<Arc<str>>,
+    /// When it gets new TURN credentials, while this node has its socket.
+    pub ice_renewal: Option<Instant>,
     /// Number of the first membership change that is not in the list that it got.
     pub first_change: u64,
 }
@@ -90,6 +95,8 @@ impl Member {
             attachment,
             secret: 0,
             reported: None,
+            stun_url: None,
+            ice_renewal: None,
             first_change: 0,
         }
     }

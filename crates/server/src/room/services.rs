@@ -3,12 +3,13 @@
 
 use async_trait::async_trait;
 use uuid::Uuid;
-use visavis_protocol::{ChatEntry, IceServer};
+use visavis_protocol::ChatEntry;
 
 use super::applicant::{Admitted, Applicant};
 use crate::access::seal::Seals;
-use crate::clock::{Now, Timestamp};
+use crate::clock::Now;
 use crate::cluster::ClusterMessage;
+use crate::ice::ClientIceServers;
 use crate::id::ClientId;
 use crate::model::{Participant, Room};
 use crate::refusal::Refusal;
@@ -29,8 +30,8 @@ pub(crate) trait RoomServices: Send + Sync {
     /// The time, by the service's clock.
     fn now(&self) -> Now;
 
-    /// STUN and TURN servers, with credentials for this client.
-    fn ice_servers(&self, client: ClientId, now: Timestamp) -> Vec<IceServer>;
+    /// STUN and TURN servers, the server's own first, with credentials for this client.
+    fn ice_servers(&self, client: ClientId, stun_url: Option<&str>, now: Now) -> ClientIceServers;
 
     /// The seals that members keep, where this server makes any.
     fn seals(&self, room: &Room) -> Option<Seals>;

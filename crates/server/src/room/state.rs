@@ -16,6 +16,9 @@ mod control;
 mod enter;
 #[cfg(test)]
 mod hidden_tests;
+mod ice;
+#[cfg(test)]
+mod ice_tests;
 mod membership;
 #[cfg(test)]
 mod membership_tests;
@@ -206,10 +209,13 @@ impl RoomState {
         self.publish_member(index)
     }
 
-    /// When [`RoomState::expire`] has something to do.
+    /// When [`RoomState::expire`] has something to do, or a member gets new ICE servers
+    /// ([`RoomState::due_renewals`]).
     pub fn next_deadline(&self) -> Option<Instant> {
         let away = self.next_departure().into_iter();
-        away.chain(self.membership.next_deadline()).min()
+        away.chain(self.membership.next_deadline())
+            .chain(self.next_renewal())
+            .min()
     }
 
     /// When the first resume window of a broken socket is over.

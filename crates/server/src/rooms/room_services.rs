@@ -4,13 +4,14 @@ use std::convert::Infallible;
 
 use async_trait::async_trait;
 use uuid::Uuid;
+use visavis_protocol::ChatEntry;
 use visavis_protocol::limits::CHAT_HISTORY;
-use visavis_protocol::{ChatEntry, IceServer};
 
 use super::{ChangeError, RoomService};
 use crate::access::seal::Seals;
-use crate::clock::{Now, Timestamp};
+use crate::clock::Now;
 use crate::cluster::{BusMessage, ClusterMessage};
+use crate::ice::ClientIceServers;
 use crate::id::{ClientId, RoomKey};
 use crate::model::{EndReason, LIVEKIT_NODE, Participant, Room};
 use crate::refusal::{Refusal, store_failed};
@@ -23,8 +24,8 @@ impl RoomServices for RoomService {
         self.clock.read()
     }
 
-    fn ice_servers(&self, client: ClientId, now: Timestamp) -> Vec<IceServer> {
-        self.ice.for_client(client, now)
+    fn ice_servers(&self, client: ClientId, stun_url: Option<&str>, now: Now) -> ClientIceServers {
+        self.ice.for_client(client, stun_url, now)
     }
 
     fn seals(&self, room: &Room) -> Option<Seals> {

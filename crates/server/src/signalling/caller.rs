@@ -1,5 +1,7 @@
 //! Who is at the other end, as far as the handshake and the tokens tell.
 
+use std::sync::Arc;
+
 use tokio_util::sync::CancellationToken;
 use visavis_protocol::token::Claims;
 use visavis_protocol::{Features, Role};
@@ -23,6 +25,8 @@ pub(crate) struct Caller {
     pub bearer: Option<String>,
     /// Of `X-User-Id`.
     pub user: Option<String>,
+    /// The server's own STUN server, by the host that the client used.
+    pub stun_url: Option<Arc<str>>,
     /// What its address created without authentication; `None` where rates do not
     /// apply to it.
     pub creations: Option<SharedCreations>,

@@ -236,10 +236,12 @@ impl Session {
             socket: self.socket,
             request_id: envelope.request_id.clone(),
             secret,
-            ice_servers: self
-                .service
-                .ice
-                .for_client(self.id, self.service.clock.now()),
+            ice_servers: self.service.ice.for_client(
+                self.id,
+                self.caller.stun_url.as_deref(),
+                self.service.clock.read(),
+            ),
+            stun_url: self.caller.stun_url.clone(),
             creator,
         }
     }

@@ -125,6 +125,7 @@ impl Cast {
             },
             bearer: None,
             user: None,
+            stun_url: None,
             creations: None,
             hung_up: CancellationToken::new(),
         };

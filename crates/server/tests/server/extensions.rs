@@ -1,9 +1,11 @@
 //! What goes beyond plain room signalling, and reaches only those who asked.
 
+use std::time::Duration;
+
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use visavis_protocol::IceServer;
-use visavis_server::{Server, ServerConfig};
+use visavis_server::{Limits, Server, ServerConfig, Timestamp};
 
 use crate::support::{Client, all, server};
 
@@ -145,7 +147,9 @@ async fn who_asks_for_any_extension_is_told_of_the_ice_servers() {
     let mut b = Client::connect(server.local_addr()).await;
     let room = a.create(json!({"name": "Tea"})).await;
     let joined = b.join_with(&room, json!(["chat"])).await;
-    let ice = &joined["iceServers"][0];
+    let own = format!("stun:{}", server.local_addr());
+    assert_eq!(joined["iceServers"][0]["urls"], json!([own]));
+    let ice = &joined["iceServers"][1];
     let (expiry, id) = ice["username"].as_str().unwrap().split_once(':').unwrap();
     assert_eq!(id, b.id);
     assert!(expiry.parse::<u64>().is_ok() && ice["credential"].as_str().unwrap().len() == 28);
@@ -172,4 +176,42 @@ async fn chat_that_is_not_stored_is_not_echoed() {
     let refused = a.refused("server-busy").await;
     assert_eq!(refused["requestId"], "r");
     assert!(!refused.to_string().contains("table"), "{refused}");
+}
+
+#[tokio::test]
+async fn turn_credentials_are_renewed_before_they_expire_for_who_asked_for_it() {
+    let config = ServerConfig {
+        ice_servers: vec!["turn:127.0.0.1:3478".parse().unwrap()],
+        turn_secret: Some("north".to_owned()),
+        limits: Limits {
+            turn_lifetime: Duration::from_secs(4),
+            ..Limits::default()
+        },
+        ..ServerConfig::default()
+    };
+    let server = Server::bind(config).await.unwrap();
+    let mut a = Client::connect(server.local_addr()).await;
+    let mut b = Client::connect(server.local_addr()).await;
+    assert!(a.features.contains(&"ice".to_owned()));
+    let created = json!({"type": "create-room", "payload": {"name": "Tea", "features": ["ice"]}});
+    let created = a.ask(created).await;
+    let room = created["room"]["id"].as_str().unwrap();
+    b.join_with(room, json!(["chat"])).await;
+    a.expect("member-joined").await;
+    let expiry = |servers: &Value| -> u64 {
+        let username = servers[1]["username"].as_str().unwrap();
+        username.split_once(':').unwrap().0.parse().unwrap()
+    };
+    let mut before = expiry(&created["iceServers"]);
+    for _ in 0..2 {
+        let renewed = a.expect("ice-servers").await;
+        assert_eq!(renewed["roomId"], room);
+        let servers = &renewed["payload"]["iceServers"];
+        assert_eq!(servers[0], created["iceServers"][0]);
+        assert!(expiry(servers) > before, "{renewed}");
+        let at = Timestamp::parse(renewed["payload"]["expiresAt"].as_str().unwrap());
+        assert_eq!(at.unwrap().secs(), i64::try_from(expiry(servers)).unwrap());
+        before = expiry(servers);
+    }
+    b.nothing_more().await;
 }

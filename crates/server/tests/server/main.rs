@@ -29,6 +29,7 @@ mod security;
 mod sse;
 mod store_faults;
 mod studio;
+mod stun;
 mod support;
 mod system;
 mod twirp;

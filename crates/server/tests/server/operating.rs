@@ -53,10 +53,12 @@ impl Program {
 
 /// Starts it on a free port, and waits until it says where it listens.
 pub async fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Program {
-    let mut command = program(
-        &[&["--listen", "127.0.0.1:0"], arguments].concat(),
-        environment,
-    );
+    start_on("127.0.0.1:0", arguments, environment).await
+}
+
+/// Starts it on this address, and waits until it says where it listens.
+pub async fn start_on(listen: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Program {
+    let mut command = program(&[&["--listen", listen], arguments].concat(), environment);
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let line = timeout(LIMIT, lines.next_line())

@@ -55,6 +55,7 @@ async fn bad_arguments_are_status_2() {
         &["--empty-timeout", "soon"],
         &["--ice-server", "http://127.0.0.1"],
         &["--ice-server", "turn:127.0.0.1,user"],
+        &["--stun", "rooms.example.org"],
     ] {
         let output = timeout(LIMIT, program(arguments).output())
             .await

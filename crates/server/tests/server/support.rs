@@ -57,9 +57,19 @@ impl Client {
         path: &str,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, Error> {
+        let url = format!("ws://{address}{path}");
+        Self::try_connect_to(address, &url, headers).await
+    }
+
+    /// Connects, with the host of the URL in the `Host` header.
+    pub async fn try_connect_to(
+        address: SocketAddr,
+        url: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, Error> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let mut request = format!("ws://{address}{path}").into_client_request()?;
+        let mut request = url.into_client_request()?;
         for (name, value) in headers {
             let value = HeaderValue::from_str(value).unwrap();
             request

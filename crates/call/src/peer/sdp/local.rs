@@ -163,7 +163,7 @@ fn write(text: &SdpText<'_>, slots: &[Slot<'_, '_>], role: Option<DtlsRole>) -> 
                 }
             }
             Slot::Rejected(section) => {
-                write_rejected(&mut sdp, section, transport.unwrap_or_default());
+                write_rejected(&mut sdp, section, transport.unwrap_or_default(), role);
             }
         }
     }
@@ -221,9 +221,14 @@ fn write_used(
 }
 
 /// Rejects a section: port 0, and one format, which the grammar requires. Firefox
-/// requires the `c=` line, and GStreamer's webrtcbin the ICE credentials and the
-/// fingerprint, which it has no use for here.
-fn write_rejected(sdp: &mut String, section: &MediaSection, transport: &[&str]) {
+/// requires the `c=` line, and GStreamer's webrtcbin the ICE credentials, the
+/// fingerprint and the DTLS role, which it has no use for here.
+fn write_rejected(
+    sdp: &mut String,
+    section: &MediaSection,
+    transport: &[&str],
+    role: Option<DtlsRole>,
+) {
     let line = &section.line;
     push(
         sdp,
@@ -239,6 +244,9 @@ fn write_rejected(sdp: &mut String, section: &MediaSection, transport: &[&str]) 
         if let Some(value) = value(transport, name) {
             push(sdp, format_args!("a={name}:{value}\r\n"));
         }
+    }
+    if let Some(setup) = role.map(DtlsRole::setup).or(value(transport, "setup")) {
+        push(sdp, format_args!("a=setup:{setup}\r\n"));
     }
 }
 

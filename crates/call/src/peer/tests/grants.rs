@@ -72,8 +72,8 @@ async fn grants_hold_for_a_connection_that_starts_later() {
     assert_eq!(b.received(), (0, 0));
     let is_added = |event: &PeerEvent| matches!(event, PeerEvent::ReceiverAdded(..));
     assert_eq!(b.count(is_added), 0, "a receiver costs a decode thread");
-    set(&a, Grants::default(), Grants::default()).await;
-    set(&b, Grants::default(), Grants::default()).await;
+    set(&a, without_screen(), Grants::default()).await;
+    set(&b, without_screen(), Grants::default()).await;
     b.receives(5, 20).await;
     assert_eq!(b.count(is_added), 2);
     for side in [a, b] {

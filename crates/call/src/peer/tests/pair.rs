@@ -31,6 +31,14 @@ pub fn screen() -> VideoSender {
     screen
 }
 
+/// What is published while no screen is shared.
+pub fn without_screen() -> Grants {
+    Grants {
+        can_publish_sources: vec![TrackSource::Microphone, TrackSource::Camera],
+        ..Grants::default()
+    }
+}
+
 /// Longest wait for a condition; long enough for two loaded cores.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
@@ -62,17 +70,26 @@ pub fn config(codec: VideoCodec) -> PeerConfig {
 }
 
 impl Side {
+    /// A side with a microphone and a camera.
     pub fn new(config: PeerConfig) -> (Self, mpsc::Receiver<(LinkId, PeerEvent)>) {
-        Self::publishing(config, None)
+        let (side, events) = Self::publishing(config, VideoSender::new());
+        let grants = without_screen();
+        let command = PeerCommand::SetGrants {
+            local: grants,
+            remote: Grants::default(),
+        };
+        side.handle.commands.try_send(command).unwrap();
+        (side, events)
     }
 
     /// A side that publishes this screen, too.
     pub fn publishing(
         config: PeerConfig,
-        screen: Option<VideoSender>,
+        screen: VideoSender,
     ) -> (Self, mpsc::Receiver<(LinkId, PeerEvent)>) {
         let media = Media {
             video: VideoSender::new(),
+            screen,
             audio: AudioSender::new(),
             playout: Playout::new(),
         };
@@ -82,22 +99,7 @@ impl Side {
         media.audio.set_source(AudioSource::Tone(440.0));
         let (events, receiver) = mpsc::channel(256);
         let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let handle = match screen {
-            None => spawn(LinkId(1), config, &media, events, cancel.clone(), &tasks),
-            Some(screen) => {
-                let publishers = HashMap::from([
-                    (
-                        TrackSource::Microphone,
-                        Publisher::Audio(media.audio.clone()),
-                    ),
-                    (TrackSource::Camera, Publisher::Video(media.video.clone())),
-                    (TrackSource::ScreenShare, Publisher::Video(screen)),
-                ]);
-                let playout = media.playout.clone();
-                let context = PeerContext::new(config, publishers, playout, tasks.clone());
-                start(LinkId(1), context, events, cancel.clone())
-            }
-        };
+        let handle = spawn(LinkId(1), config, &media, events, cancel.clone(), &tasks);
         (
             Self {
                 media,

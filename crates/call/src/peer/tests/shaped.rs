@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use tokio::net::UdpSocket;
 use tokio::sync::Notify;
-use visavis_media::video::bitrate_for;
 use visavis_media::{VideoCodec, VideoFormat, VideoSource};
 use visavis_network_simulator::{Link, Profile};
 
@@ -161,9 +160,8 @@ async fn adapt(
             allocation.set(Instant::now(), LinkId(1), estimate);
         }
         allocation.update(Instant::now());
-        let full = f64::from(bitrate_for(WIDE.width, WIDE.height));
-        let scale = allocation.rate() as f64 / full;
-        side.media.video.set_bitrate_scale(scale as f32);
+        let rate = allocation.rate() as u32;
+        side.media.video.set_max_bitrate(rate);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     condition()

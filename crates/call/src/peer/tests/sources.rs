@@ -50,7 +50,7 @@ async fn receives_both(side: &Side) {
 #[tokio::test]
 async fn camera_and_screen_are_received_at_once() {
     for first_has_screen in [true, false] {
-        let sharing = Side::publishing(config(Vp8), Some(screen()));
+        let sharing = Side::publishing(config(Vp8), screen());
         let ((a, from_a), (b, from_b)) = if first_has_screen {
             (sharing, Side::new(config(Vp8)))
         } else {
@@ -78,7 +78,7 @@ async fn camera_and_screen_are_received_at_once() {
 #[tokio::test]
 async fn a_rolled_back_offer_with_a_screen_is_made_again() {
     let (a, from_a) = Side::new(config(Vp8));
-    let (b, from_b) = Side::publishing(config(Vp8), Some(screen()));
+    let (b, from_b) = Side::publishing(config(Vp8), screen());
     forward(from_a, &a, &b, true, direct());
     forward(from_b, &b, &a, false, direct());
     for side in [&a, &b] {
@@ -88,6 +88,40 @@ async fn a_rolled_back_offer_with_a_screen_is_made_again() {
     receives_both(&a).await;
     b.receives(5, 10).await;
     assert!(b.receiver(TrackSource::ScreenShare).is_none());
+    a.end().await;
+    b.end().await;
+}
+
+#[tokio::test]
+async fn a_screen_that_is_shared_later_is_offered_also_while_the_other_side_shares() {
+    let (a, from_a) = Side::publishing(config(Vp8), screen());
+    let (b, from_b) = Side::publishing(config(Vp8), screen());
+    let share = async |side: &Side, local: Grants| {
+        let remote = Grants::default();
+        side.command(PeerCommand::SetGrants { local, remote }).await;
+    };
+    share(&a, without_screen()).await;
+    share(&b, without_screen()).await;
+    forward(from_a, &a, &b, true, direct());
+    forward(from_b, &b, &a, false, direct());
+    let offer = PeerCommand::MakeOffer { ice_restart: false };
+    a.command(offer.clone()).await;
+    a.receives(5, 10).await;
+    b.receives(5, 10).await;
+    let needs_offer = |event: &PeerEvent| matches!(event, PeerEvent::NegotiationNeeded);
+    for (sharing, viewing) in [(&a, &b), (&b, &a)] {
+        assert!(viewing.receiver(TrackSource::ScreenShare).is_none());
+        assert_eq!(sharing.count(needs_offer), 0);
+        share(sharing, Grants::default()).await;
+        sharing.waits_for(needs_offer).await;
+        sharing.command(offer.clone()).await;
+        receives_both(viewing).await;
+    }
+    // It stops, and starts again without a negotiation.
+    share(&a, without_screen()).await;
+    share(&a, Grants::default()).await;
+    receives_both(&b).await;
+    assert_eq!(a.count(needs_offer), 1);
     a.end().await;
     b.end().await;
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::value::{RawValue, to_raw_value};
 use visavis_protocol::{
-    ClientMessage, ClientRelay, Description, DescriptionKind, IceCandidate, PeerMessage,
+    ClientMessage, ClientRelay, Description, DescriptionKind, IceCandidate, IceServer, PeerMessage,
     PeerPayload,
 };
 
@@ -30,6 +30,21 @@ impl CallState {
             participant,
             ice_servers: self.ice_servers.clone(),
         });
+    }
+
+    /// Uses these ICE servers of the server for new links, and for the next ICE restart of
+    /// those that there are: their credentials may expire before.
+    pub(super) fn use_ice_servers(&mut self, ice_servers: Vec<IceServer>) {
+        if self.ice_servers == ice_servers {
+            return;
+        }
+        for link in self.remotes.iter().filter_map(|one| one.link.as_ref()) {
+            self.effects.push(Effect::SetIceServers {
+                link: link.id,
+                ice_servers: ice_servers.clone(),
+            });
+        }
+        self.ice_servers = ice_servers;
     }
 
     /// After an outage: offers again to peers whose signalling may have been lost.
@@ -147,11 +162,14 @@ impl CallState {
         let joined = self.session == Session::Joined && remote.listed;
         let route = Route::choose(Ways {
             server: joined && !remote.reconnecting,
-            channel: link.channel_works(now),
+            channel: link.is_connected() && link.channel_works(now),
             common_peer: self.common_peer(index),
         });
-        // The server keeps messages for a member that is reconnecting.
-        route.or(joined.then_some(Route::Server))
+        // The server keeps messages for a member that is reconnecting. A channel whose
+        // link is not connected may still deliver.
+        route
+            .or(joined.then_some(Route::Server))
+            .or(link.channel_works(now).then_some(Route::Channel))
     }
 
     fn send_signalling(
@@ -276,6 +294,9 @@ impl CallState {
             PeerEvent::NoCommonCodec(sources) => remote.set_unsupported(sources),
             PeerEvent::Connection(state) => self.connection_changed(now, index, state),
             PeerEvent::ChannelOpen => self.channel_open(index),
+            PeerEvent::ChannelStalled(is_stalled) => {
+                link.channel_stalled(is_stalled, now.instant);
+            }
             PeerEvent::Message(message) => self.peer_message(now, index, *message),
             PeerEvent::Bandwidth(estimate) => {
                 self.video.set(now.instant, link.id, &estimate);

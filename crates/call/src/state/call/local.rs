@@ -8,9 +8,10 @@ use visavis_protocol::{
 };
 
 use super::CallState;
+use crate::command::VideoSize;
 use crate::event::CallEvent;
 use crate::state::Effect;
-use crate::state::participant::grants_of;
+use crate::state::participant::{SOURCES, grants_of};
 use crate::state::session::Session;
 use crate::state::speaking::Speaking;
 use crate::view::{MutedByHost, ParticipantView, PeerConnectionState, TrackView};
@@ -39,6 +40,8 @@ pub(super) struct LocalSource {
     pub allowed: bool,
     /// The device is capturing.
     pub live: bool,
+    /// The size of its frames.
+    pub size: Option<VideoSize>,
 }
 
 impl LocalSource {
@@ -58,12 +61,17 @@ impl LocalSource {
 
 impl LocalParticipant {
     pub fn new(name: String, muted: &[TrackSource]) -> Self {
-        let sources = [TrackSource::Microphone, TrackSource::Camera];
+        let sources = [
+            TrackSource::Microphone,
+            TrackSource::Camera,
+            TrackSource::ScreenShare,
+        ];
         let sources = sources.map(|source| LocalSource {
             source,
             muted: muted.contains(&source),
             allowed: true,
             live: false,
+            size: None,
         });
         Self {
             participant: String::new(),
@@ -78,6 +86,30 @@ impl LocalParticipant {
 
     fn source_mut(&mut self, source: TrackSource) -> Option<&mut LocalSource> {
         self.sources.iter_mut().find(|one| one.source == source)
+    }
+
+    /// What is published: of what is allowed, a screen only while it is shared.
+    pub fn published(&self) -> Grants {
+        let is_published = |source: &TrackSource| {
+            let is_screen = matches!(
+                source,
+                TrackSource::ScreenShare | TrackSource::ScreenShareAudio
+            );
+            self.grants.may_publish(*source)
+                && (!is_screen || self.track(*source) != TrackView::Absent)
+        };
+        let sources: Vec<_> = SOURCES.into_iter().filter(is_published).collect();
+        Grants {
+            can_publish: !sources.is_empty(),
+            can_publish_sources: sources,
+            ..self.grants.clone()
+        }
+    }
+
+    /// The size of the captured frames of a source, while there are any.
+    pub fn size(&self, source: TrackSource) -> Option<VideoSize> {
+        let found = self.sources.iter().find(|one| one.source == source);
+        found?.size
     }
 
     fn track(&self, source: TrackSource) -> TrackView {
@@ -109,8 +141,11 @@ impl LocalParticipant {
             source: one.source,
             muted: !one.sends(),
         };
-        let allowed = self.sources.iter().filter(|one| one.allowed);
-        allowed.map(state).collect()
+        // A screen that is not shared is no track.
+        let exists = |one: &&LocalSource| {
+            one.allowed && (one.source != TrackSource::ScreenShare || one.live)
+        };
+        self.sources.iter().filter(exists).map(state).collect()
     }
 }
 
@@ -180,14 +215,23 @@ impl CallState {
         }
     }
 
-    pub(super) fn capture_changed(&mut self, source: TrackSource, live: bool) {
+    pub(super) fn capture_changed(
+        &mut self,
+        source: TrackSource,
+        live: bool,
+        size: Option<VideoSize>,
+    ) {
         let Some(one) = self.local.source_mut(source) else {
             return;
         };
         let before = one.sends();
         one.live = live;
+        one.size = size;
         if before != one.sends() {
             self.publish_tracks();
+            for index in 0..self.remotes.len() {
+                self.send_grants(index);
+            }
         }
     }
 

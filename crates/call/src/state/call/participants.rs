@@ -96,7 +96,7 @@ impl CallState {
         let Some(link) = &mut remote.link else {
             return;
         };
-        let grants = (self.local.grants.clone(), remote.grants.clone());
+        let grants = (self.local.published(), remote.grants.clone());
         if link.grants == grants {
             return;
         }
@@ -214,6 +214,7 @@ impl CallState {
             return;
         };
         link.channel_open = true;
+        link.video.channel_open();
         let hello = Hello {
             version: PEER_PROTOCOL,
             name: self.local.name.clone(),
@@ -262,9 +263,11 @@ impl CallState {
             PeerMessage::IceCandidate(PeerPayload { payload }) => {
                 self.remote_candidate(index, payload);
             }
+            PeerMessage::Demand(PeerPayload { payload }) => {
+                self.demanded_by(index, payload.tracks);
+            }
             // Part of the peer protocol, but not supported by this client yet.
-            PeerMessage::Demand(_)
-            | PeerMessage::ClockPing(_)
+            PeerMessage::ClockPing(_)
             | PeerMessage::ClockPong(_)
             | PeerMessage::VerifyCommit(_)
             | PeerMessage::VerifyNonce(_)

@@ -19,7 +19,7 @@ impl CallState {
             .enumerate()
             .filter_map(|(other, remote)| {
                 let link = remote.link.as_ref()?;
-                (other != index && link.is_connected() && link.channel_open).then_some(link.id)
+                (other != index && link.delivers()).then_some(link.id)
             });
         let connected: Vec<_> = connected.collect();
         connected.get(attempt % connected.len().max(1)).copied()
@@ -40,6 +40,9 @@ impl CallState {
         else {
             return;
         };
+        if let Some(link) = &mut self.remotes[sender].link {
+            link.negotiates_around(now.instant);
+        }
         // A relayed description may not replace the connection: the common peer could
         // put its own fingerprint in.
         match relay.message() {
@@ -64,7 +67,7 @@ impl CallState {
         if let Some(link) = self.remotes[to]
             .link
             .as_ref()
-            .filter(|link| link.channel_open)
+            .filter(|link| link.delivers())
         {
             let message = PeerMessage::Relay(PeerRelay {
                 from: Some(from),

@@ -70,7 +70,7 @@ impl CallState {
                 self.muted_by(mute.from.as_deref(), mute.payload.source);
             }
             ServerMessage::IceServers(renewed) => {
-                self.ice_servers = renewed.payload.ice_servers;
+                self.use_ice_servers(renewed.payload.ice_servers);
             }
             ServerMessage::JoinWaiting(waiting) => self.join_waits(now, &waiting),
             ServerMessage::TokenRenewed(renewed) => self.token = Some(renewed.payload.token),
@@ -303,7 +303,7 @@ impl CallState {
         self.send_to_peers(&message);
         let untold = |remote: &RemoteParticipant| {
             let link = remote.link.as_ref();
-            link.is_some_and(|link| !link.channel_open || !link.is_connected())
+            link.is_some_and(|link| !link.delivers())
         };
         for index in 0..self.remotes.len() {
             if untold(&self.remotes[index])
@@ -365,7 +365,7 @@ impl CallState {
         self.resume_token = message.resume_token;
         self.seal = message.seal;
         if let Some(ice_servers) = message.ice_servers {
-            self.ice_servers = ice_servers;
+            self.use_ice_servers(ice_servers);
         }
         let JoinedRoom {
             id,

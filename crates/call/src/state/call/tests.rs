@@ -3,6 +3,8 @@
 mod bandwidth;
 mod entering;
 mod host;
+mod ice_servers;
+mod video;
 mod without_server;
 
 use std::time::{Duration, Instant};
@@ -397,7 +399,9 @@ fn check(effects: &[Effect], alive: &mut Vec<LinkId>) {
                 assert!(alive.contains(link));
                 alive.retain(|other| other != link);
             }
-            Effect::Peer(link, _) | Effect::ClearReceived { link, .. } => {
+            Effect::Peer(link, _)
+            | Effect::ClearReceived { link, .. }
+            | Effect::SetIceServers { link, .. } => {
                 assert!(alive.contains(link), "{effect:?}")
             }
             _ => {}
@@ -429,7 +433,7 @@ impl Scene {
             .into_iter()
             .filter(|_| random.below(4) > 0)
             .collect();
-        match random.below(16) {
+        match random.below(17) {
             0 => self.says(json!({"type":"member-joined","roomId":"r","memberId":member,"participants":[]})),
             1 => self.says(json!({"type":"member-left","roomId":"r","memberId":member,"participants":[]})),
             2 => self.says(json!({"type":"offer","from":member,"payload":offer()})),
@@ -442,6 +446,11 @@ impl Scene {
             9 => self.says(json!({"type":"error","code":*random.of(&["unauthorized", "room-not-found"]),"message":""})),
             10 => self.put(Input::Command(CallCommand::SendChat("x".into()))),
             11 => self.put(Input::Command(CallCommand::SetMuted { source: TrackSource::Camera, muted: random.below(2) == 0 })),
+            13 => {
+                let credential = (*random.of(&["x", "y"])).to_owned();
+                let server = json!({"urls": ["turn:192.0.2.1"], "username": "u", "credential": credential});
+                self.says(json!({"type":"ice-servers","roomId":"r","payload":{"iceServers":[server],"expiresAt":""}}))
+            }
             12 => self.after(Duration::from_millis(random.below(8_000))),
             _ => {
                 let links: Vec<_> = self.state.links().collect();

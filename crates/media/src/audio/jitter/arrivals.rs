@@ -6,21 +6,26 @@ use std::time::{Duration, Instant};
 use crate::audio::SAMPLE_RATE;
 
 /// The delay before anything is known.
-const START: Duration = Duration::from_millis(60);
-const MIN: Duration = Duration::from_millis(40);
+const START: Duration = Duration::from_millis(40);
+const MIN: Duration = Duration::from_millis(20);
 const MAX: Duration = Duration::from_millis(400);
 
-/// One packet beyond the lateness: it is asked for while it plays.
-const MARGIN_MS: f64 = 20.0;
+/// Beyond the lateness: blocks of 10 ms are asked for at a time, and not evenly.
+const MARGIN: Duration = Duration::from_millis(10);
 
-/// Packets that are remembered: 5 s of 20 ms.
+/// Packets that are remembered: 5 s of 20 ms. The target falls when late ones leave here.
 const WINDOW: usize = 250;
 
 /// Packets before the measure is believed.
-const ENOUGH: usize = 50;
+const ENOUGH: usize = 25;
+
+/// The newest packets, 1 s of 20 ms, with a share of their own: three late ones among them
+/// raise the target at once.
+const NEWEST: usize = 50;
 
 /// Share of the packets that must come in time.
 const IN_TIME: f64 = 0.97;
+const NEWEST_IN_TIME: f64 = 0.95;
 
 /// A step beyond this between arrival and timestamp is another clock.
 const MAX_STEP_MS: f64 = 2_000.0;
@@ -32,13 +37,17 @@ pub(crate) struct Arrivals {
     /// Transit of the last packet against the first, in milliseconds.
     transit_ms: f64,
     window: VecDeque<f64>,
+    /// Least transit in the window.
+    least_ms: f64,
     jitter_ms: f64,
-    target: Option<Duration>,
+    /// Lateness that most packets keep.
+    late: Option<Duration>,
 }
 
 impl Arrivals {
-    /// Notes when a packet came that was captured at `timestamp`.
-    pub(crate) fn note(&mut self, arrived_at: Instant, timestamp: u32) {
+    /// Notes when a packet came that was captured at `timestamp`; gives its transit time in
+    /// milliseconds, from an arbitrary zero.
+    pub(crate) fn note(&mut self, arrived_at: Instant, timestamp: u32) -> f64 {
         if let Some((last_arrival, last_timestamp)) = self.last.replace((arrived_at, timestamp)) {
             let arrival_ms = milliseconds_between(last_arrival, arrived_at);
             let capture_ms = f64::from(timestamp.wrapping_sub(last_timestamp) as i32) * 1000.0
@@ -56,12 +65,25 @@ impl Arrivals {
             self.window.pop_front();
         }
         self.window.push_back(self.transit_ms);
-        self.target = self.measure();
+        self.least_ms = self.window.iter().copied().fold(f64::INFINITY, f64::min);
+        self.late = self.measure();
+        self.transit_ms
+    }
+
+    /// How much later a packet of this transit time came than the quickest of late.
+    pub(crate) fn lateness(&self, transit_ms: f64) -> Duration {
+        Duration::from_secs_f64((transit_ms - self.least_ms).clamp(0.0, MAX_STEP_MS) / 1000.0)
     }
 
     /// How long sound is to wait before it is played.
     pub(crate) fn target(&self) -> Duration {
-        self.target.unwrap_or(START)
+        self.late
+            .map_or(START, |late| (late + MARGIN).clamp(MIN, MAX))
+    }
+
+    /// So much later than the quickest, a packet that is not there is rather lost than late.
+    pub(crate) fn latest(&self) -> Duration {
+        self.late.unwrap_or(START).min(MAX)
     }
 
     /// Inter-arrival jitter (RFC 3550, section 6.4.1).
@@ -73,11 +95,18 @@ impl Arrivals {
         if self.window.len() < ENOUGH {
             return None;
         }
-        let mut sorted: Vec<f64> = self.window.iter().copied().collect();
-        sorted.sort_by(f64::total_cmp);
-        let late = sorted[(sorted.len() as f64 * IN_TIME) as usize] - sorted[0];
-        Some(Duration::from_secs_f64((late + MARGIN_MS) / 1000.0).clamp(MIN, MAX))
+        let all = quantile(self.window.iter(), IN_TIME);
+        let newest = self.window.len() - NEWEST.min(self.window.len());
+        let newest = quantile(self.window.range(newest..), NEWEST_IN_TIME);
+        let late = all.max(newest) - self.least_ms;
+        Some(Duration::from_secs_f64(late.max(0.0) / 1000.0))
     }
+}
+
+fn quantile<'a>(values: impl Iterator<Item = &'a f64>, share: f64) -> f64 {
+    let mut values: Vec<f64> = values.copied().collect();
+    let at = (values.len() as f64 * share) as usize;
+    *values.select_nth_unstable_by(at, f64::total_cmp).1
 }
 
 fn milliseconds_between(earlier: Instant, later: Instant) -> f64 {

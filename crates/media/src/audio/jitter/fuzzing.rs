@@ -1,6 +1,6 @@
 //! Plays a fuzz script to a jitter buffer.
 
-use super::{JitterBuffer, JitterStats, MAX_PACKETS, Outcome};
+use super::{JitterBuffer, JitterStats, MAX_PACKETS, Outcome, Speed};
 use crate::codec::opus::packet_samples;
 use crate::fuzzing::{Packets, Step};
 
@@ -41,7 +41,9 @@ pub(crate) fn fuzz(packets: &mut Packets<'_>) {
             },
             Step::Other(0) => buffer.pause(),
             Step::Other(how) => {
-                buffer.leaves_out(packets.now, how & 1 == 0);
+                if buffer.advise() != Speed::Normal {
+                    buffer.note_stretched(if how & 1 == 0 { 240 } else { -240 });
+                }
             }
         }
         let stats = buffer.stats();

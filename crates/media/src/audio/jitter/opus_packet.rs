@@ -1,8 +1,6 @@
 //! Properties of an Opus packet (RFC 6716, sections 3 and 4.2).
 
-/// The longest packet of discontinuous transmission (DTX), in bytes: a frame of at most
-/// one byte carries no sound, and none may follow for up to 400 ms.
-const MAX_DTX_BYTES: usize = 2;
+use crate::codec::opus::MAX_DTX_BYTES;
 
 /// Whether the packet begins a pause of the sender.
 pub(super) fn is_dtx(packet: &[u8]) -> bool {

@@ -123,7 +123,7 @@ fn when_nothing_comes_100_ms_are_concealed_and_silence_follows_until_enough_wait
         .position(|outcome| played(outcome) == Some(70))
         .unwrap();
     assert!(
-        (72..=73).contains(&again) && buffer.stats().lost == 40,
+        (71..=72).contains(&again) && buffer.stats().lost == 40,
         "{again}, {:?}",
         buffer.stats()
     );
@@ -160,24 +160,6 @@ fn jitter_lengthens_the_delay_until_packets_are_in_time_and_calm_shortens_it() {
         "{:?}",
         buffer.arrivals.target()
     );
-}
-
-#[test]
-fn too_much_is_left_out_when_quiet_soon_and_otherwise_later() {
-    for (quiet, within_ms) in [(true, 600), (false, 2_200)] {
-        let (mut buffer, start) = (JitterBuffer::new(), Instant::now());
-        // The speaker asks for nothing while the first ten come.
-        let left_out = (0..1_000).find(|&n| {
-            let now = start + FRAME * n;
-            buffer.push(packet(n, n as u16, now));
-            n >= 10 && played(&buffer.pull(now)).is_some() && buffer.leaves_out(now, quiet)
-        });
-        let after = FRAME * (left_out.unwrap() - 10);
-        assert!(
-            after > PATIENCE && after < Duration::from_millis(within_ms),
-            "{after:?}"
-        );
-    }
 }
 
 #[test]
@@ -419,7 +401,9 @@ proptest! {
             now += Duration::from_millis(later);
             buffer.push(RtpPacket { sequence, timestamp, marker: false, payload: payload.into(), arrived_at: now });
             let outcome = buffer.pull(now);
-            buffer.leaves_out(now, true);
+            if buffer.advise() != Speed::Normal {
+                buffer.note_stretched(-240);
+            }
             if let Outcome::Recover { samples, .. } | Outcome::Conceal(samples) | Outcome::Noise(samples) | Outcome::Silence(samples) = outcome {
                 prop_assert!(samples > 0 && samples.is_multiple_of(120));
             }

@@ -17,10 +17,15 @@ impl KeyFrames {
         self.wanted = true;
     }
 
-    /// Whether the next picture is to be a key frame.
+    /// Whether the next frame is to be a key frame.
     pub(super) fn due(&self, now: Instant) -> bool {
+        self.wanted && self.may_be_made(now)
+    }
+
+    /// Whether the last key frame is long enough ago.
+    pub(super) fn may_be_made(&self, now: Instant) -> bool {
         let rested = |last| now.saturating_duration_since(last) >= KEY_FRAME_INTERVAL;
-        self.wanted && self.last.is_none_or(rested)
+        self.last.is_none_or(rested)
     }
 
     /// A key frame was made; it answers whatever was requested.

@@ -14,6 +14,10 @@ const SMALL: VideoFormat = VideoFormat {
 };
 const LIMIT: Duration = Duration::from_secs(20);
 
+fn subscribe(sender: &VideoSender, codec: VideoCodec) -> Queue<EncodedVideo> {
+    sender.subscribe(codec, VideoLayer::Full, Start::Soonest)
+}
+
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + LIMIT;
     while !condition() {
@@ -55,9 +59,9 @@ fn has_ended(queue: &mut Queue<EncodedVideo>) -> bool {
 fn each_picture_is_encoded_once_however_many_subscribe() {
     for codec in [VideoCodec::H264, VideoCodec::Vp8] {
         let sender = synthetic(SMALL);
-        let mut queues = vec![sender.subscribe(codec)];
+        let mut queues = vec![subscribe(&sender, codec)];
         for subscribers in [1, 3] {
-            queues.resize_with(subscribers, || sender.subscribe(codec));
+            queues.resize_with(subscribers, || subscribe(&sender, codec));
             let mut seen: Vec<HashMap<u32, EncodedVideo>> = vec![HashMap::new(); subscribers];
             wait_until("40 pictures each", || {
                 for (queue, seen) in queues.iter_mut().zip(&mut seen) {
@@ -95,11 +99,14 @@ fn nothing_is_encoded_while_nobody_subscribes() {
     watch(10);
     assert_eq!(sender.stats(), VideoSendStats::default());
     assert!(sender.measured_rate() > 0.0);
-    let mut queue = sender.subscribe(VideoCodec::Vp8);
+    let mut queue = subscribe(&sender, VideoCodec::Vp8);
     next(&mut queue);
     drop(queue);
     wait_until("the encoder's end", || {
-        !sender.pipeline().lane(VideoCodec::Vp8).has_subscribers()
+        !sender
+            .pipeline()
+            .encoder(VideoCodec::Vp8, VideoLayer::Full)
+            .has_subscribers()
     });
     let before = sender.stats();
     let now = sender.preview().versioned().0;
@@ -115,14 +122,14 @@ fn nothing_is_encoded_while_nobody_subscribes() {
 fn a_subscriber_starts_with_a_key_frame_and_requests_are_rationed() {
     let sender = synthetic(SMALL);
     for codec in [VideoCodec::H264, VideoCodec::Vp8] {
-        let mut first = sender.subscribe(codec);
+        let mut first = subscribe(&sender, codec);
         assert!(next(&mut first).key_frame);
-        let mut second = sender.subscribe(codec);
+        let mut second = subscribe(&sender, codec);
         assert!(next(&mut second).key_frame);
         // A request right after a key frame is answered, but not at once.
         let mut captured = Vec::new();
         wait_until("two more key frames", || {
-            sender.request_key_frame(codec);
+            sender.request_key_frame(codec, VideoLayer::Full);
             let pictures = std::iter::from_fn(|| second.try_next());
             captured.extend(
                 pictures
@@ -139,9 +146,85 @@ fn a_subscriber_starts_with_a_key_frame_and_requests_are_rationed() {
 }
 
 #[test]
+fn who_subscribes_after_a_key_frame_gets_it_and_the_frames_since_at_once() {
+    let sender = synthetic(SMALL);
+    let codec = VideoCodec::Vp8;
+    let mut first = subscribe(&sender, codec);
+    let mut sent = vec![next(&mut first)];
+    // Within the interval no other key frame may be made.
+    let mut second = loop {
+        let second = subscribe(&sender, codec);
+        if sender.stats().key_frames == 1 {
+            break second;
+        }
+    };
+    let mut received = vec![next(&mut second)];
+    wait_until("ten frames each", || {
+        sent.extend(std::iter::from_fn(|| first.try_next()));
+        received.extend(std::iter::from_fn(|| second.try_next()));
+        sent.len().min(received.len()) >= 10
+    });
+    for (sent, received) in sent.iter().zip(&received) {
+        assert_eq!(sent.data.as_ptr(), received.data.as_ptr());
+    }
+}
+
+#[test]
+fn a_switch_begins_at_a_key_frame_of_its_own() {
+    let sender = synthetic(SMALL);
+    let mut first = subscribe(&sender, VideoCodec::Vp8);
+    let made = next(&mut first);
+    let (codec, start) = (VideoCodec::Vp8, Start::NextKeyFrame);
+    let mut second = sender.subscribe(codec, VideoLayer::Full, start);
+    let begun = next(&mut second);
+    assert!(begun.key_frame && begun.captured_at > made.captured_at);
+}
+
+#[test]
+fn each_layer_in_use_is_encoded_in_its_size_and_no_other() {
+    let sender = synthetic(SMALL);
+    for codec in [VideoCodec::H264, VideoCodec::Vp8] {
+        for (layer, size) in [
+            (VideoLayer::Quarter, (80, 44)),
+            (VideoLayer::Half, (160, 90)),
+            (VideoLayer::Full, (320, 180)),
+        ] {
+            let mut queue = sender.subscribe(codec, layer, Start::Soonest);
+            let video = next(&mut queue);
+            assert_eq!(
+                (video.width, video.height, video.layer),
+                (size.0, size.1, layer)
+            );
+            assert!(video.key_frame && video.codec == codec);
+        }
+    }
+    let _queue = sender.subscribe(VideoCodec::Vp8, VideoLayer::Half, Start::Soonest);
+    let is_in_use = |encoder: &&EncoderTask| encoder.has_subscribers();
+    wait_until("the ends of the other encoders", || {
+        sender.pipeline().encoders.iter().filter(is_in_use).count() == 1
+    });
+}
+
+#[test]
+fn a_source_that_is_larger_than_the_codecs_take_is_scaled() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"YUV4MPEG2 W4096 H2304 F30:1\nFRAME\n")
+        .unwrap();
+    file.write_all(&vec![50; 4096 * 2304 * 3 / 2]).unwrap();
+    file.flush().unwrap();
+    for codec in [VideoCodec::H264, VideoCodec::Vp8] {
+        let sender = VideoSender::new();
+        let mut queue = subscribe(&sender, codec);
+        sender.set_source(VideoSource::Y4m(file.path().into()), SMALL);
+        let video = next(&mut queue);
+        assert_eq!((video.width, video.height), (3840, 2160));
+    }
+}
+
+#[test]
 fn muting_releases_the_source_and_unmuting_starts_with_a_key_frame() {
     let sender = synthetic(SMALL);
-    let mut queue = sender.subscribe(VideoCodec::H264);
+    let mut queue = subscribe(&sender, VideoCodec::H264);
     next(&mut queue);
     wait_for_state(&sender, &CaptureState::Live(SMALL));
     sender.set_muted(true);
@@ -177,7 +260,7 @@ fn a_source_that_fails_shows_its_error_and_another_takes_over() {
     file.write_all(b"JUNK\n").unwrap();
     file.flush().unwrap();
     let sender = VideoSender::new();
-    let mut queue = sender.subscribe(VideoCodec::Vp8);
+    let mut queue = subscribe(&sender, VideoCodec::Vp8);
     assert_eq!(sender.state().get(), Some(CaptureState::Off));
     let failed = || {
         matches!(
@@ -262,7 +345,7 @@ fn dropping_the_last_clone_ends_everything() {
     let sender = synthetic(SMALL);
     let clone = sender.clone();
     let (preview, state) = (sender.preview(), sender.state());
-    let mut queue = sender.subscribe(VideoCodec::H264);
+    let mut queue = subscribe(&sender, VideoCodec::H264);
     drop(sender);
     next(&mut queue);
     let pipeline = Arc::downgrade(clone.pipeline());
@@ -274,10 +357,12 @@ fn dropping_the_last_clone_ends_everything() {
 }
 
 #[test]
-fn the_bit_rate_scale_stays_within_its_bounds() {
+fn the_bit_rate_is_that_of_the_size_within_its_bounds() {
     let sender = VideoSender::new();
-    for (given, kept) in [(0.5, 0.5), (2.0, 1.0), (-1.0, 0.05), (f32::NAN, 0.05)] {
-        sender.set_bitrate_scale(given);
-        assert_eq!(sender.pipeline().bitrate_scale(), kept);
+    let rate = || sender.pipeline().bitrate(640, 360);
+    assert_eq!(rate(), bitrate_for(640, 360));
+    for (max, kept) in [(500_000, 500_000), (2_000_000, 600_000), (0, 30_000)] {
+        sender.set_max_bitrate(max);
+        assert_eq!(rate(), kept);
     }
 }

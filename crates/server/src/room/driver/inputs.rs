@@ -184,7 +184,7 @@ impl RoomTask {
         }
         let now = self.services.now();
         let services = &self.services;
-        let resumed = (self.state).resume(resumer, |id| services.ice_servers(id, now.utc));
+        let resumed = (self.state).resume(resumer, |id, stun| services.ice_servers(id, stun, now));
         self.answer(socket, resumed, reply);
     }
 }

@@ -23,7 +23,8 @@ impl RoomTask {
                 let now = self.services.now();
                 let adopted = taken.map(|who| {
                     let id = who.client;
-                    entry.ice_servers = self.services.ice_servers(id, now.utc);
+                    let stun = entry.stun_url.as_deref();
+                    entry.ice_servers = self.services.ice_servers(id, stun, now);
                     (id, self.state.adopt(entry, *who))
                 });
                 self.answer(socket, adopted, reply);

@@ -33,7 +33,9 @@ impl RoomTask {
             }
             Ok(admitted) => {
                 let Admitted { who, room } = *admitted;
-                self.state.enter_from_queue(who, room)
+                let (services, now) = (&self.services, self.services.now());
+                (self.state)
+                    .enter_from_queue(who, room, |id, stun| services.ice_servers(id, stun, now))
             }
             Err(refusal) => match refusal.code {
                 // The store is down, or knows more than is known here yet.

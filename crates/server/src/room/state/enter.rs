@@ -1,5 +1,7 @@
 //! Coming in, and coming back.
 
+use std::sync::Arc;
+
 use visavis_protocol::{
     CloseCode, CreatedRoom, Feature, IceServer, JoinedRoom, RequestId, RoomCreated, RoomJoined,
     ServerMessage,
@@ -7,6 +9,7 @@ use visavis_protocol::{
 
 use super::{Effect, RoomState, WasHost};
 use crate::cluster::ClusterMessage;
+use crate::ice::ClientIceServers;
 use crate::id::{ClientId, ResumeToken, SocketId};
 use crate::model::{Participant, Room, SecretHash, Template};
 use crate::refusal::Refusal;
@@ -21,7 +24,9 @@ pub(crate) struct Entry {
     pub request_id: Option<RequestId>,
     /// The resume token's secret. The store has its hash.
     pub secret: u128,
-    pub ice_servers: Vec<IceServer>,
+    pub ice_servers: ClientIceServers,
+    /// The server's own STUN server, by the host that the client used.
+    pub stun_url: Option<Arc<str>>,
     /// Whether it has just made the room: the reply is `room-created`.
     pub creator: bool,
 }
@@ -41,8 +46,13 @@ impl RoomState {
             return self.repeat_waiting(client, entry);
         };
         self.gets_list(index);
+        self.members[index].gets_ice_servers(entry);
         let member = &self.members[index];
-        let joined = self.joined(member, entry.request_id.take(), entry.ice_servers.clone());
+        let joined = self.joined(
+            member,
+            entry.request_id.take(),
+            entry.ice_servers.servers.clone(),
+        );
         Some(vec![Effect::Send {
             to: entry.socket,
             frame: frame(&ServerMessage::RoomJoined(joined)),
@@ -81,15 +91,17 @@ impl RoomState {
         let place = self.join_order_index(&who);
         let mut member = Member::new(who, Attachment::Here(to));
         member.secret = entry.secret;
+        member.gets_ice_servers(&entry);
         self.members.insert(place, member);
         let host = self.update_host(Some(id));
 
         self.membership.expose();
         let member = &self.members[place];
+        let ice_servers = entry.ice_servers.servers;
         let reply = if entry.creator {
-            ServerMessage::RoomCreated(self.created(member, entry.request_id, entry.ice_servers))
+            ServerMessage::RoomCreated(self.created(member, entry.request_id, ice_servers))
         } else {
-            ServerMessage::RoomJoined(self.joined(member, entry.request_id, entry.ice_servers))
+            ServerMessage::RoomJoined(self.joined(member, entry.request_id, ice_servers))
         };
         let frame = frame(&reply);
         let mut effects = vec![Effect::Send { to, frame }];
@@ -117,7 +129,7 @@ impl RoomState {
     pub fn resume(
         &mut self,
         resumer: Resumer,
-        ice_servers: impl FnOnce(ClientId) -> Vec<IceServer>,
+        ice_servers: impl FnOnce(ClientId, Option<&str>) -> ClientIceServers,
     ) -> Result<(ClientId, Vec<Effect>), Refusal> {
         let Resumer { mut entry, proof } = resumer;
         let Some(index) = self.resumes(proof) else {
@@ -128,7 +140,7 @@ impl RoomState {
         let before = Box::new(member.who.clone());
         member.who.secret = SecretHash::of(entry.secret);
         let who = Box::new(member.who.clone());
-        entry.ice_servers = ice_servers(id);
+        entry.ice_servers = ice_servers(id, entry.stun_url.as_deref());
         let mut effects = vec![Effect::Save { before, who }];
         effects.extend(self.attach_socket(index, entry));
         Ok((id, effects))
@@ -171,9 +183,10 @@ impl RoomState {
         let member = &mut self.members[index];
         let before = std::mem::replace(&mut member.attachment, Attachment::Here(to));
         member.secret = entry.secret;
+        member.gets_ice_servers(&entry);
         self.gets_list(index);
         let member = &self.members[index];
-        let resumed = self.joined(member, entry.request_id, entry.ice_servers);
+        let resumed = self.joined(member, entry.request_id, entry.ice_servers.servers);
         let frame = frame(&ServerMessage::Resumed(resumed));
         let mut effects = vec![Effect::Send { to, frame }];
         effects.extend(self.welcome(index));

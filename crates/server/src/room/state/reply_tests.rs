@@ -8,6 +8,7 @@ use visavis_protocol::{ClientMessage, Features, Grants, IceServer};
 
 use super::tests::{Scene, all_features, client, control, entry, error_code, sent, told};
 use super::*;
+use crate::ice::ClientIceServers;
 
 /// A room with its host, who knows everything, and one who knows nothing.
 fn two() -> (Scene, [Sender; 2]) {
@@ -56,9 +57,12 @@ fn ice_servers_are_for_who_asked_for_anything_and_where_there_are_any() {
         username: None,
         credential: None,
     }];
-    let mut given = |who: Sender, ice_servers| {
+    let mut given = |who: Sender, servers| {
         let mut entry = Entry {
-            ice_servers,
+            ice_servers: ClientIceServers {
+                servers,
+                expiry: None,
+            },
             ..entry(who.socket)
         };
         let answer = scene.state.rejoin(who.id, &mut entry).unwrap();

@@ -5,6 +5,7 @@ use visavis_protocol::{ClientMessage, ErrorCode, Features, Grants, RelayKind};
 
 use super::*;
 use crate::clock::Timestamp;
+use crate::ice::ClientIceServers;
 use crate::model::{ParticipantKind, SecretHash};
 use crate::room::applicant::{Applicant, Pass};
 
@@ -101,7 +102,8 @@ impl Scene {
                 ..Participant::someone(first.client)
             };
             let room = self.state.room.clone();
-            effects.extend(self.state.enter_from_queue(who, room));
+            let renewed = |_, _: Option<&str>| ClientIceServers::default();
+            effects.extend(self.state.enter_from_queue(who, room, renewed));
         }
         effects.extend(self.state.send_positions());
         effects
@@ -128,7 +130,8 @@ impl Scene {
             entry: entry(socket),
             proof: proof.into(),
         };
-        self.state.resume(resumer, |_| Vec::new())
+        self.state
+            .resume(resumer, |_, _| ClientIceServers::default())
     }
 
     /// Says what the wire says, storing what is to be stored.
@@ -200,7 +203,8 @@ pub(super) fn entry(socket: SocketId) -> Entry {
         socket,
         request_id: None,
         secret: socket.0.into(),
-        ice_servers: Vec::new(),
+        ice_servers: ClientIceServers::default(),
+        stun_url: None,
         creator: false,
     }
 }

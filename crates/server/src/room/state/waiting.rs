@@ -12,6 +12,7 @@ use super::queue::Waiter;
 use super::{Effect, Entry, RoomState, Sender};
 use crate::clock::Now;
 use crate::cluster::{ClusterMessage, QueuedClient};
+use crate::ice::ClientIceServers;
 use crate::id::ClientId;
 #[cfg(test)]
 use crate::id::SocketId;
@@ -149,12 +150,19 @@ impl RoomState {
             .collect()
     }
 
-    /// The store has let in one who waited.
-    pub fn enter_from_queue(&mut self, who: Participant, room: Room) -> Vec<Effect> {
-        match self.take_waiter(who.client) {
-            Some(waiter) => self.enter(waiter.entry, who, room),
-            None => Vec::new(),
-        }
+    /// The store has let in one who waited. It may have waited for longer than the
+    /// credentials for TURN servers are valid, so it gets new ones.
+    pub fn enter_from_queue(
+        &mut self,
+        who: Participant,
+        room: Room,
+        ice_servers: impl FnOnce(ClientId, Option<&str>) -> ClientIceServers,
+    ) -> Vec<Effect> {
+        let Some(Waiter { mut entry, .. }) = self.take_waiter(who.client) else {
+            return Vec::new();
+        };
+        entry.ice_servers = ice_servers(who.client, entry.stun_url.as_deref());
+        self.enter(entry, who, room)
     }
 
     /// One who waited is refused after all.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use visavis_server::{Server, ServerConfig};
 
-use super::{KEYS, run, start};
+use super::{KEYS, run, start, start_on};
 use crate::support::{Client, SECRET, http};
 use crate::webhooks::wait_for;
 
@@ -205,6 +205,18 @@ async fn settings_without_effect_are_warned_of_at_the_start() {
 }
 
 #[tokio::test]
+async fn a_udp_port_that_is_taken_is_warned_of_once_unless_stun_is_off() {
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let warnings = async |arguments: &[&str]| {
+        let log = start_on(&listen, arguments, &[]).await.log().await;
+        log.matches("cannot answer STUN").count()
+    };
+    assert_eq!(warnings(&[]).await, 1);
+    assert_eq!(warnings(&["--stun", "off"]).await, 0);
+}
+
+#[tokio::test]
 async fn empty_variables_count_as_none() {
     let empty = [
         "DATABASE_URL",
@@ -215,6 +227,7 @@ async fn empty_variables_count_as_none() {
     let empty = [
         &empty[..],
         &["LIVEKIT_API_SECRET", "VISAVIS_WEBHOOK", "VISAVIS_TLS_CERT"],
+        &["VISAVIS_STUN"],
         &["VISAVIS_ALLOW_HOST", "VISAVIS_ALLOW_ORIGIN"],
     ];
     let empty: Vec<(&str, &str)> = empty.concat().into_iter().map(|name| (name, "")).collect();

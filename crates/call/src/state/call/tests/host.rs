@@ -117,8 +117,12 @@ fn a_viewer_publishes_nothing_and_viewers_do_not_link_to_each_other() {
     let (mut scene, effects) = joined(&[publisher("a"), viewer("v"), viewer("m")]);
     assert_eq!(spawns(&effects), 1, "only to the one who publishes");
     assert_eq!(scene.offers_to(&effects), ["a"]);
-    let both = [(TrackSource::Microphone, true), (TrackSource::Camera, true)];
-    assert_eq!(mutes(&effects), both);
+    let all = [
+        (TrackSource::Microphone, true),
+        (TrackSource::Camera, true),
+        (TrackSource::ScreenShare, true),
+    ];
+    assert_eq!(mutes(&effects), all);
     let stopped = effects.iter().any(|effect| {
         matches!(effect, Effect::Peer(_, PeerCommand::SetGrants { local, .. }) if !local.can_publish)
     });
@@ -128,6 +132,7 @@ fn a_viewer_publishes_nothing_and_viewers_do_not_link_to_each_other() {
     scene.put(Input::CaptureChanged {
         source: TrackSource::Camera,
         live: true,
+        size: None,
     });
     assert!(scene.state.view().participants[0].pictures.is_empty());
 }
@@ -149,7 +154,7 @@ fn who_gains_the_right_to_publish_offers_to_all_without_a_link() {
     let (mut scene, _) = joined(&[publisher("a"), viewer("v"), viewer("m")]);
     let effects = update(&mut scene, publisher("m"));
     assert_eq!(scene.offers_to(&effects), ["v"]);
-    assert_eq!(mutes(&effects).len(), 2);
+    assert_eq!(mutes(&effects).len(), 3);
     // A viewer waits for the offer of another one who was promoted.
     let (mut scene, _) = joined(&[viewer("v"), viewer("m")]);
     let effects = update(&mut scene, publisher("v"));

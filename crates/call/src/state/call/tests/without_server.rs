@@ -152,6 +152,40 @@ fn a_pair_that_lost_its_link_negotiates_through_a_common_peer() {
 }
 
 #[test]
+fn a_relayed_offer_is_answered_through_the_common_peer_whatever_the_link_seems() {
+    for state in [
+        PeerConnectionState::Connected,
+        PeerConnectionState::Disconnected,
+        PeerConnectionState::Connecting,
+    ] {
+        let mut scene = alone();
+        scene.peer("a", PeerEvent::Connection(state));
+        let offer = json!({"type":"offer","payload":{"type":"offer","sdp":"v=0"}});
+        let relay = json!({"type":"relay","to":"m","from":"a","payload":offer});
+        says(&mut scene, "b", relay);
+        let answer = Description::new(DescriptionKind::Answer, "v=0".into());
+        let effects = scene.peer("a", PeerEvent::LocalDescription(answer));
+        let [(via, text)] = &over_channels(&effects)[..] else {
+            panic!("{state:?}: {effects:?}")
+        };
+        assert_eq!(*via, scene.link("b"), "{state:?}");
+        assert!(text.contains(r#""type":"relay","to":"a""#), "{text}");
+    }
+}
+
+#[test]
+fn a_pair_alone_negotiates_over_its_data_channel_while_that_may_deliver() {
+    let (mut scene, _) = Scene::inside(&["a"]);
+    connect(&mut scene, "a");
+    scene.put(Input::SignallingClosed);
+    let disconnected = PeerConnectionState::Disconnected;
+    scene.peer("a", PeerEvent::Connection(disconnected));
+    scene.after(Duration::from_secs(7));
+    let effects = scene.peer("a", PeerEvent::LocalDescription(offer()));
+    assert_eq!(over_channels(&effects).len(), 1, "{effects:?}");
+}
+
+#[test]
 fn a_relayed_offer_may_not_replace_the_connection_and_goes_one_hop() {
     let mut scene = alone();
     let offer = json!({"type":"offer","payload":{"type":"offer","sdp":"v=0"}});

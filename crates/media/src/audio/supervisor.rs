@@ -1,12 +1,13 @@
-//! A thread that keeps one device open.
+//! Supervises one sound device: opens it, watches it, reopens it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use crate::audio::device::{self, Direction};
+use crate::audio::stream::Period;
 use crate::device::DeviceError;
 use crate::platform::sound;
 
@@ -20,17 +21,22 @@ const WATCH: Duration = Duration::from_secs(2);
 /// A microphone that gave nothing for so many looks has stopped.
 const SILENT_LOOKS: u32 = 3;
 
+/// So many late callbacks between two looks, and the device is opened again with longer
+/// buffers. Opening it costs a gap, so that one or two do not count.
+const MANY_LATE: u32 = 4;
+
 /// How long a stream may take to close before it is left behind.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Opens a stream and gives the worker's end of it.
-pub(crate) type Open<End> = fn(&cpal::Device, Alarm) -> Result<(cpal::Stream, End), DeviceError>;
+pub(crate) type Open<End> =
+    fn(&cpal::Device, Period, Alarm) -> Result<(cpal::Stream, End), DeviceError>;
 
-/// What came of opening it.
+/// The result of opening a stream.
 type Opened<End> = Result<(cpal::Stream, End), DeviceError>;
 
-/// What became of the device.
-pub(crate) enum Kept<End> {
+/// What the supervisor reports.
+pub(crate) enum DeviceEvent<End> {
     /// It runs; an earlier end is void.
     Opened(End),
     /// It does not; it is tried again.
@@ -41,8 +47,8 @@ pub(crate) enum Kept<End> {
 /// when that is another one. Opening may take seconds, so it has its own
 /// thread; the sound itself never passes through here. Dropping it lets the
 /// device go.
-pub(crate) struct Keeper<End> {
-    events: Receiver<Kept<End>>,
+pub(crate) struct DeviceSupervisor<End> {
+    events: Receiver<DeviceEvent<End>>,
     stopped: Arc<AtomicBool>,
     thread: Thread,
 }
@@ -51,10 +57,12 @@ pub(crate) struct Keeper<End> {
 #[derive(Clone)]
 pub(crate) struct Alarm {
     worker: Thread,
-    keeper: Thread,
+    supervisor: Thread,
     failure: Arc<OnceLock<DeviceError>>,
     /// Set by each callback.
     moving: Arc<AtomicBool>,
+    /// Callbacks too late for the device's buffer.
+    late: Arc<AtomicU32>,
 }
 
 impl Alarm {
@@ -64,18 +72,23 @@ impl Alarm {
         self.worker.unpark();
     }
 
+    /// The device ran out of sound before this callback.
+    pub(crate) fn late(&self) {
+        self.late.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The stream reported something.
     pub(crate) fn report(&self, error: cpal::Error) {
         tracing::debug!(%error, "sound stream");
         if let Some(error) = device::stream_error(error) {
             // Only the first reason counts.
             let _ = self.failure.set(error);
-            self.keeper.unpark();
+            self.supervisor.unpark();
         }
     }
 }
 
-impl<End: Send + 'static> Keeper<End> {
+impl<End: Send + 'static> DeviceSupervisor<End> {
     /// Keeps the device with this id open, or the default one. `worker` is
     /// woken for each event.
     pub(crate) fn start(
@@ -86,7 +99,7 @@ impl<End: Send + 'static> Keeper<End> {
     ) -> Self {
         let (sender, events) = sync_channel(4);
         let stopped = Arc::new(AtomicBool::new(false));
-        let keeping = Keeping {
+        let thread_state = SupervisorThread {
             direction,
             id,
             open,
@@ -94,8 +107,9 @@ impl<End: Send + 'static> Keeper<End> {
             sender,
             stopped: Arc::clone(&stopped),
             lost: false,
+            period: Period::SHORTEST,
         };
-        let thread = thread::spawn(move || keeping.run()).thread().clone();
+        let thread = thread::spawn(move || thread_state.run()).thread().clone();
         Self {
             events,
             stopped,
@@ -104,36 +118,38 @@ impl<End: Send + 'static> Keeper<End> {
     }
 
     /// The newest event, if there is one.
-    pub(crate) fn poll(&self) -> Option<Kept<End>> {
+    pub(crate) fn poll(&self) -> Option<DeviceEvent<End>> {
         self.events.try_iter().last()
     }
 }
 
-impl<End> Drop for Keeper<End> {
+impl<End> Drop for DeviceSupervisor<End> {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Release);
         self.thread.unpark();
     }
 }
 
-struct Keeping<End> {
+struct SupervisorThread<End> {
     direction: Direction,
     id: Option<String>,
     open: Open<End>,
     worker: Thread,
-    sender: SyncSender<Kept<End>>,
+    sender: SyncSender<DeviceEvent<End>>,
     stopped: Arc<AtomicBool>,
-    /// It worked once; that it is absent since then is no news.
+    /// It worked once: suppresses repeated reports that it is absent.
     lost: bool,
+    /// What the device's callbacks are asked to move at a time.
+    period: Period,
 }
 
-impl<End: Send + 'static> Keeping<End> {
+impl<End: Send + 'static> SupervisorThread<End> {
     fn run(mut self) {
         while !self.is_stopped() {
             let Err(error) = self.hold() else { continue };
             self.lost |= error == DeviceError::Lost;
             if !self.lost || error != DeviceError::Absent {
-                self.tell(Kept::Failed(error));
+                self.send_event(DeviceEvent::Failed(error));
             }
             thread::park_timeout(RETRY);
         }
@@ -146,16 +162,17 @@ impl<End: Send + 'static> Keeping<End> {
         let default = self.direction.default_id(&host);
         let alarm = Alarm {
             worker: self.worker.clone(),
-            keeper: thread::current(),
+            supervisor: thread::current(),
             failure: Arc::default(),
             moving: Arc::default(),
+            late: Arc::default(),
         };
         let opening = self.begin_to_open(device, alarm.clone(), Arc::clone(&host));
         let Some((stream, end)) = self.opened(&opening, default.as_deref())? else {
             return Ok(());
         };
         tracing::info!(direction = ?self.direction, "sound device open");
-        self.tell(Kept::Opened(end));
+        self.send_event(DeviceEvent::Opened(end));
         self.lost = false;
         let outcome = self.watch(default.as_deref(), &alarm);
         close(stream, host);
@@ -171,10 +188,10 @@ impl<End: Send + 'static> Keeping<End> {
         host: Arc<cpal::Host>,
     ) -> Receiver<Opened<End>> {
         let (sender, opening) = sync_channel(1);
-        let open = self.open;
+        let (open, period) = (self.open, self.period);
         thread::spawn(move || {
             sound::keep_quiet();
-            if let Err(SendError(Ok((stream, _)))) = sender.send(open(&device, alarm)) {
+            if let Err(SendError(Ok((stream, _)))) = sender.send(open(&device, period, alarm)) {
                 close(stream, host);
             }
         });
@@ -199,15 +216,15 @@ impl<End: Send + 'static> Keeping<End> {
                         return Ok(None);
                     }
                     let error = DeviceError::Failed("it does not open".into());
-                    self.tell(Kept::Failed(error));
+                    self.send_event(DeviceEvent::Failed(error));
                 }
             }
         }
     }
 
-    /// Returns when the default is another device, and fails when the device is
+    /// Returns when the default is another device or needs longer buffers, and fails when the device is
     /// lost.
-    fn watch(&self, default: Option<&str>, alarm: &Alarm) -> Result<(), DeviceError> {
+    fn watch(&mut self, default: Option<&str>, alarm: &Alarm) -> Result<(), DeviceError> {
         let mut silent = 0;
         loop {
             thread::park_timeout(WATCH);
@@ -215,6 +232,14 @@ impl<End: Send + 'static> Keeping<End> {
                 return Err(error.clone());
             }
             if self.is_stopped() || self.has_moved(default)? {
+                return Ok(());
+            }
+            let late = alarm.late.swap(0, Ordering::Relaxed);
+            if late >= MANY_LATE
+                && let Some(longer) = self.period.longer()
+            {
+                tracing::info!(late, period = ?longer, "the sound device runs dry: longer buffers");
+                self.period = longer;
                 return Ok(());
             }
             let is_silent = !alarm.moving.swap(false, Ordering::Relaxed);
@@ -239,7 +264,7 @@ impl<End: Send + 'static> Keeping<End> {
         Ok(default != Some(now.as_str()))
     }
 
-    fn tell(&self, event: Kept<End>) {
+    fn send_event(&self, event: DeviceEvent<End>) {
         // The worker takes events at each turn; when it is gone, so is the reader.
         if self.sender.send(event).is_ok() {
             self.worker.unpark();

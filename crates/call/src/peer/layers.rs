@@ -1,0 +1,187 @@
+//! The encoded frames of one track in the layer that the peer gets.
+
+use tokio::sync::watch;
+use visavis_media::video::{Start, VideoSender};
+use visavis_media::{EncodedVideo, Queue, VideoCodec, VideoLayer};
+
+/// Follows the layer of a track. A switch is made at the new layer's first frame,
+/// which is a key frame: until then the old layer continues.
+pub(super) struct LayerQueue {
+    sender: VideoSender,
+    codec: VideoCodec,
+    /// None while the track is not sent.
+    layer: watch::Receiver<Option<VideoLayer>>,
+    current: Option<(VideoLayer, Queue<EncodedVideo>)>,
+    next: Option<(VideoLayer, Queue<EncodedVideo>)>,
+    /// The RTP timestamp that was sent last.
+    timestamp: Option<u32>,
+}
+
+impl LayerQueue {
+    pub(super) fn new(
+        sender: VideoSender,
+        codec: VideoCodec,
+        layer: watch::Receiver<Option<VideoLayer>>,
+    ) -> Self {
+        let mut queue = Self {
+            sender,
+            codec,
+            layer,
+            current: None,
+            next: None,
+            timestamp: None,
+        };
+        queue.follow();
+        queue
+    }
+
+    /// The next frame; `None` once the encoder or the connection is gone.
+    pub(super) async fn next(&mut self) -> Option<EncodedVideo> {
+        loop {
+            tokio::select! {
+                biased;
+                changed = self.layer.changed() => {
+                    changed.ok()?;
+                    self.follow();
+                }
+                frame = next_of(&mut self.next) => {
+                    self.current = self.next.take();
+                    return Some(self.in_order(frame?));
+                }
+                frame = next_of(&mut self.current) => return Some(self.in_order(frame?)),
+            }
+        }
+    }
+
+    fn follow(&mut self) {
+        let wanted = *self.layer.borrow_and_update();
+        let Some(layer) = wanted else {
+            (self.current, self.next) = (None, None);
+            return;
+        };
+        let is =
+            |queue: &Option<(VideoLayer, _)>| queue.as_ref().map(|(layer, _)| *layer) == wanted;
+        if is(&self.current) {
+            self.next = None;
+        } else if !is(&self.next) {
+            // Frames since an earlier key frame would lead back in time.
+            let start = match self.timestamp {
+                None => Start::Soonest,
+                Some(_) => Start::NextKeyFrame,
+            };
+            let queue = self.sender.subscribe(self.codec, layer, start);
+            self.next = Some((layer, queue));
+        }
+    }
+
+    /// The frame with a timestamp after that of the frame before: layers are encoded at
+    /// the same time, and the first frame of one may be captured with, or before, the
+    /// last of the other.
+    fn in_order(&mut self, mut frame: EncodedVideo) -> EncodedVideo {
+        if let Some(last) = self.timestamp
+            && frame.timestamp.wrapping_sub(last).wrapping_sub(1) > u32::MAX / 2
+        {
+            frame.timestamp = last.wrapping_add(1);
+        }
+        self.timestamp = Some(frame.timestamp);
+        frame
+    }
+}
+
+/// The next frame of a queue; waits for ever where there is none.
+async fn next_of(queue: &mut Option<(VideoLayer, Queue<EncodedVideo>)>) -> Option<EncodedVideo> {
+    match queue {
+        Some((_, queue)) => queue.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+    use visavis_media::{VideoFormat, VideoSource};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    fn publisher() -> VideoSender {
+        let format = VideoFormat {
+            width: 320,
+            height: 180,
+            frames_per_second: 30,
+        };
+        let sender = VideoSender::new();
+        sender.set_source(VideoSource::Synthetic(format), format);
+        sender
+    }
+
+    async fn next(queue: &mut LayerQueue) -> EncodedVideo {
+        timeout(LIMIT, queue.next()).await.unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_switch_starts_with_a_key_frame_and_the_old_layer_continues_until_then() {
+        let (layer, watched) = watch::channel(Some(VideoLayer::Full));
+        let mut queue = LayerQueue::new(publisher(), VideoCodec::Vp8, watched);
+        let mut last = next(&mut queue).await;
+        for wanted in [
+            VideoLayer::Quarter,
+            VideoLayer::Half,
+            VideoLayer::Full,
+            VideoLayer::Quarter,
+        ] {
+            let before = last.layer;
+            layer.send_replace(Some(wanted));
+            loop {
+                let frame = next(&mut queue).await;
+                assert!(frame.timestamp.wrapping_sub(last.timestamp) < u32::MAX / 2);
+                assert_ne!(frame.timestamp, last.timestamp);
+                last = frame;
+                if last.layer == wanted {
+                    break;
+                }
+                assert_eq!(last.layer, before);
+            }
+            assert!(last.key_frame);
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_without_a_layer_and_a_key_frame_comes_with_the_next() {
+        let (layer, watched) = watch::channel(None);
+        let mut queue = LayerQueue::new(publisher(), VideoCodec::Vp8, watched);
+        let nothing = Duration::from_millis(200);
+        assert!(timeout(nothing, queue.next()).await.is_err());
+        layer.send_replace(Some(VideoLayer::Half));
+        let first = next(&mut queue).await;
+        assert!(first.key_frame && first.layer == VideoLayer::Half);
+        layer.send_replace(None);
+        assert!(timeout(nothing, queue.next()).await.is_err());
+        layer.send_replace(Some(VideoLayer::Half));
+        let again = next(&mut queue).await;
+        assert!(again.key_frame && again.captured_at > first.captured_at);
+        drop(layer);
+        assert!(timeout(LIMIT, queue.next()).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn timestamps_grow_across_the_wrap() {
+        let (_layer, watched) = watch::channel(Some(VideoLayer::Full));
+        let mut queue = LayerQueue::new(publisher(), VideoCodec::Vp8, watched);
+        let frame = next(&mut queue).await;
+        queue.timestamp = None;
+        let mut stamped = |timestamp| {
+            let frame = EncodedVideo {
+                timestamp,
+                ..frame.clone()
+            };
+            queue.in_order(frame).timestamp
+        };
+        let given = [u32::MAX - 1, u32::MAX - 1, u32::MAX - 50, 3_000, 3_000];
+        let sent = [u32::MAX - 1, u32::MAX, 0, 3_000, 3_001];
+        assert_eq!(given.map(&mut stamped), sent);
+    }
+}

@@ -1,0 +1,223 @@
+//! The encoder of one codec and layer, and its subscribers.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::key_frames::{KEY_FRAME_INTERVAL, KeyFrames};
+use super::{Pipeline, Start, layer};
+use crate::codec::{CodecError, EncodedPicture, EncoderSettings, VideoEncoder, video_encoder};
+use crate::frame::Frame;
+use crate::packet::{EncodedVideo, VideoCodec, VideoLayer};
+use crate::queue::{Pushed, Queue, QueueWriter, queue, queue_of};
+
+/// How often subscribers that left are looked for while no frame comes.
+const IDLE: Duration = Duration::from_millis(500);
+
+/// An encoder. Its thread runs while it has subscribers.
+pub(super) struct EncoderTask {
+    pub codec: VideoCodec,
+    pub layer: VideoLayer,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    subscribers: Vec<QueueWriter<EncodedVideo>>,
+    key_frames: KeyFrames,
+    /// The last key frame and those after it, while no other may be made.
+    recent: Vec<EncodedVideo>,
+    running: bool,
+}
+
+impl EncoderTask {
+    pub(super) fn new(codec: VideoCodec, layer: VideoLayer) -> Self {
+        Self {
+            codec,
+            layer,
+            state: Mutex::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a subscriber. Returns its queue, and whether the encoder's thread has to
+    /// be started.
+    pub(super) fn add(&self, start: Start) -> (Queue<EncodedVideo>, bool) {
+        let mut state = self.lock();
+        state.forget_old(Instant::now());
+        let (writer, reader) = match start {
+            Start::Soonest if !state.recent.is_empty() => queue_of(state.recent.iter().cloned()),
+            _ => {
+                state.key_frames.request();
+                queue()
+            }
+        };
+        state.subscribers.push(writer);
+        let has_to_start = !std::mem::replace(&mut state.running, true);
+        (reader, has_to_start)
+    }
+
+    /// Ends every subscription.
+    pub(super) fn end(&self) {
+        *self.lock() = State::default();
+    }
+
+    pub(super) fn has_subscribers(&self) -> bool {
+        !self.lock().subscribers.is_empty()
+    }
+
+    pub(super) fn request_key_frame(&self) {
+        self.lock().key_frames.request();
+    }
+
+    /// Another source was opened: what it shows has nothing to do with the frames
+    /// before.
+    pub(super) fn source_changed(&self) {
+        let mut state = self.lock();
+        state.recent.clear();
+        state.key_frames.request();
+    }
+
+    /// The encoder's thread: until there is no subscriber.
+    pub(super) fn run(&self, pipeline: &Pipeline) {
+        let preview = &pipeline.capture.preview;
+        let mut active = None;
+        let mut fails = false;
+        let (mut seen, _) = preview.versioned();
+        while self.has_to_run(pipeline.capture.has_ended()) {
+            let Some((version, frame)) = preview.wait_newer(seen, IDLE) else {
+                continue;
+            };
+            seen = version;
+            let Some(frame) = frame else {
+                continue;
+            };
+            match self.encode(pipeline, &mut active, &frame) {
+                Ok(()) => fails = false,
+                Err(error) => {
+                    if !std::mem::replace(&mut fails, true) {
+                        tracing::warn!(%error, "encoding fails");
+                    }
+                    active = None;
+                }
+            }
+        }
+    }
+
+    /// Removes subscribers that left. Returns false when that was the last.
+    fn has_to_run(&self, has_ended: bool) -> bool {
+        let mut state = self.lock();
+        state
+            .subscribers
+            .retain(|subscriber| !has_ended && !subscriber.is_closed());
+        state.running = !state.subscribers.is_empty();
+        if !state.running {
+            state.recent.clear();
+        }
+        state.running
+    }
+
+    fn encode(
+        &self,
+        pipeline: &Pipeline,
+        active: &mut Option<ActiveEncoder>,
+        frame: &Frame,
+    ) -> Result<(), CodecError> {
+        let frame = &layer::scaled(frame, self.layer);
+        let wanted = EncoderSettings {
+            width: frame.width(),
+            height: frame.height(),
+            frames_per_second: pipeline.frames_per_second(),
+            bits_per_second: pipeline.bitrate(frame.width(), frame.height()),
+        };
+        let active = match active {
+            Some(active) if active.fits(wanted) => {
+                active.set_bits_per_second(wanted.bits_per_second)?;
+                active
+            }
+            other => {
+                let encoder = video_encoder(self.codec, wanted)?;
+                let (codec, layer) = (self.codec, self.layer);
+                tracing::info!(?codec, ?layer, settings = ?wanted, "encoding");
+                other.insert(ActiveEncoder {
+                    encoder,
+                    settings: wanted,
+                })
+            }
+        };
+        let key_frame = self.lock().key_frames.due(Instant::now());
+        let encoded = active.encoder.encode(frame, key_frame)?;
+        pipeline.count_encoded(&encoded);
+        self.deliver(frame, pipeline.timestamp(frame.captured_at()), encoded);
+        Ok(())
+    }
+
+    fn deliver(&self, frame: &Frame, timestamp: u32, encoded: EncodedPicture) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        if encoded.key_frame {
+            state.key_frames.made(now);
+            state.recent.clear();
+        }
+        let video = EncodedVideo {
+            codec: self.codec,
+            layer: self.layer,
+            data: encoded.data,
+            timestamp,
+            key_frame: encoded.key_frame,
+            width: frame.width(),
+            height: frame.height(),
+            captured_at: frame.captured_at(),
+        };
+        state.forget_old(now);
+        if encoded.key_frame || !state.recent.is_empty() {
+            state.recent.push(video.clone());
+        }
+        let mut overflowed = false;
+        state.subscribers.retain(|subscriber| {
+            let pushed = subscriber.push(video.clone());
+            overflowed |= pushed == Pushed::Overflowed;
+            pushed != Pushed::Closed
+        });
+        if overflowed {
+            state.key_frames.request();
+        }
+    }
+}
+
+impl State {
+    /// A new subscriber gets a key frame of its own once one may be made.
+    fn forget_old(&mut self, now: Instant) {
+        if self.key_frames.may_be_made(now) || self.recent.len() >= MAX_RECENT {
+            self.recent.clear();
+        }
+    }
+}
+
+/// The most frames that are kept: those of a camera at 60 frames a second.
+const MAX_RECENT: usize = (KEY_FRAME_INTERVAL.as_millis() as usize * 60).div_ceil(1_000);
+
+struct ActiveEncoder {
+    encoder: Box<dyn VideoEncoder>,
+    settings: EncoderSettings,
+}
+
+impl ActiveEncoder {
+    /// Whether only the bit rate differs.
+    fn fits(&self, wanted: EncoderSettings) -> bool {
+        EncoderSettings {
+            bits_per_second: self.settings.bits_per_second,
+            ..wanted
+        } == self.settings
+    }
+
+    fn set_bits_per_second(&mut self, bits_per_second: u32) -> Result<(), CodecError> {
+        if bits_per_second != self.settings.bits_per_second {
+            self.encoder.set_bits_per_second(bits_per_second)?;
+            self.settings.bits_per_second = bits_per_second;
+        }
+        Ok(())
+    }
+}
