@@ -140,3 +140,21 @@ fn a_display_that_is_not_there_is_named_as_unreachable() {
     let error = list_of(Some("nonsense")).unwrap_err();
     assert!(error.to_string().contains("cannot be reached"), "{error}");
 }
+
+#[test]
+fn a_server_that_wants_a_cookie_refuses_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cookies");
+    // An entry for each display: family, address, number, name, cookie.
+    let name = b"MIT-MAGIC-COOKIE-1";
+    let mut entry = vec![0xff, 0xff, 0, 0, 0, 0, 0, name.len() as u8];
+    entry.extend(name);
+    entry.extend([0, 16]);
+    entry.extend([7; 16]);
+    std::fs::write(&file, entry).unwrap();
+    let display = Display::start_with(&["-auth", file.to_str().unwrap()]);
+    let listed = list_of(Some(&display.name));
+    assert_eq!(listed, Err(DeviceError::Refused));
+    let opened = display.open(&ScreenSource::Primary).err();
+    assert_eq!(opened, Some(DeviceError::Refused));
+}
