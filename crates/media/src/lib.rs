@@ -26,4 +26,5 @@ pub use frame::Frame;
 pub use latest::Latest;
 pub use packet::{EncodedAudio, EncodedVideo, RtpPacket, VideoCodec, VideoLayer};
 pub use queue::Queue;
-pub use source::{AudioSink, AudioSource, VideoFormat, VideoSource};
+pub use source::{AudioSink, AudioSource, ScreenSource, VideoFormat, VideoSource};
+pub use video::screen::{ScreenInfo, ScreenKind};

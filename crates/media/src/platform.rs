@@ -1,4 +1,5 @@
 //! What differs from system to system.
 
 pub(crate) mod camera;
+pub(crate) mod screen;
 pub(crate) mod sound;

@@ -55,6 +55,34 @@ pub enum VideoSource {
     Camera(String),
     /// A y4m file, over and over.
     Y4m(PathBuf),
+    /// A screen or a window, in its own size.
+    Screen(ScreenSource),
+}
+
+/// What of the desktop is shared. Its text form is the one that
+/// [`VideoSource`] reads: `screen`, `screen:N`, `screen:NAME`, `window:ID`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScreenSource {
+    /// The primary screen, or the first.
+    Primary,
+    /// The screen with this place in [`screen::list`](crate::video::screen::list),
+    /// from 0.
+    Index(u32),
+    /// The screen with this name, such as `HDMI-1`.
+    Named(String),
+    /// The window with this id.
+    Window(u32),
+}
+
+impl fmt::Display for ScreenSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Primary => f.write_str("screen"),
+            Self::Index(index) => write!(f, "screen:{index}"),
+            Self::Named(name) => write!(f, "screen:{name}"),
+            Self::Window(id) => write!(f, "window:{id:#x}"),
+        }
+    }
 }
 
 /// Where sound comes from.
@@ -95,7 +123,7 @@ pub struct ParseSourceError {
     expected: &'static str,
 }
 
-const VIDEO: &str = "synthetic[:WxH@FPS], camera[:N], y4m:FILE, none";
+const VIDEO: &str = "synthetic[:WxH@FPS], camera[:N], y4m:FILE, screen[:N], window:ID, none";
 const AUDIO: &str = "tone[:HZ], mic, wav:FILE, none";
 const SINK: &str = "speaker, wav:FILE, none";
 const SYNTHETIC: VideoFormat = VideoFormat {
@@ -123,6 +151,25 @@ fn format(text: &str) -> Option<VideoFormat> {
         .then_some(format)
 }
 
+/// The longest name of a screen that is read, in bytes.
+const MAX_SCREEN_NAME: usize = 128;
+
+fn screen(text: &str) -> Option<ScreenSource> {
+    if let Ok(index) = text.parse() {
+        return Some(ScreenSource::Index(index));
+    }
+    let is_name = (1..=MAX_SCREEN_NAME).contains(&text.len()) && !text.contains(char::is_control);
+    is_name.then(|| ScreenSource::Named(text.into()))
+}
+
+fn window(text: &str) -> Option<ScreenSource> {
+    let id = match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    id.ok().filter(|id| *id != 0).map(ScreenSource::Window)
+}
+
 impl FromStr for VideoSource {
     type Err = ParseSourceError;
 
@@ -134,6 +181,9 @@ impl FromStr for VideoSource {
             ("camera", None) => Some(Self::DefaultCamera),
             ("camera", Some(rest)) => rest.parse().ok().map(Self::CameraIndex),
             ("y4m", Some(file)) if !file.is_empty() => Some(Self::Y4m(file.into())),
+            ("screen", None) => Some(Self::Screen(ScreenSource::Primary)),
+            ("screen", Some(rest)) => screen(rest).map(Self::Screen),
+            ("window", Some(rest)) => window(rest).map(Self::Screen),
             _ => None,
         };
         source.ok_or_else(|| ParseSourceError {
@@ -205,6 +255,36 @@ mod tests {
         );
         assert_eq!("tone:1000".parse(), Ok(AudioSource::Tone(1000.0)));
         assert_eq!("wav:out.wav".parse(), Ok(AudioSink::Wav("out.wav".into())));
+    }
+
+    #[test]
+    fn screens_and_windows_read_as_they_are_written() {
+        for (text, source) in [
+            ("screen", ScreenSource::Primary),
+            ("screen:1", ScreenSource::Index(1)),
+            ("screen:HDMI-1", ScreenSource::Named("HDMI-1".into())),
+            ("window:0x1e00003", ScreenSource::Window(0x1e0_0003)),
+        ] {
+            assert_eq!(source.to_string(), text);
+            assert_eq!(text.parse(), Ok(VideoSource::Screen(source)));
+        }
+        let decimal = VideoSource::Screen(ScreenSource::Window(31_457_283));
+        assert_eq!("window:31457283".parse(), Ok(decimal));
+        let long = format!("screen:{}", "x".repeat(MAX_SCREEN_NAME + 1));
+        for text in [
+            "screen:",
+            "screen:a\nb",
+            "window",
+            "window:",
+            "window:0",
+            "window:0x",
+            &long,
+            "window:0x100000000",
+            "window:-1",
+        ] {
+            let error = text.parse::<VideoSource>().unwrap_err().to_string();
+            assert!(error.contains("screen[:N], window:ID"), "{error}");
+        }
     }
 
     #[test]

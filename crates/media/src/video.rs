@@ -7,6 +7,7 @@ pub mod convert;
 mod delay;
 pub mod depacketize;
 mod receiver;
+pub mod screen;
 mod sender;
 pub mod snapshot;
 pub mod synthetic;

@@ -1,5 +1,6 @@
 //! Between camera formats, I420 and RGB, and from one size to another.
 
+mod bgrx;
 mod raw;
 
 use std::time::Instant;
@@ -17,6 +18,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+pub(crate) use self::bgrx::bgrx;
 pub use self::raw::{Layout, Pixels, from_camera};
 use crate::frame::{Frame, FrameError, MAX_SIDE};
 

@@ -11,6 +11,7 @@ use crate::frame::Frame;
 use crate::source::{VideoFormat, VideoSource};
 use crate::time::unix_ms;
 use crate::video::camera::{Camera, Choice};
+use crate::video::screen::Screen;
 use crate::video::synthetic::Synthetic;
 use crate::video::y4m::{self, Y4m};
 
@@ -37,6 +38,7 @@ pub(super) fn open(wish: &Wish, hue_degrees: f32) -> Result<Box<dyn PictureSourc
         VideoSource::DefaultCamera => camera(Choice::Index(0)),
         VideoSource::CameraIndex(index) => camera(Choice::Index(*index)),
         VideoSource::Camera(id) => camera(Choice::Id(id.clone())),
+        VideoSource::Screen(source) => Ok(Box::new(Screen::open(None, source, wish.wanted)?)),
         VideoSource::Y4m(path) => {
             let file = y4m::open(path)?;
             let (pictures, seconds) = file.rate();
@@ -113,6 +115,20 @@ impl PictureSource for FileSource {
 }
 
 impl PictureSource for Camera {
+    fn format(&self) -> VideoFormat {
+        self.format()
+    }
+
+    fn due(&self) -> Option<Instant> {
+        None
+    }
+
+    fn next(&mut self) -> Result<Option<Frame>, DeviceError> {
+        self.next_frame()
+    }
+}
+
+impl PictureSource for Screen {
     fn format(&self) -> VideoFormat {
         self.format()
     }
