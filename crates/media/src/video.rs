@@ -6,6 +6,7 @@ mod capture;
 pub mod convert;
 mod delay;
 pub mod depacketize;
+pub mod playout;
 mod receiver;
 mod sender;
 pub mod snapshot;
