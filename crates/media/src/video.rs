@@ -6,6 +6,7 @@ mod capture;
 pub mod convert;
 mod delay;
 pub mod depacketize;
+pub mod playout;
 mod receiver;
 pub mod screen;
 mod sender;

@@ -39,6 +39,13 @@ pub struct AssembledFrame {
     pub key_frame: bool,
     /// Its RTP timestamp.
     pub timestamp: u32,
+    /// When the first of its packets arrived.
+    pub first_arrival: Instant,
+    /// When the packet arrived that completed it.
+    pub last_arrival: Instant,
+    /// Whether one of its packets arrived after a later packet of the stream: it was
+    /// sent again, or overtaken.
+    pub is_repaired: bool,
 }
 
 /// What became of a packet.
@@ -323,6 +330,10 @@ impl Assembler {
         let at_frame = std::mem::replace(&mut self.at_frame, true);
         let packets = self.advance(end);
         let timestamp = packets.first()?.timestamp;
+        let arrivals = || packets.iter().map(|packet| packet.arrived_at);
+        let (first_arrival, last_arrival) = (arrivals().min()?, arrivals().max()?);
+        let after = self.slot(end).map(|packet| packet.arrived_at);
+        let is_repaired = !arrivals().chain(after).is_sorted();
         let payloads = packets
             .iter()
             .map(|packet| &packet.payload[..])
@@ -360,6 +371,9 @@ impl Assembler {
             data,
             key_frame,
             timestamp,
+            first_arrival,
+            last_arrival,
+            is_repaired,
         })
     }
 

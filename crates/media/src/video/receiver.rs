@@ -1,65 +1,27 @@
-//! From RTP packets to the newest decoded picture.
+//! From RTP packets to the frame that is shown.
 
-mod freezes;
+mod decoding;
 mod jitter;
+mod stats;
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use self::freezes::Freezes;
-use self::jitter::Jitter;
-use crate::codec::{VideoDecoder, video_decoder};
+use self::decoding::Decoding;
+pub use self::stats::VideoReceiveStats;
 use crate::frame::Frame;
 use crate::latest::Latest;
 use crate::packet::{RtpPacket, VideoCodec};
-use crate::time::unix_ms;
-use crate::video::assembly::{AssembledFrame, Assembler, Inserted};
-use crate::video::delay::DelayHistogram;
-use crate::video::timecode;
+use crate::video::playout::sync::PlayoutTiming;
 
 /// Packets from the network to the decode thread: 1,024; when full, a packet
 /// is dropped as if the network had lost it.
 const PACKET_CAPACITY: usize = 1_024;
 
-/// While a key frame is needed, it is asked for so often.
-const ASK_INTERVAL: Duration = Duration::from_millis(500);
-
-/// What a [`VideoReceiver`] has seen since it was made. Counts only grow.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct VideoReceiveStats {
-    /// Packets that came, in time and for the first time.
-    pub packets_received: u64,
-    /// Packets that did not come, or not in time to be used.
-    pub packets_lost: u64,
-    /// Payload bytes of the packets that came.
-    pub bytes_received: u64,
-    /// Pictures decoded.
-    pub frames_decoded: u64,
-    /// Pictures given up: incomplete, damaged, or in need of one that is missing.
-    pub frames_dropped: u64,
-    /// Key frames decoded.
-    pub key_frames_decoded: u64,
-    /// Width of the newest picture in pixels; 0 before the first.
-    pub width: u32,
-    /// Height of the newest picture in pixels; 0 before the first.
-    pub height: u32,
-    /// Interarrival jitter (RFC 3550, appendix A.8).
-    pub jitter_ms: f32,
-    /// Freezes, as webrtc-stats defines `freezeCount`: the time between two
-    /// pictures reached max(3 × average, average + 150 ms), with the average
-    /// of the last 30.
-    pub freezes: u64,
-    /// Time spent in freezes, in milliseconds (`totalFreezesDuration`).
-    pub freeze_ms: u64,
-    /// Delay from the other side's source to the decoded picture, of those
-    /// pictures that carry a time code; both clocks have to agree.
-    pub delay: DelayHistogram,
-}
-
-/// Decodes one remote picture: a frame assembler and a decode thread, which
-/// ends when this is dropped.
+/// Decodes one remote video track: a frame assembler, a playout buffer and a decode
+/// thread, which ends when this is dropped.
 pub struct VideoReceiver {
     packets: SyncSender<(VideoCodec, RtpPacket)>,
     shared: Arc<Shared>,
@@ -79,6 +41,10 @@ struct State {
     parameter_sets: Vec<Vec<u8>>,
     /// Whether the decode thread has yet to take them.
     has_new_sets: bool,
+    /// What lip sync adds to the delay of each frame.
+    extra_delay: Duration,
+    /// Of the newest frame.
+    timing: Option<PlayoutTiming>,
 }
 
 impl Shared {
@@ -129,7 +95,21 @@ impl VideoReceiver {
         }
     }
 
-    /// The newest decoded picture.
+    /// Delays each frame by so much more than the network needs, at most 1 s
+    /// ([`MAX_EXTRA_DELAY`](crate::video::playout::MAX_EXTRA_DELAY)), for lip sync. It
+    /// takes effect with the next packet.
+    pub fn set_extra_delay(&self, extra: Duration) {
+        self.shared.lock().extra_delay = extra;
+    }
+
+    /// When the newest frame arrived and its present delay until it is shown, for
+    /// [`LipSync`](crate::video::playout::sync::LipSync); `None` before the first frame
+    /// and after [`clear`](Self::clear).
+    pub fn timing(&self) -> Option<PlayoutTiming> {
+        self.shared.lock().timing
+    }
+
+    /// The frame that is shown now.
     pub fn frames(&self) -> Latest<Frame> {
         self.shared.frames.clone()
     }
@@ -139,166 +119,12 @@ impl VideoReceiver {
     pub fn clear(&self) {
         let mut state = self.shared.lock();
         state.cleared = true;
+        state.timing = None;
         self.shared.frames.clear();
     }
 
     /// What was seen so far.
     pub fn stats(&self) -> VideoReceiveStats {
         self.shared.lock().stats.clone()
-    }
-}
-
-/// What the decode thread owns.
-struct Decoding {
-    shared: Arc<Shared>,
-    on_key_frame_needed: Box<dyn Fn() + Send + Sync>,
-    codec: VideoCodec,
-    assembler: Assembler,
-    decoder: Option<Box<dyn VideoDecoder>>,
-    jitter: Jitter,
-    freezes: Freezes,
-    asked_at: Option<Instant>,
-    packet_since_asking: bool,
-    decoder_failures: u64,
-}
-
-impl Decoding {
-    fn new(shared: Arc<Shared>, on_key_frame_needed: Box<dyn Fn() + Send + Sync>) -> Self {
-        let codec = VideoCodec::H264;
-        Self {
-            shared,
-            on_key_frame_needed,
-            codec,
-            assembler: Assembler::new(codec),
-            decoder: None,
-            jitter: Jitter::default(),
-            freezes: Freezes::default(),
-            asked_at: None,
-            packet_since_asking: false,
-            decoder_failures: 0,
-        }
-    }
-
-    fn run(mut self, inbox: &Receiver<(VideoCodec, RtpPacket)>) {
-        loop {
-            let received = match self.deadline() {
-                Some(at) => inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
-                None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            };
-            self.take_changes();
-            match received {
-                Ok((codec, packet)) => self.packet(codec, packet),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            while let Some(frame) = self.assembler.pop(Instant::now()) {
-                self.decode(&frame);
-            }
-            let counts = self.assembler.counts();
-            let mut state = self.shared.lock();
-            state.stats.packets_lost = counts.packets_lost;
-            state.stats.frames_dropped = counts.frames_dropped + self.decoder_failures;
-            drop(state);
-            self.ask_for_key_frame(Instant::now());
-        }
-    }
-
-    /// Does what was asked of the receiver since the packet before.
-    fn take_changes(&mut self) {
-        let mut state = self.shared.lock();
-        let is_cleared = std::mem::take(&mut state.cleared);
-        let sets = std::mem::take(&mut state.has_new_sets).then(|| state.parameter_sets.clone());
-        drop(state);
-        if is_cleared {
-            self.start_anew(self.codec);
-        }
-        for set in sets.into_iter().flatten() {
-            self.assembler.learn_parameter_set(&set);
-        }
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        let ask_again = self
-            .asked_at
-            .filter(|_| self.wants_to_ask())
-            .map(|at| at + ASK_INTERVAL);
-        self.assembler.deadline().into_iter().chain(ask_again).min()
-    }
-
-    fn start_anew(&mut self, codec: VideoCodec) {
-        self.codec = codec;
-        self.assembler.reset(codec);
-        self.freezes = Freezes::default();
-    }
-
-    fn packet(&mut self, codec: VideoCodec, packet: RtpPacket) {
-        if codec != self.codec {
-            self.start_anew(codec);
-            self.decoder = None;
-        }
-        let (arrived_at, timestamp, bytes) =
-            (packet.arrived_at, packet.timestamp, packet.payload.len());
-        if self.assembler.push(packet) == Inserted::New {
-            self.packet_since_asking = true;
-            self.jitter.packet(arrived_at, timestamp);
-            let stats = &mut self.shared.lock().stats;
-            stats.packets_received += 1;
-            stats.bytes_received += bytes as u64;
-            stats.jitter_ms = self.jitter.ms();
-        }
-    }
-
-    fn decode(&mut self, frame: &AssembledFrame) {
-        let decoder = match &mut self.decoder {
-            Some(decoder) => Ok(decoder),
-            empty => video_decoder(self.codec).map(|decoder| empty.insert(decoder)),
-        };
-        let decoded = decoder.and_then(|decoder| decoder.decode(&frame.data, Instant::now()));
-        match decoded {
-            Ok(Some(picture)) => self.publish(picture, frame.key_frame),
-            Ok(None) => {}
-            Err(error) => {
-                tracing::debug!(%error, "a picture was not decoded");
-                self.decoder = None;
-                self.decoder_failures += 1;
-                self.assembler.require_key_frame();
-            }
-        }
-    }
-
-    fn publish(&mut self, picture: Frame, key_frame: bool) {
-        let delay = timecode::read(&picture).map(|code| timecode::delay_ms(code, unix_ms()));
-        let mut state = self.shared.lock();
-        if state.cleared {
-            return;
-        }
-        let stats = &mut state.stats;
-        stats.frames_decoded += 1;
-        stats.key_frames_decoded += u64::from(key_frame);
-        (stats.width, stats.height) = (picture.width(), picture.height());
-        if let Some(freeze) = self.freezes.picture(Instant::now()) {
-            stats.freezes += 1;
-            stats.freeze_ms += freeze.as_millis() as u64;
-        }
-        if let Some(delay) = delay {
-            stats.delay.record(delay);
-        }
-        // Under the lock, so that `clear` is not undone.
-        self.shared.frames.set(picture);
-    }
-
-    fn wants_to_ask(&self) -> bool {
-        self.assembler.key_frame_needed() && self.packet_since_asking
-    }
-
-    fn ask_for_key_frame(&mut self, now: Instant) {
-        let may_ask = self
-            .asked_at
-            .is_none_or(|at| now.saturating_duration_since(at) >= ASK_INTERVAL);
-        if self.wants_to_ask() && may_ask {
-            self.asked_at = Some(now);
-            self.packet_since_asking = false;
-            (self.on_key_frame_needed)();
-        }
     }
 }

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use self::packetize::Packetizer;
+use super::playout::sync::PlayoutTiming;
 use super::synthetic::Synthetic;
 use super::*;
 use crate::codec::{EncoderSettings, video_encoder};
@@ -92,12 +93,18 @@ fn pictures_come_through_with_their_size_and_delay() {
         let stats = link.receiver.stats();
         assert_eq!((stats.width, stats.height), (320, 180));
         assert_eq!(
-            (stats.packets_lost, stats.frames_dropped),
-            (0, 0),
+            (stats.packets_lost, stats.frames_received),
+            (0, stats.frames_decoded),
+            "{stats:?}"
+        );
+        // On loaded cores two frames may be due at once; then only one is shown.
+        assert_eq!(
+            stats.frames_decoded,
+            stats.frames_rendered + stats.frames_dropped,
             "{stats:?}"
         );
         assert!(stats.key_frames_decoded > 0);
-        assert_eq!(stats.delay.count(), stats.frames_decoded);
+        assert_eq!(stats.delay.count(), stats.frames_rendered);
         assert!(stats.delay.percentile(0.5).is_some());
         assert_eq!(link.asked.load(Ordering::Relaxed), 0);
         assert!(stats.bytes_received > 10_000);
@@ -229,19 +236,28 @@ fn is_parameter_set(unit: &[u8]) -> bool {
     matches!(unit[0] & 0x1F, 7 | 8)
 }
 
-/// Sends access units to a receiver and waits until so many pictures were decoded.
-fn decode_access_units(receiver: &VideoReceiver, access_units: &[Vec<Vec<u8>>], pictures: u64) {
-    let mut packetizer = Packetizer::new(VideoCodec::H264, 9);
-    for (units, timestamp) in access_units.iter().zip(1_u32..) {
-        for packet in packetizer.unit_packets(units, timestamp * 1_500) {
-            receiver.push(VideoCodec::H264, packet);
-        }
-    }
+/// Waits until what a receiver has seen is so.
+fn wait_for(receiver: &VideoReceiver, condition: impl Fn(&VideoReceiveStats) -> bool) {
     let deadline = Instant::now() + LIMIT;
-    while receiver.stats().frames_decoded < pictures {
+    while !condition(&receiver.stats()) {
         assert!(Instant::now() < deadline, "{:?}", receiver.stats());
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Sends access units to a receiver, each when the one before was taken, and waits until
+/// so many pictures were decoded.
+fn decode_access_units(receiver: &VideoReceiver, access_units: &[Vec<Vec<u8>>], pictures: u64) {
+    let mut packetizer = Packetizer::new(VideoCodec::H264, 9);
+    let mut sent = 0;
+    for (units, timestamp) in access_units.iter().zip(1_u32..) {
+        for packet in packetizer.unit_packets(units, timestamp * 1_500) {
+            receiver.push(VideoCodec::H264, packet);
+            sent += 1;
+        }
+        wait_for(receiver, |stats| stats.packets_received == sent);
+    }
+    wait_for(receiver, |stats| stats.frames_decoded >= pictures);
     let stats = receiver.stats();
     assert_eq!((stats.frames_decoded, stats.frames_dropped), (pictures, 0));
 }
@@ -270,6 +286,97 @@ fn parameter_sets_may_be_in_the_session_description_only() {
     let receiver = VideoReceiver::new(|| {});
     receiver.set_parameter_sets(&sets[..2]);
     decode_access_units(&receiver, &access_units, 9);
+}
+
+#[test]
+fn frames_that_come_at_once_are_decoded_and_the_newest_is_shown() {
+    let receiver = VideoReceiver::new(|| {});
+    let mut packetizer = Packetizer::new(VideoCodec::H264, 9);
+    let arrived_at = Instant::now();
+    for (units, number) in h264_frames().iter().zip(0_u32..) {
+        for packet in packetizer.unit_packets(units, number * 3_000) {
+            let packet = RtpPacket {
+                arrived_at,
+                ..packet
+            };
+            receiver.push(VideoCodec::H264, packet);
+        }
+    }
+    wait_for(&receiver, |stats| {
+        stats.frames_received == 9
+            && stats.frames_rendered + stats.frames_dropped >= 9
+            && stats.jitter_buffer_emitted_count == stats.frames_decoded
+    });
+    let stats = receiver.stats();
+    assert!(stats.frames_rendered >= 1, "{stats:?}");
+    let (newest, newest_at) = (
+        timing_of(&receiver).timestamp,
+        timing_of(&receiver).arrived_at,
+    );
+    assert_eq!((newest, newest_at), (8 * 3_000, arrived_at));
+    assert_eq!(stats.jitter_buffer_target_delay, Duration::ZERO);
+}
+
+fn timing_of(receiver: &VideoReceiver) -> PlayoutTiming {
+    receiver.timing().expect("a frame was decoded")
+}
+
+#[test]
+fn an_extra_delay_holds_frames_back_and_is_in_the_statistics() {
+    let extra = Duration::from_millis(300);
+    let mut link = Link::new(VideoCodec::Vp8);
+    link.receiver.set_extra_delay(extra);
+    link.wait_until("30 pictures", |_| true, |stats| stats.frames_rendered >= 30);
+    let stats = link.receiver.stats();
+    let emitted = stats.jitter_buffer_emitted_count as u32;
+    assert!(stats.delay.percentile(0.0) >= Some(290), "{stats:?}");
+    assert!(stats.jitter_buffer_delay >= emitted * (extra - extra / 10));
+    assert!(stats.jitter_buffer_target_delay >= emitted * extra);
+    let network = stats.jitter_buffer_target_delay - stats.jitter_buffer_minimum_delay;
+    assert_eq!(network, emitted * extra);
+    assert!(stats.total_processing_delay > stats.jitter_buffer_delay);
+    assert!(stats.total_decode_time > Duration::ZERO);
+    assert!(stats.frames_received >= stats.frames_decoded);
+    assert!(timing_of(&link.receiver).delay >= extra);
+    link.receiver.clear();
+    assert_eq!(link.receiver.timing(), None);
+}
+
+#[test]
+fn a_burst_after_a_stall_is_not_shown_frame_by_frame() {
+    let mut link = Link::new(VideoCodec::Vp8);
+    link.wait_until("30 pictures", |_| true, |stats| stats.frames_rendered >= 30);
+    let before = link.receiver.stats();
+    let mut held = Vec::new();
+    let stall = Instant::now();
+    while stall.elapsed() < PAUSE {
+        while let Some(video) = link.queue.try_next() {
+            held.extend(link.packetizer.packets(&video));
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    let arrived_at = Instant::now();
+    for packet in held {
+        let packet = RtpPacket {
+            arrived_at,
+            ..packet
+        };
+        link.receiver.push(VideoCodec::Vp8, packet);
+    }
+    link.wait_until(
+        "pictures again",
+        |_| true,
+        |stats| stats.frames_decoded >= before.frames_decoded + 20,
+    );
+    let stats = link.receiver.stats();
+    // 18 frames came at once.
+    let shown = stats.frames_rendered - before.frames_rendered;
+    assert!(
+        stats.frames_dropped >= before.frames_dropped + 5,
+        "{stats:?}"
+    );
+    assert!(shown <= 15, "{shown} shown, {stats:?}");
+    assert!(stats.freezes > before.freezes && stats.freeze_ms >= before.freeze_ms + 500);
 }
 
 #[test]

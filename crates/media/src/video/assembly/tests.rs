@@ -137,6 +137,36 @@ fn at(packet: &RtpPacket, arrived_at: Instant) -> RtpPacket {
 }
 
 #[test]
+fn a_frame_knows_when_its_packets_arrived_and_whether_one_was_sent_again() {
+    let start = Instant::now();
+    let ms = |ms| start + Duration::from_millis(ms);
+    let arrivals = [0, 1, 2, 10, 90, 12, 20, 21, 80, 30, 31, 32];
+    let mut packets: Vec<RtpPacket> = stream(7, 4, 3)
+        .iter()
+        .zip(arrivals)
+        .map(|(packet, after)| at(packet, ms(after)))
+        .collect();
+    packets.sort_by_key(|packet| packet.arrived_at);
+    let mut assembler = Assembler::new(VideoCodec::Vp8);
+    for packet in packets {
+        assembler.push(packet);
+    }
+    let frames = pop_all(&mut assembler, ms(90));
+    let times: Vec<_> = frames
+        .iter()
+        .map(|frame| (frame.first_arrival, frame.last_arrival, frame.is_repaired))
+        .collect();
+    // Of the third frame the last packet came after the fourth frame.
+    let expected = [
+        (ms(0), ms(2), false),
+        (ms(10), ms(90), true),
+        (ms(20), ms(80), true),
+        (ms(30), ms(32), false),
+    ];
+    assert_eq!(times, expected);
+}
+
+#[test]
 fn late_repairs_of_a_gap_that_was_given_up_change_nothing() {
     let packets = stream(10, 40, 3);
     let (mut assembler, start) = (Assembler::new(VideoCodec::Vp8), Instant::now());
