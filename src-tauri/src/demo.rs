@@ -34,12 +34,7 @@ impl Guests {
 }
 
 fn enter(name: &str, server: &str, room: &str) -> Result<CallHandle, StartError> {
-    let media = Media {
-        video: Default::default(),
-        screen: Default::default(),
-        audio: Default::default(),
-        playout: Default::default(),
-    };
+    let media = Media::new();
     media
         .video
         .set_source(VideoSource::Synthetic(PICTURE), PICTURE);

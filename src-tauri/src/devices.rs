@@ -67,12 +67,7 @@ impl LocalMedia {
     /// Media without sources. Needs a tokio runtime.
     pub fn new(overrides: Overrides) -> Self {
         Self {
-            media: Media {
-                video: Default::default(),
-                screen: Default::default(),
-                audio: Default::default(),
-                playout: Default::default(),
-            },
+            media: Media::new(),
             overrides,
             listed: listing::start(),
             in_use: None,
@@ -96,7 +91,7 @@ impl LocalMedia {
             self.media.video.set_source(wanted.video.clone(), format);
         }
         if now.map(|in_use| &in_use.audio) != Some(&wanted.audio) {
-            self.media.audio.set_source(wanted.audio.clone());
+            self.media.set_audio_source(wanted.audio.clone());
         }
         if now.map(|in_use| &in_use.play) != Some(&wanted.play) {
             self.media.playout.set_sink(wanted.play.clone());
@@ -110,7 +105,7 @@ impl LocalMedia {
             self.media
                 .video
                 .set_source(VideoSource::None, VideoFormat::default());
-            self.media.audio.set_source(AudioSource::None);
+            self.media.set_audio_source(AudioSource::None);
             self.media.playout.set_sink(AudioSink::None);
         }
     }

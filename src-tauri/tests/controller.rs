@@ -39,7 +39,6 @@ async fn start_with(
 ) -> (Controller, watch::Receiver<AppView>) {
     let arguments = Arguments {
         video: arguments.video.or(Some(VideoSource::Synthetic(SMALL))),
-        screen: VideoSender::new(),
         audio: Some(AudioSource::Tone(440.0)),
         play: Some(AudioSink::None),
         ..arguments
@@ -65,11 +64,7 @@ async fn shown(
 
 /// Someone else, with an engine alone.
 fn other(server: &str, room: &str, name: &str) -> CallHandle {
-    let media = Media {
-        video: Default::default(),
-        audio: Default::default(),
-        playout: Default::default(),
-    };
+    let media = Media::new();
     media.video.set_source(VideoSource::Synthetic(SMALL), SMALL);
     let config = CallConfig {
         server: server.into(),

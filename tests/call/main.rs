@@ -12,3 +12,4 @@ mod outage;
 mod plain;
 mod relay;
 mod resume;
+mod video;

@@ -2,9 +2,9 @@
 
 use std::str::FromStr;
 
-use visavis_media::VideoCodec;
-use visavis_media::audio::{AudioSender, Playout};
+use visavis_media::audio::{AudioSender, Playout, SoundProcessing};
 use visavis_media::video::VideoSender;
+use visavis_media::{AudioSource, VideoCodec};
 use visavis_protocol::{IceServer, TrackSource};
 
 /// Commands queued for the engine; when full, the sender waits.
@@ -63,6 +63,42 @@ pub struct Media {
     pub audio: AudioSender,
     /// Mixer and speaker.
     pub playout: Playout,
+}
+
+impl Media {
+    /// Media without sources. The echo of the speaker is known to the microphone.
+    pub fn new() -> Self {
+        let (audio, playout) = (AudioSender::new(), Playout::new());
+        audio.cancel_echo_of(&playout);
+        Self {
+            video: VideoSender::new(),
+            screen: VideoSender::new(),
+            audio,
+            playout,
+        }
+    }
+
+    /// Sets the source of audio. What a microphone captures is processed, and its
+    /// pauses are not sent; a tone or a file is sent as it is.
+    pub fn set_audio_source(&self, source: AudioSource) {
+        let is_microphone = matches!(
+            source,
+            AudioSource::DefaultMicrophone | AudioSource::Microphone(_)
+        );
+        self.audio.set_processing(if is_microphone {
+            SoundProcessing::default()
+        } else {
+            SoundProcessing::OFF
+        });
+        self.audio.set_dtx(is_microphone);
+        self.audio.set_source(source);
+    }
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// Commands of the local user.

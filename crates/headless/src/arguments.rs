@@ -66,7 +66,11 @@ pub struct Participant {
     /// Video source: synthetic[:WxH@FPS], camera[:N], y4m:FILE, none.
     #[arg(long, default_value = "synthetic", value_name = "SOURCE")]
     pub video: VideoSource,
-    /// Audio source: tone[:HZ], mic, wav:FILE, none.
+    /// What to share beside it: screen[:N], window:ID, or any video source.
+    #[arg(long, value_name = "SOURCE")]
+    pub share: Option<VideoSource>,
+    /// Audio source: tone[:HZ], mic, wav:FILE, none. Echo, noise and level of mic are
+    /// corrected.
     #[arg(long, default_value = "tone", value_name = "SOURCE")]
     pub audio: AudioSource,
     /// Output of the received audio: speaker, wav:FILE, none.
@@ -86,8 +90,8 @@ pub struct Participant {
     #[arg(long, value_name = "URL[,USER,CREDENTIAL]")]
     pub ice_server: Vec<IceServer>,
     /// Read commands from standard input, one JSON object a line, for example
-    /// {"command":"mute","source":"camera"}. The others: unmute, video and audio with
-    /// a source, show with a size, chat with a text. Leave when standard input ends.
+    /// {"command":"mute","source":"camera"}. The others: unmute; video, share and
+    /// audio with a source; show with a size; chat with a text. Leave when standard input ends.
     #[arg(long)]
     pub control: bool,
     /// Leave after this many seconds; without it, on SIGINT or SIGTERM.

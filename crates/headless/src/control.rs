@@ -25,6 +25,11 @@ pub enum Control {
         #[serde(deserialize_with = "from_text")]
         source: VideoSource,
     },
+    /// Share another source, as `--share` names it; none ends the share.
+    Share {
+        #[serde(deserialize_with = "from_text")]
+        source: VideoSource,
+    },
     /// Use another audio source, as `--audio` names it.
     Audio {
         #[serde(deserialize_with = "from_text")]

@@ -12,8 +12,7 @@ use tokio::time::{Instant, interval, timeout};
 use visavis_call::{
     Call, CallCommand, CallConfig, CallHandle, CallPhase, Media, PeerStatistics, RoomChoice,
 };
-use visavis_media::audio::{AudioSender, Playout};
-use visavis_media::video::{VideoSender, snapshot};
+use visavis_media::video::snapshot;
 use visavis_media::{AudioSink, AudioSource, VideoCodec, VideoFormat, VideoSource};
 use visavis_protocol::TrackSource;
 use visavis_server::{Server, ServerConfig, operator_secret};
@@ -99,12 +98,7 @@ async fn join_all(url: &str) -> anyhow::Result<Vec<Guest>> {
         private: false,
     };
     for (name, hertz) in NAMES.into_iter().zip(TONES_HERTZ) {
-        let media = Media {
-            video: VideoSender::new(),
-            screen: VideoSender::new(),
-            audio: AudioSender::new(),
-            playout: Playout::new(),
-        };
+        let media = Media::new();
         media
             .video
             .set_source(VideoSource::Synthetic(VIDEO_FORMAT), VIDEO_FORMAT);

@@ -12,8 +12,8 @@ use visavis_call::{
     Call, CallCommand, CallConfig, CallEvent, CallHandle, EndReason, Media, PeerConnectionState,
     RoomChoice, ShownVideo,
 };
-use visavis_media::audio::{AudioCaptureState, AudioSender, Playout, PlayoutState};
-use visavis_media::video::{CaptureState, VideoSender, snapshot};
+use visavis_media::audio::{AudioCaptureState, PlayoutState};
+use visavis_media::video::{CaptureState, snapshot};
 use visavis_media::{DeviceError, Frame, Latest, VideoFormat};
 use visavis_protocol::{ErrorCode, TrackSource};
 
@@ -23,6 +23,12 @@ use crate::report::{Line, Report};
 
 /// Longest wait for the call to end after leaving.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
+/// The frame rate of a shared screen; its size is its own.
+const SHARED: VideoFormat = VideoFormat {
+    width: 0,
+    height: 0,
+    frames_per_second: 30,
+};
 const COULD_NOT_JOIN: u8 = 3;
 const BAD_ARGUMENTS: u8 = 2;
 
@@ -34,16 +40,14 @@ pub async fn run(arguments: Participant) -> anyhow::Result<ExitCode> {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
     }
-    let media = Media {
-        video: VideoSender::new(),
-        screen: VideoSender::new(),
-        audio: AudioSender::new(),
-        playout: Playout::new(),
-    };
+    let media = Media::new();
     media
         .video
         .set_source(arguments.video.clone(), VideoFormat::default());
-    media.audio.set_source(arguments.audio.clone());
+    media.set_audio_source(arguments.audio.clone());
+    if let Some(share) = &arguments.share {
+        media.screen.set_source(share.clone(), SHARED);
+    }
     media.playout.set_sink(arguments.play.clone());
     let room = match (&arguments.room.room, &arguments.room.create) {
         (Some(id), _) => RoomChoice::Join(id.clone()),
@@ -215,7 +219,8 @@ impl Session {
             Control::Video { source } => {
                 self.media.video.set_source(source, VideoFormat::default());
             }
-            Control::Audio { source } => self.media.audio.set_source(source),
+            Control::Audio { source } => self.media.set_audio_source(source),
+            Control::Share { source } => self.media.screen.set_source(source, SHARED),
             Control::Show { size } => {
                 let shown = ShownVideo::Within(size);
                 self.call.send(CallCommand::Show(shown)).await;

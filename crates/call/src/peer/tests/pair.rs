@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::timeout;
-use visavis_media::audio::{AudioReceiveStats, AudioSender, Playout};
+use visavis_media::audio::AudioReceiveStats;
 use visavis_media::video::{VideoReceiveStats, VideoSender};
 use visavis_media::{AudioSource, VideoCodec, VideoFormat, VideoSource};
 use visavis_protocol::DescriptionKind;
@@ -88,10 +88,8 @@ impl Side {
         screen: VideoSender,
     ) -> (Self, mpsc::Receiver<(LinkId, PeerEvent)>) {
         let media = Media {
-            video: VideoSender::new(),
             screen,
-            audio: AudioSender::new(),
-            playout: Playout::new(),
+            ..Media::new()
         };
         media
             .video
