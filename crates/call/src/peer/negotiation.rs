@@ -65,7 +65,15 @@ impl Connection {
         self.peer.set_local_description(offer).await?;
         self.set_local_ice(&local);
         self.offered = Some(local.sections);
-        Ok(Description::new(DescriptionKind::Offer, local.sdp))
+        // webrtcbin takes the other role in its answer to `actpass`, which breaks the
+        // DTLS association in use (RFC 8842, section 5.5).
+        let sdp = match self.negotiated.role {
+            Some(role) => local
+                .sdp
+                .replace("a=setup:actpass", &format!("a=setup:{}", role.setup())),
+            None => local.sdp,
+        };
+        Ok(Description::new(DescriptionKind::Offer, sdp))
     }
 
     /// Whether this offer begins another DTLS association than the one in use.

@@ -42,7 +42,7 @@ pub(in crate::peer) enum DtlsRole {
 
 impl DtlsRole {
     /// The value of `a=setup`.
-    pub(super) fn setup(self) -> &'static str {
+    pub(in crate::peer) fn setup(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Passive => "passive",

@@ -49,6 +49,26 @@ async fn an_answer_to_a_later_offer_states_the_role_of_the_association() {
 }
 
 #[tokio::test]
+async fn a_later_offer_states_the_role_of_the_association() {
+    let (a, b) = call(Vp8).await;
+    for (side, ice_restart, number, role) in [
+        (&b, false, 1, "active"),
+        (&a, true, 2, "passive"),
+        (&b, true, 2, "active"),
+    ] {
+        side.command(PeerCommand::MakeOffer { ice_restart }).await;
+        let offer = description(side, DescriptionKind::Offer, number).await;
+        let roles = setup(&offer);
+        let is_right = roles.iter().all(|found| *found == role);
+        assert!(!roles.is_empty() && is_right, "{role}: {offer}");
+        a.receives(5, 15).await;
+        b.receives(5, 15).await;
+    }
+    a.end().await;
+    b.end().await;
+}
+
+#[tokio::test]
 async fn a_failed_dtls_handshake_closes_the_connection() {
     let (a, b) = call_with(|sdp| {
         let (before, fingerprint) = sdp.split_once("a=fingerprint:sha-256 ").unwrap();

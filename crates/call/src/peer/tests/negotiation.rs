@@ -1,5 +1,7 @@
 //! Offers, answers, ICE restarts, invalid descriptions and closing.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use visavis_media::VideoCodec::{H264, Vp8};
 use visavis_protocol::DescriptionKind;
 use visavis_protocol::limits::MAX_PEER_MESSAGE_BYTES;
@@ -342,19 +344,21 @@ async fn video_resumes_after_the_remote_peer_had_made_it_inactive() {
 async fn a_later_offer_with_other_payload_types_is_answered_with_them() {
     let ((a, from_a), (b, from_b)) = (Side::new(config(Vp8)), Side::new(config(Vp8)));
     forward(from_a, &a, &b, true, direct());
-    let renumber = |sdp: &str| {
+    // Its first description is the answer.
+    let descriptions = AtomicU32::new(0);
+    let renumber = move |sdp: &str| {
         let numbers = [
             (" 96 ", " 120 "),
             (" 97 ", " 124 "),
             (":96 ", ":120 "),
             (":97 ", ":124 "),
         ];
-        match sdp.contains("a=setup:actpass") {
-            true => numbers
+        match descriptions.fetch_add(1, Ordering::Relaxed) {
+            1.. => numbers
                 .iter()
                 .chain(&[("apt=96", "apt=120")])
                 .fold(sdp.to_owned(), |sdp, (old, new)| sdp.replace(old, new)),
-            false => sdp.to_owned(),
+            0 => sdp.to_owned(),
         }
     };
     forward(edited(from_b, renumber), &b, &a, false, direct());
