@@ -13,7 +13,16 @@ const WORKSPACE: &[(&str, &[&str])] = &[
     ("visavis-protocol", &[]),
     ("visavis-media", &[]),
     ("visavis-server", &["visavis-protocol"]),
-    ("visavis-call", &["visavis-protocol", "visavis-media"]),
+    // Of the tests of `call` only.
+    ("visavis-network-simulator", &[]),
+    (
+        "visavis-call",
+        &[
+            "visavis-protocol",
+            "visavis-media",
+            "visavis-network-simulator",
+        ],
+    ),
     (
         "visavis-headless",
         &[
