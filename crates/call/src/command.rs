@@ -132,8 +132,7 @@ pub enum ShownVideo {
     Full,
     /// All of it, each frame within a box of this size.
     Within(VideoSize),
-    /// These tracks. A camera without an entry is hidden, and a screen without one is
-    /// sent in full size.
+    /// These tracks in these sizes. A track without an entry is sent in full size.
     Only(Vec<ShownTrack>),
 }
 

@@ -97,7 +97,7 @@ impl Tiles {
         }
     }
 
-    /// The tracks of others that are shown.
+    /// The tracks of others that are shown. A tile without a size is not laid out yet.
     pub fn shown(&self) -> Vec<ShownTrack> {
         let track = |tile: &Tile| match &tile.wanted.source {
             Source::Me => None,
@@ -110,7 +110,9 @@ impl Tiles {
                 },
             }),
         };
-        self.by_number.values().filter_map(track).collect()
+        let has_size = |tile: &&Tile| tile.wanted.width > 0 && tile.wanted.height > 0;
+        let tiles = self.by_number.values().filter(has_size);
+        tiles.filter_map(track).collect()
     }
 
     /// Those that are seen and have a credit.

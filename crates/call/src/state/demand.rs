@@ -26,13 +26,9 @@ pub(crate) fn demanded(shown: &ShownVideo, participant: &str) -> Vec<DemandedTra
             let of_track = tracks
                 .iter()
                 .filter(|track| track.participant == participant && track.source == source);
-            // A track may be shown twice.
-            let largest = of_track.map(|track| track.size).reduce(VideoSize::max);
-            match source {
-                // A screen is shown as soon as there is a frame of it.
-                TrackSource::ScreenShare => largest,
-                _ => Some(largest.unwrap_or_default()),
-            }
+            // A track may be shown twice. One without an entry is shown as soon as
+            // there is a frame of it.
+            of_track.map(|track| track.size).reduce(VideoSize::max)
         }
     };
     let tracks = VIDEO.into_iter().filter_map(|source| {
@@ -133,11 +129,12 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_that_is_not_shown_is_hidden_and_a_track_shown_twice_counts_in_the_larger_size() {
+    fn a_track_shown_twice_counts_in_the_larger_size_and_one_that_is_not_listed_is_full() {
         use TrackSource::{Camera, ScreenShare};
         let only = ShownVideo::Only(vec![
             shown("a", Camera, 160, 90),
             shown("a", Camera, 640, 360),
+            shown("b", Camera, 0, 0),
             shown("b", ScreenShare, 1280, 720),
         ]);
         assert_eq!(sizes(demanded(&only, "a")), [(Camera, 640, 360)]);
@@ -145,7 +142,7 @@ mod tests {
             sizes(demanded(&only, "b")),
             [(Camera, 0, 0), (ScreenShare, 1280, 720)]
         );
-        assert_eq!(sizes(demanded(&only, "c")), [(Camera, 0, 0)]);
+        assert_eq!(sizes(demanded(&only, "c")), []);
         assert_eq!(sizes(demanded(&ShownVideo::Full, "a")), []);
         let size = VideoSize {
             width: 320,

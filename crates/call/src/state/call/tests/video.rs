@@ -79,12 +79,13 @@ fn a_demand_that_is_too_early_follows_by_its_own_deadline() {
 #[test]
 fn a_track_that_is_not_shown_is_not_received() {
     let (mut scene, _) = Scene::inside(&["a", "b"]);
-    let shown = ShownTrack {
-        participant: "a".into(),
+    let shown = |participant: &str, size| ShownTrack {
+        participant: participant.into(),
         source: TrackSource::Camera,
-        size: TILE,
+        size,
     };
-    let effects = show(&mut scene, ShownVideo::Only(vec![shown]));
+    let shown = vec![shown("a", TILE), shown("b", VideoSize::default())];
+    let effects = show(&mut scene, ShownVideo::Only(shown));
     let hidden = |effect: &Effect| match effect {
         Effect::Peer(link, PeerCommand::SetHidden(sources)) => Some((*link, sources.clone())),
         _ => None,
