@@ -72,6 +72,11 @@ const EXCLUSIVE: &[(&str, &[&str])] = &[
             "yuv",
             "fast_image_resize",
             "zune-jpeg",
+            "sonora",
+            "sonora-aec3",
+            "nnnoiseless",
+            "earshot",
+            "x11rb",
         ],
     ),
     (

@@ -190,7 +190,7 @@ impl<T> Pacer<T> {
     }
 }
 
-/// A queue this long is never made up for: its frames come too late.
+/// Frames that would wait longer than this in the queue arrive too late to be useful.
 const MAX_QUEUE: Duration = Duration::from_secs(2);
 /// The queue at which sending goes on.
 const RESUME_QUEUE: Duration = Duration::from_millis(250);

@@ -87,7 +87,7 @@ impl VideoAllocation {
         self.peers.retain(|link, _| is_there(*link));
     }
 
-    /// Decides anew. To be called after each estimate, and each second.
+    /// Updates the rate and the paused peers. Called after each estimate and each second.
     pub(crate) fn update(&mut self, now: Instant) -> Changes {
         let mut changes = Changes::default();
         let widest = self.peers.values().map(|peer| peer.video).max();

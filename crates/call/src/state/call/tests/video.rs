@@ -58,7 +58,7 @@ fn what_is_shown_is_demanded_over_every_open_channel_and_over_one_that_opens() {
     assert!(told[0].0 == "a" && told[0].1.contains(camera), "{told:?}");
     let effects = open(&mut scene, "b");
     assert_eq!(demands(&scene, &effects)[0].0, "b");
-    // A channel that opens anew belongs to a peer that knows nothing.
+    // A new channel belongs to a peer that has no demand of ours yet.
     let effects = scene.peer("a", PeerEvent::ChannelOpen);
     assert_eq!(demands(&scene, &effects).len(), 1);
 }

@@ -33,7 +33,7 @@ pub(super) struct Area {
 pub(super) enum Target {
     Screen {
         root: Window,
-        /// It is found again by its name when screens are arranged anew.
+        /// Identifies it after the arrangement of the screens changed.
         name: String,
         area: Area,
         is_outdated: bool,
@@ -153,7 +153,8 @@ impl Target {
         }
     }
 
-    /// Screens may have been arranged anew. A window is looked up at each capture.
+    /// The arrangement of the screens may have changed. A window is looked up at each
+    /// capture.
     pub(super) fn geometry_changed(&mut self) {
         if let Self::Screen { is_outdated, .. } = self {
             *is_outdated = true;
