@@ -139,10 +139,6 @@ const AIORTC_PAYLOAD_TYPES: &str = "aiortc re-offers a section of ours with othe
 fn impossible(row: Row, step: Step, own_network: bool) -> Option<&'static str> {
     match (row.kind, step) {
         (_, Step::WeRestart) if !own_network => Some("it takes a network of its own"),
-        (Kind::Gstreamer("none"), _) if !row.we_offer => Some(
-            "webrtcbin 1.22 makes no valid answer to a later offer of ours, in which the section \
-             of video is rejected",
-        ),
         (
             kind,
             Step::OurCamera

@@ -291,9 +291,13 @@ impl Connection {
     }
 
     /// Whether an offer of ours must follow: something that we send has no section,
-    /// not even a rejected one. Nothing is needed before the first negotiation.
+    /// not even a rejected one. Nothing is needed before the first negotiation, nor
+    /// from a peer that bundles nothing: it would reject a further section too.
     pub(super) fn needs_offer(&self) -> bool {
         let sections = &self.negotiated.sections;
+        let bundles = sections
+            .iter()
+            .all(|section| section.usage != Usage::NoTransport);
         let grants = self.context.grants().local;
         let mut missing = self.context.published().filter(|source| {
             grants.may_publish(*source)
@@ -301,6 +305,7 @@ impl Connection {
                     || self.negotiated.held_back.contains(source))
         });
         !sections.is_empty()
+            && bundles
             && self.offered.is_none()
             && (!self.has_data_section() || missing.next().is_some())
     }

@@ -65,6 +65,8 @@ pub(in crate::peer) enum Usage {
     /// We reject it: it is none of audio, video or a data channel over DTLS, has
     /// no mid, or is not on the transport of the bundle.
     Unusable,
+    /// We reject it: nothing is bundled, and another section has the one transport.
+    NoTransport,
     /// We reject it, since it has no codec of ours.
     NoCommonCodec,
 }
@@ -120,20 +122,17 @@ pub(super) fn read(text: &SdpText<'_>) -> Result<Vec<MediaSection>, SdpError> {
         }
     }
     let bundle = bundle(text);
-    let mut bundled = false;
+    let mut has_transport = false;
     let sections = text.media.iter().map(|media| {
         let mut section = section(text, media);
         // All sections share one transport: those of the bundle, or without one
         // the first (RFC 9143, section 7.3).
         if section.usage != Usage::Rejected && section.usage != Usage::Unusable {
-            let on_transport = match &bundle {
-                Some(members) => members.contains(section.mid.0.as_str()),
-                None => !bundled,
-            };
-            if on_transport {
-                bundled = true;
-            } else {
-                section.usage = Usage::Unusable;
+            match &bundle {
+                Some(members) if members.contains(section.mid.0.as_str()) => {}
+                Some(_) => section.usage = Usage::Unusable,
+                None if has_transport => section.usage = Usage::NoTransport,
+                None => has_transport = true,
             }
         }
         if !section.is_used() {

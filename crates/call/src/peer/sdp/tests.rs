@@ -238,7 +238,7 @@ fn a_bundle_only_section_is_in_use() {
 #[test]
 fn without_a_bundle_the_first_section_is_used() {
     let remote = parse(offer("", &[AUDIO, VIDEO]));
-    assert_eq!(usages(&remote), [Usage::Used, Usage::Unusable]);
+    assert_eq!(usages(&remote), [Usage::Used, Usage::NoTransport]);
     let engine = for_engine(&remote);
     assert!(engine.contains("a=group:BUNDLE 0\r\n"), "{engine}");
 }

@@ -98,6 +98,21 @@ async fn an_offer_with_less_than_we_send_is_followed_by_ours() {
     }
 }
 
+/// webrtcbin 1.22 answers a later offer with a rejected section with invalid SDP.
+#[tokio::test]
+async fn an_offer_without_bundle_is_not_followed_by_ours() {
+    let side = recorded(Vp8);
+    let without = |sdp: String| sdp.replace("a=group:BUNDLE 0 1 2 3\r\n", "");
+    side.offered(&without(part(&[0, 1]))).await;
+    let answer = description(&side, DescriptionKind::Answer, 1).await;
+    assert_eq!(lines(&answer, "m=").len(), 2, "{answer}");
+    side.command(PeerCommand::MakeOffer { ice_restart: false })
+        .await;
+    description(&side, DescriptionKind::Offer, 1).await;
+    assert_eq!(side.count(is_needed), 0);
+    side.end().await;
+}
+
 #[tokio::test]
 async fn a_complete_offer_is_not_followed_by_ours() {
     let side = recorded(Vp8);
