@@ -4,6 +4,7 @@ mod bad_input;
 mod chromium;
 mod crowd;
 mod cut;
+mod endurance;
 mod host;
 mod interop;
 mod mesh;
