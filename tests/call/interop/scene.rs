@@ -139,6 +139,10 @@ const AIORTC_PAYLOAD_TYPES: &str = "aiortc re-offers a section of ours with othe
 fn impossible(row: Row, step: Step, own_network: bool) -> Option<&'static str> {
     match (row.kind, step) {
         (_, Step::WeRestart) if !own_network => Some("it takes a network of its own"),
+        (Kind::Gstreamer("none"), _) if row.we_offer => Some(
+            "webrtcbin 1.22 without BUNDLE answers with a transport for each section and one set \
+             of ICE credentials for all: the one transport here meets any of them by chance",
+        ),
         (
             kind,
             Step::OurCamera

@@ -49,7 +49,10 @@ def ufrag(sdp):
 
 async def step(peer, line):
     kind, payload = line["do"], line.get("payload")
-    if kind == "offer" and payload:
+    if kind == "offer" and payload and not peer.is_stable():
+        # These libraries know no rollback: their own offer stands.
+        print("an offer is ignored, since one of its own is pending", flush=True)
+    elif kind == "offer" and payload:
         say("answer", {"type": "answer", "sdp": await peer.take_offer(payload["sdp"])})
     elif kind in ("offer", "restart"):
         await offer(peer, restart=kind == "restart")

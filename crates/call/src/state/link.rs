@@ -72,6 +72,8 @@ pub(crate) enum Repair {
     },
     /// Replace the connection.
     Replace,
+    /// Accept the offer of a peer that did not answer ours, which came at the same time.
+    AcceptOffer,
 }
 
 impl Link {
@@ -265,6 +267,12 @@ impl Link {
         }
     }
 
+    /// A remote offer that collided with ours was ignored. It is accepted when no answer
+    /// to ours comes.
+    pub fn offer_ignored(&mut self, now: Instant) {
+        self.check_at = Some(now + ANSWER_TIMEOUT);
+    }
+
     /// The repair that is due, if any. Without a route for it, it is postponed. An
     /// offer that a common peer forwards cannot replace the connection, whose DTLS
     /// association is what identifies the two sides then.
@@ -278,6 +286,10 @@ impl Link {
         if route.is_none() || must_replace && route != Some(Route::Server) {
             self.check_at = Some(now + OFFER_RETRY_DELAY);
             return None;
+        }
+        if self.negotiation.has_ignored_offer() {
+            self.check_at = Some(now + CONNECT_TIMEOUT);
+            return Some(Repair::AcceptOffer);
         }
         self.attempts += 1;
         if self.attempts > ATTEMPTS_UNTIL_PROBLEM {

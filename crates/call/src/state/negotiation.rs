@@ -53,6 +53,9 @@ pub(crate) struct Negotiation {
     /// A remote offer that came while a description was being set, and whether it
     /// may replace the connection. Only the newest counts.
     waiting_offer: Option<(Description, bool)>,
+    /// A remote offer that was ignored because ours was pending, of a peer that does not
+    /// number its offers. Such a peer may know no rollback, and never answer ours.
+    ignored_offer: Option<(Description, bool)>,
 }
 
 /// The next step of a negotiation.
@@ -84,6 +87,7 @@ impl Negotiation {
             newest_remote: None,
             remote_offer_id: None,
             waiting_offer: None,
+            ignored_offer: None,
         }
     }
 
@@ -101,6 +105,7 @@ impl Negotiation {
             newest_remote: self.newest_remote,
             remote_offer_id: None,
             waiting_offer: None,
+            ignored_offer: None,
         }
     }
 
@@ -152,8 +157,10 @@ impl Negotiation {
         }
         let collision = matches!(self.phase, Phase::CreatingOffer | Phase::HaveLocalOffer);
         if collision && !self.polite {
+            self.ignored_offer = offer.offer_id.is_none().then_some((offer, may_replace));
             return Step::None;
         }
+        self.ignored_offer = None;
         if matches!(self.phase, Phase::ApplyingOffer | Phase::ApplyingAnswer) {
             self.waiting_offer = Some((offer, may_replace));
             return Step::None;
@@ -180,9 +187,28 @@ impl Negotiation {
         Step::Command(PeerCommand::AcceptAnswer { sdp: answer.sdp })
     }
 
+    /// Whether a remote offer was ignored that the peer may still wait with.
+    pub fn has_ignored_offer(&self) -> bool {
+        self.ignored_offer.is_some()
+    }
+
+    /// Accepts the remote offer that was ignored, as the polite side would have: ours
+    /// got no answer.
+    pub fn accept_ignored_offer(&mut self) -> Step {
+        self.abandon_offer();
+        if self.phase != Phase::Stable {
+            return Step::None;
+        }
+        match self.ignored_offer.take() {
+            Some((offer, may_replace)) => self.remote_offer(offer, may_replace),
+            None => Step::None,
+        }
+    }
+
     /// The connection set the remote answer.
     pub fn answer_accepted(&mut self) -> Step {
         if self.phase == Phase::ApplyingAnswer {
+            self.ignored_offer = None;
             self.become_stable()
         } else {
             Step::None
@@ -260,6 +286,43 @@ mod tests {
             step,
             Step::Command(PeerCommand::AcceptOffer { rollback: true, .. })
         ));
+    }
+
+    #[test]
+    fn an_offer_of_a_peer_without_rollback_is_accepted_when_ours_gets_no_answer() {
+        let mut side = Negotiation::new("b", "a", 0);
+        assert!(matches!(side.accept_ignored_offer(), Step::None));
+        let _ = side.request_offer(false);
+        let _ = side.local_description(offer());
+        let numbered = Description {
+            offer_id: Some(1),
+            ..offer()
+        };
+        assert!(matches!(side.remote_offer(numbered, false), Step::None));
+        assert!(!side.has_ignored_offer(), "our own client rolls back");
+        assert!(matches!(side.remote_offer(offer(), false), Step::None));
+        assert!(side.has_ignored_offer());
+        let step = side.accept_ignored_offer();
+        assert!(matches!(
+            step,
+            Step::Command(PeerCommand::AcceptOffer { rollback: true, .. })
+        ));
+        assert!(matches!(
+            side.local_description(answer(None)),
+            Step::Send(_)
+        ));
+        assert!(!side.has_ignored_offer());
+    }
+
+    #[test]
+    fn an_ignored_offer_is_void_once_ours_is_answered() {
+        let mut side = Negotiation::new("b", "a", 0);
+        let _ = side.request_offer(false);
+        let _ = side.local_description(offer());
+        let _ = side.remote_offer(offer(), false);
+        let _ = side.remote_answer(answer(None));
+        let _ = side.answer_accepted();
+        assert!(!side.has_ignored_offer());
     }
 
     #[test]

@@ -90,6 +90,10 @@ impl CallState {
                     let step = link.negotiation.request_offer(ice_restart);
                     self.perform(now, index, step);
                 }
+                Some(Repair::AcceptOffer) => {
+                    let step = link.negotiation.accept_ignored_offer();
+                    self.perform(now, index, step);
+                }
                 Some(Repair::Replace) => self.replace_link(index, now),
             }
         }
@@ -239,12 +243,15 @@ impl CallState {
         let Some(link) = &mut self.remotes[index].link else {
             return;
         };
+        let is_offer = description.kind == DescriptionKind::Offer;
         let step = match description.kind {
             DescriptionKind::Offer => link.negotiation.remote_offer(description, may_replace),
             DescriptionKind::Answer => link.negotiation.remote_answer(description),
         };
         if matches!(step, Step::Command(_)) {
             link.expect_connection(now.instant);
+        } else if is_offer && link.negotiation.has_ignored_offer() {
+            link.offer_ignored(now.instant);
         }
         self.perform(now.instant, index, step);
     }

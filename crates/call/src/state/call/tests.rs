@@ -141,6 +141,28 @@ fn a_member_waits_two_seconds_for_the_offer_of_a_new_member() {
 }
 
 #[test]
+fn offers_that_collide_with_those_of_a_peer_without_rollback_heal() {
+    // "m" is greater than "a": impolite.
+    let (mut scene, _) = Scene::inside(&[]);
+    scene
+        .says(json!({"type":"member-joined","roomId":"r","memberId":"a","participants":["m","a"]}));
+    scene.after(Duration::from_secs(2));
+    scene.peer("a", PeerEvent::LocalDescription(offer()));
+    let ignored =
+        scene.says(json!({"type":"offer","from":"a","payload":{"type":"offer","sdp":"o"}}));
+    let accepts = |effects: &[Effect]| {
+        effects.iter().any(|effect| {
+            matches!(
+                effect,
+                Effect::Peer(_, PeerCommand::AcceptOffer { rollback: true, .. })
+            )
+        })
+    };
+    assert!(!accepts(&ignored));
+    assert!(accepts(&scene.after(Duration::from_secs(3))));
+}
+
+#[test]
 fn a_member_that_gets_an_offer_answers_and_does_not_offer() {
     let (mut scene, _) = Scene::inside(&[]);
     scene
