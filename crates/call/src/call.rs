@@ -1,6 +1,5 @@
 //! The handle of a running call.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{broadcast, mpsc, watch};
@@ -10,6 +9,7 @@ use visavis_protocol::TrackSource;
 
 use crate::command::{COMMANDS_CAPACITY, CallCommand, CallConfig, Media};
 use crate::event::{CallEvent, EVENTS_CAPACITY, Statistics};
+use crate::outputs::{Outputs, ReceivedFrames};
 use crate::peer::needs_tcp;
 use crate::signalling::{NotAServer, socket_url};
 use crate::task::CallTask;
@@ -30,20 +30,6 @@ pub enum StartError {
         "STUN and TURN over TCP or TLS are not supported: name a server over UDP, for example turn:192.0.2.1:3478"
     )]
     IceServerOverTcp,
-}
-
-/// The newest decoded frame of each remote participant and source.
-pub(crate) type ReceivedFrames = Arc<Mutex<HashMap<(String, TrackSource), Latest<Frame>>>>;
-
-/// The outputs of the call's task to its handles.
-#[derive(Debug)]
-pub(crate) struct Outputs {
-    pub view: watch::Sender<CallView>,
-    pub statistics: watch::Sender<Statistics>,
-    pub events: broadcast::Sender<CallEvent>,
-    pub received_frames: ReceivedFrames,
-    /// Set last, after the call has shut down.
-    pub ended: watch::Sender<Option<EndReason>>,
 }
 
 impl Call {

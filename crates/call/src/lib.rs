@@ -15,6 +15,7 @@ mod command;
 mod event;
 mod lobby;
 mod network;
+mod outputs;
 mod peer;
 mod rtp;
 mod signalling;

@@ -17,10 +17,10 @@ use visavis_media::video::{CaptureState, VideoReceiveStats, VideoSender};
 use visavis_media::{Frame, Latest};
 use visavis_protocol::{IceServer, TrackSource};
 
-use crate::call::Outputs;
 use crate::command::{CallCommand, CallConfig, Media, VideoSize};
 use crate::event::{PeerStatistics, Statistics};
 use crate::network::{self, Change, NetworkWatch};
+use crate::outputs::Outputs;
 use crate::peer::{self, LinkId, PeerCommand, PeerConfig, PeerEvent, PeerHandle, Receiver};
 use crate::signalling::{self, SignallingEvent, SignallingHandle};
 use crate::state::call::CallState;

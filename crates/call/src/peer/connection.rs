@@ -24,7 +24,7 @@ use super::receiving::ReceivingSection;
 use super::router::{RtpRouter, RtpRouterInterceptor};
 use super::runtime::SupervisedRuntime;
 use super::sdp::{
-    DtlsRole, MappedFormat, MediaKind, MediaSection, RemoteTransport, SourceMap, all_sources,
+    DtlsRole, MappedFormat, MediaKind, MediaSection, RemoteTransport, SourceMap, TRACK_SOURCES,
     kind_of,
 };
 use super::send::LocalTrack;
@@ -128,7 +128,7 @@ impl Connection {
         let mut ssrc = || ssrcs.pop().unwrap_or(Ssrc(1));
         let feedback_ssrc = ssrc();
         let (mut streams, mut audio) = (HashMap::new(), Vec::new());
-        let tracks = all_sources().map(|source| {
+        let tracks = TRACK_SOURCES.map(|source| {
             let media = ssrc();
             let rtx = (kind_of(source) == MediaKind::Video).then(&mut ssrc);
             if let Some(counters) = context.counters().get(&source) {

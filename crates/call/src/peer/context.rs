@@ -13,7 +13,7 @@ use visavis_protocol::{Grants, IceServer, TrackSource};
 
 use super::bandwidth::Bandwidth;
 use super::continuity::Continuity;
-use super::sdp::{MediaKind, all_sources, kind_of};
+use super::sdp::{MediaKind, TRACK_SOURCES, kind_of};
 use super::send::Counters;
 use super::{PeerConfig, Receiver};
 use crate::state::demand::{Layers, VIDEO};
@@ -120,7 +120,7 @@ impl PeerContext {
 
     /// The sources that we publish, in the order in which they are offered.
     pub(super) fn published(&self) -> impl Iterator<Item = TrackSource> {
-        let sources = all_sources().into_iter();
+        let sources = TRACK_SOURCES.into_iter();
         sources.filter(|source| self.publishes(*source))
     }
 

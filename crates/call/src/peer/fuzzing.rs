@@ -19,7 +19,7 @@ use super::interceptor::IncomingInterceptor;
 use super::router::{ReceiveRoutes, Route, RtpRouter};
 use super::rtx::RtxUnwrapper;
 use super::sdp::{
-    MappedFormat, MediaSection, PayloadFormat, RemoteDescription, SourceMap, all_sources, to_wire,
+    MappedFormat, MediaSection, PayloadFormat, RemoteDescription, SourceMap, TRACK_SOURCES, to_wire,
 };
 use crate::rtp::{Mid, PayloadType, SequenceNumber, Ssrc};
 
@@ -93,7 +93,7 @@ fn check_local(
     before: &Option<RemoteDescription>,
     sources: &SourceMap,
 ) {
-    for source in all_sources() {
+    for source in TRACK_SOURCES {
         sources.has_section(source, &remote.sections);
     }
     let formats = formats(before.as_ref());

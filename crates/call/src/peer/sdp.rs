@@ -7,6 +7,7 @@
 
 mod formats;
 mod local;
+mod media_kind;
 mod normalise;
 mod renumber;
 mod section;
@@ -22,9 +23,10 @@ use visavis_protocol::limits::MAX_MESSAGE_BYTES;
 
 pub(super) use formats::{MappedFormat, PayloadFormat};
 pub(super) use local::{LocalDescription, to_wire};
+pub(super) use media_kind::{MediaKind, TRACK_SOURCES, kind_of, name_of};
 pub(super) use renumber::Renumbering;
-pub(super) use section::{MID_EXTENSION, MediaKind, MediaSection, RID_EXTENSION, Usage};
-pub(super) use sources::{SourceMap, all as all_sources, kind_of, name_of};
+pub(super) use section::{MID_EXTENSION, MediaSection, RID_EXTENSION, Usage};
+pub(super) use sources::SourceMap;
 pub(super) use transport::{DtlsRole, RemoteTransport};
 
 use text::SdpText;

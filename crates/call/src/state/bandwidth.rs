@@ -27,9 +27,9 @@ mod trendline;
 use std::time::{Duration, Instant};
 
 pub(crate) use feedback::{PacketStatus, TransportFeedback};
-pub(crate) use history::SentPacket;
+pub(crate) use history::{ProbeId, SentPacket};
 pub(crate) use pacer::{Admission, FrameGate, Paced, Pacer, Priority};
-pub(crate) use probe::{Probe, ProbeId};
+pub(crate) use probe::Probe;
 
 use arrival::ArrivalGroups;
 use history::History;

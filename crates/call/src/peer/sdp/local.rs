@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use super::SdpError;
 use super::formats::{self, MappedFormat};
+use super::media_kind::MediaKind;
 use super::renumber::Renumbering;
-use super::section::{self, MediaKind, MediaSection};
+use super::section::{self, MediaSection};
 use super::text::{MediaText, SdpText, attributes, has, value};
 use super::transport::DtlsRole;
 use crate::rtp::Mid;

@@ -6,8 +6,9 @@ use rtc::rtp_transceiver::RTCRtpTransceiverDirection as Direction;
 
 use super::RemoteDescription;
 use super::formats::MappedFormat;
+use super::media_kind::MediaKind;
 use super::renumber::Renumbering;
-use super::section::{MID_EXTENSION, MediaKind, MediaSection, RID_EXTENSION};
+use super::section::{MID_EXTENSION, MediaSection, RID_EXTENSION};
 use super::sources::SourceMap;
 use super::text::{MediaText, SdpText, attributes, has};
 use super::transport::Setup;

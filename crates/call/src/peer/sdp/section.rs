@@ -8,7 +8,7 @@ use visavis_protocol::TrackSource;
 
 use super::SdpError;
 use super::formats::{MappedFormat, PayloadFormat, parameter_sets, supported};
-use super::sources::source_of_track;
+use super::media_kind::{MediaKind, source_of_track};
 use super::text::{MediaText, SdpText, has, value, values};
 use crate::rtp::{Mid, Ssrc};
 
@@ -69,26 +69,6 @@ pub(in crate::peer) enum Usage {
     NoTransport,
     /// We reject it, since it has no codec of ours.
     NoCommonCodec,
-}
-
-/// The media type of a section.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::peer) enum MediaKind {
-    Audio,
-    Video,
-    /// Data channels and unknown media types.
-    Other,
-}
-
-impl MediaKind {
-    /// Of a media line.
-    pub(super) fn of(media: &str) -> Self {
-        match media {
-            "audio" => Self::Audio,
-            "video" => Self::Video,
-            _ => Self::Other,
-        }
-    }
 }
 
 impl MediaSection {

@@ -4,17 +4,9 @@ use std::collections::HashMap;
 
 use visavis_protocol::TrackSource;
 
-use super::section::{MediaKind, MediaSection, Usage};
+use super::media_kind::{TRACK_SOURCES, kind_of};
+use super::section::{MediaSection, Usage};
 use crate::rtp::Mid;
-
-/// The sources in the order in which they are offered, and in which unnamed
-/// sections of their kind are mapped to them.
-const IN_ORDER: [TrackSource; 4] = [
-    TrackSource::Microphone,
-    TrackSource::Camera,
-    TrackSource::ScreenShare,
-    TrackSource::ScreenShareAudio,
-];
 
 /// The source of each media section. It stays for the life of the connection.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +28,7 @@ impl SourceMap {
                 if self.0.contains_key(&section.mid) {
                     continue;
                 }
-                let wanted = IN_ORDER.into_iter().find(|source| {
+                let wanted = TRACK_SOURCES.into_iter().find(|source| {
                     let named = !by_name || section.named_source == Some(*source);
                     named && kind_of(*source) == section.kind && self.is_free(*source, sections)
                 });
@@ -59,8 +51,8 @@ impl SourceMap {
     /// The position of a section among those of its kind, by its source.
     pub(super) fn rank(&self, mid: &Mid) -> usize {
         let source = self.get(mid);
-        let position = IN_ORDER.iter().position(|one| Some(*one) == source);
-        position.unwrap_or(IN_ORDER.len())
+        let position = TRACK_SOURCES.iter().position(|one| Some(*one) == source);
+        position.unwrap_or(TRACK_SOURCES.len())
     }
 
     /// Whether a section carries this source.
@@ -73,34 +65,4 @@ impl SourceMap {
             .iter()
             .any(|section| self.get(&section.mid) == Some(source))
     }
-}
-
-/// All sources, in the order in which they are offered.
-pub(in crate::peer) fn all() -> [TrackSource; 4] {
-    IN_ORDER
-}
-
-/// The media type of a source.
-pub(in crate::peer) fn kind_of(source: TrackSource) -> MediaKind {
-    match source {
-        TrackSource::Microphone | TrackSource::ScreenShareAudio => MediaKind::Audio,
-        TrackSource::Camera | TrackSource::ScreenShare => MediaKind::Video,
-    }
-}
-
-/// The name of a source at the end of a track id.
-pub(in crate::peer) fn name_of(source: TrackSource) -> &'static str {
-    match source {
-        TrackSource::Camera => "camera",
-        TrackSource::Microphone => "microphone",
-        TrackSource::ScreenShare => "screen_share",
-        TrackSource::ScreenShareAudio => "screen_share_audio",
-    }
-}
-
-/// The source that a track id names by its end, if it is of this kind.
-pub(super) fn source_of_track(track: &str, kind: MediaKind) -> Option<TrackSource> {
-    IN_ORDER
-        .into_iter()
-        .find(|source| track.ends_with(name_of(*source)) && kind_of(*source) == kind)
 }

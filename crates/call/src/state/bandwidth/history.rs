@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::feedback::{PacketStatus, ReceiverClock, TransportFeedback, delta_micros};
-use super::probe::ProbeId;
 
 /// Packets remembered. At 10 Mbit/s these are the last 8 s; the count stays below half
 /// the range of the sequence numbers, so that each names one packet.
@@ -12,6 +11,10 @@ const MAX_PACKETS: usize = 8_192;
 /// How long a packet is remembered. Later feedback about it says nothing about the
 /// present.
 const MAX_AGE: Duration = Duration::from_secs(10);
+
+/// Names a probe, a cluster of packets that are sent to measure the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ProbeId(pub u32);
 
 /// A packet at the moment at which it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::probe::{Probe, ProbeId};
+use super::history::ProbeId;
+use super::probe::Probe;
 
 /// Rate of sending, as a multiple of the target: a key frame several times as large as
 /// the others must not delay them for long.

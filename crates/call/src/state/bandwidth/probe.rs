@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::history::Acknowledged;
+use super::history::{Acknowledged, ProbeId};
 
 /// Bounds of the length of a cluster, in seconds.
 const DURATIONS: (f64, f64) = (0.015, 0.04);
@@ -68,10 +68,6 @@ const MAX_QUEUE: f64 = 0.05;
 /// For so long, beside the round-trip time, the queue of a probe shows in the delay of
 /// the media behind it.
 const AFTERMATH: Duration = Duration::from_millis(400);
-
-/// Names a probe in [`SentPacket`](super::history::SentPacket).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct ProbeId(pub u32);
 
 /// A cluster to send: at least so many bytes in at least so many packets, evenly at this
 /// rate. Media counts; what is missing is padding.
