@@ -10,9 +10,9 @@ mod unsupported;
 mod x11;
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) use self::unsupported::{Capturer, list};
+pub(crate) use self::unsupported::{Capturer, list, sources};
 #[cfg(target_os = "linux")]
-pub(crate) use self::x11::{Capturer, list};
+pub(crate) use self::x11::{Capturer, list, sources};
 
 /// The pixels of a screen or window: four bytes each, blue, green, red and one
 /// without a meaning, in tightly packed rows.

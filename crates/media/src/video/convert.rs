@@ -18,7 +18,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-pub(crate) use self::bgrx::bgrx;
+pub(crate) use self::bgrx::{bgrx, thumbnail};
 pub use self::raw::{Layout, Pixels, from_camera};
 use crate::frame::{Frame, FrameError, MAX_SIDE};
 

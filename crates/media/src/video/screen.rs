@@ -4,11 +4,16 @@
 //! wanted rate. While nothing changes, the last frame is repeated once a second, so
 //! that receivers that join get a frame and rate control goes on.
 
+mod sources;
+
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::sources::{
+    MAX_SOURCES, MAX_THUMBNAIL, ShareSource, ShareSources, Thumbnail, sources, sources_of,
+};
 use crate::device::DeviceError;
 use crate::frame::Frame;
 use crate::platform::screen::{self as system, Capturer};

@@ -8,4 +8,5 @@ mod harness;
 mod listing;
 mod rates;
 mod screens;
+mod sources;
 mod windows;

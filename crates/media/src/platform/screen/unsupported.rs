@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Image;
 use crate::device::DeviceError;
 use crate::source::ScreenSource;
-use crate::video::screen::ScreenInfo;
+use crate::video::screen::{ScreenInfo, ShareSources};
 
 fn unsupported() -> DeviceError {
     DeviceError::Failed("sharing a screen is not supported on this system yet".into())
@@ -16,6 +16,14 @@ fn unsupported() -> DeviceError {
 /// # Errors
 /// Always.
 pub(crate) fn list(_display: Option<&str>) -> Result<Vec<ScreenInfo>, DeviceError> {
+    Err(unsupported())
+}
+
+/// Lists nothing.
+///
+/// # Errors
+/// Always.
+pub(crate) fn sources(_display: Option<&str>) -> Result<ShareSources, DeviceError> {
     Err(unsupported())
 }
 

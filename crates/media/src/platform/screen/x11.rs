@@ -5,6 +5,7 @@ mod pixels;
 mod pointer;
 mod server;
 mod target;
+mod thumbnail;
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use x11rb::protocol::Event;
 use x11rb::protocol::damage::{self, ReportLevel};
 use x11rb::protocol::xproto::{ConnectionExt as _, Rectangle};
 
-pub(crate) use self::listing::list;
+pub(crate) use self::listing::{list, sources};
 use self::pixels::Pixels;
 use self::pointer::Pointer;
 use self::server::{Server, failed, lost};

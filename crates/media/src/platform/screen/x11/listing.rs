@@ -12,9 +12,10 @@ use x11rb::protocol::xproto::{
 
 use super::server::{Server, failed, lost};
 use super::target::Area;
+use super::thumbnail;
 use crate::device::DeviceError;
 use crate::source::{ScreenSource, VideoSource};
-use crate::video::screen::{ScreenInfo, ScreenKind};
+use crate::video::screen::{MAX_SOURCES, ScreenInfo, ScreenKind, ShareSources};
 
 /// How long the X server may take to answer all of it.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -65,12 +66,34 @@ impl Drop for Waiting {
 /// # Errors
 /// No X display, or it does not answer.
 pub(crate) fn list(display: Option<&str>) -> Result<Vec<ScreenInfo>, DeviceError> {
+    answered(display, listed)
+}
+
+/// As [`list`], with thumbnails and at most [`MAX_SOURCES`].
+///
+/// # Errors
+/// No X display, or it does not answer.
+pub(crate) fn sources(display: Option<&str>) -> Result<ShareSources, DeviceError> {
+    answered(display, |server| {
+        let mut found = listed(server)?;
+        found.truncate(MAX_SOURCES);
+        Ok(ShareSources {
+            system_asks: false,
+            sources: thumbnail::all(server, found)?,
+        })
+    })
+}
+
+fn answered<T: Send + 'static>(
+    display: Option<&str>,
+    ask: impl FnOnce(&Server) -> Result<T, DeviceError> + Send + 'static,
+) -> Result<T, DeviceError> {
     let hangs = || DeviceError::Failed("the X server does not answer".into());
     let waiting = Waiting::begin().ok_or_else(hangs)?;
     let (sender, receiver) = sync_channel(1);
     let display = display.map(str::to_owned);
     let listing = move || {
-        let listed = Server::connect(display.as_deref()).and_then(|server| listed(&server));
+        let listed = Server::connect(display.as_deref()).and_then(|server| ask(&server));
         drop(waiting);
         // The caller may have given up.
         let _ = sender.send(listed);
