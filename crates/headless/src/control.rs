@@ -1,6 +1,7 @@
 //! Commands on standard input, one JSON object a line.
 
 use std::io::BufRead;
+use std::path::PathBuf;
 use std::thread;
 
 use serde::{Deserialize, Deserializer};
@@ -40,6 +41,8 @@ pub enum Control {
         #[serde(deserialize_with = "from_text")]
         size: VideoSize,
     },
+    /// Write the newest frame of each member's video to this folder, as y4m files.
+    Snapshot { folder: PathBuf },
     /// Send a chat message.
     Chat { text: String },
 }
@@ -87,6 +90,9 @@ mod tests {
         let (width, height) = (320, 180);
         let size = VideoSize { width, height };
         assert_eq!(show, Control::Show { size });
+        let snapshot = read(r#"{"command":"snapshot","folder":"here"}"#).unwrap();
+        let folder = "here".into();
+        assert_eq!(snapshot, Control::Snapshot { folder });
         for bad in [
             "",
             "mute",

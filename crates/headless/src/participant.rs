@@ -1,7 +1,7 @@
 //! One participant: joins a room, reports events and statistics, and leaves.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -225,6 +225,7 @@ impl Session {
                 let shown = ShownVideo::Within(size);
                 self.call.send(CallCommand::Show(shown)).await;
             }
+            Control::Snapshot { folder } => self.snapshots.save_y4m(&folder),
             Control::Chat { text } => self.call.send(CallCommand::SendChat(text)).await,
         }
     }
@@ -374,15 +375,41 @@ impl Snapshots {
         let (Some(folder), Some(frame)) = (&self.folder, frame) else {
             return;
         };
-        // Ids come from a server: replace what could leave the directory.
-        let name: String = member
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-            .collect();
-        if let Err(error) = snapshot::save_png(&frame, &folder.join(name).with_extension("png")) {
+        let file = file_of(folder, member).with_extension("png");
+        if let Err(error) = snapshot::save_png(&frame, &file) {
             tracing::warn!(%error, "saving a snapshot failed");
         }
     }
+
+    /// Saves the newest frame of every member as it was decoded.
+    fn save_y4m(&self, folder: &Path) {
+        for (member, frames) in &self.members {
+            let Some(frame) = frames.get() else { continue };
+            if let Err(error) = write_y4m(&frame, &file_of(folder, member).with_extension("y4m")) {
+                tracing::warn!(%error, "saving a frame failed");
+            }
+        }
+    }
+}
+
+/// The path of a member's file, without extension. Ids come from a server: what could
+/// leave the directory is replaced.
+fn file_of(folder: &Path, member: &str) -> PathBuf {
+    let name: String = member
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
+    folder.join(name)
+}
+
+/// Writes a y4m file of one frame. It appears whole or not at all.
+fn write_y4m(frame: &Frame, path: &Path) -> std::io::Result<()> {
+    let (width, height) = (frame.width(), frame.height());
+    let mut bytes = format!("YUV4MPEG2 W{width} H{height} F1:1 C420\nFRAME\n").into_bytes();
+    bytes.extend_from_slice(frame.data());
+    let unfinished = path.with_extension("y4m.part");
+    std::fs::write(&unfinished, bytes)?;
+    std::fs::rename(unfinished, path)
 }
 
 /// Completes on SIGINT or SIGTERM.

@@ -76,8 +76,12 @@ pub struct Stats<'a> {
     pub freezes: u64,
     pub freeze_ms: u64,
     pub concealed_samples: u64,
+    pub silent_concealed_samples: u64,
+    /// Samples played of this peer, silence too.
+    pub total_samples_received: u64,
     pub delay_ms_p50: Option<u32>,
     pub delay_ms_p95: Option<u32>,
+    pub delay_ms_max: Option<u32>,
     /// W3C `totalAudioEnergy` of the received audio.
     pub audio_energy: f64,
 }
@@ -223,8 +227,11 @@ fn line<'a>(now: &'a PeerStatistics, before: Option<&PeerStatistics>, seconds: f
         freezes: now.video.freezes,
         freeze_ms: now.video.freeze_ms,
         concealed_samples: now.audio.concealed_samples,
+        silent_concealed_samples: now.audio.silent_concealed_samples,
+        total_samples_received: now.audio.total_samples_played,
         delay_ms_p50: delay.percentile(0.5),
         delay_ms_p95: delay.percentile(0.95),
+        delay_ms_max: delay.percentile(1.0),
         audio_energy: now.audio.total_energy,
     }
 }
