@@ -6,20 +6,21 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::Command;
 use tokio_tungstenite::connect_async;
 
 use crate::files::FileServer;
 use crate::http::client;
+use crate::namespaces;
 use crate::page::Page;
 use crate::process::Process;
 use crate::programs;
+use crate::proxy::TcpProxy;
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// As root, without a GPU, with fake devices, on this machine alone, at full
+/// As root, without a GPU, on this machine alone, at full
 /// speed in pages that nobody looks at, and quiet about the desktop's absence.
-const FLAGS: [&str; 16] = [
+const FLAGS: [&str; 15] = [
     "--log-level=3",
     "--headless",
     "--no-sandbox",
@@ -32,17 +33,33 @@ const FLAGS: [&str; 16] = [
     "--disable-renderer-backgrounding",
     "--disable-backgrounding-occluded-windows",
     "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream=fps=30",
     "--autoplay-policy=no-user-gesture-required",
     "--allow-loopback-in-peer-connection",
     "--remote-debugging-port=0",
 ];
+
+/// A camera of test pictures and a microphone of beeps, unless files replace them.
+const FAKE_DEVICES: &str = "--use-fake-device-for-media-stream=fps=30";
+
+/// How a Chromium is started.
+#[derive(Debug, Clone, Copy)]
+pub struct Launch<'a> {
+    /// Flags beside the usual ones.
+    pub flags: &'a [String],
+    /// The environment, beside our own.
+    pub environment: &'a [(String, String)],
+    /// The network namespace; none: this machine's.
+    pub namespace: Option<&'a str>,
+    /// Whether it has the system's microphone and speaker, and no fake camera.
+    pub has_real_devices: bool,
+}
 
 /// A running Chromium and the server of the participant's page.
 pub struct Chromium {
     process: Process,
     devtools: String,
     files: FileServer,
+    _way_in: Option<TcpProxy>,
     _profile: TempDir,
 }
 
@@ -52,10 +69,30 @@ impl Chromium {
     /// # Errors
     /// When it is not installed or does not come up.
     pub async fn start() -> Result<Self> {
+        Self::launch(Launch {
+            flags: &[],
+            environment: &[],
+            namespace: None,
+            has_real_devices: false,
+        })
+        .await
+    }
+
+    /// Starts it with a new profile.
+    ///
+    /// # Errors
+    /// When it is not installed or does not come up.
+    pub async fn launch(launch: Launch<'_>) -> Result<Self> {
         let profile = tempfile::tempdir()?;
-        let mut command = Command::new(programs::installed("chromium")?);
+        let program = programs::installed("chromium")?;
+        let mut command = namespaces::command(launch.namespace, &program);
+        if !launch.has_real_devices {
+            command.arg(FAKE_DEVICES);
+        }
         command
             .args(FLAGS)
+            .args(launch.flags)
+            .envs(launch.environment.iter().cloned())
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank");
         let mut process = Process::start("chromium", &mut command)?;
@@ -66,10 +103,22 @@ impl Chromium {
             })
             .await?;
         let page = programs::sources()?.join("call/page");
+        let (files, way_in) = match launch.namespace {
+            None => (FileServer::start(page).await?, None),
+            Some(namespace) => {
+                let way_in = TcpProxy::into_namespace(namespace, devtools.parse()?).await?;
+                (FileServer::start_in(namespace, page)?, Some(way_in))
+            }
+        };
+        let devtools = match &way_in {
+            None => devtools,
+            Some(way_in) => way_in.address().to_string(),
+        };
         Ok(Self {
             process,
             devtools,
-            files: FileServer::start(page).await?,
+            files,
+            _way_in: way_in,
             _profile: profile,
         })
     }

@@ -8,6 +8,8 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::namespaces;
+
 /// The running file server. Dropping it ends it.
 pub struct FileServer {
     address: SocketAddr,
@@ -20,7 +22,20 @@ impl FileServer {
     /// # Errors
     /// When it cannot listen.
     pub async fn start(folder: PathBuf) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        Self::serve(TcpListener::bind("127.0.0.1:0").await?, folder)
+    }
+
+    /// The same on 127.0.0.1 of a network namespace.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub fn start_in(namespace: &str, folder: PathBuf) -> Result<Self> {
+        let listener = namespaces::listen(namespace)?;
+        listener.set_nonblocking(true)?;
+        Self::serve(TcpListener::from_std(listener)?, folder)
+    }
+
+    fn serve(listener: TcpListener, folder: PathBuf) -> Result<Self> {
         let address = listener.local_addr()?;
         let task = tokio::spawn(async move {
             let mut requests = JoinSet::new();

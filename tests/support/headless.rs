@@ -92,8 +92,11 @@ pub struct Stats {
     pub freezes: u64,
     pub freeze_ms: f64,
     pub concealed_samples: u64,
+    pub silent_concealed_samples: u64,
+    pub total_samples_received: u64,
     pub delay_ms_p50: Option<f64>,
     pub delay_ms_p95: Option<f64>,
+    pub delay_ms_max: Option<f64>,
     pub audio_energy: f64,
 }
 
@@ -191,6 +194,13 @@ impl Headless {
     pub fn events(&self) -> Vec<Event> {
         let lines = self.process.stdout();
         lines.iter().filter_map(|line| parse(line)).collect()
+    }
+
+    /// What it reported after its first `lines` lines, and how many there are now.
+    pub fn events_after(&self, lines: usize) -> (Vec<Event>, usize) {
+        let new = self.process.stdout_after(lines);
+        let events = new.iter().filter_map(|line| parse(line)).collect();
+        (events, lines + new.len())
     }
 
     /// The newest figures of a peer.

@@ -27,6 +27,7 @@ pub mod proxy;
 pub mod pulse;
 pub mod redis;
 pub mod server;
+pub mod shaper;
 pub mod sound;
 pub mod turn;
 pub mod wait;

@@ -1,5 +1,8 @@
 //! Machines of their own for a test: Linux network namespaces on one bridge.
 
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -23,8 +26,7 @@ impl Namespaces {
         if !cfg!(target_os = "linux") || !nix::unistd::geteuid().is_root() {
             return Ok(None);
         }
-        let number = MADE.fetch_add(1, Ordering::Relaxed);
-        let stem = format!("vv{}-{number}", std::process::id());
+        let stem = stem();
         let mut made = Self { names: Vec::new() };
         let hub = made.add(format!("{stem}-hub")).await?;
         ip(&["-n", &hub, "link", "add", "br0", "type", "bridge"]).await?;
@@ -43,6 +45,37 @@ impl Namespaces {
             made.run(n, &["link", "set", "eth0", "up"]).await?;
         }
         Ok(Some(made))
+    }
+
+    /// Makes `count` namespaces that have loopback only.
+    /// `None` where the system does not allow it, which takes root.
+    ///
+    /// # Errors
+    /// When it is allowed and fails.
+    pub async fn make_without_network(count: usize) -> Result<Option<Self>> {
+        if !cfg!(target_os = "linux") || !nix::unistd::geteuid().is_root() {
+            return Ok(None);
+        }
+        let stem = stem();
+        let mut made = Self { names: Vec::new() };
+        made.add(format!("{stem}-hub")).await?;
+        for n in 0..count {
+            made.add(format!("{stem}-{n}")).await?;
+        }
+        Ok(Some(made))
+    }
+
+    /// Moves a network device of this machine into namespace `n`, with the address of
+    /// [`address`] and all routes.
+    ///
+    /// # Errors
+    /// When `ip` fails.
+    pub async fn take_device(&self, n: usize, device: &str, name: &str) -> Result<()> {
+        ip(&["link", "set", device, "netns", self.name(n), "name", name]).await?;
+        let address = format!("{}/24", address(n));
+        self.run(n, &["addr", "add", &address, "dev", name]).await?;
+        self.run(n, &["link", "set", name, "up"]).await?;
+        self.run(n, &["route", "add", "default", "dev", name]).await
     }
 
     async fn add(&mut self, name: String) -> Result<String> {
@@ -153,6 +186,45 @@ pub async fn replace_own_address() -> Result<()> {
 /// The first address of namespace `n`.
 pub fn address(n: usize) -> String {
     format!("10.77.0.{}", n + 2)
+}
+
+/// A listening socket of a namespace, on a free port of its 127.0.0.1.
+///
+/// # Errors
+/// When there is none.
+pub fn listen(namespace: &str) -> Result<TcpListener> {
+    within(namespace, || Ok(TcpListener::bind("127.0.0.1:0")?))
+}
+
+/// A connection within a namespace.
+///
+/// # Errors
+/// When nobody listens there.
+pub fn connect(namespace: &str, to: SocketAddr) -> Result<TcpStream> {
+    within(namespace, move || Ok(TcpStream::connect(to)?))
+}
+
+/// Runs this in a namespace. A socket belongs to the namespace in which it was made.
+pub(crate) fn within<T: Send + 'static>(
+    namespace: &str,
+    run: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let file = File::open(Path::new("/run/netns").join(namespace))?;
+    // A namespace belongs to a thread.
+    let thread = std::thread::spawn(move || {
+        #[cfg(target_os = "linux")]
+        nix::sched::setns(file, nix::sched::CloneFlags::CLONE_NEWNET)?;
+        #[cfg(not(target_os = "linux"))]
+        drop(file);
+        run()
+    });
+    thread.join().map_err(|_| anyhow!("a thread panicked"))?
+}
+
+/// The start of the names of a set of namespaces.
+fn stem() -> String {
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    format!("vv{}-{number}", std::process::id())
 }
 
 /// The start of a command that runs in this namespace.

@@ -34,6 +34,11 @@ impl Lines {
             .clone()
     }
 
+    fn after(&self, lines: usize) -> Vec<String> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(lines..).unwrap_or_default().to_vec()
+    }
+
     /// Keeps each line, and shows it: a test runner prints what a failed test
     /// wrote, so the processes' words stand beside the failure.
     async fn gather(self, name: String, output: impl AsyncRead + Unpin) {
@@ -125,6 +130,11 @@ impl Process {
     /// The lines written to the standard output so far.
     pub fn stdout(&self) -> Vec<String> {
         self.stdout.all()
+    }
+
+    /// Those after the first `lines`.
+    pub fn stdout_after(&self, lines: usize) -> Vec<String> {
+        self.stdout.after(lines)
     }
 
     /// The lines written to the standard error so far.

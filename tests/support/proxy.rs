@@ -9,7 +9,31 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::namespaces;
+
 type Connections = Arc<Mutex<JoinSet<()>>>;
+
+/// Where connections are passed on to.
+#[derive(Clone)]
+enum Target {
+    /// `HOST:PORT`.
+    Here(String),
+    /// An address within a network namespace.
+    Within(String, SocketAddr),
+}
+
+impl Target {
+    async fn connect(&self) -> Result<TcpStream> {
+        match self {
+            Self::Here(target) => Ok(TcpStream::connect(target).await?),
+            Self::Within(namespace, target) => {
+                let stream = namespaces::connect(namespace, *target)?;
+                stream.set_nonblocking(true)?;
+                Ok(TcpStream::from_std(stream)?)
+            }
+        }
+    }
+}
 
 /// Passes connections on. Dropping it ends them all.
 pub struct TcpProxy {
@@ -25,13 +49,17 @@ impl TcpProxy {
     /// # Errors
     /// When it cannot listen.
     pub async fn start(target: &str) -> Result<Self> {
+        Self::pass_on(Target::Here(target.to_owned())).await
+    }
+
+    async fn pass_on(target: Target) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let connections = Connections::default();
         let open = Arc::new(AtomicBool::new(true));
         let task = tokio::spawn(accept(
             listener,
-            target.to_owned(),
+            target,
             Arc::clone(&connections),
             Arc::clone(&open),
         ));
@@ -41,6 +69,15 @@ impl TcpProxy {
             open,
             task,
         })
+    }
+
+    /// Listens on a free port of 127.0.0.1, and passes on to `target` within a network
+    /// namespace.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub async fn into_namespace(namespace: &str, target: SocketAddr) -> Result<Self> {
+        Self::pass_on(Target::Within(namespace.to_owned(), target)).await
     }
 
     /// `HOST:PORT`.
@@ -89,7 +126,7 @@ impl Drop for TcpProxy {
 
 async fn accept(
     listener: TcpListener,
-    target: String,
+    target: Target,
     connections: Connections,
     open: Arc<AtomicBool>,
 ) {
@@ -102,7 +139,7 @@ async fn accept(
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .spawn(async move {
-                if let Ok(mut far) = TcpStream::connect(&target).await {
+                if let Ok(mut far) = target.connect().await {
                     // However it ends, it is over.
                     let _ = copy_bidirectional(&mut near, &mut far).await;
                 }

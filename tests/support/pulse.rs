@@ -25,6 +25,24 @@ const MODULES: [&str; 5] = [
     "module-always-sink",
 ];
 
+/// Where sound can be heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In front of the microphone.
+    Mouth,
+    /// In front of the speaker.
+    Ear,
+}
+
+impl Place {
+    fn monitor(self) -> &'static str {
+        match self {
+            Self::Mouth => "mouth.monitor",
+            Self::Ear => "speaker.monitor",
+        }
+    }
+}
+
 /// A running daemon. Its socket and settings are in a folder of its own.
 pub struct SoundCard {
     name: String,
@@ -92,6 +110,32 @@ impl SoundCard {
         let status = speaking.wait(COMMAND_LIMIT).await?;
         ensure!(status.success(), "paplay ended with {status}");
         Ok(())
+    }
+
+    /// Speaks a WAV file into the microphone over and over, until this is dropped.
+    ///
+    /// # Errors
+    /// When the player does not start.
+    pub fn speak_on(&self, file: &Path) -> Result<Process> {
+        // paplay plays a file once.
+        let script = r#"while paplay --device=mouth "$1"; do :; done"#;
+        let mut command = self.command("sh")?;
+        command.args(["-c", script, "sh"]).arg(file);
+        Process::start(&format!("{}'s paplay", self.name), &mut command)
+    }
+
+    /// Writes what is heard at a place to the standard output of a recorder, as single
+    /// samples of 16 bits at 48 kHz, with as little delay as it can.
+    ///
+    /// # Errors
+    /// When it is not installed.
+    pub fn listener(&self, place: Place) -> Result<Command> {
+        let mut command = self.command("parec")?;
+        command
+            .arg(format!("--device={}", place.monitor()))
+            .args(["--raw", "--format=s16le", "--rate=48000", "--channels=1"])
+            .args(["--latency-msec=5", "--process-time-msec=5"]);
+        Ok(command)
     }
 
     /// Records what the speaker plays into a WAV file, until it is stopped.

@@ -13,7 +13,7 @@ const WORKSPACE: &[(&str, &[&str])] = &[
     ("visavis-protocol", &[]),
     ("visavis-media", &[]),
     ("visavis-server", &["visavis-protocol"]),
-    // Of the tests of `call` only.
+    // Of the tests of `call`, and of the tests from outside.
     ("visavis-network-simulator", &[]),
     (
         "visavis-call",
@@ -48,6 +48,7 @@ const WORKSPACE: &[(&str, &[&str])] = &[
             "visavis-media",
             "visavis-server",
             "visavis-call",
+            "visavis-network-simulator",
         ],
     ),
     ("xtask", &[]),

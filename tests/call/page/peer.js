@@ -62,6 +62,14 @@ export class Peer {
     this.#connection.close();
   }
 
+  frame() {
+    return this.#picture?.frame() ?? null;
+  }
+
+  forgetDelays() {
+    this.#picture?.forgetDelays();
+  }
+
   async stats() {
     const { inbound, outbound, codecs } = await this.#report();
     const of = (reports, kind) => reports.find((report) => report.kind === kind) ?? {};
@@ -79,6 +87,10 @@ export class Peer {
       totalFreezesDuration: video.totalFreezesDuration ?? 0,
       packetsLost: video.packetsLost ?? 0,
       bytesReceived: video.bytesReceived ?? 0,
+      audioBytesReceived: audio.bytesReceived ?? 0,
+      concealedSamples: audio.concealedSamples ?? 0,
+      silentConcealedSamples: audio.silentConcealedSamples ?? 0,
+      totalSamplesReceived: audio.totalSamplesReceived ?? 0,
       totalAudioEnergy: audio.totalAudioEnergy ?? 0,
       audioLevel: audio.audioLevel ?? 0,
       sentCodec: codecs.get(sent.codecId) ?? null,
@@ -132,6 +144,7 @@ export class Peer {
     } finally {
       this.#makingOffer = false;
     }
+    await this.#capRate();
     this.relay("offer", this.#connection.localDescription.toJSON());
   }
 
@@ -147,8 +160,19 @@ export class Peer {
     // Added only now, our tracks take the places that the offer made for them.
     if (first && this.#connection.getSenders().every((sender) => !sender.track)) this.#addTracks();
     await this.#connection.setLocalDescription();
+    await this.#capRate();
     this.relay("answer", this.#connection.localDescription.toJSON());
     this.#offerWhenNeeded();
+  }
+
+  async #capRate() {
+    if (!this.media.kbps) return;
+    for (const sender of this.#connection.getSenders()) {
+      if (sender.track?.kind !== "video") continue;
+      const parameters = sender.getParameters();
+      for (const encoding of parameters.encodings) encoding.maxBitrate = this.media.kbps * 1000;
+      await sender.setParameters(parameters);
+    }
   }
 
   async #addCandidate(candidate) {
@@ -165,6 +189,6 @@ export class Peer {
     element.autoplay = true;
     element.srcObject = new MediaStream([track]);
     document.body.append(element);
-    if (track.kind === "video") this.#picture = new Picture(track);
+    if (track.kind === "video") this.#picture = new Picture(track, this.media.delays ?? true);
   }
 }

@@ -1,14 +1,39 @@
 // What a participant sends.
 
-import { drawTime } from "./timecode.js";
+import { drawTime, writeTime } from "./timecode.js";
 
-export async function camera(size, audio) {
+export async function camera(size, audio, processing = false) {
   const video = size && { width: size.width, height: size.height, frameRate: size.fps };
   const stream = await navigator.mediaDevices.getUserMedia({
     video: video ?? false,
-    audio: audio && { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
+    audio: audio && {
+      echoCancellation: processing,
+      noiseSuppression: processing,
+      autoGainControl: processing,
+    },
   });
   return stream.getTracks();
+}
+
+/** A camera's track with the time code in each frame; another track as it is. */
+export function timed(track) {
+  if (track.kind !== "video") return track;
+  const generator = new MediaStreamTrackGenerator({ kind: "video" });
+  const stamp = new TransformStream({
+    async transform(frame, controller) {
+      const [width, height] = [frame.codedWidth, frame.codedHeight];
+      const pixels = new Uint8Array(frame.allocationSize());
+      const [luma] = await frame.copyTo(pixels);
+      writeTime(pixels, luma, width, height, Date.now());
+      const { format, timestamp } = frame;
+      const init = { format, timestamp, codedWidth: width, codedHeight: height };
+      frame.close();
+      controller.enqueue(new VideoFrame(pixels, init));
+    },
+  });
+  const frames = new MediaStreamTrackProcessor({ track }).readable;
+  frames.pipeThrough(stamp).pipeTo(generator.writable);
+  return generator;
 }
 
 /** A track of detail that moves, made without a screen, so that a page in the

@@ -28,6 +28,19 @@ export function drawTime(context, width, height, unixMs) {
   }
 }
 
+/** The same in a plane of luma: it begins at `offset` of the pixels, and a row is
+    `stride` long. */
+export function writeTime(pixels, { offset, stride }, width, height, unixMs) {
+  const bits = unixMs % (TIME_MASK + 1);
+  const cells = bits + crc8(bits) * 2 ** TIME_BITS;
+  const row = new Uint8Array(width);
+  for (let x = 0; x < width; x++) {
+    const cell = Math.floor((x * CELLS) / width);
+    row[x] = Math.floor(cells / 2 ** cell) % 2 ? 235 : 16;
+  }
+  for (let y = 0; y < Math.floor(height / 9); y++) pixels.set(row, offset + y * stride);
+}
+
 /** Milliseconds since the picture was drawn; null where it bears no time. */
 export function readDelay(context, width, height, nowUnixMs) {
   const row = context.getImageData(0, Math.floor(height / 18), width, 1).data;
