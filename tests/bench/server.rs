@@ -23,7 +23,7 @@ mod run;
 mod scenes;
 #[path = "server/table.rs"]
 mod table;
-#[path = "call/usage.rs"]
+#[path = "usage.rs"]
 mod usage;
 
 use anyhow::{Context, Result};

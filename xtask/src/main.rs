@@ -61,10 +61,11 @@ enum Task {
 
 #[derive(Subcommand)]
 enum Subject {
-    /// Calls of 2, 3 and 4 participants: CPU, memory, delay, freezes
-    Call {
-        /// Passed on to the benchmark
-        #[arg(last = true)]
+    /// Calls of our participants beside the same calls of Chromium's
+    Mesh {
+        /// Scenes (cost, delay, rate, shaped, first-picture, crowd, mouth-to-ear; by
+        /// default all), --rounds N, --seconds N
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
     /// The server under many clients: connections, latency, memory, CPU
@@ -90,8 +91,8 @@ fn main() -> ExitCode {
         Task::Test { filters, .. } if !filters.is_empty() => test::filtered(&filters),
         Task::Test { .. } => test::all(),
         Task::Bench {
-            subject: Subject::Call { arguments },
-        } => bench::call(&arguments),
+            subject: Subject::Mesh { arguments },
+        } => bench::mesh(&arguments),
         Task::Bench {
             subject: Subject::Server { clients, flags },
         } => bench::server(clients, &flags),
