@@ -97,6 +97,10 @@ pub struct Stats {
     pub delay_ms_p50: Option<f64>,
     pub delay_ms_p95: Option<f64>,
     pub delay_ms_max: Option<f64>,
+    pub delay_ms_mean: Option<f64>,
+    pub candidate_pair: Value,
+    pub outbound: Value,
+    pub inbound: Value,
     pub audio_energy: f64,
 }
 

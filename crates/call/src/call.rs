@@ -8,10 +8,11 @@ use visavis_media::{Frame, Latest};
 use visavis_protocol::TrackSource;
 
 use crate::command::{COMMANDS_CAPACITY, CallCommand, CallConfig, Media};
-use crate::event::{CallEvent, EVENTS_CAPACITY, Statistics};
+use crate::event::{CallEvent, EVENTS_CAPACITY};
 use crate::outputs::{Outputs, ReceivedFrames};
 use crate::peer::needs_tcp;
 use crate::signalling::{NotAServer, socket_url};
+use crate::statistics::Statistics;
 use crate::task::CallTask;
 use crate::view::{CallView, EndReason};
 

@@ -1,7 +1,5 @@
-//! Events and statistics of a call.
+//! Events of a call.
 
-use visavis_media::audio::AudioReceiveStats;
-use visavis_media::video::VideoReceiveStats;
 use visavis_protocol::ErrorCode;
 
 use crate::view::{EndReason, MutedByHost, PeerConnectionState};
@@ -73,40 +71,4 @@ pub enum CallEvent {
     },
     /// The call ended.
     Ended(EndReason),
-}
-
-/// The statistics of every peer.
-#[derive(Debug, Clone, Default)]
-pub struct Statistics {
-    /// In the order of joining.
-    pub peers: Vec<PeerStatistics>,
-}
-
-/// The statistics of one peer. Counters start at zero with each new connection.
-#[derive(Debug, Clone)]
-pub struct PeerStatistics {
-    /// Client id.
-    pub member: String,
-    /// RTP payload bytes sent, audio and video.
-    pub bytes_sent: u64,
-    /// Encoded video frames sent to this peer.
-    pub frames_sent: u64,
-    /// Loss of our video in the peer's newest report, in percent (RFC 3550, section
-    /// 6.4.1).
-    pub remote_loss_percent: f32,
-    /// Round-trip time of the selected candidate pair, in milliseconds, or of RTCP where
-    /// the pair has none.
-    pub round_trip_ms: Option<f32>,
-    /// Estimate of what the link carries from here to the peer, in bits per second (W3C
-    /// `availableOutgoingBitrate`).
-    pub available_bits_per_second: u64,
-    /// Bit rate that the video to this peer is encoded at, in bits per second (W3C
-    /// `targetBitrate`); 0 while its link is too narrow for video.
-    pub video_bits_per_second: u64,
-    /// Statistics of the received camera.
-    pub video: VideoReceiveStats,
-    /// Statistics of the received screen.
-    pub screen: VideoReceiveStats,
-    /// Statistics of the received audio.
-    pub audio: AudioReceiveStats,
 }

@@ -20,18 +20,22 @@ mod peer;
 mod rtp;
 mod signalling;
 mod state;
+mod statistics;
 mod task;
 mod time;
 mod view;
 
 pub use call::{Call, CallHandle, StartError};
 pub use command::{CallCommand, CallConfig, Media, RoomChoice, ShownTrack, ShownVideo, VideoSize};
-pub use event::{CallEvent, PeerStatistics, Statistics};
+pub use event::CallEvent;
 pub use lobby::{Lobby, LobbyError};
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub use peer::fuzzing;
 pub use signalling::NotAServer;
+pub use statistics::{
+    CandidatePair, InboundTrack, OutboundTrack, PeerStatistics, QualityLimitationReason, Statistics,
+};
 pub use view::{
     CallPhase, CallView, ChatView, EndReason, LinkProblem, MutedByHost, ParticipantView,
     PeerConnectionState, RoomView, TrackView,

@@ -7,7 +7,8 @@ use tokio::sync::{broadcast, watch};
 use visavis_media::{Frame, Latest};
 use visavis_protocol::TrackSource;
 
-use crate::event::{CallEvent, Statistics};
+use crate::event::CallEvent;
+use crate::statistics::Statistics;
 use crate::view::{CallView, EndReason};
 
 /// The newest decoded frame of each remote participant and source.

@@ -10,6 +10,7 @@ mod channel;
 mod connection;
 mod context;
 mod continuity;
+mod counters;
 mod engine;
 mod event;
 mod feedback;
@@ -29,6 +30,7 @@ mod sending;
 mod task;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod transceivers;
 
 use std::collections::HashMap;
@@ -46,6 +48,7 @@ use visavis_protocol::{Description, Grants, IceCandidate, IceServer, PeerMessage
 use crate::command::Media;
 use crate::state::bandwidth::Estimate;
 use crate::state::demand::Layers;
+use crate::statistics::{CandidatePair, InboundTrack, OutboundTrack};
 use crate::view::PeerConnectionState;
 use context::{PeerContext, Publisher};
 use task::PeerTask;
@@ -162,29 +165,19 @@ pub(crate) enum PeerEvent {
     Message(Box<PeerMessage>),
 }
 
-/// Statistics of what one peer connection sends.
+/// Statistics of one peer connection.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TransportStatistics {
-    /// By the source of the track.
-    pub tracks: HashMap<TrackSource, SendStatistics>,
+    /// What is sent, by the source of the track.
+    pub tracks: HashMap<TrackSource, OutboundTrack>,
+    /// Feedback about what is received, by the source of the track.
+    pub received: HashMap<TrackSource, InboundTrack>,
+    /// The selected candidate pair.
+    pub candidate_pair: Option<CandidatePair>,
     /// Round-trip time of the selected candidate pair, in milliseconds.
     pub round_trip_ms: Option<f32>,
     /// What the link carries.
     pub bandwidth: Estimate,
-}
-
-/// Statistics of one track that is sent.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct SendStatistics {
-    /// RTP payload bytes sent.
-    pub bytes: u64,
-    /// Encoded video frames sent; 0 for audio.
-    pub frames: u64,
-    /// Fraction lost in the newest report block about the track, in percent
-    /// (RFC 3550, section 6.4.1).
-    pub remote_loss_percent: f32,
-    /// Report blocks about the track so far.
-    pub reports: u64,
 }
 
 /// The receiver of one remote track.

@@ -1,6 +1,8 @@
 //! The task of a call: waits for one input, passes it to the pure state, and
 //! performs the effects that the state returns.
 
+mod measuring;
+
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
 use std::sync::{MutexGuard, PoisonError};
@@ -11,21 +13,22 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
-use visavis_media::audio::{AudioCaptureState, AudioReceiveStats};
+use visavis_media::audio::AudioCaptureState;
 use visavis_media::time::unix_ms;
-use visavis_media::video::{CaptureState, VideoReceiveStats, VideoSender};
+use visavis_media::video::{CaptureState, VideoSender};
 use visavis_media::{Frame, Latest};
 use visavis_protocol::{IceServer, TrackSource};
 
 use crate::command::{CallCommand, CallConfig, Media, VideoSize};
-use crate::event::{PeerStatistics, Statistics};
 use crate::network::{self, Change, NetworkWatch};
 use crate::outputs::Outputs;
 use crate::peer::{self, LinkId, PeerCommand, PeerConfig, PeerEvent, PeerHandle, Receiver};
 use crate::signalling::{self, SignallingEvent, SignallingHandle};
 use crate::state::call::CallState;
 use crate::state::{Effect, Input, Now};
+use crate::statistics::Statistics;
 use crate::view::PeerConnectionState;
+use measuring::Measuring;
 
 /// Events of all peers queued for the call; when full, the peer waits.
 const PEER_EVENTS_CAPACITY: usize = 256;
@@ -61,6 +64,7 @@ pub(crate) struct CallTask {
     network: NetworkWatch,
     /// The bit rate of the camera's encoder, in bits per second.
     video_bitrate: u64,
+    measuring: Measuring,
 }
 
 /// The clocks of a call.
@@ -106,6 +110,7 @@ impl CallTask {
             follow_ups: VecDeque::new(),
             network: NetworkWatch::new(Instant::now(), unix_ms()),
             video_bitrate: 0,
+            measuring: Measuring::default(),
         }
     }
 
@@ -233,8 +238,9 @@ impl CallTask {
             let percent = loss.clamp(0.0, 100.0) as u8;
             self.media.audio.set_expected_loss(percent);
         }
+        let encoders = self.measuring.encoders(&self.media, self.video_bitrate);
         let in_order = state.links().filter_map(|link| self.peers.get(&link));
-        let peers = in_order.map(|peer| statistics(peer, self.video_bitrate));
+        let peers = in_order.map(|peer| measuring::statistics(peer, &encoders));
         let peers = peers.collect();
         self.outputs.statistics.send_replace(Statistics { peers });
         // A screen may be shared now, or no more.
@@ -464,38 +470,5 @@ fn video_changed(source: TrackSource, state: Option<CaptureState>) -> Input {
         source,
         live: size.is_some(),
         size,
-    }
-}
-
-fn statistics(peer: &Peer, video_bitrate: u64) -> PeerStatistics {
-    let transport = peer.handle.statistics.borrow().clone();
-    let sent = |source| {
-        let track = transport.tracks.get(&source);
-        track.copied().unwrap_or_default()
-    };
-    let camera = sent(TrackSource::Camera);
-    let video = |source| match peer.receivers.get(&source) {
-        Some(Receiver::Video(video)) => video.stats(),
-        _ => VideoReceiveStats::default(),
-    };
-    let audio = match peer.receivers.get(&TrackSource::Microphone) {
-        Some(Receiver::Audio(audio)) => audio.stats(),
-        _ => AudioReceiveStats::default(),
-    };
-    PeerStatistics {
-        member: peer.participant.clone(),
-        bytes_sent: transport.tracks.values().map(|track| track.bytes).sum(),
-        frames_sent: camera.frames,
-        remote_loss_percent: camera.remote_loss_percent,
-        round_trip_ms: transport.round_trip_ms,
-        available_bits_per_second: transport.bandwidth.target,
-        video_bits_per_second: if peer.is_video_paused {
-            0
-        } else {
-            video_bitrate
-        },
-        video: video(TrackSource::Camera),
-        screen: video(TrackSource::ScreenShare),
-        audio,
     }
 }

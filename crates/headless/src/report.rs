@@ -1,4 +1,7 @@
-//! The report: JSON lines, each flushed when written.
+//! The report: JSON lines, each flushed when written. `docs/statistics.md` describes
+//! them.
+
+mod tracks;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -7,10 +10,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
-use visavis_call::{PeerConnectionState, PeerStatistics};
+use visavis_call::{CandidatePair, PeerConnectionState, PeerStatistics};
 use visavis_media::video::{DelayHistogram, VideoSendStats};
 use visavis_protocol::TrackSource;
 
+use self::tracks::{Inbound, Outbound};
 use crate::process::usage;
 
 /// One line of the report.
@@ -38,7 +42,7 @@ pub enum Line<'a> {
         member: &'a str,
         ms: u64,
     },
-    Stats(Stats<'a>),
+    Stats(Box<Stats<'a>>),
     Chat {
         member: &'a str,
         text: &'a str,
@@ -82,8 +86,12 @@ pub struct Stats<'a> {
     pub delay_ms_p50: Option<u32>,
     pub delay_ms_p95: Option<u32>,
     pub delay_ms_max: Option<u32>,
+    pub delay_ms_mean: Option<f64>,
     /// W3C `totalAudioEnergy` of the received audio.
     pub audio_energy: f64,
+    pub candidate_pair: Option<CandidatePair>,
+    pub outbound: Outbound,
+    pub inbound: Inbound,
 }
 
 #[derive(Debug, Serialize)]
@@ -156,7 +164,7 @@ impl Report {
             before.as_ref().map(|previous| &previous.statistics),
             seconds,
         );
-        let written = self.line(&Line::Stats(line));
+        let written = self.line(&Line::Stats(Box::new(line)));
         self.last.insert(
             member,
             Previous {
@@ -232,6 +240,13 @@ fn line<'a>(now: &'a PeerStatistics, before: Option<&PeerStatistics>, seconds: f
         delay_ms_p50: delay.percentile(0.5),
         delay_ms_p95: delay.percentile(0.95),
         delay_ms_max: delay.percentile(1.0),
+        delay_ms_mean: delay.mean(),
         audio_energy: now.audio.total_energy,
+        candidate_pair: now.candidate_pair.clone(),
+        outbound: Outbound::new(now),
+        inbound: Inbound::new(now),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,6 +61,10 @@ pub struct EncodedVideo {
     pub height: u32,
     /// When the frame was captured.
     pub captured_at: Instant,
+    /// When its encoding began.
+    pub encode_started_at: Instant,
+    /// When its encoding ended.
+    pub encoded_at: Instant,
 }
 
 /// One Opus packet (RFC 6716).

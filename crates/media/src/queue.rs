@@ -220,6 +220,8 @@ mod tests {
             width: 2,
             height: 2,
             captured_at: Instant::now(),
+            encode_started_at: Instant::now(),
+            encoded_at: Instant::now(),
         }
     }
 

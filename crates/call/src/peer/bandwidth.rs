@@ -25,6 +25,7 @@ use rtc::shared::error::Error;
 use rtc::shared::marshal::{Marshal, MarshalSize};
 use tokio::sync::watch;
 
+use super::counters::OutboundCounters;
 use crate::rtp::Ssrc;
 use crate::state::bandwidth::{
     BandwidthEstimator, Estimate, Paced, Pacer, Priority, ProbeId, START_TARGET, SentPacket,
@@ -112,6 +113,8 @@ pub(super) struct BandwidthInterceptor {
     shared: Arc<Bandwidth>,
     /// Our streams of sound.
     audio: Vec<Ssrc>,
+    /// Counters of our streams.
+    counters: HashMap<Ssrc, Arc<OutboundCounters>>,
     /// Identifiers of the header extension, by stream.
     extensions: HashMap<Ssrc, u8>,
     padding: Padding,
@@ -129,10 +132,15 @@ pub(super) struct BandwidthInterceptor {
 }
 
 impl BandwidthInterceptor {
-    pub(super) fn new(shared: Arc<Bandwidth>, audio: Vec<Ssrc>) -> Self {
+    pub(super) fn new(
+        shared: Arc<Bandwidth>,
+        audio: Vec<Ssrc>,
+        counters: HashMap<Ssrc, Arc<OutboundCounters>>,
+    ) -> Self {
         Self {
             shared,
             audio,
+            counters,
             extensions: HashMap::new(),
             padding: Padding::default(),
             estimator: BandwidthEstimator::new(Instant::now(), FIRST_MAX),
@@ -203,6 +211,9 @@ impl BandwidthInterceptor {
             return packet;
         };
         self.padding.sent(rtp);
+        if let Some(counters) = self.counters.get(&Ssrc(rtp.header.ssrc)) {
+            counters.left_the_pacer(now.saturating_duration_since(packet.now));
+        }
         let is_audio = self.is_audio(rtp.header.ssrc);
         let sequence = self.next_sequence;
         let is_numbered = self
@@ -266,7 +277,9 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for BandwidthInterceptor {
         self.incoming.pop_front()
     }
 
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+    fn handle_write(&mut self, mut packet: TaggedPacket) -> Result<(), Error> {
+        // From here on it waits in the pacer.
+        packet.now = Instant::now();
         let Packet::Rtp(rtp) = &packet.message.packet else {
             self.control.push_back(packet);
             return Ok(());

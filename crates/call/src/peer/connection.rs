@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rtc::shared::error::Error;
-use rtc::statistics::report::RTCStatsReportEntry;
+use rtc::statistics::report::{RTCStatsReport, RTCStatsReportEntry};
 use tokio_util::sync::CancellationToken;
 use visavis_protocol::{IceServer, PeerMessage, TrackSource};
 use webrtc::data_channel::DataChannel;
@@ -17,6 +17,7 @@ use super::bandwidth::BandwidthInterceptor;
 use super::candidates::RemoteCandidates;
 use super::channel::{self, OpenChannel};
 use super::context::PeerContext;
+use super::engine::PacketHandlers;
 use super::event::{PeerConnectionEventSender, PeerConnectionEvents};
 use super::feedback::Feedback;
 use super::payload_types::PayloadTypes;
@@ -29,8 +30,10 @@ use super::sdp::{
 };
 use super::send::LocalTrack;
 use super::sending::SendDirection;
+use super::traffic::Traffic;
 use super::{TransportStatistics, engine};
 use crate::rtp::{Mid, Ssrc};
+use crate::statistics::CandidatePair;
 
 /// Longest wait for webrtc-rs to close a connection.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -128,11 +131,13 @@ impl Connection {
         let mut ssrc = || ssrcs.pop().unwrap_or(Ssrc(1));
         let feedback_ssrc = ssrc();
         let (mut streams, mut audio) = (HashMap::new(), Vec::new());
+        let mut counted = HashMap::new();
         let tracks = TRACK_SOURCES.map(|source| {
             let media = ssrc();
             let rtx = (kind_of(source) == MediaKind::Video).then(&mut ssrc);
             if let Some(counters) = context.counters().get(&source) {
                 streams.insert(media, (source, counters.clone()));
+                counted.insert(media, counters.clone());
             }
             if rtx.is_none() {
                 audio.push(media);
@@ -150,18 +155,19 @@ impl Connection {
             ssrc: feedback_ssrc,
             requests: VecDeque::new(),
         };
-        let bandwidth = BandwidthInterceptor::new(context.bandwidth.clone(), audio.clone());
+        let bandwidth =
+            BandwidthInterceptor::new(context.bandwidth.clone(), audio.clone(), counted.clone());
+        let traffic = Traffic::new(counted, router.clone());
         let payload_types = Arc::new(PayloadTypes::new(audio));
-        let peer = engine::connect(
-            &config,
-            Arc::new(runtime),
-            events.clone(),
+        let handlers = PacketHandlers {
             feedback,
-            interceptor,
-            payload_types.clone(),
+            router: interceptor,
+            payload_types: payload_types.clone(),
             bandwidth,
-        )
-        .await?;
+            traffic,
+        };
+        let runtime = Arc::new(runtime);
+        let peer = engine::connect(&config, runtime, events.clone(), handlers).await?;
         let connection = Self {
             peer,
             context: context.clone(),
@@ -249,34 +255,61 @@ impl Connection {
         }
     }
 
-    /// Transport statistics. Only the round-trip time comes from webrtc-rs; its
-    /// RTP counters are not reliable, so [`Counters`](super::send::Counters) counts
-    /// what is sent.
+    /// Transport statistics. Only the candidate pair comes from webrtc-rs; its
+    /// RTP counters are not reliable, so [`OutboundCounters`] and [`InboundCounters`]
+    /// count what is sent and received.
+    ///
+    /// [`OutboundCounters`]: super::counters::OutboundCounters
+    /// [`InboundCounters`]: super::counters::InboundCounters
     pub(super) async fn statistics(&self) -> TransportStatistics {
         let report = self
             .peer
             .get_stats(Instant::now(), StatsSelector::None)
             .await;
-        let selected = report
-            .transport()
-            .map(|transport| transport.selected_candidate_pair_id.as_str());
-        let round_trip_ms = match selected.and_then(|id| report.get(id)) {
-            Some(RTCStatsReportEntry::IceCandidatePair(pair)) if pair.responses_received > 0 => {
-                Some(pair.current_round_trip_time as f32 * 1_000.0)
-            }
-            _ => None,
-        };
+        let candidate_pair = candidate_pair(&report);
+        let measured = candidate_pair.as_ref();
+        let measured = measured.and_then(|pair| pair.current_round_trip_time);
         let counters = self.context.counters().iter();
         let bandwidth = self.context.bandwidth.estimate();
         TransportStatistics {
             tracks: counters
-                .map(|(source, sent)| (*source, sent.statistics()))
+                .map(|(source, sent)| (*source, sent.statistics(*source)))
                 .collect(),
-            round_trip_ms: round_trip_ms
+            received: self.context.inbound(),
+            round_trip_ms: measured
+                .map(|seconds| seconds as f32 * 1_000.0)
                 .or_else(|| Some(bandwidth.round_trip?.as_secs_f32() * 1_000.0)),
+            candidate_pair,
             bandwidth,
         }
     }
+}
+
+/// The selected candidate pair, without addresses.
+fn candidate_pair(report: &RTCStatsReport) -> Option<CandidatePair> {
+    let selected = &report.transport()?.selected_candidate_pair_id;
+    let RTCStatsReportEntry::IceCandidatePair(pair) = report.get(selected)? else {
+        return None;
+    };
+    let (local, remote) = match (
+        report.get(&pair.local_candidate_id)?,
+        report.get(&pair.remote_candidate_id)?,
+    ) {
+        (
+            RTCStatsReportEntry::LocalCandidate(local),
+            RTCStatsReportEntry::RemoteCandidate(remote),
+        ) => (local, remote),
+        _ => return None,
+    };
+    let is_measured = pair.responses_received > 0;
+    Some(CandidatePair {
+        local_candidate_type: local.candidate_type.to_string(),
+        remote_candidate_type: remote.candidate_type.to_string(),
+        protocol: local.protocol.clone(),
+        current_round_trip_time: is_measured.then_some(pair.current_round_trip_time),
+        total_round_trip_time: pair.total_round_trip_time,
+        responses_received: pair.responses_received,
+    })
 }
 
 /// Different SSRCs, none of them 0, for every stream of a session and our feedback

@@ -13,10 +13,11 @@ use visavis_protocol::{Grants, IceServer, TrackSource};
 
 use super::bandwidth::Bandwidth;
 use super::continuity::Continuity;
+use super::counters::{InboundCounters, OutboundCounters};
 use super::sdp::{MediaKind, TRACK_SOURCES, kind_of};
-use super::send::Counters;
 use super::{PeerConfig, Receiver};
 use crate::state::demand::{Layers, VIDEO};
+use crate::statistics::InboundTrack;
 
 /// Opus with headers.
 const AUDIO_BITS: u64 = 60_000;
@@ -32,7 +33,7 @@ pub(super) struct PeerContext {
     /// What we send, by source.
     publishers: HashMap<TrackSource, Publisher>,
     /// By source; of the sources that are sent.
-    counters: HashMap<TrackSource, Arc<Counters>>,
+    counters: HashMap<TrackSource, Arc<OutboundCounters>>,
     playout: Playout,
     /// The receivers of the sources that were negotiated so far.
     received: Mutex<HashMap<TrackSource, ReceivedSource>>,
@@ -58,6 +59,7 @@ pub(super) struct ReceivedSource {
     /// Set by the decoder when it cannot continue without a key frame.
     pub(super) key_frame_needed: Arc<AtomicBool>,
     pub(super) continuity: Arc<Mutex<Continuity>>,
+    pub(super) counters: Arc<InboundCounters>,
 }
 
 impl ReceivedSource {
@@ -133,7 +135,7 @@ impl PeerContext {
             && (is_always || self.lock_grants().local.may_publish(source))
     }
 
-    pub(super) fn counters(&self) -> &HashMap<TrackSource, Arc<Counters>> {
+    pub(super) fn counters(&self) -> &HashMap<TrackSource, Arc<OutboundCounters>> {
         &self.counters
     }
 
@@ -211,9 +213,19 @@ impl PeerContext {
             receiver,
             key_frame_needed,
             continuity: Arc::default(),
+            counters: Arc::default(),
         };
         received.insert(source, created.clone());
         (created, true)
+    }
+
+    /// What was asked of the remote peer for each received track.
+    pub(super) fn inbound(&self) -> HashMap<TrackSource, InboundTrack> {
+        let received = self.received();
+        let sources = received.iter();
+        sources
+            .map(|(source, received)| (*source, received.counters.statistics()))
+            .collect()
     }
 
     /// Clears what was received of these sources.

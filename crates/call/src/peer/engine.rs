@@ -37,6 +37,7 @@ use super::router::RtpRouterInterceptor;
 use super::rtx::RtxUnwrapper;
 use super::runtime::SupervisedRuntime;
 use super::sdp::{MID_EXTENSION, RID_EXTENSION};
+use super::traffic::Traffic;
 use crate::rtp::PayloadType;
 
 /// webrtc-rs expands an unspecified address to every interface but loopback.
@@ -54,11 +55,13 @@ const NACK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Slots of the interceptors, from the network. The payload types come first, since
 /// all others see those of webrtc-rs. The bandwidth estimator follows, so that it paces
-/// and counts everything that is sent, retransmissions included. The router takes the media and is therefore last.
+/// and counts everything that is sent, retransmissions included. The traffic counters
+/// are within it, so that they see no padding of ours and time the wait in its pacer, and outside of NACK and RTX. The router takes the media and is therefore last.
 /// The RTX unwrapper precedes the NACK generator,
 /// which must see retransmissions as arrived. It follows the receiver reports,
 /// which must count a repaired loss: the sender adapts its rate to them.
 const PAYLOAD_TYPES: usize = 500;
+const TRAFFIC: usize = 1_500;
 const REPORTS: usize = 9_000;
 const RTX_UNWRAPPER: usize = 9_100;
 const NACKS: usize = 9_200;
@@ -76,18 +79,24 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// are too short for a peer whose answer or firewall is slow.
 const CHECKS_PER_PAIR: u16 = 200;
 
+/// What of ours handles the packets of one connection.
+pub(super) struct PacketHandlers {
+    pub(super) feedback: Feedback,
+    pub(super) router: RtpRouterInterceptor,
+    pub(super) payload_types: Arc<PayloadTypes>,
+    pub(super) bandwidth: BandwidthInterceptor,
+    pub(super) traffic: Traffic,
+}
+
 /// Creates a connection and starts its driver.
 pub(super) async fn connect(
     config: &PeerConfig,
     runtime: Arc<SupervisedRuntime>,
     events: PeerConnectionEventSender,
-    feedback: Feedback,
-    router: RtpRouterInterceptor,
-    payload_types: Arc<PayloadTypes>,
-    bandwidth: BandwidthInterceptor,
+    handlers: PacketHandlers,
 ) -> Result<Arc<dyn PeerConnection>, Error> {
     let mut media = media_engine(config.preferred_codec)?;
-    let registry = interceptors(&mut media, feedback, router, payload_types, bandwidth)?;
+    let registry = interceptors(&mut media, handlers)?;
     let settings = SettingEngineBuilder::new()
         .with_multicast_dns_mode(mdns_mode())
         .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(MAX_PEER_MESSAGE_BYTES as u32))
@@ -182,21 +191,16 @@ fn usable(server: &IceServer) -> impl Iterator<Item = RTCIceServer> {
     })
 }
 
-fn interceptors(
-    media: &mut MediaEngine,
-    feedback: Feedback,
-    router: RtpRouterInterceptor,
-    payload_types: Arc<PayloadTypes>,
-    bandwidth: BandwidthInterceptor,
-) -> Result<Registry, Error> {
+fn interceptors(media: &mut MediaEngine, handlers: PacketHandlers) -> Result<Registry, Error> {
     // This registers the header extension and the feedback of both directions; what we
     // send is numbered by the estimator itself, in the order of sending.
     let registry = configure_twcc_receiver_only(Registry::new(), media)?
         .with(
             Slot::from(PAYLOAD_TYPES),
-            PayloadTypeInterceptor::new(payload_types),
+            PayloadTypeInterceptor::new(handlers.payload_types),
         )
-        .with(Slot::CongestionControl, bandwidth)
+        .with(Slot::CongestionControl, handlers.bandwidth)
+        .with(Slot::from(TRAFFIC), handlers.traffic)
         .with(Slot::NackResponder, NackResponderBuilder::new().build())
         .with(Slot::from(REPORTS), ReceiverReportBuilder::new().build())
         .with(
@@ -211,8 +215,11 @@ fn interceptors(
                 .build(),
         )
         .with(Slot::SenderReport, SenderReportBuilder::new().build())
-        .with(Slot::from(FEEDBACK), InterceptorAdapter::new(feedback))
-        .with(Slot::from(ROUTER), InterceptorAdapter::new(router));
+        .with(
+            Slot::from(FEEDBACK),
+            InterceptorAdapter::new(handlers.feedback),
+        )
+        .with(Slot::from(ROUTER), InterceptorAdapter::new(handlers.router));
     Ok(registry)
 }
 

@@ -12,9 +12,9 @@ use rtc::rtcp::reception_report::ReceptionReport;
 use rtc::rtcp::sender_report::SenderReport;
 use visavis_protocol::TrackSource;
 
+use super::counters::OutboundCounters;
 use super::event::{PeerConnectionEvent, PeerConnectionEventSender};
 use super::interceptor::IncomingInterceptor;
-use super::send::Counters;
 use crate::rtp::Ssrc;
 
 /// Reads key frame requests (PLI: RFC 4585, section 6.3.1; FIR: RFC 5104,
@@ -24,7 +24,7 @@ use crate::rtp::Ssrc;
 /// to the track that its first packet addresses, and the others would be lost.
 pub(super) struct Feedback {
     /// Our streams.
-    pub(super) streams: HashMap<Ssrc, (TrackSource, Arc<Counters>)>,
+    pub(super) streams: HashMap<Ssrc, (TrackSource, Arc<OutboundCounters>)>,
     pub(super) events: PeerConnectionEventSender,
 }
 
@@ -54,7 +54,7 @@ impl Feedback {
     fn reports(&self, reports: &[ReceptionReport]) {
         for report in reports {
             if let Some((_, counters)) = self.streams.get(&Ssrc(report.ssrc)) {
-                counters.report(report.fraction_lost);
+                counters.report(report);
             }
         }
     }

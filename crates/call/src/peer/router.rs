@@ -100,6 +100,13 @@ impl RtpRouter {
         *current = routes;
     }
 
+    /// The receiver of the stream with this SSRC.
+    pub(super) fn received(&self, ssrc: Ssrc) -> Option<ReceivedSource> {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        let route = routes.sections.get(routes.learned.get(&ssrc)?)?;
+        route.received.clone()
+    }
+
     fn write(&self) -> RwLockWriteGuard<'_, ReceiveRoutes> {
         self.routes.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -237,6 +244,7 @@ mod tests {
                     receiver,
                     key_frame_needed: Arc::default(),
                     continuity: Arc::default(),
+                    counters: Arc::default(),
                 }),
             })
         };

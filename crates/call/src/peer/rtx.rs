@@ -13,7 +13,7 @@ use crate::rtp::{PayloadType, SequenceNumber, Ssrc};
 
 /// Length of the original sequence number that precedes the payload, in bytes
 /// (RFC 4588, section 4).
-const OSN_BYTES: usize = 2;
+pub(super) const OSN_BYTES: usize = 2;
 
 /// Restores original packets from RTX packets.
 #[derive(Default)]

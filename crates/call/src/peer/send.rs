@@ -1,7 +1,7 @@
 //! Packetises encoded audio and video and sends them to one remote peer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use bytes::Bytes;
 use rtc::media_stream::MediaStreamTrack;
@@ -19,8 +19,8 @@ use visavis_protocol::TrackSource;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
-use super::SendStatistics;
 use super::bandwidth::Bandwidth;
+use super::counters::OutboundCounters;
 use super::layers::LayerQueue;
 use super::sdp::{MediaKind, kind_of, name_of};
 use crate::rtp::{PayloadType, RtpTime, SequenceNumber, Ssrc};
@@ -29,33 +29,6 @@ use crate::state::bandwidth::{Admission, FrameGate};
 /// Largest RTP payload, in bytes. With RTP, SRTP, TURN, UDP and IPv6 headers the
 /// packet fits 1,280 bytes, the smallest MTU of IPv6 (RFC 8200, section 5).
 const MAX_PAYLOAD_BYTES: usize = 1_180;
-
-/// Counters of what was sent of one track, and the newest remote report about it.
-#[derive(Default)]
-pub(super) struct Counters {
-    bytes: AtomicU64,
-    frames: AtomicU64,
-    /// Fraction lost, in units of 1/256 (RFC 3550, section 6.4.1).
-    remote_loss: AtomicU8,
-    reports: AtomicU64,
-}
-
-impl Counters {
-    pub(super) fn report(&self, fraction_lost: u8) {
-        self.remote_loss.store(fraction_lost, Ordering::Relaxed);
-        self.reports.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn statistics(&self) -> SendStatistics {
-        SendStatistics {
-            bytes: self.bytes.load(Ordering::Relaxed),
-            frames: self.frames.load(Ordering::Relaxed),
-            remote_loss_percent: f32::from(self.remote_loss.load(Ordering::Relaxed)) * 100.0
-                / 256.0,
-            reports: self.reports.load(Ordering::Relaxed),
-        }
-    }
-}
 
 /// A local track on one connection.
 pub(super) struct LocalTrack {
@@ -119,7 +92,7 @@ impl LocalTrack {
         &self,
         mut queue: Queue<EncodedAudio>,
         payload_type: PayloadType,
-        counters: &Counters,
+        counters: &OutboundCounters,
     ) {
         while let Some(packet) = queue.next().await {
             let length = packet.data.len() as u64;
@@ -130,7 +103,7 @@ impl LocalTrack {
             {
                 return;
             }
-            counters.bytes.fetch_add(length, Ordering::Relaxed);
+            counters.sent(length);
         }
     }
 
@@ -141,7 +114,7 @@ impl LocalTrack {
         mut queue: LayerQueue,
         codec: VideoCodec,
         payload_type: PayloadType,
-        counters: &Counters,
+        counters: &OutboundCounters,
         bandwidth: &Bandwidth,
         request_key_frame: impl Fn(),
     ) {
@@ -182,9 +155,9 @@ impl LocalTrack {
                 {
                     return;
                 }
-                counters.bytes.fetch_add(length, Ordering::Relaxed);
+                counters.sent(length);
             }
-            counters.frames.fetch_add(1, Ordering::Relaxed);
+            counters.frame_sent(&frame);
         }
     }
 

@@ -11,3 +11,4 @@ pub(super) mod pair;
 mod sections;
 mod shaped;
 mod sources;
+mod statistics;

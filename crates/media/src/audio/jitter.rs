@@ -65,6 +65,8 @@ pub(crate) struct JitterStats {
     pub(crate) delay_seconds: f64,
     /// Target at each of these samples, in all (`jitterBufferTargetDelay`).
     pub(crate) target_seconds: f64,
+    /// Packets that carry the one before them, too (W3C `fecPacketsReceived`).
+    pub(crate) fec_packets: u64,
 }
 
 /// Packets of one sender in order, and when to play them.
@@ -195,8 +197,9 @@ impl JitterBuffer {
         if self.packets.contains_key(&sequence) || self.next.is_some_and(|next| sequence < next) {
             return;
         }
-        self.repair
-            .note_packet(opus_packet::has_fec(&packet.payload));
+        let has_fec = opus_packet::has_fec(&packet.payload);
+        self.repair.note_packet(has_fec);
+        self.stats.fec_packets += u64::from(has_fec);
         let samples = samples as usize;
         self.held_samples += samples;
         self.packets.insert(

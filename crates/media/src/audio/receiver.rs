@@ -47,6 +47,10 @@ pub struct AudioReceiveStats {
     pub target_delay_ms: f32,
     /// Samples of lost packets that were decoded from the FEC data of the packet after.
     pub fec_samples: u64,
+    /// Packets that carry the one before them, too (W3C `fecPacketsReceived`).
+    pub fec_packets_received: u64,
+    /// Those of them that repaired a loss; the others are W3C's `fecPacketsDiscarded`.
+    pub fec_packets_used: u64,
     /// Samples handed to the mix, silence too (W3C `totalSamplesReceived`).
     pub total_samples_played: u64,
     /// Sound that waits in the buffer now, in milliseconds.
@@ -223,7 +227,10 @@ impl SpeakerStream {
                 samples,
                 has_fec,
             } => match self.decoder.recover(&following, samples, &mut self.sound) {
-                Ok(samples) if has_fec => self.stats.fec_samples += samples as u64,
+                Ok(samples) if has_fec => {
+                    self.stats.fec_samples += samples as u64;
+                    self.stats.fec_packets_used += 1;
+                }
                 Ok(_) => {}
                 Err(_) => self.conceal(samples),
             },
@@ -290,6 +297,7 @@ impl SpeakerStream {
             concealment_events: concealed.events,
             buffer_delay_ms: (self.jitter.delay() + self.ready_time()).as_secs_f32() * 1000.0,
             emitted_samples: jitter.emitted_samples,
+            fec_packets_received: jitter.fec_packets,
             jitter_buffer_delay_seconds: jitter.delay_seconds,
             jitter_buffer_target_delay_seconds: jitter.target_seconds,
             target_delay_ms: self.jitter.target().as_secs_f32() * 1000.0,

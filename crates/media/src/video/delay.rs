@@ -44,6 +44,14 @@ impl DelayHistogram {
             .map(|ms| ms as u32)
     }
 
+    /// The mean, in milliseconds; `None` where nothing was counted.
+    pub fn mean(&self) -> Option<f64> {
+        let count = self.count();
+        let weighted = self.counts.iter().zip(0_u64..);
+        let sum: u64 = weighted.map(|(&count, ms)| u64::from(count) * ms).sum();
+        (count > 0).then(|| sum as f64 / count as f64)
+    }
+
     /// What was counted after `earlier` was read from the same place.
     pub fn since(&self, earlier: &Self) -> Self {
         let before = earlier.counts.iter().chain(std::iter::repeat(&0));
@@ -65,7 +73,7 @@ mod tests {
     #[test]
     fn percentiles_count_from_the_smallest_delay() {
         let mut delays = DelayHistogram::default();
-        assert_eq!(delays.percentile(0.5), None);
+        assert_eq!((delays.percentile(0.5), delays.mean()), (None, None));
         for ms in 1..=100 {
             delays.record(ms);
         }
@@ -73,6 +81,7 @@ mod tests {
         assert_eq!(delays.percentile(0.5), Some(50));
         assert_eq!(delays.percentile(0.95), Some(95));
         assert_eq!(delays.percentile(1.0), Some(100));
+        assert_eq!(delays.mean(), Some(50.5));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use self::bitrate::bitrate_for;
 use self::encoder::EncoderTask;
@@ -50,6 +50,8 @@ pub struct VideoSendStats {
     pub key_frames: u64,
     /// Bytes of bit stream, before packets.
     pub bytes_encoded: u64,
+    /// Sum of the times that the encodings took (W3C `totalEncodeTime`).
+    pub total_encode_time: Duration,
 }
 
 /// Captures frames and encodes each once for each codec and layer in use: a capture
@@ -92,6 +94,8 @@ struct Pipeline {
     frames_encoded: AtomicU64,
     key_frames: AtomicU64,
     bytes_encoded: AtomicU64,
+    /// In nanoseconds.
+    encode_time: AtomicU64,
 }
 
 /// A colour for a synthetic picture, in degrees: by chance in each process, and
@@ -116,6 +120,7 @@ impl VideoSender {
             frames_encoded: AtomicU64::new(0),
             key_frames: AtomicU64::new(0),
             bytes_encoded: AtomicU64::new(0),
+            encode_time: AtomicU64::new(0),
         });
         let shared = Arc::clone(&pipeline);
         let capturing = move || Capture::run(&shared);
@@ -219,6 +224,7 @@ impl VideoSender {
             frames_captured: pipeline.frames_captured.load(Ordering::SeqCst),
             key_frames: pipeline.key_frames.load(Ordering::Relaxed),
             bytes_encoded: pipeline.bytes_encoded.load(Ordering::Relaxed),
+            total_encode_time: Duration::from_nanos(pipeline.encode_time.load(Ordering::Relaxed)),
         }
     }
 }
@@ -243,7 +249,9 @@ impl Pipeline {
             .expect("there is one of each codec and layer")
     }
 
-    fn count_encoded(&self, picture: &EncodedPicture) {
+    fn count_encoded(&self, picture: &EncodedPicture, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.encode_time.fetch_add(nanos, Ordering::Relaxed);
         self.frames_encoded.fetch_add(1, Ordering::SeqCst);
         self.key_frames
             .fetch_add(picture.key_frame.into(), Ordering::Relaxed);

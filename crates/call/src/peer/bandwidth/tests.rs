@@ -37,7 +37,8 @@ fn media(ssrc: u32, sequence_number: u16, bytes: usize) -> TaggedPacket {
 fn interceptor() -> (BandwidthInterceptor, Arc<Bandwidth>) {
     let shared = Arc::new(Bandwidth::default());
     shared.set_connected(true);
-    let mut interceptor = BandwidthInterceptor::new(shared.clone(), vec![Ssrc(AUDIO)]);
+    let mut interceptor =
+        BandwidthInterceptor::new(shared.clone(), vec![Ssrc(AUDIO)], HashMap::new());
     for (ssrc, rtx) in [(AUDIO, None), (VIDEO, Some(RTX))] {
         interceptor.bind_local_stream(&StreamInfo {
             ssrc,

@@ -181,7 +181,7 @@ impl Side {
     }
 
     /// Statistics of what is sent of a source.
-    pub fn sent(&self, source: TrackSource) -> SendStatistics {
+    pub fn sent(&self, source: TrackSource) -> OutboundTrack {
         self.handle.statistics.borrow().tracks[&source]
     }
 

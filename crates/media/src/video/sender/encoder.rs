@@ -148,13 +148,27 @@ impl EncoderTask {
             }
         };
         let key_frame = self.lock().key_frames.due(Instant::now());
+        let started_at = Instant::now();
         let encoded = active.encoder.encode(frame, key_frame)?;
-        pipeline.count_encoded(&encoded);
-        self.deliver(frame, pipeline.timestamp(frame.captured_at()), encoded);
+        let times = (started_at, Instant::now());
+        pipeline.count_encoded(&encoded, times.1 - times.0);
+        self.deliver(
+            frame,
+            pipeline.timestamp(frame.captured_at()),
+            times,
+            encoded,
+        );
         Ok(())
     }
 
-    fn deliver(&self, frame: &Frame, timestamp: u32, encoded: EncodedPicture) {
+    /// `times` are those at which the encoding began and ended.
+    fn deliver(
+        &self,
+        frame: &Frame,
+        timestamp: u32,
+        times: (Instant, Instant),
+        encoded: EncodedPicture,
+    ) {
         let now = Instant::now();
         let mut state = self.lock();
         if encoded.key_frame {
@@ -170,6 +184,8 @@ impl EncoderTask {
             width: frame.width(),
             height: frame.height(),
             captured_at: frame.captured_at(),
+            encode_started_at: times.0,
+            encoded_at: times.1,
         };
         state.forget_old(now);
         if encoded.key_frame || !state.recent.is_empty() {

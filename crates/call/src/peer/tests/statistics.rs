@@ -1,0 +1,90 @@
+//! Every figure of a connection moves when what it counts happens.
+
+use std::time::Duration;
+
+use visavis_media::VideoCodec;
+
+use super::super::*;
+use super::pair::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_figure_of_a_lossy_connection_is_counted() {
+    let (a, b) = super::lossy::call(VideoCodec::Vp8, 0.1, 7).await;
+    a.media.audio.set_expected_loss(20);
+    b.receives(30, 50).await;
+    b.clear_video();
+    let outbound = || a.sent(TrackSource::Camera);
+    let inbound = || {
+        let statistics = b.handle.statistics.borrow();
+        let track = statistics.received.get(&TrackSource::Camera);
+        track.copied().unwrap_or_default()
+    };
+    wait_until(
+        || {
+            let (sent, received) = (outbound(), inbound());
+            let counts = [
+                sent.packets,
+                sent.bytes,
+                sent.frames,
+                sent.key_frames,
+                sent.nack_count,
+                sent.pli_count,
+                sent.retransmitted_packets,
+                sent.retransmitted_bytes,
+                sent.reports,
+                received.nack_count,
+                received.pli_count,
+                received.retransmitted_packets,
+                received.retransmitted_bytes,
+            ];
+            let is_timed = !sent.total_encode_time.is_zero()
+                && !sent.total_packet_send_delay.is_zero()
+                && sent.remote_jitter_ms > 0.0;
+            is_timed && counts.iter().all(|count| *count > 0)
+        },
+        || format!("{:?} {:?}", outbound(), inbound()),
+    )
+    .await;
+    let (sent, received) = (outbound(), inbound());
+    assert!(sent.key_frames < sent.frames && sent.frames <= sent.packets);
+    assert!(sent.retransmitted_packets < sent.packets / 2, "{sent:?}");
+    assert!(sent.total_encode_time < Duration::from_millis(100) * sent.frames as u32);
+    // A tenth of the requests and of the answers is lost on the way.
+    assert!(
+        sent.nack_count <= inbound().nack_count,
+        "{sent:?} {received:?}"
+    );
+    wait_until(
+        || b.audio().fec_packets_used > 0,
+        || format!("{:?}", b.audio()),
+    )
+    .await;
+    let audio = b.audio();
+    assert!(
+        audio.fec_packets_used < audio.fec_packets_received,
+        "{audio:?}"
+    );
+    let sound = a.sent(TrackSource::Microphone);
+    assert!(
+        sound.packets > 0 && sound.remote_packets_lost > 0,
+        "{sound:?}"
+    );
+    a.end().await;
+    b.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_candidate_pair_in_use_is_known_without_addresses() {
+    let (a, b) = call(VideoCodec::Vp8).await;
+    let pair = || a.handle.statistics.borrow().candidate_pair.clone();
+    let is_measured =
+        || pair().is_some_and(|pair| pair.current_round_trip_time.is_some_and(|time| time > 0.0));
+    wait_until(is_measured, || format!("{:?}", pair())).await;
+    let pair = pair().unwrap();
+    assert_eq!(pair.local_candidate_type, "host");
+    assert!(["host", "prflx"].contains(&pair.remote_candidate_type.as_str()));
+    assert_eq!(pair.protocol, "udp");
+    assert!(pair.responses_received > 0 && pair.total_round_trip_time > 0.0);
+    a.end().await;
+    b.end().await;
+}
