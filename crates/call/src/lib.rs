@@ -37,6 +37,6 @@ pub use statistics::{
     CandidatePair, InboundTrack, OutboundTrack, PeerStatistics, QualityLimitationReason, Statistics,
 };
 pub use view::{
-    CallPhase, CallView, ChatView, EndReason, LinkProblem, MutedByHost, ParticipantView,
-    PeerConnectionState, RoomView, TrackView,
+    CallPhase, CallView, ChatView, ConnectionQuality, EndReason, LinkProblem, MutedByHost,
+    ParticipantView, PeerConnectionState, QualityCause, QualityView, RoomView, TrackView,
 };

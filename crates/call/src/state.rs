@@ -12,6 +12,7 @@ pub(crate) mod demand;
 pub(crate) mod link;
 pub(crate) mod negotiation;
 pub(crate) mod participant;
+pub(crate) mod quality;
 pub(crate) mod route;
 pub(crate) mod session;
 pub(crate) mod speaking;
@@ -23,6 +24,7 @@ use visavis_protocol::{ClientMessage, IceServer, ServerMessage, TrackSource};
 use crate::command::{CallCommand, VideoSize};
 use crate::event::CallEvent;
 use crate::peer::{LinkId, PeerCommand, PeerEvent};
+use crate::state::quality::Sample;
 
 /// The time at which an input is handled.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +73,8 @@ pub(crate) enum Input {
     },
     /// One second passed.
     SecondElapsed,
+    /// What was measured of the connected links in the last second.
+    Measured(Vec<(LinkId, Sample)>),
     /// The addresses of this machine changed, or it was suspended.
     NetworkChanged {
         /// Whether sockets may have died: an address is gone, or time has passed

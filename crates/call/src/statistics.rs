@@ -17,7 +17,7 @@ pub struct Statistics {
 }
 
 /// The statistics of one peer. Counters start at zero with each new connection.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct PeerStatistics {
     /// Client id.
     pub member: String,

@@ -239,9 +239,18 @@ impl CallTask {
             self.media.audio.set_expected_loss(percent);
         }
         let encoders = self.measuring.encoders(&self.media, self.video_bitrate);
-        let in_order = state.links().filter_map(|link| self.peers.get(&link));
-        let peers = in_order.map(|peer| measuring::statistics(peer, &encoders));
-        let peers = peers.collect();
+        let in_order = state
+            .links()
+            .filter_map(|link| Some((link, self.peers.get(&link)?)));
+        let peers: Vec<_> = in_order
+            .map(|(link, peer)| (link, measuring::statistics(peer, &encoders)))
+            .collect();
+        let demand = encoders.iter().map(|encoder| encoder.wanted).sum();
+        let samples = self
+            .measuring
+            .samples(Instant::now(), demand, peers.iter().cloned());
+        self.follow_ups.push_back(Input::Measured(samples));
+        let peers = peers.into_iter().map(|(_, peer)| peer).collect();
         self.outputs.statistics.send_replace(Statistics { peers });
         // A screen may be shared now, or no more.
         self.apply_video_bitrate();

@@ -137,6 +137,51 @@ pub struct ParticipantView {
     pub speaking: bool,
     /// The sources with a video frame to draw.
     pub pictures: Vec<TrackSource>,
+    /// How well the participant is received; for the local user, how well the others
+    /// are reached. None before the first connection.
+    pub quality: Option<QualityView>,
+}
+
+/// The quality of a connection. It changes after some seconds, and at once when the
+/// connection is lost or restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
+pub struct QualityView {
+    /// The level.
+    pub level: ConnectionQuality,
+    /// What makes it poor.
+    pub cause: Option<QualityCause>,
+}
+
+/// A level of connection quality.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
+pub enum ConnectionQuality {
+    /// Nothing is noticeably impaired.
+    Good,
+    /// Sound or video is impaired.
+    Poor,
+    /// The connection is interrupted.
+    Lost,
+}
+
+/// What makes a connection poor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
+pub enum QualityCause {
+    /// Packets of this participant alone are lost or late.
+    TheirUplink,
+    /// Packets of most participants are lost or late.
+    MyDownlink,
+    /// Packets to most participants are lost, or the links carry too little.
+    MyUplink,
+    /// This computer does not encode or decode fast enough.
+    Processor,
+    /// The path is long, or its delay varies.
+    Delay,
 }
 
 /// What is wrong with the connection to a participant. Attempts to repair it

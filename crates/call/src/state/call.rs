@@ -4,6 +4,7 @@ mod chat;
 mod links;
 mod local;
 mod participants;
+mod quality;
 mod relay;
 mod service;
 #[cfg(test)]
@@ -21,18 +22,20 @@ use crate::state::bandwidth::share::VideoAllocation;
 use crate::state::call::local::LocalParticipant;
 use crate::state::chat::Chat;
 use crate::state::participant::RemoteParticipant;
+use crate::state::quality::{Quality, QualityReporter};
 use crate::state::session::{JOIN_TIMEOUT, LOST_TIMEOUT, Session};
 use crate::state::{Effect, Input, Now};
 use crate::view::{CallPhase, CallView, EndReason, MutedByHost, RoomView};
 
 /// The protocol extensions that this client requests from a server that announces
 /// any, beside [`Feature::Waiting`] where the join may wait.
-const REQUESTED_FEATURES: [Feature; 5] = [
+const REQUESTED_FEATURES: [Feature; 6] = [
     Feature::Members,
     Feature::Resume,
     Feature::Chat,
     Feature::Controls,
     Feature::Ice,
+    Feature::Quality,
 ];
 
 /// The state of one call.
@@ -66,6 +69,8 @@ pub(crate) struct CallState {
     chat: Chat,
     chats_sent: u64,
     video: VideoAllocation,
+    quality: Quality,
+    quality_report: QualityReporter,
     /// The remote video that is shown.
     shown: ShownVideo,
     effects: Vec<Effect>,
@@ -105,6 +110,8 @@ impl CallState {
             chat: Chat::default(),
             chats_sent: 0,
             video,
+            quality: Quality::default(),
+            quality_report: QualityReporter::default(),
             shown: ShownVideo::Full,
             effects: Vec::new(),
         };
@@ -132,6 +139,7 @@ impl CallState {
             }
             Input::Levels { local, remote } => self.levels(now, local, &remote),
             Input::SecondElapsed => self.allocate_video(now.instant),
+            Input::Measured(samples) => self.measured(now.instant, &samples),
             Input::NetworkChanged { broken } => self.network_changed(now, broken),
             Input::Deadline => {}
         }
@@ -182,13 +190,18 @@ impl CallState {
             (_, None) => CallPhase::Joining,
             (_, Some(_)) => CallPhase::Inside,
         };
-        let local = self.room.is_some().then(|| self.local.view());
+        let quality = self.quality.of_local();
+        let local = self.room.is_some().then(|| self.local.view(quality));
+        let remote = |remote: &RemoteParticipant| {
+            let link = remote.link.as_ref();
+            remote.view(link.and_then(|link| self.quality.of(link.id)))
+        };
         CallView {
             phase,
             room: self.room.clone(),
             participants: local
                 .into_iter()
-                .chain(self.remotes.iter().map(RemoteParticipant::view))
+                .chain(self.remotes.iter().map(remote))
                 .collect(),
             chat: self.chat.messages().to_vec(),
             service_away: self.session.disconnected_since().is_some(),

@@ -7,7 +7,7 @@ use visavis_protocol::{Grants, Member, MemberConnection, Role, TrackSource, Trac
 
 use crate::state::link::Link;
 use crate::state::speaking::Speaking;
-use crate::view::{ParticipantView, PeerConnectionState, TrackView};
+use crate::view::{ParticipantView, PeerConnectionState, QualityView, TrackView};
 
 /// Every source of a track.
 pub(crate) const SOURCES: [TrackSource; 4] = [
@@ -155,7 +155,7 @@ impl RemoteParticipant {
         }
     }
 
-    pub fn view(&self) -> ParticipantView {
+    pub fn view(&self, quality: Option<QualityView>) -> ParticipantView {
         let drawn = |source: &&TrackSource| self.track(**source) == TrackView::On;
         let link = self.link.as_ref();
         ParticipantView {
@@ -171,6 +171,7 @@ impl RemoteParticipant {
             speaking: self.speaking.is_speaking()
                 && self.track(TrackSource::Microphone) == TrackView::On,
             pictures: self.pictures.iter().filter(drawn).copied().collect(),
+            quality,
         }
     }
 }
@@ -205,7 +206,7 @@ mod tests {
     fn tracks_that_may_not_be_published_are_absent_and_not_drawn() {
         let mut participant = RemoteParticipant::new("a", Instant::now());
         participant.set_picture(TrackSource::Camera, true);
-        assert_eq!(participant.view().pictures, [TrackSource::Camera]);
+        assert_eq!(participant.view(None).pictures, [TrackSource::Camera]);
         let viewer = Member {
             grants: Grants {
                 can_publish: false,
@@ -215,25 +216,25 @@ mod tests {
         };
         let off = participant.update(&viewer);
         assert_eq!(off, [TrackSource::Microphone, TrackSource::Camera]);
-        assert_eq!(participant.view().camera, TrackView::Absent);
-        assert_eq!(participant.view().pictures, []);
+        assert_eq!(participant.view(None).camera, TrackView::Absent);
+        assert_eq!(participant.view(None).pictures, []);
     }
 
     #[test]
     fn a_track_without_a_common_codec_is_shown_as_such_while_it_is_on() {
         let mut participant = RemoteParticipant::new("a", Instant::now());
         participant.set_unsupported(vec![TrackSource::Camera]);
-        assert_eq!(participant.view().camera, TrackView::Unsupported);
+        assert_eq!(participant.view(None).camera, TrackView::Unsupported);
         participant.announce(vec![track(TrackSource::Camera, true)]);
-        assert_eq!(participant.view().camera, TrackView::Muted);
+        assert_eq!(participant.view(None).camera, TrackView::Muted);
     }
 
     #[test]
     fn a_screen_of_a_peer_that_announces_nothing_is_shown_with_its_first_frame() {
         let mut participant = RemoteParticipant::new("a", Instant::now());
-        assert_eq!(participant.view().screen_share, TrackView::Absent);
+        assert_eq!(participant.view(None).screen_share, TrackView::Absent);
         participant.set_picture(TrackSource::ScreenShare, true);
-        assert_eq!(participant.view().screen_share, TrackView::On);
-        assert_eq!(participant.view().pictures, [TrackSource::ScreenShare]);
+        assert_eq!(participant.view(None).screen_share, TrackView::On);
+        assert_eq!(participant.view(None).pictures, [TrackSource::ScreenShare]);
     }
 }

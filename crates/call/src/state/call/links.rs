@@ -114,6 +114,7 @@ impl CallState {
         };
         remote.link = Some(fresh);
         remote.link_closed();
+        self.quality.replaced(old.id, id);
         let participant = remote.id.clone();
         self.effects.push(Effect::Close(old.id));
         self.spawn(id, participant);
@@ -340,6 +341,11 @@ impl CallState {
             return;
         };
         link.connection_changed(state, now.instant);
+        match state {
+            PeerConnectionState::Connected => self.quality.connected(link.id),
+            PeerConnectionState::New | PeerConnectionState::Connecting => {}
+            _ => self.quality.disconnected(link.id),
+        }
         let (member, is_gone) = (remote.id.clone(), !remote.listed && !remote.is_connected());
         self.emit(CallEvent::Peer { member, state });
         if is_gone {

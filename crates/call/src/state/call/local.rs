@@ -14,7 +14,7 @@ use crate::state::Effect;
 use crate::state::participant::{SOURCES, grants_of};
 use crate::state::session::Session;
 use crate::state::speaking::Speaking;
-use crate::view::{MutedByHost, ParticipantView, PeerConnectionState, TrackView};
+use crate::view::{MutedByHost, ParticipantView, PeerConnectionState, QualityView, TrackView};
 
 /// The local user.
 #[derive(Debug)]
@@ -117,7 +117,7 @@ impl LocalParticipant {
         found.map_or(TrackView::Absent, |one| one.view())
     }
 
-    pub fn view(&self) -> ParticipantView {
+    pub fn view(&self, quality: Option<QualityView>) -> ParticipantView {
         let sends = |source: &TrackSource| self.track(*source) == TrackView::On;
         let pictures = [TrackSource::Camera, TrackSource::ScreenShare];
         ParticipantView {
@@ -132,6 +132,7 @@ impl LocalParticipant {
             screen_share: self.track(TrackSource::ScreenShare),
             speaking: self.speaking.is_speaking() && sends(&TrackSource::Microphone),
             pictures: pictures.into_iter().filter(sends).collect(),
+            quality,
         }
     }
 

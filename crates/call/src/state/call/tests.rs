@@ -4,6 +4,7 @@ mod bandwidth;
 mod entering;
 mod host;
 mod ice_servers;
+mod quality;
 mod video;
 mod without_server;
 
