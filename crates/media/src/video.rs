@@ -1,6 +1,7 @@
 //! Pictures: sources, conversion, sending and receiving.
 
 pub mod assembly;
+pub mod background;
 pub mod camera;
 mod capture;
 pub mod convert;

@@ -18,6 +18,7 @@ use crate::device::DeviceError;
 use crate::frame::Frame;
 use crate::latest::Latest;
 use crate::source::{VideoFormat, VideoSource};
+use crate::video::background;
 use crate::video::camera::OPEN_LIMIT;
 
 /// What the picture source is doing.
@@ -57,6 +58,7 @@ pub(super) struct Capture {
     orders: Latest<Wish>,
     pub state: Latest<CaptureState>,
     pub preview: Latest<Frame>,
+    pub background: background::Choice,
     pub meter: Mutex<RateMeter>,
     current: Mutex<Current>,
     limits: Limits,
@@ -133,6 +135,7 @@ impl Capture {
             orders: Latest::new(),
             state,
             preview: Latest::new(),
+            background: background::Choice::new(),
             meter: Mutex::default(),
             current: Mutex::default(),
             limits: LIMITS,
@@ -246,6 +249,7 @@ impl Capture {
     fn stream(&self, wish: &Wish, order: u64, owner: &impl Owner) -> Result<(), DeviceError> {
         let mut source = owner.open(wish)?;
         let format = source.format();
+        let mut background = background::Stage::default();
         {
             let mut current = lock(&self.current);
             if current.order != order {
@@ -268,6 +272,7 @@ impl Capture {
             let Some(frame) = source.next()? else {
                 continue;
             };
+            let frame = background.apply(frame, &self.background);
             let mut current = lock(&self.current);
             if current.order != order {
                 return Ok(());

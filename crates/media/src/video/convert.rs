@@ -97,17 +97,27 @@ pub fn mjpeg(data: &[u8], captured_at: Instant) -> Result<Frame, ConvertError> {
     let info = decoder.info().ok_or_else(|| damaged(&"no header"))?;
     let stride = u32::from(info.width) * 3;
     let (width, height) = even(info.width.into(), info.height.into())?;
-    needs(&rgb, stride as usize * height as usize)?;
+    from_rgb(&rgb, stride, (width, height), captured_at)
+}
+
+/// RGB in rows of `stride` bytes to I420; the sides are even.
+pub(crate) fn from_rgb(
+    rgb: &[u8],
+    stride: u32,
+    (width, height): (u32, u32),
+    captured_at: Instant,
+) -> Result<Frame, ConvertError> {
+    needs(rgb, stride as usize * height as usize)?;
     let mut out = vec![0; Frame::len_of(width, height)];
     yuv::rgb_to_yuv420(
         &mut planes(&mut out, width, height),
-        &rgb,
+        rgb,
         stride,
         YuvRange::Limited,
         YuvStandardMatrix::Bt601,
         YuvConversionMode::Balanced,
     )
-    .map_err(|error| damaged(&error))?;
+    .map_err(|error| ConvertError::Damaged(error.to_string()))?;
     Ok(Frame::new(width, height, out.into(), captured_at)?)
 }
 

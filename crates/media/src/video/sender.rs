@@ -21,6 +21,7 @@ use crate::packet::{EncodedVideo, VideoCodec, VideoLayer};
 use crate::queue::Queue;
 use crate::source::{VideoFormat, VideoSource};
 use crate::video::CLOCK;
+use crate::video::background::{Background, BackgroundState};
 use crate::video::capture::{self, Capture, CaptureState};
 
 /// The lowest bit rate of an encoder, in bits per second.
@@ -160,6 +161,29 @@ impl VideoSender {
         self.pipeline()
             .capture
             .change(|wish| std::mem::replace(&mut wish.muted, muted) != muted);
+    }
+
+    /// Changes what is behind the person in captured frames, from the next one on. How it
+    /// went shows in [`background`](Self::background). Choosing the same again tries it
+    /// again. A shared screen has no background to change.
+    pub fn set_background(&self, background: Background) {
+        self.pipeline().capture.background.set(background);
+    }
+
+    /// Whether the chosen background is shown; never empty.
+    pub fn background(&self) -> Latest<BackgroundState> {
+        self.pipeline().capture.background.state.clone()
+    }
+
+    /// Takes one step less of processor time for the background, down to none; false when
+    /// no background is shown. It comes before other steps of an overloaded processor.
+    pub fn step_background_down(&self) -> bool {
+        self.pipeline().capture.background.step_down()
+    }
+
+    /// Takes one of these steps back; false when there is none to take back.
+    pub fn step_background_up(&self) -> bool {
+        self.pipeline().capture.background.step_up()
     }
 
     /// What the source is doing; never empty.
