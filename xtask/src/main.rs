@@ -1,9 +1,10 @@
-//! Development commands: `cargo xtask run | test | bench | types | requirements`.
+//! Development commands: `cargo xtask run | test | bench | models | types | requirements`.
 
 mod acceptance;
 mod bench;
 mod build;
 mod kernel;
+mod models;
 mod orphan_files;
 mod packages;
 mod page;
@@ -53,6 +54,8 @@ enum Task {
         #[command(subcommand)]
         subject: Subject,
     },
+    /// Fetch the model of virtual backgrounds into models/, for bundles and tests
+    Models,
     /// Regenerate the page's TypeScript types from the Rust types
     Types,
     /// Regenerate docs/requirements.md from the requirements and their tests
@@ -96,6 +99,7 @@ fn main() -> ExitCode {
         Task::Bench {
             subject: Subject::Server { clients, flags },
         } => bench::server(clients, &flags),
+        Task::Models => models::ensure().map(|()| ExitCode::SUCCESS),
         Task::Types => types::regenerate(),
         Task::Requirements => requirements::regenerate(),
     };

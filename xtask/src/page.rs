@@ -62,6 +62,15 @@ pub fn install(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Downloads a package, which is named with its version, as an archive into a folder.
+///
+/// # Errors
+/// When Node.js is missing or the package cannot be fetched.
+pub fn pack(folder: &Path, package: &str) -> Result<()> {
+    check_node()?;
+    npm(folder, &["pack", "--silent", package])
+}
+
 fn check_node() -> Result<()> {
     let (major, minor) = MINIMUM_NODE;
     let requirement =

@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 
 use crate::build::{Profile, programs, root};
+use crate::models;
 use crate::packages;
 use crate::page;
 use crate::process::exec;
@@ -21,6 +22,9 @@ pub fn run(arguments: &[OsString]) -> Result<ExitCode> {
     if has_display() {
         packages::ensure(&[packages::BUILD, packages::WINDOW])?;
         page::build()?;
+        if let Err(error) = models::ensure() {
+            eprintln!("Virtual backgrounds are off: {error:#}");
+        }
         let [visavis] = programs(["visavis"], Profile::Dev)?;
         exec(Command::new(visavis).args(arguments))
     } else {

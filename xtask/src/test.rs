@@ -12,7 +12,7 @@ use anyhow::Result;
 
 use crate::build::cargo;
 use crate::process::{heading, output, run};
-use crate::{acceptance, kernel, orphan_files, packages, page, requirements, rules, types};
+use crate::{acceptance, kernel, models, orphan_files, packages, page, requirements, rules, types};
 
 /// The feature that exports the page's types.
 const FEATURES: &str = "--features=visavis/ts";
@@ -112,6 +112,7 @@ fn prepare() -> Result<()> {
         heading("Installing the test runner (once; takes a few minutes)");
         run(cargo(&["install", "--locked", NEXTEST])?.env_remove("CARGO_TARGET_DIR"))?;
     }
+    models::ensure()?;
     acceptance::install()
 }
 
