@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use visavis_call::VideoSize;
+use visavis_media::video::background::Background;
 use visavis_media::{AudioSink, AudioSource, VideoCodec, VideoSource};
 use visavis_protocol::IceServer;
 
@@ -66,6 +67,9 @@ pub struct Participant {
     /// Video source: synthetic[:WxH@FPS], camera[:N], y4m:FILE, none.
     #[arg(long, default_value = "synthetic", value_name = "SOURCE")]
     pub video: VideoSource,
+    /// What is behind the person in the video: none, blur, or a PNG or JPEG file.
+    #[arg(long, default_value = "none", value_name = "none|blur|FILE")]
+    pub background: Background,
     /// What to share beside it: screen[:N], window:ID, or any video source.
     #[arg(long, value_name = "SOURCE")]
     pub share: Option<VideoSource>,
@@ -90,9 +94,9 @@ pub struct Participant {
     #[arg(long, value_name = "URL[,USER,CREDENTIAL]")]
     pub ice_server: Vec<IceServer>,
     /// Read commands from standard input, one JSON object a line, for example
-    /// {"command":"mute","source":"camera"}. The others: unmute; video, share and
-    /// audio with a source; show with a size; snapshot with a folder for the newest
-    /// frames, as y4m files; chat with a text. Leave when standard input ends.
+    /// {"command":"mute","source":"camera"}. The others: unmute; video, background,
+    /// share and audio with a source; show with a size; snapshot with a folder for the
+    /// newest frames, as y4m files; chat with a text. Leave when standard input ends.
     #[arg(long)]
     pub control: bool,
     /// Leave after this many seconds; without it, on SIGINT or SIGTERM.

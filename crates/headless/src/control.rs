@@ -7,6 +7,7 @@ use std::thread;
 use serde::{Deserialize, Deserializer};
 use tokio::sync::mpsc;
 use visavis_call::VideoSize;
+use visavis_media::video::background::Background;
 use visavis_media::{AudioSource, VideoSource};
 use visavis_protocol::TrackSource;
 
@@ -25,6 +26,11 @@ pub enum Control {
     Video {
         #[serde(deserialize_with = "from_text")]
         source: VideoSource,
+    },
+    /// Show something else behind the person, as `--background` names it.
+    Background {
+        #[serde(deserialize_with = "from_text")]
+        source: Background,
     },
     /// Share another source, as `--share` names it; none ends the share.
     Share {
@@ -86,6 +92,9 @@ mod tests {
         let video = read(r#"{"command":"video","source":"none"}"#).unwrap();
         let source = VideoSource::None;
         assert_eq!(video, Control::Video { source });
+        let blur = read(r#"{"command":"background","source":"blur"}"#).unwrap();
+        let source = Background::Blur;
+        assert_eq!(blur, Control::Background { source });
         let show = read(r#"{"command":"show","size":"320x180"}"#).unwrap();
         let (width, height) = (320, 180);
         let size = VideoSize { width, height };
@@ -100,6 +109,7 @@ mod tests {
             r#"{"command":"mute"}"#,
             r#"{"command":"video","source":"synthetic:0x0@0"}"#,
             r#"{"command":"mute","source":"camera","for":3}"#,
+            r#"{"command":"background","source":""}"#,
             r#"{"command":"show","size":"320"}"#,
             r#"{"command":"show","size":"-1x180"}"#,
         ] {

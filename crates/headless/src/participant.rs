@@ -13,6 +13,7 @@ use visavis_call::{
     RoomChoice, ShownVideo,
 };
 use visavis_media::audio::{AudioCaptureState, PlayoutState};
+use visavis_media::video::background::{BackgroundError, BackgroundState};
 use visavis_media::video::{CaptureState, snapshot};
 use visavis_media::{DeviceError, Frame, Latest, VideoFormat};
 use visavis_protocol::{ErrorCode, TrackSource};
@@ -44,6 +45,7 @@ pub async fn run(arguments: Participant) -> anyhow::Result<ExitCode> {
     media
         .video
         .set_source(arguments.video.clone(), VideoFormat::default());
+    media.video.set_background(arguments.background.clone());
     media.set_audio_source(arguments.audio.clone());
     if let Some(share) = &arguments.share {
         media.screen.set_source(share.clone(), SHARED);
@@ -126,11 +128,13 @@ impl Session {
         let mut events = self.call.events();
         let mut statistics = self.call.statistics();
         let mut versions = (0, 0, 0);
+        let mut background_version = 0;
         let (audio_state, video_state, playout_state) = (
             self.media.audio.state(),
             self.media.video.state(),
             self.media.playout.state(),
         );
+        let background_state = self.media.video.background();
         let stop = stop_signal();
         tokio::pin!(stop);
         let time_over = async {
@@ -190,6 +194,12 @@ impl Session {
                         self.device_failed(report, "speaker", error)?;
                     }
                 }
+                (version, state) = background_state.changed(background_version) => {
+                    background_version = version;
+                    if let Some(BackgroundState::Failed(error)) = state {
+                        self.background_failed(report, error)?;
+                    }
+                }
                 () = std::future::ready(()), if (self.bad_file.is_some() || self.bad_passcode) && leaving.is_none() => {
                     leaving = Some(self.leave().await);
                 }
@@ -219,6 +229,7 @@ impl Session {
             Control::Video { source } => {
                 self.media.video.set_source(source, VideoFormat::default());
             }
+            Control::Background { source } => self.media.video.set_background(source),
             Control::Audio { source } => self.media.set_audio_source(source),
             Control::Share { source } => self.media.screen.set_source(source, SHARED),
             Control::Show { size } => {
@@ -332,6 +343,30 @@ impl Session {
             self.bad_file = Some(error);
         } else {
             tracing::warn!(device, %error, "a device failed; the call continues without it");
+        }
+        Ok(())
+    }
+
+    /// Reports a background that is not shown. A file that was named on the command line
+    /// ends the call, as others do.
+    fn background_failed(
+        &mut self,
+        report: &mut Report,
+        error: BackgroundError,
+    ) -> anyhow::Result<()> {
+        let problem = match &error {
+            BackgroundError::ModelMissing => "model-missing",
+            BackgroundError::ModelDamaged(_) => "model-damaged",
+            BackgroundError::Picture { .. } => "file",
+            BackgroundError::TooSlow => "too-slow",
+        };
+        report.line(&Line::Error {
+            code: &format!("background-{problem}"),
+        })?;
+        if let BackgroundError::Picture { path, reason } = error {
+            self.bad_file = Some(DeviceError::File { path, reason });
+        } else {
+            tracing::warn!(%error, "the call continues without a background");
         }
         Ok(())
     }
