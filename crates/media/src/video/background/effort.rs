@@ -25,6 +25,11 @@ const WINDOW: Duration = Duration::from_secs(2);
 /// The share of the time between frames above which the rate goes down. The rest is
 /// for reading and converting the frame, on the same thread.
 const TOO_MUCH: f32 = 0.5;
+/// The share above which even the lowest rate does not fit, and how many times in a row
+/// it is measured before the background is given up: that shows the room, and a short
+/// load is no reason for it.
+const FAR_TOO_MUCH: f32 = 0.8;
+const HOPELESS: u32 = 5;
 /// The first wait before the rate goes up again. It doubles each time that fails.
 const PATIENCE: Duration = Duration::from_secs(10);
 const MAX_PATIENCE: Duration = Duration::from_secs(320);
@@ -44,6 +49,8 @@ pub(super) struct Effort {
     fits_since: Option<Instant>,
     patience: Duration,
     went_up: Option<Instant>,
+    /// How many times in a row the lowest rate did not fit.
+    hopeless: u32,
 }
 
 #[derive(Debug)]
@@ -63,6 +70,7 @@ impl Effort {
             fits_since: None,
             patience: PATIENCE,
             went_up: None,
+            hopeless: 0,
         }
     }
 
@@ -132,12 +140,17 @@ impl Effort {
                 self.patience = (self.patience * 2).min(MAX_PATIENCE);
             }
             self.fits_since = None;
-            match self.level() + 1 {
-                level if level < RATES.len() => self.measured = level,
-                _ => self.given_up = true,
+            if self.level() + 1 < RATES.len() {
+                self.measured = self.level() + 1;
+            } else if share > FAR_TOO_MUCH {
+                self.hopeless += 1;
+                self.given_up |= self.hopeless >= HOPELESS;
+            } else {
+                self.hopeless = 0;
             }
             return;
         }
+        self.hopeless = 0;
         let since = *self.fits_since.get_or_insert(now);
         // The next rate at most doubles the share.
         let fits_higher = share * 2.0 < TOO_MUCH;
@@ -210,11 +223,23 @@ mod tests {
     #[test]
     fn a_processor_that_cannot_even_blend_gives_the_background_up_for_good() {
         let mut bench = Bench::new();
-        bench.run(20, 30, 20);
+        bench.run(12, 30, 20);
+        assert_eq!(bench.effort.rate(), Some(MaskRate::Third), "not at once");
+        bench.run(8, 30, 20);
         assert_eq!(bench.effort.rate(), None);
         bench.run(600, 1, 1);
         assert_eq!(bench.effort.rate(), None);
         assert!(!bench.effort.step_down() && !bench.effort.step_up());
+    }
+
+    #[test]
+    fn a_load_of_some_seconds_does_not_show_the_room() {
+        let mut bench = Bench::new();
+        for _ in 0..3 {
+            bench.run(6, 30, 25);
+            bench.run(4, 4, 3);
+        }
+        assert_ne!(bench.effort.rate(), None);
     }
 
     #[test]

@@ -5,9 +5,9 @@
 const SURE: (f32, f32) = (0.3, 0.7);
 /// The share of a small change that is taken over from a new mask. Noise of the camera
 /// moves the edge by this much less.
-const STEADY: f32 = 0.2;
-/// A change of this much is a movement, and is taken over whole.
-const MOVEMENT: f32 = 0.6;
+const STEADY: f32 = 0.1;
+/// A change of this much, from background to person, is a movement and taken over whole.
+const MOVEMENT: f32 = 1.0;
 
 /// The share of the person in each place, from 0 to 255.
 pub(super) struct Mask {
@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(mask.values()[0], 255);
         // Undamped it would be 166.
         assert!(
-            (129..145).contains(&mask.values()[1]),
+            (129..140).contains(&mask.values()[1]),
             "{:?}",
             mask.values()
         );

@@ -24,7 +24,8 @@ pub(super) struct Scaler {
 
 impl Scaler {
     pub(super) fn new() -> Self {
-        let filter = ResizeAlg::Convolution(FilterType::Bilinear);
+        // To make a plane much smaller, only every so many pixels of it are read.
+        let filter = ResizeAlg::SuperSampling(FilterType::Bilinear, 2);
         Self {
             resizer: Resizer::new(),
             options: ResizeOptions::new().resize_alg(filter),

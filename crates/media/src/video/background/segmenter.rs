@@ -4,6 +4,7 @@ use super::BackgroundError;
 use super::mask::Mask;
 use super::model;
 use super::network::{Network, Shape};
+use super::planes::{Scaler, half, len};
 use crate::frame::Frame;
 use crate::video::convert;
 
@@ -11,6 +12,7 @@ use crate::video::convert;
 pub(super) struct Segmenter {
     network: Network,
     mask: Mask,
+    scaler: Scaler,
 }
 
 impl Segmenter {
@@ -28,7 +30,11 @@ impl Segmenter {
             return Err(damaged("it is for another kind of picture"));
         }
         let mask = Mask::new(to.height * to.width);
-        Ok(Self { network, mask })
+        Ok(Self {
+            network,
+            mask,
+            scaler: Scaler::new(),
+        })
     }
 
     /// Width and height of the mask.
@@ -45,7 +51,16 @@ impl Segmenter {
     /// Searches for the person in a new frame, which is distorted to the model's shape.
     pub(super) fn update(&mut self, frame: &Frame) {
         let Shape { height, width, .. } = self.network.input_shape();
-        let small = convert::scale(frame, width as u32, height as u32);
+        let small = (width as u32, height as u32);
+        let size = (frame.width(), frame.height());
+        let mut data = vec![0; Frame::len_of(small.0, small.1)];
+        let (y, colours) = data.split_at_mut(len(small));
+        let (u, v) = colours.split_at_mut(len(half(small)));
+        self.scaler.scale(frame.y(), size, y, small);
+        self.scaler.scale(frame.u(), half(size), u, half(small));
+        self.scaler.scale(frame.v(), half(size), v, half(small));
+        let small = Frame::new(small.0, small.1, data.into(), frame.captured_at())
+            .expect("the model's sides are even and at most 1024");
         let pixels = convert::rgb(&small);
         for (input, value) in self.network.input().iter_mut().zip(pixels) {
             *input = f32::from(value) / 255.0;

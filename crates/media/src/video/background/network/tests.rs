@@ -270,10 +270,11 @@ fn a_file_with_hostile_numbers_is_an_error_or_still_runs() {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (seed >> 4) as usize % limit
     };
-    for round in 0..3000 {
+    for round in 0..1000 {
         let mut file = file.clone();
-        // The tables are at the ends of the file, the weights in its middle.
-        let span = 24_000;
+        // The root is at the beginning of the file, most tables at its end, and the weights
+        // are in between.
+        let span = 34_000;
         for _ in 0..1 + next(3) {
             let at = match round % 3 {
                 0 => next(64),
@@ -301,8 +302,5 @@ fn a_file_with_hostile_numbers_is_an_error_or_still_runs() {
             }
         }
     }
-    assert!(
-        refused > 500 && read > 100,
-        "{refused} refused, {read} read"
-    );
+    assert!(refused > 150 && read > 50, "{refused} refused, {read} read");
 }
