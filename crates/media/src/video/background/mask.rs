@@ -50,7 +50,7 @@ impl Mask {
 
 /// From 0 to 1 along a smooth curve; a value that is no number counts as 0.
 fn step(value: f32) -> f32 {
-    let value = value.max(0.0).min(1.0);
+    let value = if value > 0.0 { value.min(1.0) } else { 0.0 };
     value * value * (3.0 - 2.0 * value)
 }
 
