@@ -66,8 +66,8 @@ fn sums(
 ) -> Vec<f32> {
     let mut out = Vec::new();
     for place in 0..to.height * to.width {
-        for channel in 0..to.channels {
-            let mut sum = bias[channel];
+        for (channel, bias) in bias.iter().enumerate() {
+            let mut sum = *bias;
             for cell in 0..window.size.0 * window.size.1 {
                 let row = place / to.width * window.stride.0 + cell / window.size.1;
                 let column = place % to.width * window.stride.1 + cell % window.size.1;
