@@ -42,7 +42,7 @@ enum System {
 
 /// To build everything except the window: a C and C++ compiler for the bundled
 /// codecs, nasm (without it OpenH264 is three times slower), libclang for the
-/// bindings to V4L2, and the linked libraries.
+/// bindings to V4L2 and PipeWire, and the linked libraries.
 #[rustfmt::skip]
 pub const BUILD: &[Dependency] = &[
     needs(Program("c++"), ["build-essential", "gcc-c++", "base-devel", "", ""]),
@@ -52,6 +52,7 @@ pub const BUILD: &[Dependency] = &[
     needs(Program("clang"), ["libclang-dev", "clang-devel", "clang", "", "LLVM.LLVM"]),
     needs(Library("vpx"), ["libvpx-dev", "libvpx-devel", "libvpx", "libvpx", ""]),
     needs(Library("alsa"), ["libasound2-dev", "alsa-lib-devel", "alsa-lib", "", ""]),
+    needs(Library("libpipewire-0.3"), ["libpipewire-0.3-dev", "pipewire-devel", "libpipewire", "", ""]),
 ];
 
 /// To build the window.
@@ -74,6 +75,10 @@ pub const TESTS: &[Dependency] = &[
     needs(Program("gst-inspect-1.0"), ["gstreamer1.0-plugins-good", "gstreamer1-plugins-good", "gst-plugins-good", "", ""]),
     needs(Program("gst-inspect-1.0"), ["python3-gst-1.0", "python3-gstreamer1", "gst-python", "", ""]),
     needs(Program("gst-inspect-1.0"), ["gir1.2-gst-plugins-bad-1.0", "gstreamer1-plugins-bad-free", "gst-plugins-bad", "", ""]),
+    // A desktop portal of the tests' own hands out streams of a real PipeWire.
+    needs(Program("dbus-daemon"), ["dbus-daemon", "dbus-daemon", "dbus", "", ""]),
+    needs(Program("pipewire"), ["pipewire", "pipewire", "pipewire", "", ""]),
+    needs(Program("wireplumber"), ["wireplumber", "wireplumber", "wireplumber", "", ""]),
     needs(Program("turnserver"), ["coturn", "coturn", "coturn", "", ""]),
     needs(Program("postgres"), ["postgresql", "postgresql-server", "postgresql", "", ""]),
     needs(Program("redis-server"), ["redis-server", "valkey-compat-redis", "valkey", "redis", ""]),

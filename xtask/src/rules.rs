@@ -78,6 +78,8 @@ const EXCLUSIVE: &[(&str, &[&str])] = &[
             "nnnoiseless",
             "earshot",
             "x11rb",
+            "ashpd",
+            "pipewire",
         ],
     ),
     (

@@ -70,7 +70,8 @@ pub struct Participant {
     /// What is behind the person in the video: none, blur, or a PNG or JPEG file.
     #[arg(long, default_value = "none", value_name = "none|blur|FILE")]
     pub background: Background,
-    /// What to share beside it: screen[:N], window:ID, or any video source.
+    /// What to share beside it: screen[:N], window:ID, window, or any video source. On
+    /// Wayland the desktop asks which screen, or with window which window.
     #[arg(long, value_name = "SOURCE")]
     pub share: Option<VideoSource>,
     /// Audio source: tone[:HZ], mic, wav:FILE, none. Echo, noise and level of mic are

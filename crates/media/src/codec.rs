@@ -61,6 +61,15 @@ pub trait VideoEncoder {
     /// # Errors
     /// When the library refuses it.
     fn set_bits_per_second(&mut self, bits_per_second: u32) -> Result<(), CodecError>;
+
+    /// Prepares it for text and flat areas, before the first picture. Codecs without
+    /// such a mode ignore it.
+    ///
+    /// # Errors
+    /// When the library refuses it.
+    fn expect_screen(&mut self) -> Result<(), CodecError> {
+        Ok(())
+    }
 }
 
 /// Decodes pictures, each from one whole frame of bit stream.

@@ -1,6 +1,7 @@
 //! Devices, codecs and media pipelines of Visavis.
 //!
-//! Threads, no network, no rooms, no async runtime. Capture flows
+//! Threads, no network, no rooms, no async runtime except that of the desktop portal
+//! on Linux. Capture flows
 //! `device → Latest<Frame> → one encoder per codec → Queue per peer`; what is
 //! received flows `RtpPacket → assembly or jitter buffer → decoder →
 //! Latest<Frame>` or the playout mix. Each frame and each sound is encoded

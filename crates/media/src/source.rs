@@ -60,10 +60,11 @@ pub enum VideoSource {
 }
 
 /// What of the desktop is shared. Its text form is the one that
-/// [`VideoSource`] reads: `screen`, `screen:N`, `screen:NAME`, `window:ID`.
+/// [`VideoSource`] reads: `screen`, `screen:N`, `screen:NAME`, `window:ID`, `window`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScreenSource {
-    /// The primary screen, or the first.
+    /// The primary screen, or the first; where the system asks, the one that is chosen
+    /// in its dialog.
     Primary,
     /// The screen with this place in [`screen::list`](crate::video::screen::list),
     /// from 0.
@@ -72,6 +73,8 @@ pub enum ScreenSource {
     Named(String),
     /// The window with this id.
     Window(u32),
+    /// The window that is chosen in the system's dialog, where there is one.
+    ChosenWindow,
 }
 
 impl fmt::Display for ScreenSource {
@@ -81,6 +84,7 @@ impl fmt::Display for ScreenSource {
             Self::Index(index) => write!(f, "screen:{index}"),
             Self::Named(name) => write!(f, "screen:{name}"),
             Self::Window(id) => write!(f, "window:{id:#x}"),
+            Self::ChosenWindow => f.write_str("window"),
         }
     }
 }
@@ -123,7 +127,7 @@ pub struct ParseSourceError {
     expected: &'static str,
 }
 
-const VIDEO: &str = "synthetic[:WxH@FPS], camera[:N], y4m:FILE, screen[:N], window:ID, none";
+const VIDEO: &str = "synthetic[:WxH@FPS], camera[:N], y4m:FILE, screen[:N], window[:ID], none";
 const AUDIO: &str = "tone[:HZ], mic, wav:FILE, none";
 const SINK: &str = "speaker, wav:FILE, none";
 const SYNTHETIC: VideoFormat = VideoFormat {
@@ -183,6 +187,7 @@ impl FromStr for VideoSource {
             ("y4m", Some(file)) if !file.is_empty() => Some(Self::Y4m(file.into())),
             ("screen", None) => Some(Self::Screen(ScreenSource::Primary)),
             ("screen", Some(rest)) => screen(rest).map(Self::Screen),
+            ("window", None) => Some(Self::Screen(ScreenSource::ChosenWindow)),
             ("window", Some(rest)) => window(rest).map(Self::Screen),
             _ => None,
         };
@@ -264,6 +269,7 @@ mod tests {
             ("screen:1", ScreenSource::Index(1)),
             ("screen:HDMI-1", ScreenSource::Named("HDMI-1".into())),
             ("window:0x1e00003", ScreenSource::Window(0x1e0_0003)),
+            ("window", ScreenSource::ChosenWindow),
         ] {
             assert_eq!(source.to_string(), text);
             assert_eq!(text.parse(), Ok(VideoSource::Screen(source)));
@@ -274,7 +280,6 @@ mod tests {
         for text in [
             "screen:",
             "screen:a\nb",
-            "window",
             "window:",
             "window:0",
             "window:0x",
@@ -283,7 +288,7 @@ mod tests {
             "window:-1",
         ] {
             let error = text.parse::<VideoSource>().unwrap_err().to_string();
-            assert!(error.contains("screen[:N], window:ID"), "{error}");
+            assert!(error.contains("screen[:N], window[:ID]"), "{error}");
         }
     }
 

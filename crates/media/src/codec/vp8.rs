@@ -238,6 +238,12 @@ impl VideoEncoder for Encoder {
             unsafe { vpx_codec_enc_config_set(&raw mut *self.context.0, &raw const self.config) };
         self.context.check(code)
     }
+
+    fn expect_screen(&mut self) -> Result<(), CodecError> {
+        // 1: on. 2 would drop frames that take too many bits.
+        self.context
+            .control(vp8e_enc_control_id::VP8E_SET_SCREEN_CONTENT_MODE, 1)
+    }
 }
 
 /// A VP8 decoder.

@@ -20,6 +20,7 @@ use crate::latest::Latest;
 use crate::source::{VideoFormat, VideoSource};
 use crate::video::background;
 use crate::video::camera::OPEN_LIMIT;
+use crate::video::screen::Opening;
 
 /// What the picture source is doing.
 ///
@@ -30,7 +31,8 @@ use crate::video::camera::OPEN_LIMIT;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CaptureState {
-    /// No source, or muted: no device is held.
+    /// No source, or muted, or nothing was chosen in the system's dialog: no device is
+    /// held.
     Off,
     /// The source is being opened.
     Starting,
@@ -156,6 +158,11 @@ impl Capture {
         lock(&self.wish).ended
     }
 
+    /// Whether frames show text and flat areas rather than what a camera sees.
+    pub(super) fn is_screen(&self) -> bool {
+        matches!(lock(&self.wish).source, VideoSource::Screen(_))
+    }
+
     pub(super) fn rate(&self) -> f32 {
         lock(&self.meter).rate(Instant::now())
     }
@@ -248,6 +255,9 @@ impl Capture {
     /// Captures until there is a newer order.
     fn stream(&self, wish: &Wish, order: u64, owner: &impl Owner) -> Result<(), DeviceError> {
         let mut source = owner.open(wish)?;
+        if !self.has_opened(&mut *source, order)? {
+            return Ok(());
+        }
         let format = source.format();
         let mut background = background::Stage::default();
         {
@@ -286,6 +296,27 @@ impl Capture {
             lock(&self.meter).picture(frame.captured_at());
             owner.captured();
             self.preview.set(frame);
+        }
+    }
+
+    /// Waits for as long as the system asks a person what to share. Returns false when
+    /// nothing was chosen, which is no error, or when there is a newer order.
+    fn has_opened(&self, source: &mut dyn PictureSource, order: u64) -> Result<bool, DeviceError> {
+        loop {
+            let opening = source.opening()?;
+            if opening == Opening::Open {
+                return Ok(true);
+            }
+            let mut current = lock(&self.current);
+            if current.order != order {
+                return Ok(false);
+            }
+            // A person is not timed.
+            current.awaited = Awaited::Nothing;
+            if opening == Opening::Declined {
+                self.enter(CaptureState::Off);
+                return Ok(false);
+            }
         }
     }
 

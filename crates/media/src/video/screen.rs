@@ -1,8 +1,9 @@
 //! Screens and windows: what there is to share, and capturing it.
 //!
 //! Frames are captured when something was drawn or the pointer moved, at most at the
-//! wanted rate. While nothing changes, the last frame is repeated once a second, so
-//! that receivers that join get a frame and rate control goes on.
+//! wanted rate. After a change the last frame is repeated at 5 frames/s, so that the
+//! encoder makes it sharp; then, while nothing changes, once a second, so that receivers
+//! that join get a frame and rate control goes on.
 
 mod sources;
 
@@ -16,12 +17,20 @@ pub use self::sources::{
 };
 use crate::device::DeviceError;
 use crate::frame::Frame;
-use crate::platform::screen::{self as system, Capturer};
+pub use crate::platform::screen::Opening;
+use crate::platform::screen::{self as system, Capture};
 use crate::source::{ScreenSource, VideoFormat};
 use crate::video::convert;
 
 /// After how long the last frame is repeated.
 const REPEAT_AFTER: Duration = Duration::from_secs(1);
+
+/// After how long it is repeated while the encoder makes it sharp: a change of the whole
+/// screen does not fit into the bits of one frame.
+const SHARPEN_AFTER: Duration = Duration::from_millis(200);
+
+/// For how long after a change it is made sharp.
+const SHARPEN_FOR: Duration = Duration::from_millis(1_500);
 
 /// How long one call waits for a change: the caller can stop the source in this time.
 const WAIT: Duration = Duration::from_millis(100);
@@ -69,8 +78,8 @@ pub struct ScreenInfo {
 /// # Errors
 /// [`DeviceError::Refused`] when the X server lets nobody in, and
 /// [`DeviceError::Failed`] with a sentence when there is no X display, when the
-/// session is a Wayland one, when the server does not answer, or when the system is
-/// not supported.
+/// session is a Wayland one (see [`sources`]), when the server does not answer, or when
+/// the system is not supported.
 pub fn list() -> Result<Vec<ScreenInfo>, DeviceError> {
     list_of(None)
 }
@@ -83,20 +92,29 @@ pub fn list_of(display: Option<&str>) -> Result<Vec<ScreenInfo>, DeviceError> {
     system::list(display)
 }
 
-/// An open screen or window. Dropping it releases all that the system holds for it.
+/// Where the system asks in a dialog of its own, it lets a person choose the same screen
+/// or window again without one, while this process runs. After this it asks.
+pub fn forget_choices() {
+    system::forget_choices();
+}
+
+/// A screen or window, open or asked for. Dropping it releases all that the system holds for it.
 pub struct Screen {
-    capturer: Capturer,
+    capturer: Box<dyn Capture>,
     interval: Duration,
     frames_per_second: u32,
     /// When the next change may be captured.
     due: Instant,
     last: Option<Frame>,
+    /// When something changed last.
+    changed_at: Instant,
 }
 
 impl Screen {
     /// Opens a screen or window in its own size, at the wanted rate within 5 to 30
     /// frames per second. `display` is the name of the X display; `None` is that of
-    /// the environment.
+    /// the environment. Where the system asks the person, it returns at once:
+    /// [`opening`](Self::opening) says what comes of it.
     ///
     /// # Errors
     /// [`DeviceError::Absent`] when there is no such screen or window,
@@ -108,17 +126,25 @@ impl Screen {
         source: &ScreenSource,
         wanted: VideoFormat,
     ) -> Result<Self, DeviceError> {
-        let capturer = Capturer::open(display, source)?;
+        let capturer = system::open(display, source)?;
         let frames_per_second = wanted.frames_per_second.clamp(RATES.0, RATES.1);
-        let (width, height) = capturer.size();
-        tracing::debug!(width, height, frames_per_second, "screen opened");
         Ok(Self {
             capturer,
             interval: Duration::from_secs(1) / frames_per_second,
             frames_per_second,
             due: Instant::now(),
             last: None,
+            changed_at: Instant::now(),
         })
+    }
+
+    /// Waits up to a tenth of a second until it is open.
+    ///
+    /// # Errors
+    /// [`DeviceError::Failed`] when the system's dialog cannot be shown or gives no frame
+    /// of what was chosen.
+    pub fn opening(&mut self) -> Result<Opening, DeviceError> {
+        self.capturer.opening(Instant::now() + WAIT)
     }
 
     /// The size that was last seen, which can change while it is open, and the
@@ -136,33 +162,44 @@ impl Screen {
     /// second. A window that is not shown repeats its last frame.
     ///
     /// # Errors
-    /// [`DeviceError::Lost`] when the window was closed, or the screen or the X
-    /// server went away; [`DeviceError::Unsupported`] when it became too large.
+    /// [`DeviceError::Lost`] when the window was closed, the screen or the X server went
+    /// away, or the desktop ended the share; [`DeviceError::Unsupported`] when it became too large.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, DeviceError> {
         // What changes until then becomes one frame.
         thread::sleep(self.due.saturating_duration_since(Instant::now()));
         let mut until = Instant::now() + WAIT;
         if let Some(last) = &self.last {
-            until = until.min(last.captured_at() + REPEAT_AFTER);
+            until = until.min(last.captured_at() + self.repeat_after(Instant::now()));
         }
         if self.capturer.changed(until)? {
             let now = Instant::now();
             // On an even schedule, which a late frame does not move.
             self.due = (self.due + self.interval).max(now);
-            let converted = self
-                .capturer
-                .capture(|image| convert::bgrx(image.data, image.width, image.height, now))?;
+            let mut converted = None;
+            self.capturer.capture(&mut |image| {
+                converted = Some(convert::bgrx(image.data, image.width, image.height, now));
+            })?;
             if let Some(frame) = converted {
                 let frame = frame.map_err(|error| DeviceError::Failed(error.to_string()))?;
+                self.changed_at = now;
                 return Ok(Some(self.last.insert(frame).clone()));
             }
         }
         Ok(self.repeated(Instant::now()))
     }
 
+    fn repeat_after(&self, now: Instant) -> Duration {
+        if now.saturating_duration_since(self.changed_at) < SHARPEN_FOR {
+            SHARPEN_AFTER
+        } else {
+            REPEAT_AFTER
+        }
+    }
+
     fn repeated(&mut self, now: Instant) -> Option<Frame> {
+        let repeat_after = self.repeat_after(now);
         let last = self.last.as_ref()?;
-        if now < last.captured_at() + REPEAT_AFTER {
+        if now < last.captured_at() + repeat_after {
             return None;
         }
         let data = last.data().clone();

@@ -8,5 +8,6 @@ mod harness;
 mod listing;
 mod rates;
 mod screens;
+mod sharp;
 mod sources;
 mod windows;

@@ -1,8 +1,6 @@
 //! Systems whose screens cannot be shared yet.
 
-use std::time::Instant;
-
-use super::Image;
+use super::Capture;
 use crate::device::DeviceError;
 use crate::source::ScreenSource;
 use crate::video::screen::{ScreenInfo, ShareSources};
@@ -27,31 +25,16 @@ pub(crate) fn sources(_display: Option<&str>) -> Result<ShareSources, DeviceErro
     Err(unsupported())
 }
 
-/// Never opens, so it has no values.
-pub(crate) enum Capturer {}
+/// Nothing was chosen.
+pub(crate) fn forget_choices() {}
 
-impl Capturer {
-    /// # Errors
-    /// Always.
-    pub(crate) fn open(
-        _display: Option<&str>,
-        _source: &ScreenSource,
-    ) -> Result<Self, DeviceError> {
-        Err(unsupported())
-    }
-
-    pub(crate) fn size(&self) -> (u32, u32) {
-        match *self {}
-    }
-
-    pub(crate) fn changed(&mut self, _until: Instant) -> Result<bool, DeviceError> {
-        match *self {}
-    }
-
-    pub(crate) fn capture<T>(
-        &mut self,
-        _take: impl FnOnce(&Image<'_>) -> T,
-    ) -> Result<Option<T>, DeviceError> {
-        match *self {}
-    }
+/// Opens nothing.
+///
+/// # Errors
+/// Always.
+pub(crate) fn open(
+    _display: Option<&str>,
+    _source: &ScreenSource,
+) -> Result<Box<dyn Capture>, DeviceError> {
+    Err(unsupported())
 }

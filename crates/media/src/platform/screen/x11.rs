@@ -20,7 +20,7 @@ use self::pixels::Pixels;
 use self::pointer::Pointer;
 use self::server::{Server, failed, lost};
 use self::target::{Area, Target};
-use super::Image;
+use super::{Capture, Image};
 use crate::device::DeviceError;
 use crate::source::ScreenSource;
 
@@ -81,39 +81,6 @@ impl Capturer {
         })
     }
 
-    /// Width and height that were last seen.
-    pub(crate) fn size(&self) -> (u32, u32) {
-        let area = self.target.area();
-        (area.width.into(), area.height.into())
-    }
-
-    /// Waits until something is drawn or the pointer moves, and says whether.
-    ///
-    /// # Errors
-    /// [`DeviceError::Lost`] when the window, the screen or the server went away.
-    pub(crate) fn changed(&mut self, until: Instant) -> Result<bool, DeviceError> {
-        loop {
-            let now = Instant::now();
-            if now >= self.pointer_checked + POINTER_CHECK {
-                self.pointer_checked = now;
-                self.has_changed |= self.pointer.check(&self.server, &self.target)?;
-                if std::mem::take(&mut self.is_damaged_elsewhere) {
-                    self.empty_damage()?;
-                }
-            }
-            // Replies bring events with them: they are read before the wait.
-            while let Some(event) = self.server.conn.poll_for_event().map_err(lost)? {
-                self.take(event)?;
-            }
-            if self.has_changed || now >= until {
-                return Ok(self.has_changed);
-            }
-            let limit = until.min(self.pointer_checked + POINTER_CHECK);
-            self.server.conn.flush().map_err(lost)?;
-            self.wait(limit.saturating_duration_since(now))?;
-        }
-    }
-
     fn wait(&self, limit: Duration) -> Result<(), DeviceError> {
         let limit = Timespec::try_from(limit).unwrap_or_default();
         let mut sockets = [PollFd::new(self.server.conn.stream(), PollFlags::IN)];
@@ -155,22 +122,44 @@ impl Capturer {
         damage::subtract(&self.server.conn, self.damage, x11rb::NONE, x11rb::NONE).map_err(lost)?;
         Ok(())
     }
+}
 
-    /// Reads the pixels; `None` while a window is not shown.
-    ///
-    /// # Errors
-    /// [`DeviceError::Lost`] as for [`changed`](Self::changed),
-    /// [`DeviceError::Unsupported`] for a size beyond the limit.
-    pub(crate) fn capture<T>(
-        &mut self,
-        take: impl FnOnce(&Image<'_>) -> T,
-    ) -> Result<Option<T>, DeviceError> {
+impl Capture for Capturer {
+    fn size(&self) -> (u32, u32) {
+        let area = self.target.area();
+        (area.width.into(), area.height.into())
+    }
+
+    fn changed(&mut self, until: Instant) -> Result<bool, DeviceError> {
+        loop {
+            let now = Instant::now();
+            if now >= self.pointer_checked + POINTER_CHECK {
+                self.pointer_checked = now;
+                self.has_changed |= self.pointer.check(&self.server, &self.target)?;
+                if std::mem::take(&mut self.is_damaged_elsewhere) {
+                    self.empty_damage()?;
+                }
+            }
+            // Replies bring events with them: they are read before the wait.
+            while let Some(event) = self.server.conn.poll_for_event().map_err(lost)? {
+                self.take(event)?;
+            }
+            if self.has_changed || now >= until {
+                return Ok(self.has_changed);
+            }
+            let limit = until.min(self.pointer_checked + POINTER_CHECK);
+            self.server.conn.flush().map_err(lost)?;
+            self.wait(limit.saturating_duration_since(now))?;
+        }
+    }
+
+    fn capture(&mut self, take: &mut dyn FnMut(&Image<'_>)) -> Result<(), DeviceError> {
         // First, so that what is drawn from here on is reported.
         self.empty_damage()?;
         self.has_changed = false;
         let Some((drawable, area)) = self.target.locate(&self.server)? else {
             self.has_changed = self.target.is_missing();
-            return Ok(None);
+            return Ok(());
         };
         let Area { width, height, .. } = area;
         let read = self.pixels.read(&self.server.conn, drawable, area);
@@ -188,16 +177,17 @@ impl Capturer {
                 tracing::debug!(%error, "the X server gives no image");
                 self.target.geometry_changed();
                 self.has_changed = true;
-                return Ok(None);
+                return Ok(());
             }
         };
         self.refused = 0;
         self.pointer.draw(&self.server, data, area)?;
-        Ok(Some(take(&Image {
+        take(&Image {
             data,
             width: width.into(),
             height: height.into(),
-        })))
+        });
+        Ok(())
     }
 }
 

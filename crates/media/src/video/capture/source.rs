@@ -11,12 +11,17 @@ use crate::frame::Frame;
 use crate::source::{VideoFormat, VideoSource};
 use crate::time::unix_ms;
 use crate::video::camera::{Camera, Choice};
-use crate::video::screen::Screen;
+use crate::video::screen::{Opening, Screen};
 use crate::video::synthetic::Synthetic;
 use crate::video::y4m::{self, Y4m};
 
 /// Gives one picture after another. Dropping it releases its device.
 pub(in crate::video) trait PictureSource {
+    /// Whether it is open, after a tenth of a second at most while a person is asked.
+    fn opening(&mut self) -> Result<Opening, DeviceError> {
+        Ok(Opening::Open)
+    }
+
     /// What was really opened.
     fn format(&self) -> VideoFormat;
 
@@ -129,6 +134,10 @@ impl PictureSource for Camera {
 }
 
 impl PictureSource for Screen {
+    fn opening(&mut self) -> Result<Opening, DeviceError> {
+        self.opening()
+    }
+
     fn format(&self) -> VideoFormat {
         self.format()
     }

@@ -132,18 +132,23 @@ impl EncoderTask {
             frames_per_second: pipeline.frames_per_second(),
             bits_per_second: pipeline.bitrate(frame.width(), frame.height()),
         };
+        let is_screen = pipeline.capture.is_screen();
         let active = match active {
-            Some(active) if active.fits(wanted) => {
+            Some(active) if active.fits(wanted) && active.is_screen == is_screen => {
                 active.set_bits_per_second(wanted.bits_per_second)?;
                 active
             }
             other => {
-                let encoder = video_encoder(self.codec, wanted)?;
+                let mut encoder = video_encoder(self.codec, wanted)?;
+                if is_screen {
+                    encoder.expect_screen()?;
+                }
                 let (codec, layer) = (self.codec, self.layer);
                 tracing::info!(?codec, ?layer, settings = ?wanted, "encoding");
                 other.insert(ActiveEncoder {
                     encoder,
                     settings: wanted,
+                    is_screen,
                 })
             }
         };
@@ -218,6 +223,7 @@ const MAX_RECENT: usize = (KEY_FRAME_INTERVAL.as_millis() as usize * 60).div_cei
 struct ActiveEncoder {
     encoder: Box<dyn VideoEncoder>,
     settings: EncoderSettings,
+    is_screen: bool,
 }
 
 impl ActiveEncoder {

@@ -11,8 +11,8 @@ use x11rb::rust_connection::RustConnection;
 use crate::device::DeviceError;
 
 /// A Wayland session has no X screen to read: Xwayland's is black.
-const WAYLAND: &str = "the screen of a Wayland session is shared through the desktop portal, \
-                       which this build does not have yet";
+const WAYLAND: &str = "this X display belongs to a Wayland session: its screen is shared \
+                       through the desktop portal";
 
 /// The extension that Xwayland names itself by.
 const XWAYLAND: &[u8] = b"XWAYLAND";
@@ -27,11 +27,7 @@ impl Server {
     pub(super) fn connect(display: Option<&str>) -> Result<Self, DeviceError> {
         let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
         if display.is_none() && !is_set("DISPLAY") {
-            let reason = if is_set("WAYLAND_DISPLAY") {
-                WAYLAND
-            } else {
-                "there is no X display: DISPLAY is not set"
-            };
+            let reason = "there is no X display: DISPLAY is not set";
             return Err(DeviceError::Failed(reason.into()));
         }
         let (conn, number) = RustConnection::connect(display).map_err(unconnected)?;

@@ -55,6 +55,10 @@ impl Target {
     pub(super) fn open(server: &Server, source: &ScreenSource) -> Result<Self, DeviceError> {
         match source {
             ScreenSource::Window(id) => Self::open_window(server, *id),
+            ScreenSource::ChosenWindow => {
+                let reason = "this system has no dialog to choose a window: name it as window:ID";
+                Err(DeviceError::Failed(reason.into()))
+            }
             screen => Self::open_screen(server, screen),
         }
     }
@@ -258,7 +262,7 @@ fn chosen(monitors: Vec<Monitor>, source: &ScreenSource) -> Option<Monitor> {
             .unwrap_or(0),
         ScreenSource::Index(index) => *index as usize,
         ScreenSource::Named(name) => monitors.iter().position(|monitor| monitor.name == *name)?,
-        ScreenSource::Window(_) => return None,
+        ScreenSource::Window(_) | ScreenSource::ChosenWindow => return None,
     };
     monitors.into_iter().nth(place)
 }
