@@ -8,6 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio_tungstenite::connect_async;
 
+use crate::display::Display;
 use crate::files::FileServer;
 use crate::http::client;
 use crate::namespaces;
@@ -20,9 +21,8 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// As root, without a GPU, on this machine alone, at full
 /// speed in pages that nobody looks at, and quiet about the desktop's absence.
-const FLAGS: [&str; 15] = [
+const FLAGS: [&str; 14] = [
     "--log-level=3",
-    "--headless",
     "--no-sandbox",
     "--disable-gpu",
     "--no-first-run",
@@ -50,7 +50,8 @@ pub struct Launch<'a> {
     pub environment: &'a [(String, String)],
     /// The network namespace; none: this machine's.
     pub namespace: Option<&'a str>,
-    /// Whether it has the system's microphone and speaker, and no fake camera.
+    /// Whether it has the system's microphone and speaker, and no fake camera. It has a
+    /// display then: without one, Chromium mutes its sound.
     pub has_real_devices: bool,
 }
 
@@ -60,6 +61,7 @@ pub struct Chromium {
     devtools: String,
     files: FileServer,
     _way_in: Option<TcpProxy>,
+    _display: Option<Display>,
     _profile: TempDir,
 }
 
@@ -86,9 +88,14 @@ impl Chromium {
         let profile = tempfile::tempdir()?;
         let program = programs::installed("chromium")?;
         let mut command = namespaces::command(launch.namespace, &program);
-        if !launch.has_real_devices {
-            command.arg(FAKE_DEVICES);
-        }
+        let display = if launch.has_real_devices {
+            let display = Display::start().await?;
+            command.env("DISPLAY", display.name());
+            Some(display)
+        } else {
+            command.args(["--headless", FAKE_DEVICES]);
+            None
+        };
         command
             .args(FLAGS)
             .args(launch.flags)
@@ -119,6 +126,7 @@ impl Chromium {
             devtools,
             files,
             _way_in: way_in,
+            _display: display,
             _profile: profile,
         })
     }

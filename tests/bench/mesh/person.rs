@@ -39,8 +39,8 @@ pub enum Sound {
     /// A file; what is received is decoded and mixed, and played nowhere.
     File(PathBuf),
     /// A microphone with echo, noise and level corrected, and a speaker: those of a
-    /// sound card with this environment. Chromium's microphone plays the file; its
-    /// speaker is the card's.
+    /// sound card with this environment. Chromium's fake microphone plays the file, and
+    /// without a display it plays nowhere.
     Devices {
         environment: Vec<(String, String)>,
         file: PathBuf,
@@ -79,7 +79,7 @@ impl Default for Setup<'_> {
 
 /// A running participant.
 pub enum Person {
-    Ours(Ours),
+    Ours(Box<Ours>),
     Theirs(Box<Theirs>),
 }
 
@@ -95,7 +95,7 @@ impl Person {
         setup: &Setup<'_>,
     ) -> Result<Self> {
         Ok(match side {
-            Side::Ours => Self::Ours(Ours::join(server, room, setup).await?),
+            Side::Ours => Self::Ours(Box::new(Ours::join(server, room, setup).await?)),
             Side::Chromium => Self::Theirs(Box::new(Theirs::join(server, room, setup).await?)),
         })
     }

@@ -122,6 +122,13 @@ fn figures(scene: &Scene, timelines: &Timelines) -> Figures {
         .collect();
     let all = |of: fn(&Timeline) -> f64| during.iter().map(of).collect::<Vec<_>>();
     let some = |of: fn(&Timeline) -> Option<f64>| during.iter().filter_map(of).collect::<Vec<_>>();
+    // A freeze counts when it ends, and a late frame when it comes: after a cut, too.
+    let whole: Vec<Timeline> = shaped
+        .clone()
+        .map(|(_, timeline)| timeline.between(scene.measured.0, scene.end))
+        .collect();
+    let of_whole = |of: fn(&Timeline) -> f64| whole.iter().map(of).collect::<Vec<_>>();
+    let late: Vec<f64> = whole.iter().filter_map(Timeline::worst_delay).collect();
     let rates = all(Timeline::rate);
     let full = mean(&before.iter().map(Timeline::rate).collect::<Vec<_>>());
     let full = full.filter(|rate| *rate > 0.0);
@@ -129,12 +136,12 @@ fn figures(scene: &Scene, timelines: &Timelines) -> Figures {
         ("rate", mean(&rates)),
         ("clean", full),
         ("of_clean", full.and_then(|full| Some(mean(&rates)? / full))),
-        ("freezes", Some(all(Timeline::freezes).iter().sum())),
-        ("frozen", Some(all(Timeline::frozen).iter().sum())),
-        ("longest", max(&all(Timeline::longest_freeze))),
+        ("freezes", Some(of_whole(Timeline::freezes).iter().sum())),
+        ("frozen", Some(of_whole(Timeline::frozen).iter().sum())),
+        ("longest", max(&of_whole(Timeline::longest_freeze))),
         ("fps", min(&all(Timeline::frames_per_second))),
         ("delay_p50", mean(&some(Timeline::delay_p50))),
-        ("delay_max", max(&some(Timeline::worst_delay))),
+        ("delay_max", max(&late)),
         (
             "concealed",
             mean(&all(Timeline::concealed_share)).map(|share| share * 100.0),

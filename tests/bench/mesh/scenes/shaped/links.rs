@@ -183,7 +183,7 @@ pub fn scenes(seconds: u64) -> Vec<Scene> {
         Scene {
             is_large: true,
             before: narrow(2_000_000.0),
-            measured: (6.0, 22.0),
+            measured: (5.0, 22.0),
             end: 42.0,
             ..two("cut to 500 kbit/s for 17 s, 1280x720", &CUT, &CUT_LINES)
         },
