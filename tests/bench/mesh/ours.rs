@@ -21,8 +21,10 @@ pub struct Ours {
     pub headless: Headless,
     _camera: Option<Camera>,
     frames: TempDir,
-    /// Lines of its report that were read.
+    /// Lines of its report that were read, and what of them was not asked for yet.
     lines: usize,
+    first_pictures: HashMap<String, f64>,
+    stats: Vec<Stats>,
     /// The last figures of each peer, and when they were read.
     last: HashMap<String, (Stats, Duration)>,
 }
@@ -64,28 +66,36 @@ impl Ours {
             _camera: camera,
             frames: tempfile::tempdir()?,
             lines: 0,
+            first_pictures: HashMap::new(),
+            stats: Vec::new(),
             last: HashMap::new(),
         })
     }
 
-    pub fn first_picture(&self, of: &str) -> Option<f64> {
-        let events = self.headless.events().into_iter();
-        let mut times = events.filter_map(|event| match event {
-            Event::FirstFrame { member, ms } if member == of => Some(ms as f64),
-            _ => None,
-        });
-        times.next()
+    pub fn first_picture(&mut self, of: &str) -> Option<f64> {
+        self.read();
+        self.first_pictures.get(of).copied()
+    }
+
+    /// Reads the new lines of its report.
+    fn read(&mut self) {
+        let (events, lines) = self.headless.events_after(self.lines);
+        self.lines = lines;
+        for event in events {
+            match event {
+                Event::FirstFrame { member, ms } => {
+                    self.first_pictures.entry(member).or_insert(ms as f64);
+                }
+                Event::Stats(stats) => self.stats.push(stats),
+                _ => {}
+            }
+        }
     }
 
     pub fn seconds(&mut self, elapsed: Duration) -> Vec<(String, Second)> {
-        let (events, lines) = self.headless.events_after(self.lines);
-        self.lines = lines;
-        let stats = events.into_iter().filter_map(|event| match event {
-            Event::Stats(stats) => Some(stats),
-            _ => None,
-        });
+        self.read();
         let mut seconds = Vec::new();
-        for now in stats {
+        for now in std::mem::take(&mut self.stats) {
             let member = now.member.clone();
             if let Some((before, read)) = self.last.get(&member) {
                 seconds.push((member.clone(), second(before, &now, *read, elapsed)));

@@ -50,7 +50,8 @@ async fn call(plan: &Plan, side: Side) -> Result<Figures> {
     write_clicks(&file, plan.measured())?;
     let card = SoundCard::start("card").await?;
     let environment = card.environment().to_vec();
-    let setups = [Sound::Mouth(environment.clone()), Sound::Ear(environment)].map(|sound| Setup {
+    // The page's newcomer offers what it sends: it has to be the one who speaks.
+    let setups = [Sound::Ear(environment.clone()), Sound::Mouth(environment)].map(|sound| Setup {
         sound,
         ..Setup::default()
     });
