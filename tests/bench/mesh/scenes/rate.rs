@@ -21,6 +21,8 @@ use crate::table::{Figures, Goal, Line, Rounds, Section, value};
 /// kbit/s.
 const CAPS: [u32; 3] = [250, 400, 600];
 const SEED: u64 = 1;
+/// Frames/s from which a point counts.
+const MOVING: f64 = 25.0;
 /// A queue of this many seconds.
 const QUEUE: f64 = 0.3;
 
@@ -84,8 +86,10 @@ async fn has_vp9() -> bool {
     help.is_ok_and(|help| help.contains("vp9"))
 }
 
-/// The medians of the rounds at one cap.
+/// The medians of the rounds at one cap; `None` where the picture did not move: fewer
+/// frames cost fewer bits, and a frame that stands still is compared again and again.
 fn point(rounds: &[Figures]) -> Option<Point> {
+    value(rounds, "fps").filter(|fps| *fps >= MOVING)?;
     let (rate, quality) = value(rounds, "rate").zip(value(rounds, "psnr"))?;
     Some(Point { rate, quality })
 }
@@ -142,4 +146,20 @@ async fn call(
     let mut figures = traffic(&timelines);
     figures.extend(mean(&psnr).map(|psnr| ("psnr", psnr)));
     Ok(figures)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_counts_only_where_the_picture_moves() {
+        let round = |fps| vec![("rate", 300.0), ("psnr", 36.0), ("fps", fps)];
+        let expected = Point {
+            rate: 300.0,
+            quality: 36.0,
+        };
+        assert_eq!(point(&[round(29.0)]), Some(expected));
+        assert_eq!(point(&[round(0.0)]), None);
+    }
 }
