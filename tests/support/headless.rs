@@ -48,6 +48,13 @@ pub enum Event {
         /// Since our join was sent, or theirs.
         ms: u64,
     },
+    /// A participant begins or ends to speak.
+    Speaking {
+        /// Client id.
+        member: String,
+        /// Whether it speaks now.
+        speaking: bool,
+    },
     /// The host muted a source.
     Muted {
         /// Which.

@@ -15,7 +15,6 @@ pub(crate) mod participant;
 pub(crate) mod quality;
 pub(crate) mod route;
 pub(crate) mod session;
-pub(crate) mod speaking;
 
 use std::time::Instant;
 
@@ -64,12 +63,12 @@ pub(crate) enum Input {
         /// The size of the frames that are captured.
         size: Option<VideoSize>,
     },
-    /// Audio levels (RMS, full scale 1.0) of the microphones.
-    Levels {
-        /// The local user's.
-        local: Option<f32>,
+    /// Voice activity of the microphones.
+    VoiceActivity {
+        /// The local user's, muted or not.
+        local: bool,
         /// The remote participants', by link.
-        remote: Vec<(LinkId, f32)>,
+        remote: Vec<(LinkId, bool)>,
     },
     /// One second passed.
     SecondElapsed,

@@ -34,8 +34,8 @@ use measuring::Measuring;
 const PEER_EVENTS_CAPACITY: usize = 256;
 /// Messages of the server queued for the call; when full, the socket is not read.
 const SIGNALLING_EVENTS_CAPACITY: usize = 256;
-/// Interval of the audio level readings.
-const LEVEL_INTERVAL: Duration = Duration::from_millis(100);
+/// Interval of the readings of voice activity, which itself ends 400 ms after speech.
+const VOICE_INTERVAL: Duration = Duration::from_millis(100);
 /// Longest wait for all tasks of the call to end. Those that still wait for the
 /// network then end by themselves.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(300);
@@ -69,7 +69,7 @@ pub(crate) struct CallTask {
 
 /// The clocks of a call.
 struct Ticks {
-    levels: Interval,
+    voice: Interval,
     network: Interval,
     seconds: Interval,
 }
@@ -118,11 +118,11 @@ impl CallTask {
         let (mut state, effects) = CallState::new(self.config.clone(), Instant::now());
         effects.into_iter().for_each(|effect| self.perform(effect));
         let mut ticks = Ticks {
-            levels: interval(LEVEL_INTERVAL),
+            voice: interval(VOICE_INTERVAL),
             network: interval(network::INTERVAL),
             seconds: interval(Duration::from_secs(1)),
         };
-        for ticks in [&mut ticks.levels, &mut ticks.network, &mut ticks.seconds] {
+        for ticks in [&mut ticks.voice, &mut ticks.network, &mut ticks.seconds] {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         }
 
@@ -214,20 +214,20 @@ impl CallTask {
                     }
                 }
                 _ = ticks.seconds.tick() => return self.second_elapsed(state),
-                _ = ticks.levels.tick() => return self.levels(),
+                _ = ticks.voice.tick() => return self.voice_activity(),
             }
         }
     }
 
-    fn levels(&self) -> Input {
-        let level =
+    fn voice_activity(&self) -> Input {
+        let is_speaking =
             |(link, peer): (&LinkId, &Peer)| match peer.receivers.get(&TrackSource::Microphone) {
-                Some(Receiver::Audio(receiver)) => Some((*link, receiver.level().rms)),
+                Some(Receiver::Audio(receiver)) => Some((*link, receiver.is_speaking())),
                 _ => None,
             };
-        Input::Levels {
-            local: self.media.audio.level().get().map(|level| level.rms),
-            remote: self.peers.iter().filter_map(level).collect(),
+        Input::VoiceActivity {
+            local: self.media.audio.speaking().get() == Some(true),
+            remote: self.peers.iter().filter_map(is_speaking).collect(),
         }
     }
 

@@ -6,6 +6,7 @@ mod demo;
 mod participant;
 mod process;
 mod report;
+mod speaking;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

@@ -21,6 +21,7 @@ use visavis_protocol::{ErrorCode, TrackSource};
 use crate::arguments::Participant;
 use crate::control::{self, Control};
 use crate::report::{Line, Report};
+use crate::speaking::Speakers;
 
 /// Longest wait for the call to end after leaving.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -127,6 +128,7 @@ impl Session {
     ) -> anyhow::Result<EndReason> {
         let mut events = self.call.events();
         let mut statistics = self.call.statistics();
+        let (mut view, mut speakers) = (self.call.view(), Speakers::default());
         let mut versions = (0, 0, 0);
         let mut background_version = 0;
         let (audio_state, video_state, playout_state) = (
@@ -174,6 +176,12 @@ impl Session {
                     let newest = statistics.borrow_and_update().clone();
                     for peer in newest.peers {
                         report.stats(Instant::now(), peer)?;
+                    }
+                }
+                Ok(()) = view.changed() => {
+                    let changes = speakers.update(&view.borrow_and_update());
+                    for (member, speaking) in changes {
+                        report.line(&Line::Speaking { member: &member, speaking })?;
                     }
                 }
                 (version, state) = audio_state.changed(versions.0) => {

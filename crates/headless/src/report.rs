@@ -42,6 +42,11 @@ pub enum Line<'a> {
         member: &'a str,
         ms: u64,
     },
+    /// A participant, the local one too, begins or ends to speak.
+    Speaking {
+        member: &'a str,
+        speaking: bool,
+    },
     Stats(Box<Stats<'a>>),
     Chat {
         member: &'a str,

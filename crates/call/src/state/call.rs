@@ -137,7 +137,7 @@ impl CallState {
             Input::CaptureChanged { source, live, size } => {
                 self.capture_changed(source, live, size);
             }
-            Input::Levels { local, remote } => self.levels(now, local, &remote),
+            Input::VoiceActivity { local, remote } => self.voice_activity(local, &remote),
             Input::SecondElapsed => self.allocate_video(now.instant),
             Input::Measured(samples) => self.measured(now.instant, &samples),
             Input::NetworkChanged { broken } => self.network_changed(now, broken),
@@ -219,13 +219,11 @@ impl CallState {
         }
     }
 
-    fn levels(&mut self, now: Now, local: Option<f32>, remote: &[(LinkId, f32)]) {
-        if let Some(rms) = local {
-            self.local.speaking.observe(now.instant, rms);
-        }
-        for (link, rms) in remote {
+    fn voice_activity(&mut self, local: bool, remote: &[(LinkId, bool)]) {
+        self.local.speaking = local;
+        for (link, speaking) in remote {
             if let Some(index) = self.index_of(*link) {
-                self.remotes[index].speaking.observe(now.instant, *rms);
+                self.remotes[index].speaking = *speaking;
             }
         }
     }

@@ -6,7 +6,6 @@ use std::time::Instant;
 use visavis_protocol::{Grants, Member, MemberConnection, Role, TrackSource, TrackState, limits};
 
 use crate::state::link::Link;
-use crate::state::speaking::Speaking;
 use crate::view::{ParticipantView, PeerConnectionState, QualityView, TrackView};
 
 /// Every source of a track.
@@ -37,7 +36,8 @@ pub(crate) struct RemoteParticipant {
     /// Start of the time to the first frame.
     pub joined_at: Instant,
     pub first_frame_reported: bool,
-    pub speaking: Speaking,
+    /// Voice activity of the microphone. One that is muted does not count as speaking.
+    pub speaking: bool,
     /// `None` between two participants who may not publish.
     pub link: Option<Link>,
     /// The sources with a decoded frame to draw.
@@ -61,7 +61,7 @@ impl RemoteParticipant {
             listed: true,
             joined_at: now,
             first_frame_reported: false,
-            speaking: Speaking::default(),
+            speaking: false,
             link: None,
             pictures: Vec::new(),
             unsupported: Vec::new(),
@@ -120,6 +120,7 @@ impl RemoteParticipant {
     pub fn link_closed(&mut self) {
         self.pictures.clear();
         self.unsupported.clear();
+        self.speaking = false;
     }
 
     fn on(&self) -> Vec<TrackSource> {
@@ -168,8 +169,7 @@ impl RemoteParticipant {
             microphone: self.track(TrackSource::Microphone),
             camera: self.track(TrackSource::Camera),
             screen_share: self.track(TrackSource::ScreenShare),
-            speaking: self.speaking.is_speaking()
-                && self.track(TrackSource::Microphone) == TrackView::On,
+            speaking: self.speaking && self.track(TrackSource::Microphone) == TrackView::On,
             pictures: self.pictures.iter().filter(drawn).copied().collect(),
             quality,
         }

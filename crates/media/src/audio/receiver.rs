@@ -139,6 +139,9 @@ pub(crate) struct SpeakerStream {
     decoder: Decoder,
     /// Decoded and not yet played.
     ready: VecDeque<f32>,
+    /// Of those, up to the last that came of a packet: what follows is silence or the
+    /// noise of a pause.
+    audible: usize,
     /// What the last call decoded.
     sound: Vec<f32>,
     /// Samples concealed in a row.
@@ -166,6 +169,7 @@ impl SpeakerStream {
             jitter: JitterBuffer::new(),
             decoder: Decoder::new(),
             ready: VecDeque::new(),
+            audible: 0,
             sound: Vec::new(),
             concealed_run: 0,
             volume: 1.0,
@@ -198,7 +202,12 @@ impl SpeakerStream {
         for (n, (sum, sample)) in mix.iter_mut().zip(&block).enumerate() {
             *sum += sample * (before + step * (n + 1) as f32);
         }
-        let is_speaking = self.activity.hear(&block);
+        let is_speaking = if self.audible > 0 {
+            self.activity.hear(&block)
+        } else {
+            self.activity.pause(block.len())
+        };
+        self.audible = self.audible.saturating_sub(block.len());
         shared.speaking.store(is_speaking, Ordering::Relaxed);
         let level = Level::of(&block);
         self.count(level, block.len());
@@ -211,6 +220,7 @@ impl SpeakerStream {
         self.sound.clear();
         // They are played after those that are ready.
         let now = now + self.ready_time();
+        let mut is_audible = true;
         match self.jitter.pull(now) {
             Outcome::Packet(packet) => match self.decoder.decode(&packet, &mut self.sound) {
                 Ok(_) => {
@@ -236,13 +246,20 @@ impl SpeakerStream {
             },
             Outcome::Conceal(samples) => self.conceal(samples),
             Outcome::Noise(samples) => {
+                is_audible = false;
                 if self.decoder.conceal(samples, &mut self.sound).is_err() {
                     self.sound.resize(samples, 0.0);
                 }
             }
-            Outcome::Silence(samples) => self.sound.resize(samples, 0.0),
+            Outcome::Silence(samples) => {
+                is_audible = false;
+                self.sound.resize(samples, 0.0);
+            }
         }
         self.ready.extend(&self.sound);
+        if is_audible {
+            self.audible = self.ready.len();
+        }
     }
 
     /// Makes the packet that was just decoded a little longer or shorter where the delay is

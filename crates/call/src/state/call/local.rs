@@ -13,7 +13,6 @@ use crate::event::CallEvent;
 use crate::state::Effect;
 use crate::state::participant::{SOURCES, grants_of};
 use crate::state::session::Session;
-use crate::state::speaking::Speaking;
 use crate::view::{MutedByHost, ParticipantView, PeerConnectionState, QualityView, TrackView};
 
 /// The local user.
@@ -26,7 +25,8 @@ pub(super) struct LocalParticipant {
     pub name: String,
     pub role: Role,
     pub grants: Grants,
-    pub speaking: Speaking,
+    /// Voice activity of the microphone. One that is muted does not count as speaking.
+    pub speaking: bool,
     pub sources: Vec<LocalSource>,
 }
 
@@ -79,7 +79,7 @@ impl LocalParticipant {
             name,
             role: Role::Participant,
             grants: Grants::default(),
-            speaking: Speaking::default(),
+            speaking: false,
             sources: sources.to_vec(),
         }
     }
@@ -130,7 +130,7 @@ impl LocalParticipant {
             microphone: self.track(TrackSource::Microphone),
             camera: self.track(TrackSource::Camera),
             screen_share: self.track(TrackSource::ScreenShare),
-            speaking: self.speaking.is_speaking() && sends(&TrackSource::Microphone),
+            speaking: self.speaking && sends(&TrackSource::Microphone),
             pictures: pictures.into_iter().filter(sends).collect(),
             quality,
         }

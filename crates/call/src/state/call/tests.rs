@@ -5,6 +5,7 @@ mod entering;
 mod host;
 mod ice_servers;
 mod quality;
+mod speaking;
 mod video;
 mod without_server;
 

@@ -18,6 +18,8 @@ pub(crate) struct VoiceActivity {
     hits: u32,
     /// Frames for which speech goes on without a hit.
     hold: u32,
+    /// Samples at 16 kHz of a pause, less than a frame.
+    paused: usize,
 }
 
 /// What the detector takes at a time: 16 ms at 16 kHz.
@@ -42,6 +44,7 @@ impl VoiceActivity {
             waiting: Vec::with_capacity(FRAME + BLOCK_SAMPLES / 3),
             hits: 0,
             hold: 0,
+            paused: 0,
         }
     }
 
@@ -55,6 +58,17 @@ impl VoiceActivity {
                 self.decide(&frame);
             }
         }
+        self.hold > 0
+    }
+
+    /// So many samples in which nobody can speak; says whether somebody spoke just before.
+    /// Costs nothing.
+    pub(crate) fn pause(&mut self, samples: usize) -> bool {
+        self.waiting.clear();
+        self.hits = 0;
+        self.paused += samples / 3;
+        self.hold = self.hold.saturating_sub((self.paused / FRAME) as u32);
+        self.paused %= FRAME;
         self.hold > 0
     }
 

@@ -330,3 +330,41 @@ fn speech_is_voice_and_noise_and_silence_are_not() {
         "{found:?}"
     );
 }
+
+#[test]
+fn quiet_speech_is_voice_and_loud_noise_is_not() {
+    let share = |sound: &[f32]| {
+        let mut activity = VoiceActivity::new();
+        let frames = sound.chunks_exact(FRAME_SAMPLES);
+        let count = frames.len();
+        let active = frames.filter(|frame| activity.hear(frame)).count();
+        active as f32 / count as f32
+    };
+    // −48 and −26 dBFS.
+    let quiet: Vec<f32> = speech(NEAR, 12)
+        .iter()
+        .map(|sample| sample * 10_f32.powf(-25.0 / 20.0))
+        .collect();
+    let mut random = Random(3);
+    let white: Vec<f32> = (0..12 * SECOND).map(|_| random.next() * 0.087).collect();
+    let found = [
+        share(&quiet),
+        share(&pink(12 * SECOND, 0.05)),
+        share(&white),
+    ];
+    println!("VOICE quiet speech, loud pink noise, loud white noise: {found:.2?}");
+    assert!(found[0] > 0.8, "{found:?}");
+    assert!(found[1] < 0.05 && found[2] < 0.05, "{found:?}");
+}
+
+#[test]
+fn voice_ends_400_ms_into_a_pause_that_is_not_looked_at() {
+    let mut activity = VoiceActivity::new();
+    for frame in speech(NEAR, 3).chunks_exact(FRAME_SAMPLES) {
+        activity.hear(frame);
+    }
+    let still = (0..100)
+        .take_while(|_| activity.pause(BLOCK_SAMPLES))
+        .count();
+    assert!((1..=40).contains(&still), "{still} blocks of 10 ms");
+}
