@@ -13,4 +13,5 @@ mod outage;
 mod plain;
 mod relay;
 mod resume;
+mod sound;
 mod video;

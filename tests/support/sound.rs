@@ -74,7 +74,7 @@ impl Sound {
 }
 
 /// The amplitude of one frequency: Goertzel's algorithm under a Hann window.
-fn amplitude(samples: &[f64], rate: u32, hertz: f64) -> f64 {
+pub fn amplitude(samples: &[f64], rate: u32, hertz: f64) -> f64 {
     let step = std::f64::consts::TAU / samples.len() as f64;
     let turn = 2.0 * (std::f64::consts::TAU * hertz / f64::from(rate)).cos();
     let (mut last, mut before) = (0.0, 0.0);

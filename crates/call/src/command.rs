@@ -121,6 +121,14 @@ pub enum CallCommand {
     /// Show this remote video from now on. Participants send no larger video, and
     /// none of what is hidden; hidden video is not decoded.
     Show(ShownVideo),
+    /// Play a remote participant's sound louder or softer from now on, that of a shared
+    /// screen too. It stays when the participant rejoins, or its connection is replaced.
+    SetVolume {
+        /// The participant's id in the view. Another one is ignored.
+        participant: String,
+        /// From 0, which is silence, to 200; at first 100. A higher one is 200.
+        percent: u8,
+    },
     /// Leave the room and end the call.
     Leave,
 }

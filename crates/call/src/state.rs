@@ -99,6 +99,15 @@ pub(crate) enum Effect {
         participant: String,
         /// The server's ICE servers, used besides the configured ones.
         ice_servers: Vec<IceServer>,
+        /// The volume of its sound, in percent.
+        volume: u8,
+    },
+    /// Set the volume of the sound that a link receives, in percent.
+    SetVolume {
+        /// The link.
+        link: LinkId,
+        /// At most [`participant::MAX_VOLUME`].
+        volume: u8,
     },
     /// Send a command to a peer connection.
     Peer(LinkId, PeerCommand),

@@ -83,6 +83,20 @@ struct Peer {
     /// Report blocks about each track that were counted in an earlier second.
     reports_seen: HashMap<TrackSource, u64>,
     is_video_paused: bool,
+    /// Of its sound, in percent.
+    volume: u8,
+}
+
+impl Peer {
+    /// Sets the volume of all its sound, now and when its receiver is added.
+    fn set_volume(&mut self, percent: u8) {
+        self.volume = percent;
+        for receiver in self.receivers.values() {
+            if let Receiver::Audio(audio) = receiver {
+                audio.set_volume(f32::from(percent) / 100.0);
+            }
+        }
+    }
 }
 
 impl CallTask {
@@ -317,7 +331,13 @@ impl CallTask {
                 link,
                 participant,
                 ice_servers,
-            } => self.spawn(link, participant, ice_servers),
+                volume,
+            } => self.spawn(link, participant, ice_servers, volume),
+            Effect::SetVolume { link, volume } => {
+                if let Some(peer) = self.peers.get_mut(&link) {
+                    peer.set_volume(volume);
+                }
+            }
             Effect::Peer(link, command) => self.command(link, command),
             Effect::SetIceServers { link, ice_servers } => {
                 let ice_servers = self.all_ice_servers(ice_servers);
@@ -372,7 +392,13 @@ impl CallTask {
         configured.chain(from_server).collect()
     }
 
-    fn spawn(&mut self, link: LinkId, participant: String, from_server: Vec<IceServer>) {
+    fn spawn(
+        &mut self,
+        link: LinkId,
+        participant: String,
+        from_server: Vec<IceServer>,
+        volume: u8,
+    ) {
         let config = PeerConfig {
             ice_servers: self.all_ice_servers(from_server),
             relay_only: self.config.relay_only,
@@ -395,6 +421,7 @@ impl CallTask {
             cancel,
             reports_seen: HashMap::new(),
             is_video_paused: false,
+            volume,
         };
         self.peers.insert(link, peer);
     }
@@ -417,6 +444,7 @@ impl CallTask {
             return;
         };
         peer.receivers.insert(source, receiver.clone());
+        peer.set_volume(peer.volume);
         let Receiver::Video(video) = receiver else {
             return;
         };

@@ -135,6 +135,8 @@ pub struct ParticipantView {
     pub screen_share: TrackView,
     /// Whether the participant is speaking.
     pub speaking: bool,
+    /// How loud the participant's sound is played, in percent: 0 to 200.
+    pub volume: u8,
     /// The sources with a video frame to draw.
     pub pictures: Vec<TrackSource>,
     /// How well the participant is received; for the local user, how well the others

@@ -96,8 +96,9 @@ pub struct Participant {
     pub ice_server: Vec<IceServer>,
     /// Read commands from standard input, one JSON object a line, for example
     /// {"command":"mute","source":"camera"}. The others: unmute; video, background,
-    /// share and audio with a source; show with a size; snapshot with a folder for the
-    /// newest frames, as y4m files; chat with a text. Leave when standard input ends.
+    /// share and audio with a source; show with a size; volume with a participant (its
+    /// id or name) and a percent of 0 to 200; snapshot with a folder for the newest
+    /// frames, as y4m files; chat with a text. Leave when standard input ends.
     #[arg(long)]
     pub control: bool,
     /// Leave after this many seconds; without it, on SIGINT or SIGTERM.

@@ -14,6 +14,9 @@ use visavis_protocol::TrackSource;
 /// Commands read ahead; when full, standard input is not read.
 const COMMANDS_CAPACITY: usize = 16;
 
+/// The highest volume, in percent.
+const MAX_VOLUME: u8 = 200;
+
 /// A command.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
@@ -49,6 +52,12 @@ pub enum Control {
     },
     /// Write the newest frame of each member's video to this folder, as y4m files.
     Snapshot { folder: PathBuf },
+    /// Play the sound of a participant, or of all with a display name, at this volume.
+    Volume {
+        participant: String,
+        #[serde(deserialize_with = "volume")]
+        percent: u8,
+    },
     /// Send a chat message.
     Chat { text: String },
 }
@@ -79,6 +88,16 @@ where
         .map_err(serde::de::Error::custom)
 }
 
+/// A volume in percent, at most [`MAX_VOLUME`].
+fn volume<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    let percent = u8::deserialize(deserializer)?;
+    if percent > MAX_VOLUME {
+        let error = format!("a volume of {percent} % is above {MAX_VOLUME} %");
+        return Err(serde::de::Error::custom(error));
+    }
+    Ok(percent)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +121,13 @@ mod tests {
         let snapshot = read(r#"{"command":"snapshot","folder":"here"}"#).unwrap();
         let folder = "here".into();
         assert_eq!(snapshot, Control::Snapshot { folder });
+        let volume = read(r#"{"command":"volume","participant":"anna","percent":150}"#).unwrap();
+        let (participant, percent) = ("anna".to_owned(), 150);
+        let wanted = Control::Volume {
+            participant,
+            percent,
+        };
+        assert_eq!(volume, wanted);
         for bad in [
             "",
             "mute",
@@ -112,6 +138,9 @@ mod tests {
             r#"{"command":"background","source":""}"#,
             r#"{"command":"show","size":"320"}"#,
             r#"{"command":"show","size":"-1x180"}"#,
+            r#"{"command":"volume","participant":"anna","percent":201}"#,
+            r#"{"command":"volume","participant":"anna","percent":-1}"#,
+            r#"{"command":"volume","percent":50}"#,
         ] {
             assert!(read(bad).is_err(), "{bad}");
         }

@@ -213,7 +213,7 @@ impl Session {
                 }
                 command = command, if leaving.is_none() => match command {
                     None => leaving = Some(self.leave().await),
-                    Some(Ok(command)) => self.obey(command).await,
+                    Some(Ok(command)) => self.obey(report, command).await?,
                     Some(Err(error)) => {
                         eprintln!("error: standard input has a line that is no command: {error}");
                         report.line(&Line::Error { code: "bad-command" })?;
@@ -226,7 +226,7 @@ impl Session {
         }
     }
 
-    async fn obey(&self, command: Control) {
+    async fn obey(&self, report: &mut Report, command: Control) -> anyhow::Result<()> {
         let set_muted = async |source, muted| {
             let command = CallCommand::SetMuted { source, muted };
             self.call.send(command).await;
@@ -245,8 +245,36 @@ impl Session {
                 self.call.send(CallCommand::Show(shown)).await;
             }
             Control::Snapshot { folder } => self.snapshots.save_y4m(&folder),
+            Control::Volume {
+                participant,
+                percent,
+            } => {
+                let found = self.participants_named(&participant);
+                if found.is_empty() {
+                    report.line(&Line::Error {
+                        code: "unknown-participant",
+                    })?;
+                }
+                for participant in found {
+                    let command = CallCommand::SetVolume {
+                        participant,
+                        percent,
+                    };
+                    self.call.send(command).await;
+                }
+            }
             Control::Chat { text } => self.call.send(CallCommand::SendChat(text)).await,
         }
+        Ok(())
+    }
+
+    /// The ids of the remote participants with this id or display name.
+    fn participants_named(&self, name: &str) -> Vec<String> {
+        let view = self.call.view();
+        let view = view.borrow();
+        let others = view.participants.iter().filter(|one| !one.is_me);
+        let named = others.filter(|one| one.id == name || one.name == name);
+        named.map(|one| one.id.clone()).collect()
     }
 
     async fn leave(&mut self) -> tokio::time::Instant {

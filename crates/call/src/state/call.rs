@@ -215,6 +215,10 @@ impl CallState {
             CallCommand::EnterPasscode(passcode) => self.enter_passcode(now, passcode),
             CallCommand::SendChat(text) => self.send_chat(now, text),
             CallCommand::Show(shown) => self.show(shown),
+            CallCommand::SetVolume {
+                participant,
+                percent,
+            } => self.set_volume(&participant, percent),
             CallCommand::Leave => self.leave(),
         }
     }

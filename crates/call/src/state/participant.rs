@@ -16,6 +16,10 @@ pub(crate) const SOURCES: [TrackSource; 4] = [
     TrackSource::ScreenShareAudio,
 ];
 
+/// Volumes of a participant's sound, in percent.
+pub(crate) const DEFAULT_VOLUME: u8 = 100;
+pub(crate) const MAX_VOLUME: u8 = 200;
+
 /// A remote participant.
 #[derive(Debug)]
 pub(crate) struct RemoteParticipant {
@@ -38,6 +42,8 @@ pub(crate) struct RemoteParticipant {
     pub first_frame_reported: bool,
     /// Voice activity of the microphone. One that is muted does not count as speaking.
     pub speaking: bool,
+    /// How loud the local user hears it, in percent.
+    pub volume: u8,
     /// `None` between two participants who may not publish.
     pub link: Option<Link>,
     /// The sources with a decoded frame to draw.
@@ -62,6 +68,7 @@ impl RemoteParticipant {
             joined_at: now,
             first_frame_reported: false,
             speaking: false,
+            volume: DEFAULT_VOLUME,
             link: None,
             pictures: Vec::new(),
             unsupported: Vec::new(),
@@ -170,6 +177,7 @@ impl RemoteParticipant {
             camera: self.track(TrackSource::Camera),
             screen_share: self.track(TrackSource::ScreenShare),
             speaking: self.speaking && self.track(TrackSource::Microphone) == TrackView::On,
+            volume: self.volume,
             pictures: self.pictures.iter().filter(drawn).copied().collect(),
             quality,
         }

@@ -13,6 +13,7 @@ use crate::event::CallEvent;
 use crate::peer::{LinkId, PeerCommand, PeerEvent};
 use crate::state::link::Repair;
 use crate::state::negotiation::Step;
+use crate::state::participant::{DEFAULT_VOLUME, MAX_VOLUME};
 use crate::state::route::{Route, Ways};
 use crate::state::session::Session;
 use crate::state::{Effect, Now};
@@ -25,11 +26,30 @@ impl CallState {
     }
 
     pub(super) fn spawn(&mut self, link: LinkId, participant: String) {
+        let mut remotes = self.remotes.iter();
+        let remote = remotes.find(|remote| remote.id == participant);
+        let volume = remote.map_or(DEFAULT_VOLUME, |remote| remote.volume);
         self.effects.push(Effect::Spawn {
             link,
             participant,
             ice_servers: self.ice_servers.clone(),
+            volume,
         });
+    }
+
+    /// Sets the volume of a participant's sound, on its link and on those that follow.
+    pub(super) fn set_volume(&mut self, participant: &str, percent: u8) {
+        let mut remotes = self.remotes.iter_mut();
+        let Some(remote) = remotes.find(|remote| remote.id == participant) else {
+            return;
+        };
+        remote.volume = percent.min(MAX_VOLUME);
+        if let Some(link) = &remote.link {
+            self.effects.push(Effect::SetVolume {
+                link: link.id,
+                volume: remote.volume,
+            });
+        }
     }
 
     /// Uses these ICE servers of the server for new links, and for the next ICE restart of

@@ -11,7 +11,7 @@ use super::CallState;
 use crate::command::VideoSize;
 use crate::event::CallEvent;
 use crate::state::Effect;
-use crate::state::participant::{SOURCES, grants_of};
+use crate::state::participant::{DEFAULT_VOLUME, SOURCES, grants_of};
 use crate::state::session::Session;
 use crate::view::{MutedByHost, ParticipantView, PeerConnectionState, QualityView, TrackView};
 
@@ -131,6 +131,7 @@ impl LocalParticipant {
             camera: self.track(TrackSource::Camera),
             screen_share: self.track(TrackSource::ScreenShare),
             speaking: self.speaking && sends(&TrackSource::Microphone),
+            volume: DEFAULT_VOLUME,
             pictures: pictures.into_iter().filter(sends).collect(),
             quality,
         }

@@ -7,6 +7,7 @@ mod ice_servers;
 mod quality;
 mod speaking;
 mod video;
+mod volume;
 mod without_server;
 
 use std::time::{Duration, Instant};
