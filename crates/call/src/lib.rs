@@ -13,6 +13,7 @@
 mod call;
 mod command;
 mod event;
+mod lip_sync;
 mod lobby;
 mod network;
 mod outputs;

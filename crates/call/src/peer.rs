@@ -21,11 +21,13 @@ mod layers;
 mod negotiation;
 mod payload_types;
 mod receiving;
+mod remote_reports;
 mod router;
 mod rtx;
 mod runtime;
 mod sdp;
 mod send;
+mod sender_reports;
 mod sending;
 mod task;
 #[cfg(test)]
@@ -54,6 +56,7 @@ use context::{PeerContext, Publisher};
 use task::PeerTask;
 
 pub(crate) use engine::needs_tcp;
+pub(crate) use remote_reports::RemoteReports;
 
 /// Commands queued for a peer. When the queue is full, `send` waits and
 /// `try_send` fails. A peer that waits to emit an event takes no commands, so
@@ -203,6 +206,8 @@ pub(crate) struct PeerHandle {
     pub commands: mpsc::Sender<PeerCommand>,
     /// Updated once a second.
     pub statistics: watch::Receiver<TransportStatistics>,
+    /// The remote peer's sender reports.
+    pub reports: Arc<RemoteReports>,
 }
 
 /// Spawns the task of a peer connection and returns at once. Failures arrive as
@@ -240,7 +245,7 @@ fn start(
 ) -> PeerHandle {
     let (commands, receiver) = mpsc::channel(COMMANDS_CAPACITY);
     let (figures, statistics) = watch::channel(TransportStatistics::default());
-    let tasks = context.tasks.clone();
+    let (tasks, reports) = (context.tasks.clone(), context.reports.clone());
     let span = tracing::info_span!("peer", link = link.0);
     let task = PeerTask {
         link,
@@ -253,5 +258,6 @@ fn start(
     PeerHandle {
         commands,
         statistics,
+        reports,
     }
 }

@@ -13,13 +13,14 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
-use visavis_media::audio::AudioCaptureState;
+use visavis_media::audio::{AudioCaptureState, PlayoutState};
 use visavis_media::time::unix_ms;
 use visavis_media::video::{CaptureState, VideoSender};
 use visavis_media::{Frame, Latest};
 use visavis_protocol::{IceServer, TrackSource};
 
 use crate::command::{CallCommand, CallConfig, Media, VideoSize};
+use crate::lip_sync::{self, ParticipantSync};
 use crate::network::{self, Change, NetworkWatch};
 use crate::outputs::Outputs;
 use crate::peer::{self, LinkId, PeerCommand, PeerConfig, PeerEvent, PeerHandle, Receiver};
@@ -70,6 +71,7 @@ pub(crate) struct CallTask {
 /// The clocks of a call.
 struct Ticks {
     voice: Interval,
+    lip_sync: Interval,
     network: Interval,
     seconds: Interval,
 }
@@ -85,6 +87,7 @@ struct Peer {
     is_video_paused: bool,
     /// Of its sound, in percent.
     volume: u8,
+    lip_sync: ParticipantSync,
 }
 
 impl Peer {
@@ -133,10 +136,16 @@ impl CallTask {
         effects.into_iter().for_each(|effect| self.perform(effect));
         let mut ticks = Ticks {
             voice: interval(VOICE_INTERVAL),
+            lip_sync: interval(lip_sync::INTERVAL),
             network: interval(network::INTERVAL),
             seconds: interval(Duration::from_secs(1)),
         };
-        for ticks in [&mut ticks.voice, &mut ticks.network, &mut ticks.seconds] {
+        for ticks in [
+            &mut ticks.voice,
+            &mut ticks.lip_sync,
+            &mut ticks.network,
+            &mut ticks.seconds,
+        ] {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         }
 
@@ -227,9 +236,21 @@ impl CallTask {
                         return Input::NetworkChanged { broken: change == Change::Broken };
                     }
                 }
+                _ = ticks.lip_sync.tick() => self.sync_lips(Instant::now()),
                 _ = ticks.seconds.tick() => return self.second_elapsed(state),
                 _ = ticks.voice.tick() => return self.voice_activity(),
             }
+        }
+    }
+
+    fn sync_lips(&mut self, now: Instant) {
+        let playout = &self.media.playout;
+        let is_live = playout.state().get() == Some(PlayoutState::Live);
+        let speaker_delay = is_live.then(|| playout.stats().delay);
+        for peer in self.peers.values_mut() {
+            let reports = &peer.handle.reports;
+            peer.lip_sync
+                .update(now, &peer.receivers, reports, speaker_delay);
         }
     }
 
@@ -422,6 +443,7 @@ impl CallTask {
             reports_seen: HashMap::new(),
             is_video_paused: false,
             volume,
+            lip_sync: ParticipantSync::default(),
         };
         self.peers.insert(link, peer);
     }

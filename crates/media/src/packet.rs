@@ -76,7 +76,8 @@ pub struct EncodedAudio {
     pub timestamp: u32,
     /// Duration in samples at 48 kHz.
     pub samples: u32,
-    /// When its first sample was captured.
+    /// When its first sample was captured: earlier than the rest of the frame by what the
+    /// sound processing delays.
     pub captured_at: Instant,
 }
 

@@ -29,6 +29,7 @@ use super::sdp::{
     kind_of,
 };
 use super::send::LocalTrack;
+use super::sender_reports::SenderReportInterceptor;
 use super::sending::SendDirection;
 use super::traffic::Traffic;
 use super::{TransportStatistics, engine};
@@ -155,6 +156,10 @@ impl Connection {
             ssrc: feedback_ssrc,
             requests: VecDeque::new(),
         };
+        let reported = tracks
+            .iter()
+            .map(|(_, direction)| direction.track.reported());
+        let sender_reports = SenderReportInterceptor::new(reported);
         let bandwidth =
             BandwidthInterceptor::new(context.bandwidth.clone(), audio.clone(), counted.clone());
         let traffic = Traffic::new(counted, router.clone());
@@ -165,6 +170,7 @@ impl Connection {
             payload_types: payload_types.clone(),
             bandwidth,
             traffic,
+            sender_reports,
         };
         let runtime = Arc::new(runtime);
         let peer = engine::connect(&config, runtime, events.clone(), handlers).await?;

@@ -14,6 +14,7 @@ use visavis_protocol::{Grants, IceServer, TrackSource};
 use super::bandwidth::Bandwidth;
 use super::continuity::Continuity;
 use super::counters::{InboundCounters, OutboundCounters};
+use super::remote_reports::RemoteReports;
 use super::sdp::{MediaKind, TRACK_SOURCES, kind_of};
 use super::{PeerConfig, Receiver};
 use crate::state::demand::{Layers, VIDEO};
@@ -38,6 +39,8 @@ pub(super) struct PeerContext {
     /// The receivers of the sources that were negotiated so far.
     received: Mutex<HashMap<TrackSource, ReceivedSource>>,
     grants: Mutex<PeerGrants>,
+    /// The remote peer's sender reports.
+    pub(super) reports: Arc<RemoteReports>,
     /// What its connections share with the estimator.
     pub(super) bandwidth: Arc<Bandwidth>,
     /// The layer of each of our video sources.
@@ -60,6 +63,8 @@ pub(super) struct ReceivedSource {
     pub(super) key_frame_needed: Arc<AtomicBool>,
     pub(super) continuity: Arc<Mutex<Continuity>>,
     pub(super) counters: Arc<InboundCounters>,
+    pub(super) source: TrackSource,
+    pub(super) reports: Arc<RemoteReports>,
 }
 
 impl ReceivedSource {
@@ -96,6 +101,7 @@ impl PeerContext {
             playout,
             received: Mutex::default(),
             grants: Mutex::default(),
+            reports: Arc::default(),
             bandwidth: Arc::default(),
             layers: VIDEO.map(|source| (source, watch::Sender::new(Some(VideoLayer::Full)))),
             hidden: Mutex::default(),
@@ -214,6 +220,8 @@ impl PeerContext {
             key_frame_needed,
             continuity: Arc::default(),
             counters: Arc::default(),
+            source,
+            reports: self.reports.clone(),
         };
         received.insert(source, created.clone());
         (created, true)

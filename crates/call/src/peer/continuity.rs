@@ -35,6 +35,12 @@ pub(super) struct Placed {
 }
 
 impl Continuity {
+    /// Whether this is the stream of the source now.
+    pub(super) fn is_current(&self, ssrc: Ssrc) -> bool {
+        let current = self.current.as_ref();
+        current.is_some_and(|current| current.ssrc == ssrc)
+    }
+
     /// Places a packet, or drops a late one of the stream before.
     pub(super) fn place(
         &mut self,

@@ -6,8 +6,7 @@ use std::time::Duration;
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::ice::url::{ProtoType, Url};
 use rtc::interceptor::{
-    NackGeneratorBuilder, NackResponderBuilder, ReceiverReportBuilder, Registry,
-    SenderReportBuilder, Slot,
+    NackGeneratorBuilder, NackResponderBuilder, ReceiverReportBuilder, Registry, Slot,
 };
 use rtc::mdns::MulticastSocket;
 use rtc::peer_connection::configuration::interceptor_registry::configure_twcc_receiver_only;
@@ -37,6 +36,7 @@ use super::router::RtpRouterInterceptor;
 use super::rtx::RtxUnwrapper;
 use super::runtime::SupervisedRuntime;
 use super::sdp::{MID_EXTENSION, RID_EXTENSION};
+use super::sender_reports::SenderReportInterceptor;
 use super::traffic::Traffic;
 use crate::rtp::PayloadType;
 
@@ -86,6 +86,7 @@ pub(super) struct PacketHandlers {
     pub(super) payload_types: Arc<PayloadTypes>,
     pub(super) bandwidth: BandwidthInterceptor,
     pub(super) traffic: Traffic,
+    pub(super) sender_reports: SenderReportInterceptor,
 }
 
 /// Creates a connection and starts its driver.
@@ -214,7 +215,7 @@ fn interceptors(media: &mut MediaEngine, handlers: PacketHandlers) -> Result<Reg
                 .with_max_nacks_per_packet(MAX_NACKS)
                 .build(),
         )
-        .with(Slot::SenderReport, SenderReportBuilder::new().build())
+        .with(Slot::SenderReport, handlers.sender_reports)
         .with(
             Slot::from(FEEDBACK),
             InterceptorAdapter::new(handlers.feedback),

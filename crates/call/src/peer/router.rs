@@ -11,8 +11,11 @@ use std::time::Instant;
 
 use rtc::interceptor::{AttributedPacket, Packet, TaggedPacket};
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
-use rtc::rtp;
+use rtc::rtcp::sender_report::SenderReport;
+use rtc::rtcp::source_description::{SdesType, SourceDescription};
+use rtc::{rtcp, rtp};
 use visavis_media::RtpPacket;
+use visavis_media::video::playout::sync;
 
 use super::Receiver;
 use super::context::ReceivedSource;
@@ -100,11 +103,16 @@ impl RtpRouter {
         *current = routes;
     }
 
-    /// The receiver of the stream with this SSRC.
+    /// The source whose current stream has this SSRC.
     pub(super) fn received(&self, ssrc: Ssrc) -> Option<ReceivedSource> {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
         let route = routes.sections.get(routes.learned.get(&ssrc)?)?;
-        route.received.clone()
+        let received = route.received.as_ref()?;
+        let continuity = received.continuity.lock();
+        let is_current = continuity
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_current(ssrc);
+        is_current.then(|| received.clone())
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, ReceiveRoutes> {
@@ -162,6 +170,7 @@ impl RtpRouterInterceptor {
         };
         if placed.is_new_stream {
             received.clear();
+            received.reports.clear(received.source);
         }
         let packet = RtpPacket {
             sequence: placed.sequence.0,
@@ -183,6 +192,31 @@ impl RtpRouterInterceptor {
         }
     }
 
+    /// Reads sender reports and CNAMEs of the streams that are received.
+    fn read_reports(&self, packets: &[Box<dyn rtcp::Packet>]) {
+        for packet in packets {
+            let packet = packet.as_any();
+            if let Some(report) = packet.downcast_ref::<SenderReport>() {
+                if let Some(received) = self.router.received(Ssrc(report.ssrc)) {
+                    let report = sync::SenderReport {
+                        ntp: report.ntp_time,
+                        timestamp: report.rtp_time,
+                    };
+                    received.reports.note(received.source, report);
+                }
+            } else if let Some(description) = packet.downcast_ref::<SourceDescription>() {
+                for chunk in &description.chunks {
+                    let mut items = chunk.items.iter();
+                    let cname = items.find(|item| item.sdes_type == SdesType::SdesCname);
+                    let received = self.router.received(Ssrc(chunk.source));
+                    if let (Some(cname), Some(received)) = (cname, received) {
+                        received.reports.note_cname(received.source, &cname.text);
+                    }
+                }
+            }
+        }
+    }
+
     fn request_key_frame(&mut self, now: Instant, media: Ssrc) {
         let request = PictureLossIndication {
             sender_ssrc: self.ssrc.0,
@@ -198,6 +232,9 @@ impl RtpRouterInterceptor {
 
 impl IncomingInterceptor for RtpRouterInterceptor {
     fn handle_incoming(&mut self, packet: TaggedPacket) -> Option<TaggedPacket> {
+        if let Packet::Rtcp(packets) = &packet.message.packet {
+            self.read_reports(packets);
+        }
         match packet.message.packet {
             Packet::Rtp(rtp) => {
                 self.route(packet.now, rtp);
@@ -218,6 +255,7 @@ mod tests {
     use visavis_media::VideoCodec;
     use visavis_media::audio::Playout;
     use visavis_media::video::VideoReceiver;
+    use visavis_protocol::TrackSource;
 
     use super::*;
 
@@ -245,6 +283,8 @@ mod tests {
                     key_frame_needed: Arc::default(),
                     continuity: Arc::default(),
                     counters: Arc::default(),
+                    source: TrackSource::Camera,
+                    reports: Arc::default(),
                 }),
             })
         };

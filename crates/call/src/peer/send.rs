@@ -14,6 +14,8 @@ use rtc::rtp_transceiver::rtp_sender::{
     RtpCodecKind,
 };
 use rtc::shared::error::Error;
+use visavis_media::audio::SAMPLE_RATE;
+use visavis_media::video::CLOCK;
 use visavis_media::{EncodedAudio, Queue, VideoCodec};
 use visavis_protocol::TrackSource;
 use webrtc::media_stream::track_local::TrackLocal;
@@ -23,6 +25,7 @@ use super::bandwidth::Bandwidth;
 use super::counters::OutboundCounters;
 use super::layers::LayerQueue;
 use super::sdp::{MediaKind, kind_of, name_of};
+use super::sender_reports::{CaptureTime, ReportedStream};
 use crate::rtp::{PayloadType, RtpTime, SequenceNumber, Ssrc};
 use crate::state::bandwidth::{Admission, FrameGate};
 
@@ -36,6 +39,8 @@ pub(super) struct LocalTrack {
     source: TrackSource,
     ssrc: Ssrc,
     rtx_ssrc: Option<Ssrc>,
+    /// When its newest frame was captured, for its sender reports.
+    capture: Arc<CaptureTime>,
     /// The next sequence number. It continues after an interruption of the sending.
     sequence: AtomicU16,
     track: Arc<TrackLocalStaticRTP>,
@@ -56,6 +61,7 @@ impl LocalTrack {
             source,
             ssrc,
             rtx_ssrc,
+            capture: Arc::default(),
             sequence: AtomicU16::new(rand::random()),
             track: Arc::new(TrackLocalStaticRTP::new(description)),
         }
@@ -63,10 +69,27 @@ impl LocalTrack {
 
     /// The track for another transceiver; its streams continue.
     pub(super) fn renewed(&self) -> Self {
-        let renewed = Self::new(&self.stream_id, self.source, self.ssrc, self.rtx_ssrc);
+        let renewed = Self {
+            capture: self.capture.clone(),
+            ..Self::new(&self.stream_id, self.source, self.ssrc, self.rtx_ssrc)
+        };
         let sequence = self.sequence.load(Ordering::Relaxed);
         renewed.sequence.store(sequence, Ordering::Relaxed);
         renewed
+    }
+
+    /// The stream, for its sender reports.
+    pub(super) fn reported(&self) -> (Ssrc, ReportedStream) {
+        let clock_rate = match kind_of(self.source) {
+            MediaKind::Audio => SAMPLE_RATE,
+            _ => CLOCK,
+        };
+        let capture = self.capture.clone();
+        let stream = ReportedStream {
+            clock_rate,
+            capture,
+        };
+        (self.ssrc, stream)
     }
 
     /// The track to add to the connection.
@@ -96,6 +119,8 @@ impl LocalTrack {
     ) {
         while let Some(packet) = queue.next().await {
             let length = packet.data.len() as u64;
+            self.capture
+                .note(RtpTime(packet.timestamp), packet.captured_at);
             if self
                 .write(payload_type, RtpTime(packet.timestamp), false, packet.data)
                 .await
@@ -140,6 +165,8 @@ impl LocalTrack {
                     continue;
                 }
             };
+            self.capture
+                .note(RtpTime(frame.timestamp), frame.captured_at);
             let last = payloads.len().saturating_sub(1);
             for (number, payload) in payloads.into_iter().enumerate() {
                 let length = payload.len() as u64;

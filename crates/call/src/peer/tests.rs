@@ -4,6 +4,7 @@ mod association;
 mod grants;
 mod ice;
 mod ice_servers;
+mod lip_sync;
 mod lossy;
 mod media;
 mod negotiation;

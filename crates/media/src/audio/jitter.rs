@@ -19,6 +19,7 @@ use bytes::Bytes;
 use crate::audio::{FRAME_SAMPLES, SAMPLE_RATE};
 use crate::codec::opus::packet_samples;
 use crate::packet::RtpPacket;
+use crate::video::playout::sync::PlayoutTiming;
 use arrivals::Arrivals;
 use concealment::Concealment;
 pub(crate) use concealment::ConcealmentCounts;
@@ -104,6 +105,11 @@ pub(crate) struct JitterBuffer {
     /// Passed over since the last packet, in a gap whose end is known.
     missing_samples: usize,
     playout: PlayoutDelay,
+    /// The packet that was pulled last: its timestamp, and when it would have come with
+    /// the quickest transit of late.
+    newest: Option<(u32, Instant)>,
+    /// What lip sync adds to the target.
+    extra: Duration,
     repair: Repair,
     /// Where a sender that jumped would go on: believed the second time.
     suspect: Option<u16>,
@@ -166,6 +172,8 @@ impl JitterBuffer {
             concealed_samples: 0,
             missing_samples: 0,
             playout: PlayoutDelay::default(),
+            newest: None,
+            extra: Duration::ZERO,
             repair: Repair::default(),
             suspect: None,
             arrivals: Arrivals::default(),
@@ -290,7 +298,23 @@ impl JitterBuffer {
         } else {
             0
         };
-        self.arrivals.target() + duration_of(repair)
+        self.arrivals.target() + duration_of(repair) + self.extra
+    }
+
+    /// Lets all sound wait for so much longer.
+    pub(crate) fn set_extra_delay(&mut self, extra: Duration) {
+        self.extra = extra;
+    }
+
+    /// When what was pulled last is played. It is that of the target: the delay follows it
+    /// by stretching, and lip sync must not add more meanwhile.
+    pub(crate) fn timing(&self) -> Option<PlayoutTiming> {
+        let (timestamp, arrived_at) = self.newest?;
+        Some(PlayoutTiming {
+            timestamp,
+            arrived_at,
+            delay: self.target(),
+        })
     }
 
     /// From when a packet would have come with the quickest transit of late until now.
@@ -303,6 +327,8 @@ impl JitterBuffer {
             return;
         };
         let delay = self.playout_delay(first, now);
+        let quickest = now.checked_sub(delay).unwrap_or(now);
+        self.newest = Some((first.timestamp, quickest));
         let waited = now.saturating_duration_since(first.arrived_at);
         let samples = first.samples as f64;
         self.stats.emitted_samples += first.samples as u64;
@@ -362,6 +388,7 @@ impl JitterBuffer {
             stats: self.stats,
             concealment: std::mem::take(&mut self.concealment),
             packet_samples: self.packet_samples,
+            extra: self.extra,
             ..Self::new()
         };
     }

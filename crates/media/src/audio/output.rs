@@ -108,6 +108,7 @@ impl Output {
             Target::Device(device) => device.running.as_ref().map(|running| PlayoutStats {
                 underruns: running.underruns,
                 margin_ms: running.margin.blocks() as u32 * BLOCK.as_millis() as u32,
+                delay: running.delay(),
             }),
             Target::Nothing | Target::File(_) => None,
         }
@@ -183,6 +184,12 @@ impl Output {
 /// A device that has not asked for so long has stopped without a word.
 const STUCK: Duration = Duration::from_millis(500);
 
+/// What a device holds before the speaker: PulseAudio's `tlength`, and so do others.
+const DEVICE_PERIODS: f64 = 2.0;
+
+/// A device's first request may be for two seconds.
+const MAX_DELAY: Duration = Duration::from_millis(500);
+
 /// A speaker that plays.
 struct Running {
     end: PlaybackEnd,
@@ -245,6 +252,16 @@ impl Running {
         } else {
             Demand::Nothing
         }
+    }
+
+    /// From now until what is written next is heard: what waits in the ring, and the
+    /// device's two periods.
+    fn delay(&self) -> Duration {
+        let waiting = self.end.ring.buffer().capacity() - self.end.ring.slots();
+        let period = self.end.requests.recent.load(Ordering::Relaxed);
+        let samples = waiting as f64 + DEVICE_PERIODS * period as f64;
+        let a_second = f64::from(self.end.hertz) * self.end.channels as f64;
+        Duration::from_secs_f64(samples / a_second).min(MAX_DELAY)
     }
 
     fn write(&mut self, block: &Block) {

@@ -4,7 +4,7 @@ mod test_tone;
 
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::audio::limiter::limit;
 use crate::audio::output::{BLOCK_FRAMES, Block, Output, Turn};
@@ -39,6 +39,8 @@ pub struct PlayoutStats {
     pub underruns: u64,
     /// Sound that waits for the device beyond its next request, in milliseconds.
     pub margin_ms: u32,
+    /// From the mix to the speaker, as far as the device tells; zero without one.
+    pub delay: Duration,
 }
 
 /// Pulls every receiver by one clock, the sound card's or without one a
@@ -183,8 +185,10 @@ impl Mixer {
             let now = Instant::now();
             match self.output.turn(now) {
                 Turn::Mix => {
-                    if let Some(stats) = self.output.stats() {
-                        *lock(&self.stats) = stats;
+                    let stats = self.output.stats();
+                    match stats {
+                        Some(stats) => *lock(&self.stats) = stats,
+                        None => lock(&self.stats).delay = Duration::ZERO,
                     }
                     let block = self.mix(now);
                     self.hand_out_reference(&block);

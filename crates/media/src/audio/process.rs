@@ -19,6 +19,8 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 pub(crate) use activity::VoiceActivity;
@@ -30,6 +32,10 @@ use stage::Switch;
 
 /// Samples that are processed at a time: 10 ms.
 pub(crate) const BLOCK_SAMPLES: usize = 480;
+
+/// By how much each stage delays.
+const ECHO_DELAY: Duration = Duration::from_millis(9);
+const NOISE_DELAY: Duration = Duration::from_millis(10);
 
 /// 10 ms of mono sound at 48 kHz.
 pub(crate) type Block = [f32; BLOCK_SAMPLES];
@@ -125,6 +131,16 @@ impl Processor {
             self.gain.process(block, settings.auto_gain && !muted, far);
         }
         self.far.clear();
+    }
+
+    /// How much later what it gives was captured than the frame that it was given.
+    pub(crate) fn delay(&self) -> Duration {
+        let stages = [
+            (self.echo.is_on(), ECHO_DELAY),
+            (self.noise.is_on(), NOISE_DELAY),
+        ];
+        let on = stages.into_iter().filter(|(is_on, _)| *is_on);
+        on.map(|(_, delay)| delay).sum()
     }
 
     /// Stages that were made again after a panic.

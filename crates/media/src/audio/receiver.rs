@@ -1,7 +1,7 @@
 //! One person's sound: jitter buffer, decoder, volume, level.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,8 @@ use crate::audio::stretch::{lengthen, shorten};
 use crate::audio::{FRAME_SAMPLES, Level, SAMPLE_RATE, lock};
 use crate::codec::opus::Decoder;
 use crate::packet::RtpPacket;
+use crate::video::playout::MAX_EXTRA_DELAY;
+use crate::video::playout::sync::PlayoutTiming;
 
 /// Counts of an [`AudioReceiver`] since it was made.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -72,6 +74,9 @@ struct Shared {
     volume: AtomicU32,
     played: Mutex<(Level, AudioReceiveStats)>,
     speaking: AtomicBool,
+    /// What lip sync adds to the delay, in microseconds.
+    extra_delay: AtomicU64,
+    timing: Mutex<Option<PlayoutTiming>>,
 }
 
 enum Incoming {
@@ -110,6 +115,20 @@ impl AudioReceiver {
         self.shared
             .volume
             .store(volume.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Delays the sound by so much more than the network needs, at most 1 s
+    /// ([`MAX_EXTRA_DELAY`]), for lip sync. The sound is stretched until it is reached.
+    pub fn set_extra_delay(&self, extra: Duration) {
+        let extra = extra.min(MAX_EXTRA_DELAY).as_micros() as u64;
+        self.shared.extra_delay.store(extra, Ordering::Relaxed);
+    }
+
+    /// When what is mixed now arrived and its delay until it is mixed, for
+    /// [`LipSync`](crate::video::playout::sync::LipSync); `None` before the first packet.
+    /// The time from the mix to the speaker is [`PlayoutStats::delay`](super::PlayoutStats).
+    pub fn timing(&self) -> Option<PlayoutTiming> {
+        *lock(&self.shared.timing)
     }
 
     /// Nothing more is expected until the next packet (the other side muted):
@@ -163,6 +182,8 @@ impl SpeakerStream {
             volume: AtomicU32::new(1.0_f32.to_bits()),
             played: Mutex::default(),
             speaking: AtomicBool::new(false),
+            extra_delay: AtomicU64::new(0),
+            timing: Mutex::default(),
         });
         let speaker_stream = Self {
             shared: Arc::downgrade(&shared),
@@ -192,9 +213,12 @@ impl SpeakerStream {
                 Incoming::Pause => self.jitter.pause(),
             }
         }
+        let extra = shared.extra_delay.load(Ordering::Relaxed);
+        self.jitter.set_extra_delay(Duration::from_micros(extra));
         while self.ready.len() < mix.len() {
             self.decode(now);
         }
+        *lock(&shared.timing) = self.jitter.timing();
         let block: Vec<f32> = self.ready.drain(..mix.len()).collect();
         let wanted = f32::from_bits(shared.volume.load(Ordering::Relaxed));
         let before = std::mem::replace(&mut self.volume, wanted);

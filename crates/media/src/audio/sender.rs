@@ -312,6 +312,8 @@ impl Worker {
                 self.timestamp = wall;
             }
         }
+        let delay = self.processor.delay();
+        let captured_at = captured_at.checked_sub(delay).unwrap_or(captured_at);
         let timestamp = self.timestamp;
         self.timestamp = timestamp.wrapping_add(FRAME_SAMPLES as u32);
         let frames_captured = {

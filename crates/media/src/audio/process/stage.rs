@@ -69,6 +69,11 @@ impl<S: Stage> Switch<S> {
         self.state = State::Off;
     }
 
+    /// Whether its output is heard.
+    pub(super) fn is_on(&self) -> bool {
+        matches!(self.state, State::On(_, Fade::Over))
+    }
+
     /// Panics since this was last asked.
     pub(super) fn take_panics(&mut self) -> u64 {
         std::mem::take(&mut self.panics)

@@ -141,6 +141,34 @@ fn all_stages_together_delay_by_less_than_20_ms() {
 }
 
 #[test]
+fn the_delay_that_is_reported_is_that_of_the_sound() {
+    let near = speech(NEAR, 6);
+    let noise_only = SoundProcessing {
+        noise_suppression: true,
+        ..SoundProcessing::OFF
+    };
+    for settings in [
+        SoundProcessing::OFF,
+        ECHO,
+        noise_only,
+        SoundProcessing::default(),
+    ] {
+        let mut processor = Processor::new();
+        let (mut writer, reader) = echo_reference();
+        processor.set_reference(reader);
+        let mut output = near.clone();
+        for frame in output.chunks_exact_mut(FRAME_SAMPLES) {
+            (0..2).for_each(|_| writer.push(&[[0.0; 2]; BLOCK_SAMPLES], true));
+            processor.process(frame, settings, false);
+        }
+        let lag = lag(&near[SECOND..], &output[SECOND..]);
+        let reported = (processor.delay().as_secs_f64() * 48_000.0) as usize;
+        println!("DELAY {lag} samples, reported {reported}");
+        assert!(lag.abs_diff(reported) < 144, "{lag}, reported {reported}");
+    }
+}
+
+#[test]
 fn without_a_playout_nothing_is_cancelled_and_no_sample_changes() {
     let near = speech(NEAR, 3);
     let mut processor = Processor::new();

@@ -1,5 +1,6 @@
 //! People whose packets cross a network.
 
+mod lip_sync;
 mod network;
 
 use bytes::Bytes;

@@ -2,7 +2,8 @@
 //!
 //! Sender reports (RFC 3550, section 6.4.1) map the RTP timestamps of both streams to
 //! the sender's clock. Sound and video of one moment are in sync when they are played
-//! at one moment. Pure: the time is an argument.
+//! at one moment. Pure: the time is an argument. The steps are those of libwebrtc
+//! (`StreamSynchronization`, 80 ms an update of 1 s); its bound of 10 s is 1 s here.
 
 use std::time::{Duration, Instant};
 
@@ -81,6 +82,16 @@ impl LipSync {
             let limit = MAX_EXTRA_DELAY.as_secs_f64();
             self.video_delay = (self.video_delay - step.copysign(skew)).clamp(-limit, limit);
         }
+        self.delays()
+    }
+
+    /// Takes the delays back, by at most 80 ms a second: one of the streams has stalled or
+    /// is gone, or has no sender reports, and must not hold the other one back.
+    pub fn release(&mut self, now: Instant) -> SyncDelays {
+        let before = self.updated_at.replace(now).unwrap_or(now);
+        let elapsed = now.saturating_duration_since(before).min(MAX_ELAPSED);
+        let step = self.video_delay.abs().min(SLEW * elapsed.as_secs_f64());
+        self.video_delay -= step.copysign(self.video_delay);
         self.delays()
     }
 
