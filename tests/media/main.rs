@@ -1,3 +1,4 @@
 //! Real devices without hardware.
 
+mod echo;
 mod speech;

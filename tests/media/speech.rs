@@ -28,9 +28,10 @@ const MARGIN: f64 = 5.0;
 /// Pearson's coefficient of the two envelopes.
 const ALIKE: f64 = 0.8;
 
-async fn speech(file: &Path) -> Result<()> {
+/// Writes these sentences, spoken.
+pub async fn speech(file: &Path, text: &str) -> Result<()> {
     let mut command = Command::new(programs::installed("espeak-ng")?);
-    command.arg("-w").arg(file).arg(TEXT);
+    command.arg("-w").arg(file).arg(text);
     let status = Process::start("espeak-ng", &mut command)?
         .wait(SPEECH_LIMIT)
         .await?;
@@ -42,7 +43,7 @@ async fn speech(file: &Path) -> Result<()> {
 async fn speech_into_one_microphone_comes_out_of_the_other_speaker() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let [spoken, heard] = ["spoken.wav", "heard.wav"].map(|name| folder.path().join(name));
-    speech(&spoken).await?;
+    speech(&spoken, TEXT).await?;
     let server = RoomServer::start(&[]).await?;
     let (here, there) = (
         SoundCard::start("anna").await?,

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -96,7 +96,9 @@ impl SoundCard {
     pub async fn in_use(&self) -> Result<bool> {
         let recorded = self.pactl(&["list", "short", "source-outputs"]).await?;
         let played = self.pactl(&["list", "short", "sink-inputs"]).await?;
-        Ok(!recorded.is_empty() && !played.is_empty())
+        // A loopback is a stream of the daemon's own.
+        let by_program = |streams: &str| streams.contains("protocol-native");
+        Ok(by_program(&recorded) && by_program(&played))
     }
 
     /// Speaks a WAV file into the microphone, to its end.
@@ -143,9 +145,46 @@ impl SoundCard {
     /// # Errors
     /// When the recorder does not start.
     pub fn record(&self, file: &Path) -> Result<Recording> {
+        self.record_from("speaker.monitor", file)
+    }
+
+    /// Records what the microphone hears, likewise.
+    ///
+    /// # Errors
+    /// When the recorder does not start.
+    pub fn record_microphone(&self, file: &Path) -> Result<Recording> {
+        self.record_from("microphone", file)
+    }
+
+    /// Lets the microphone hear the speaker, so much later and at this volume of
+    /// PulseAudio's, in percent.
+    ///
+    /// # Errors
+    /// When the daemon does not do it.
+    pub async fn loop_back(&self, milliseconds: u32, percent: u32) -> Result<()> {
+        let latency = format!("latency_msec={milliseconds}");
+        let module = [
+            "load-module",
+            "module-loopback",
+            "source=speaker.monitor",
+            "sink=mouth",
+            &latency,
+        ];
+        self.pactl(&module).await?;
+        let inputs = self.pactl(&["list", "short", "sink-inputs"]).await?;
+        let input = inputs.split_whitespace().next();
+        let input = input.context("the loopback does not play")?;
+        let volume = format!("{percent}%");
+        self.pactl(&["set-sink-input-volume", input, &volume])
+            .await?;
+        Ok(())
+    }
+
+    fn record_from(&self, device: &str, file: &Path) -> Result<Recording> {
         let mut command = self.command("parec")?;
         command
-            .args(["--device=speaker.monitor", "--file-format=wav"])
+            .arg(format!("--device={device}"))
+            .arg("--file-format=wav")
             .args([
                 "--format=s16le",
                 "--rate=48000",

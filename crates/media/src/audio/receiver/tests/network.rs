@@ -1,7 +1,7 @@
 //! Minutes of speech through networks, in virtual time.
 
 use super::*;
-use crate::audio::signals::{NEAR, speech};
+use crate::audio::signals::{NEAR, correlation, rms, speech};
 
 /// What a network does, and how much faster the sender's clock runs.
 #[derive(Clone, Copy)]
@@ -257,4 +257,38 @@ fn stretching_makes_no_gap_and_no_click() {
     };
     let (stretched, plain) = (steepest(settled), steepest(&plain.sound[48_000..]));
     assert!(stretched < plain * 1.5, "{stretched} against {plain}");
+}
+
+/// How alike the loudness of what is said and of what is heard are in 40 s, in steps of
+/// 20 ms, where they fit best.
+fn envelope_correlation(heard: &Heard) -> f32 {
+    const STEP: usize = 960;
+    let envelope = |sound: &[f32]| -> Vec<f32> {
+        let steps: Vec<f32> = sound.chunks_exact(STEP).map(rms).collect();
+        let mean = steps.iter().sum::<f32>() / steps.len() as f32;
+        steps.iter().map(|step| step - mean).collect()
+    };
+    let said: Vec<f32> = speech(NEAR, 10).repeat(6);
+    let window = 10 * 48_000..50 * 48_000;
+    let said = envelope(&said[window.clone()]);
+    let alike = |late: usize| {
+        let late = late * STEP / 8;
+        let heard = envelope(&heard.sound[window.start + late..window.end + late]);
+        correlation(&said, &heard)
+    };
+    // Up to 240 ms.
+    (0..96).map(alike).fold(0.0, f32::max)
+}
+
+#[test]
+fn loudness_is_kept_on_a_clean_network_and_where_a_tenth_is_lost() {
+    let lossy = Network { loss: 0.1, ..CLEAN };
+    for (network, least) in [(CLEAN, 0.97), (lossy, 0.93)] {
+        let alike = envelope_correlation(&play(&[(network, 1)]));
+        println!(
+            "NETWORK {} % loss: envelope correlation {alike:.3}",
+            network.loss * 100.0
+        );
+        assert!(alike >= least, "{alike} at {}", network.loss);
+    }
 }
