@@ -93,7 +93,7 @@ impl Blur {
         for ((value, sum), weight) in plane.iter_mut().zip(&self.sums).zip(&self.weights) {
             *value = (sum / weight + 0.5) as u8;
         }
-        scaler.scale(plane, small, to, from_size);
+        scaler.enlarge(plane, small, to, from_size);
     }
 }
 

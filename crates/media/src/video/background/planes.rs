@@ -20,6 +20,8 @@ pub(super) fn half(size: Size) -> Size {
 pub(super) struct Scaler {
     resizer: Resizer,
     options: ResizeOptions,
+    /// Rows of the wanted width, before they become more.
+    wide: Vec<u8>,
 }
 
 impl Scaler {
@@ -29,6 +31,7 @@ impl Scaler {
         Self {
             resizer: Resizer::new(),
             options: ResizeOptions::new().resize_alg(filter),
+            wide: Vec::new(),
         }
     }
 
@@ -44,6 +47,47 @@ impl Scaler {
             .resize_typed(&from, &mut to, &self.options)
             .expect("neither side is 0");
     }
+}
+
+impl Scaler {
+    /// To a size that is not smaller, linearly between the centres of pixels: first in
+    /// width, while there are few rows. The library makes the rows first.
+    pub(super) fn enlarge(&mut self, from: &[u8], from_size: Size, to: &mut [u8], to_size: Size) {
+        let (width, height) = (to_size.0 as usize, from_size.1 as usize);
+        self.wide.resize(width * height, 0);
+        let columns: Vec<_> = (0..to_size.0)
+            .map(|at| between(at, to_size.0, from_size.0))
+            .collect();
+        let rows = from.chunks_exact(from_size.0 as usize);
+        for (row, wide) in rows.zip(self.wide.chunks_exact_mut(width)) {
+            for ((left, right, share), value) in columns.iter().zip(wide) {
+                *value = mix(row[*left], row[*right], *share);
+            }
+        }
+        for (at, row) in to.chunks_exact_mut(width).enumerate() {
+            let (upper, lower, share) = between(at as u32, to_size.1, from_size.1);
+            let upper = &self.wide[upper * width..][..width];
+            let lower = &self.wide[lower * width..][..width];
+            for ((value, upper), lower) in row.iter_mut().zip(upper).zip(lower) {
+                *value = mix(*upper, *lower, share);
+            }
+        }
+    }
+}
+
+/// The two neighbours of a place in the larger side, and the share of the second of 256.
+fn between(at: u32, to: u32, from: u32) -> (usize, usize, u16) {
+    let place = (at as f32 + 0.5) * from as f32 / to as f32 - 0.5;
+    let place = place.clamp(0.0, (from - 1) as f32);
+    let first = place as usize;
+    let share = (place - first as f32) * 256.0;
+    (first, (first + 1).min(from as usize - 1), share as u16)
+}
+
+#[inline(always)]
+fn mix(one: u8, other: u8, share: u16) -> u8 {
+    let sum = u16::from(one) * (256 - share) + u16::from(other) * share;
+    ((sum + 128) >> 8) as u8
 }
 
 /// Puts what is behind the person into a plane: where the mask is 255 the plane stays.

@@ -160,11 +160,11 @@ impl Changer {
         let mut out = frame.data().to_vec();
         let (y, colours) = out.split_at_mut(len(size));
         let (behind_y, behind_colours) = behind.split_at(len(size));
-        scaler.scale(found, found_size, mask, size);
+        scaler.enlarge(found, found_size, mask, size);
         blend(y, behind_y, mask);
         let count = len(half(size));
         let mask = &mut mask[..count];
-        scaler.scale(found, found_size, mask, half(size));
+        scaler.enlarge(found, found_size, mask, half(size));
         let planes = colours.chunks_exact_mut(count);
         for (plane, behind) in planes.zip(behind_colours.chunks_exact(count)) {
             blend(plane, behind, mask);
