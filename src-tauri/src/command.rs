@@ -2,7 +2,8 @@
 
 use tokio::sync::oneshot;
 
-use crate::view::{CommandError, DeviceKind};
+use crate::chat::ChatUpdate;
+use crate::view::{CommandError, DeviceKind, ShareChoice};
 
 /// Something to do. A command that does not fit the screen does nothing: the
 /// page was a moment behind.
@@ -25,6 +26,8 @@ pub enum Command {
     TryDemo,
     /// The local user's name from now on.
     SetName(String),
+    /// Let single keys act in the room, or not.
+    SetShortcuts(bool),
     /// Use this device; none: the system's choice.
     ChooseDevice {
         /// Which.
@@ -51,8 +54,19 @@ pub enum Command {
     EnterPasscode(String),
     /// Say something to everyone.
     SendChat(String),
+    /// Share this screen or window in the call; none: share nothing.
+    ShareScreen(Option<String>),
     /// End the call.
     Leave,
+}
+
+/// A room that the user was in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecentVisit {
+    /// Its server's URL; none: this application hosts it.
+    pub server: Option<String>,
+    /// The room's id.
+    pub room: String,
 }
 
 /// Where the answer to a request goes.
@@ -65,8 +79,16 @@ pub(crate) enum Request {
     Do(Command, Reply<()>),
     /// Look for a room, and open its device test.
     OpenRoom(String, Reply<()>),
+    /// Open the device test of a room that the user was in.
+    OpenRecent(RecentVisit, Reply<()>),
+    /// Follow the link that waits for consent, or forget it.
+    AnswerLink(bool, Reply<()>),
     /// The link to copy.
     Invitation(Reply<String>),
+    /// What changed in the chat since a revision.
+    Chat(u64, Reply<ChatUpdate>),
+    /// What can be shared.
+    Screens(Reply<Vec<ShareChoice>>),
     /// Leave, put everything away and end.
     Quit(oneshot::Sender<()>),
 }

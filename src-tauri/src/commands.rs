@@ -1,11 +1,12 @@
 //! What the page calls. Each command forwards and waits for the answer.
 
-use tauri::{State, command};
+use tauri::{AppHandle, State, command};
 
-use crate::command::Command;
+use crate::chat::ChatUpdate;
+use crate::command::{Command, RecentVisit};
 use crate::controller::Controller;
 use crate::video_out::VideoOut;
-use crate::view::{AppView, CommandError, DeviceKind, VideoEndpoint};
+use crate::view::{AppView, CommandError, DeviceKind, ShareChoice, VideoEndpoint};
 
 type Answer<T = ()> = Result<T, CommandError>;
 
@@ -37,6 +38,25 @@ pub(crate) async fn refresh_rooms(controller: State<'_, Controller>) -> Answer {
 #[command]
 pub(crate) async fn open_room(controller: State<'_, Controller>, text: String) -> Answer {
     controller.open_room(text).await
+}
+
+#[command]
+pub(crate) async fn open_recent(
+    controller: State<'_, Controller>,
+    server: Option<String>,
+    room: String,
+) -> Answer {
+    controller.open_recent(RecentVisit { server, room }).await
+}
+
+#[command]
+pub(crate) async fn answer_link(controller: State<'_, Controller>, accept: bool) -> Answer {
+    controller.answer_link(accept).await
+}
+
+#[command]
+pub(crate) async fn set_shortcuts(controller: State<'_, Controller>, on: bool) -> Answer {
+    controller.perform(Command::SetShortcuts(on)).await
 }
 
 #[command]
@@ -107,8 +127,29 @@ pub(crate) async fn send_chat(controller: State<'_, Controller>, text: String) -
 }
 
 #[command]
+pub(crate) async fn read_chat(controller: State<'_, Controller>, known: u64) -> Answer<ChatUpdate> {
+    controller.chat(known).await
+}
+
+#[command]
+pub(crate) async fn list_screens(controller: State<'_, Controller>) -> Answer<Vec<ShareChoice>> {
+    controller.screens().await
+}
+
+#[command]
+pub(crate) async fn share_screen(controller: State<'_, Controller>, id: Option<String>) -> Answer {
+    controller.perform(Command::ShareScreen(id)).await
+}
+
+#[command]
 pub(crate) async fn leave(controller: State<'_, Controller>) -> Answer {
     controller.perform(Command::Leave).await
+}
+
+/// Starts the application again, in the place of one whose controller is gone.
+#[command]
+pub(crate) fn restart(app: AppHandle) {
+    app.request_restart();
 }
 
 #[command]

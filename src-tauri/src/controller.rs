@@ -23,13 +23,15 @@ use visavis_protocol::{ListedRoom, RoomLink};
 
 use self::answer::Answer;
 use self::service::RoomService;
-use self::stage::{PreJoin, Stage, Target};
+use self::stage::{RoomAddress, Service, Stage, Target};
 use crate::arguments::Arguments;
-use crate::command::{Command, Reply, Request};
+use crate::chat::{ChatLog, ChatUpdate};
+use crate::command::{Command, RecentVisit, Reply, Request};
 use crate::devices::{Change, LocalMedia, Overrides};
 use crate::pictures::Pictures;
 use crate::settings::{Settings, SettingsWriter};
-use crate::view::{AppView, CommandError, DeviceKind};
+use crate::share::ScreenShare;
+use crate::view::{AppView, CommandError, DeviceKind, ShareChoice};
 
 /// Requests of the page: 64; when full the page waits.
 const REQUESTS_CAPACITY: usize = 64;
@@ -59,11 +61,7 @@ impl Controller {
             play: arguments.play,
         };
         let local = LocalMedia::new(overrides);
-        let from_link = arguments.room.as_ref().and_then(|link| link.server.clone());
-        let foreign = arguments
-            .server
-            .or(from_link)
-            .or_else(|| settings.server.clone());
+        let foreign = arguments.server.or_else(|| settings.server.clone());
         let service = RoomService::start(foreign, profile.clone()).await;
         let (calls, call) = watch::channel(None);
         let pictures = Pictures::new(local.media().video.preview(), call);
@@ -72,13 +70,18 @@ impl Controller {
             settings: SettingsWriter::start(profile, settings),
             service,
             rooms: Vec::new(),
+            share: ScreenShare::new(local.media().screen.clone()),
+            screens: Vec::new(),
+            chat: ChatLog::default(),
             local,
             stage: Stage::Lobby,
+            link: None,
+            navigation: 0,
             answers: JoinSet::new(),
             calls,
         };
-        if let Some(RoomLink { room, .. }) = arguments.room {
-            task.enter_pre_join(PreJoin::new(Target::Known(room)));
+        if let Some(RoomLink { room, server }) = arguments.room {
+            task.open_link(room, server);
         }
         let (view, shown) = watch::channel(task.view());
         let (requests, inbox) = mpsc::channel(REQUESTS_CAPACITY);
@@ -100,7 +103,7 @@ impl Controller {
     }
 
     /// Opens the device test for a room, by its id in any form or a link, when
-    /// its room service knows it.
+    /// its server knows it. A link to an unknown server is shown in the view instead.
     ///
     /// # Errors
     /// When the text names no room, or the room service does not answer or refuses.
@@ -108,12 +111,46 @@ impl Controller {
         self.ask(|reply| Request::OpenRoom(text, reply)).await
     }
 
+    /// Opens the device test for a room that the user was in.
+    ///
+    /// # Errors
+    /// As [`Controller::open_room`].
+    pub async fn open_recent(&self, recent: RecentVisit) -> Result<(), CommandError> {
+        self.ask(|reply| Request::OpenRecent(recent, reply)).await
+    }
+
+    /// Follows the link of the view, or forgets it.
+    ///
+    /// # Errors
+    /// As [`Controller::open_room`].
+    pub async fn answer_link(&self, accept: bool) -> Result<(), CommandError> {
+        self.ask(|reply| Request::AnswerLink(accept, reply)).await
+    }
+
     /// The link by which others come into the room on the screen.
     ///
     /// # Errors
-    /// When there is no room yet.
+    /// When there is no room yet, or nobody else reaches it.
     pub async fn invitation(&self) -> Result<String, CommandError> {
         self.ask(Request::Invitation).await
+    }
+
+    /// What changed in the chat since a revision of the view; since the beginning
+    /// for 0.
+    ///
+    /// # Errors
+    /// When the application is closing.
+    pub async fn chat(&self, known: u64) -> Result<ChatUpdate, CommandError> {
+        self.ask(|reply| Request::Chat(known, reply)).await
+    }
+
+    /// The screens and windows that can be shared. Takes seconds when the system
+    /// does not answer.
+    ///
+    /// # Errors
+    /// When nothing can be shared.
+    pub async fn screens(&self) -> Result<Vec<ShareChoice>, CommandError> {
+        self.ask(Request::Screens).await
     }
 
     /// Leaves the call, puts everything away and ends the controller. Takes
@@ -158,7 +195,17 @@ struct ControllerTask {
     service: RoomService,
     rooms: Vec<ListedRoom>,
     local: LocalMedia,
+    share: ScreenShare,
+    /// What could be shared when it was last listed.
+    screens: Vec<ShareChoice>,
+    /// Of the running or the last call.
+    chat: ChatLog,
     stage: Stage,
+    /// A link to an unknown server, which waits for consent.
+    link: Option<RoomAddress>,
+    /// Counts what took the user somewhere: an answer to an earlier question about a
+    /// room comes too late.
+    navigation: u64,
     /// Questions to room services that are not answered yet.
     answers: JoinSet<Answer>,
     /// The running call, for who draws its pictures.
@@ -176,8 +223,18 @@ impl ControllerTask {
                     Some(Request::Do(command, reply)) => {
                         reply.send(self.perform(command).await).ok();
                     }
-                    Some(Request::OpenRoom(text, reply)) => self.open_room(&text, reply),
+                    Some(Request::OpenRoom(text, reply)) => self.open_room(&text, reply).await,
+                    Some(Request::OpenRecent(recent, reply)) => self.open_recent(recent, reply).await,
+                    Some(Request::AnswerLink(accept, reply)) => {
+                        self.answer_link(accept, reply).await;
+                    }
                     Some(Request::Invitation(reply)) => { reply.send(self.invitation()).ok(); }
+                    Some(Request::Chat(known, reply)) => {
+                        reply.send(Ok(self.chat.since(known))).ok();
+                    }
+                    Some(Request::Screens(reply)) => {
+                        self.answers.spawn(Answer::screens(reply));
+                    }
                     Some(Request::Quit(reply)) => break Some(reply),
                     None => break None,
                 },
@@ -185,6 +242,7 @@ impl ControllerTask {
                 change = self.local.changed() => if change == Change::List {
                     self.local.follow_list(&self.settings.get());
                 },
+                () = self.share.changed() => {}
                 changed = call_changed(&mut self.stage) => self.follow_call(changed),
                 _ = refresh.tick() => if self.answers.is_empty() {
                     self.refresh();
@@ -211,12 +269,16 @@ impl ControllerTask {
             Command::RefreshRooms => self.refresh(),
             Command::NewRoom { name, private } => {
                 let name = room_name(&name);
-                self.open_pre_join(Target::New { name, private });
+                let service = self.service.in_use();
+                self.open_pre_join(service, Target::New { name, private });
             }
-            Command::TryDemo => self.open_pre_join(Target::Demo),
+            Command::TryDemo => self.open_pre_join(Service::Own, Target::Demo),
             Command::SetName(name) => {
                 let name = short_name(&name);
                 self.settings.change(|settings| settings.name = name);
+            }
+            Command::SetShortcuts(on) => {
+                self.settings.change(|settings| settings.no_shortcuts = !on);
             }
             Command::ChooseDevice { kind, id } => self.choose_device(kind, id.as_deref()),
             Command::SetMuted { kind, muted } => self.set_muted(kind, muted).await,
@@ -225,7 +287,8 @@ impl ControllerTask {
             Command::BackToLobby => self.back_to_lobby(),
             Command::Rejoin => self.rejoin(),
             Command::EnterPasscode(passcode) => self.enter_passcode(passcode).await,
-            Command::SendChat(text) => self.send_chat(text).await,
+            Command::SendChat(text) => self.send_chat(text).await?,
+            Command::ShareScreen(id) => self.share_screen(id).await?,
             Command::Leave => self.leave().await,
         }
         Ok(())

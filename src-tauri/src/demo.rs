@@ -5,9 +5,9 @@ use visavis_call::{Call, CallConfig, CallHandle, Media, RoomChoice, StartError};
 use visavis_media::{VideoCodec, VideoFormat, VideoSource};
 
 /// What the demonstration's room is called.
-pub(crate) const ROOM_NAME: &str = "Demonstration";
+pub(crate) const ROOM_NAME: &str = "Demo call";
 
-const NAMES: [&str; 2] = ["Ada (made up)", "Ben (made up)"];
+const NAMES: [&str; 2] = ["Ada (demo)", "Ben (demo)"];
 const PICTURE: VideoFormat = VideoFormat {
     width: 640,
     height: 360,

@@ -4,6 +4,7 @@ mod choice;
 mod listing;
 mod view;
 
+pub(crate) use self::view::problem;
 use tokio::sync::watch;
 use visavis_call::Media;
 use visavis_media::audio::{AudioCaptureState, PlayoutState};

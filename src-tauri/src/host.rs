@@ -1,10 +1,12 @@
 //! The room service that this application hosts, for itself or for its network.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use visavis_server::store::Database;
 use visavis_server::{Listener, Server, ServerConfig, ServerError, operator_secret};
+
+use crate::addresses;
 
 /// Where others on this network come in, when that port is free.
 const SHARED_PORT: u16 = 7420;
@@ -86,14 +88,8 @@ impl Host {
             return Vec::new();
         };
         let port = listener.local_addr().port();
-        let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-        let addresses = interfaces
-            .iter()
-            .filter_map(|interface| match interface.ip() {
-                IpAddr::V4(ip) if !ip.is_loopback() && !ip.is_link_local() => Some(url(ip, port)),
-                _ => None,
-            });
-        addresses.collect()
+        let reachable = addresses::reachable().into_iter();
+        reachable.map(|ip| url(ip, port)).collect()
     }
 
     /// Stops it; its sockets are closed. At most three seconds.

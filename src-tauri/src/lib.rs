@@ -4,7 +4,10 @@
 //! `commands` forwards what the page asks, [`window`] forwards what the
 //! controller shows, [`video_out`] carries pictures.
 
+#[cfg(feature = "host")]
+mod addresses;
 pub mod arguments;
+pub mod chat;
 pub mod command;
 mod commands;
 pub mod controller;
@@ -20,6 +23,7 @@ pub mod pictures;
 mod platform;
 pub mod server_url;
 pub mod settings;
+mod share;
 pub mod video_out;
 pub mod view;
 pub mod window;

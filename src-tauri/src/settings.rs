@@ -1,22 +1,17 @@
 //! What is remembered from one run to the next: a JSON file in the profile.
 
-use std::fs;
-use std::io::{self, Write};
+mod file;
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::view::RecentRoom;
+use crate::view::{RecentRoom, VisitedRoom};
 
 /// Recent rooms that are kept; past it the oldest go.
 const RECENT_ROOMS: usize = 12;
-
-const FILE: &str = "settings.json";
-/// Where a file that cannot be read is put aside.
-const CORRUPT_FILE: &str = "settings.corrupt.json";
-const NEW_FILE: &str = "settings.new.json";
 
 /// What is remembered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +27,8 @@ pub struct Settings {
     pub microphone: Option<RememberedDevice>,
     /// The chosen speaker.
     pub speaker: Option<RememberedDevice>,
+    /// Whether single keys do nothing in the room.
+    pub no_shortcuts: bool,
     /// Newest first.
     pub visits: Vec<Visit>,
 }
@@ -53,87 +50,94 @@ pub struct Visit {
     /// Whether this application hosted it: the next run has another URL.
     pub hosted: bool,
     /// The room.
-    pub room: RecentRoom,
+    pub room: VisitedRoom,
 }
 
 impl Settings {
     /// Puts a room on top of the recent ones.
     pub fn remember(&mut self, visit: Visit) {
-        self.visits
-            .retain(|other| (&other.server, &other.room.id) != (&visit.server, &visit.room.id));
+        self.visits.retain(|other| !other.is_of(&visit));
         self.visits.insert(0, visit);
         self.visits.truncate(RECENT_ROOMS);
     }
 
-    /// The recent rooms of one room service.
-    pub fn recent(&self, server: &str) -> Vec<RecentRoom> {
-        let there = self.visits.iter().filter(|visit| visit.server == server);
-        there.map(|visit| visit.room.clone()).collect()
-    }
-
-    /// Reads the settings of a profile. A file that cannot be understood is
-    /// put aside, so that nothing a person wrote is lost.
-    pub fn load(profile: &Path) -> Self {
-        let path = profile.join(FILE);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::default(),
-            Err(error) => {
-                tracing::warn!(%error, "the settings cannot be read; starting with the defaults");
-                return Self::default();
-            }
-        };
-        let mut settings: Self = serde_json::from_slice(&text).unwrap_or_else(|error| {
-            let kept = fs::rename(&path, profile.join(CORRUPT_FILE)).is_ok();
-            tracing::warn!(%error, kept, "the settings were damaged: {CORRUPT_FILE} keeps them, starting with the defaults");
-            Self::default()
+    /// The recent rooms of all servers.
+    pub fn recent(&self) -> Vec<RecentRoom> {
+        let shown = self.visits.iter().map(|visit| RecentRoom {
+            server: (!visit.hosted).then(|| visit.server.clone()),
+            room: visit.room.clone(),
         });
-        settings.visits.retain(|visit| !visit.hosted);
-        settings
+        shown.collect()
     }
 
-    /// Writes the settings whole or not at all.
-    ///
-    /// # Errors
-    /// When the profile cannot be written.
-    pub fn save(&self, profile: &Path) -> io::Result<()> {
-        fs::create_dir_all(profile)?;
-        let new = profile.join(NEW_FILE);
-        let mut file = fs::File::create(&new)?;
-        serde_json::to_writer_pretty(&mut file, self)?;
-        file.flush()?;
-        file.sync_all()?;
-        fs::rename(new, profile.join(FILE))
+    /// Whether the user went to this server before.
+    pub fn knows(&self, server: &str) -> bool {
+        let mut visited = self.visits.iter().filter(|visit| !visit.hosted);
+        self.server.as_deref() == Some(server) || visited.any(|visit| visit.server == server)
+    }
+
+    /// Reads the settings of a profile. What cannot be understood has its default.
+    pub fn load(profile: &Path) -> Self {
+        file::load(profile)
     }
 }
 
-/// Writes settings behind the back of the one who changes them; the newest wins.
+impl Visit {
+    /// Whether both are visits of one room.
+    fn is_of(&self, other: &Self) -> bool {
+        let place = |visit: &Self| (!visit.hosted).then(|| visit.server.clone());
+        self.room.id == other.room.id && place(self) == place(other)
+    }
+}
+
+/// Persists settings in the background; only the newest value is written.
 #[derive(Debug)]
 pub struct SettingsWriter {
     newest: watch::Sender<Settings>,
+    /// Why the newest is not written; none when it is.
+    problem: watch::Receiver<Option<String>>,
     task: JoinHandle<()>,
 }
 
 impl SettingsWriter {
     /// Starts the writer. Needs a tokio runtime.
     pub fn start(profile: PathBuf, settings: Settings) -> Self {
+        let mut base = settings.clone();
         let (newest, mut changes) = watch::channel(settings);
+        let (problems, problem) = watch::channel(None);
         let task = tokio::spawn(async move {
             while changes.changed().await.is_ok() {
                 let settings = changes.borrow_and_update().clone();
-                let profile = profile.clone();
-                let saved = tokio::task::spawn_blocking(move || settings.save(&profile)).await;
-                if let Ok(Err(error)) = saved {
-                    tracing::warn!(%error, "the settings could not be written");
+                let (profile, before, mine) = (profile.clone(), base.clone(), settings.clone());
+                let saving = move || file::save(&profile, &before, &mine);
+                let saved = tokio::task::spawn_blocking(saving).await;
+                let problem = match saved {
+                    Ok(Ok(())) => None,
+                    Ok(Err(error)) => Some(error.to_string()),
+                    Err(error) => Some(error.to_string()),
+                };
+                match &problem {
+                    None => base = settings,
+                    Some(error) => tracing::warn!(%error, "the settings could not be written"),
                 }
+                problems.send_replace(problem);
             }
         });
-        Self { newest, task }
+        Self {
+            newest,
+            problem,
+            task,
+        }
     }
 
     /// The settings as they are.
     pub fn get(&self) -> watch::Ref<'_, Settings> {
         self.newest.borrow()
+    }
+
+    /// Why the last change could not be written; none when it was.
+    pub fn problem(&self) -> Option<String> {
+        self.problem.borrow().clone()
     }
 
     /// Changes them.
@@ -156,8 +160,8 @@ impl SettingsWriter {
 mod tests {
     use super::*;
 
-    fn visit(id: &str) -> Visit {
-        let room = RecentRoom {
+    pub(super) fn visit(id: &str) -> Visit {
+        let room = VisitedRoom {
             id: id.into(),
             name: "Tea".into(),
             at: 1,
@@ -182,15 +186,17 @@ mod tests {
         assert_eq!(expected.name, "Ann");
     }
 
-    #[test]
-    fn a_damaged_file_is_put_aside_and_the_defaults_stand_in() {
-        let profile = tempfile::tempdir().unwrap();
-        fs::write(profile.path().join(FILE), "{ \"name\": \"An").unwrap();
-        assert_eq!(Settings::load(profile.path()), Settings::default());
-        let kept = fs::read_to_string(profile.path().join(CORRUPT_FILE)).unwrap();
-        assert_eq!(kept, "{ \"name\": \"An");
-        Settings::default().save(profile.path()).unwrap();
-        assert_eq!(Settings::load(profile.path()), Settings::default());
+    #[tokio::test]
+    async fn settings_that_cannot_be_written_are_reported() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a file");
+        std::fs::write(&file, "").unwrap();
+        let writer = SettingsWriter::start(file, Settings::default());
+        assert_eq!(writer.problem(), None);
+        writer.change(|settings| settings.name = "Ann".into());
+        let mut problem = writer.problem.clone();
+        problem.wait_for(Option::is_some).await.unwrap();
+        assert!(writer.problem().is_some());
     }
 
     #[test]
@@ -200,15 +206,31 @@ mod tests {
             settings.remember(visit(&n.to_string()));
         }
         settings.remember(visit("15"));
-        let ids: Vec<String> = settings
-            .recent("ws://a")
-            .into_iter()
-            .map(|room| room.id)
+        let recent = settings.recent();
+        let ids: Vec<&str> = recent
+            .iter()
+            .map(|recent| recent.room.id.as_str())
             .collect();
-        assert_eq!(
-            (ids.len(), ids[0].as_str(), ids[1].as_str()),
-            (RECENT_ROOMS, "15", "19")
-        );
-        assert!(settings.recent("ws://b").is_empty());
+        assert_eq!((ids.len(), ids[0], ids[1]), (RECENT_ROOMS, "15", "19"));
+    }
+
+    #[test]
+    fn a_hosted_room_is_remembered_whatever_its_port_and_apart_from_one_elsewhere() {
+        let mut settings = Settings::default();
+        for server in ["ws://127.0.0.1:1", "ws://127.0.0.1:2"] {
+            settings.remember(Visit {
+                server: server.into(),
+                hosted: true,
+                ..visit("x")
+            });
+        }
+        settings.remember(visit("x"));
+        let recent = settings.recent();
+        let servers: Vec<_> = recent
+            .iter()
+            .map(|recent| recent.server.as_deref())
+            .collect();
+        assert_eq!(servers, [Some("ws://a"), None]);
+        assert!(settings.knows("ws://a") && !settings.knows("ws://127.0.0.1:1"));
     }
 }

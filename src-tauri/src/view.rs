@@ -1,9 +1,13 @@
 //! What the page is shown: one whole view, pushed when it changed. The page
 //! holds no rules; it draws this and sends [`crate::commands`].
 
+mod share;
+
 use serde::{Deserialize, Serialize};
 use visavis_call::CallView;
 use visavis_protocol::{ErrorCode, ListedRoom, RoomInfo};
+
+pub use self::share::{ShareChoice, ShareKind, ShareView};
 
 /// Everything that is on the screen.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -18,11 +22,22 @@ pub struct AppView {
     pub server: ServerView,
     /// Public rooms of the server.
     pub rooms: Vec<ListedRoom>,
+    /// Why the settings could not be saved; none when they are.
+    pub settings_problem: Option<String>,
+    /// Whether single keys act in the room: M, V, S, C and P.
+    pub shortcuts: bool,
+    /// A link to a server that the user does not know waits for consent.
+    pub link: Option<LinkView>,
     /// Rooms that the user was in, newest first.
     pub recent: Vec<RecentRoom>,
     /// Camera, microphone and speaker.
     pub devices: DevicesView,
-    /// The running or the last call.
+    /// What the local user shares in the call.
+    pub share: ShareView,
+    /// The revision of the chat; `read_chat` returns what changed.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub chat: u64,
+    /// The running or the last call. Its chat is left out.
     pub call: Option<CallView>,
 }
 
@@ -64,6 +79,20 @@ pub enum Screen {
     },
 }
 
+/// A link to a server that the user has not used before. Nothing is sent to it until
+/// the user agrees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
+pub struct LinkView {
+    /// The room's id.
+    pub room: String,
+    /// The server's URL.
+    pub server: String,
+    /// Whether others on the way can read and change what is exchanged with it.
+    pub is_cleartext: bool,
+}
+
 /// The room service in use.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -94,11 +123,22 @@ pub enum Reach {
     Unreachable,
 }
 
+/// A room that the user was in, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
+pub struct RecentRoom {
+    /// Its server's URL; none: this application hosts it.
+    pub server: Option<String>,
+    /// The room.
+    pub room: VisitedRoom,
+}
+
 /// A room that the user was in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
-pub struct RecentRoom {
+pub struct VisitedRoom {
     /// The room's id.
     pub id: String,
     /// What a person calls it.
@@ -145,6 +185,8 @@ pub struct DeviceView {
     pub choices: Vec<DeviceChoice>,
     /// The chosen one's id; none = the system's choice.
     pub chosen: Option<String>,
+    /// The name of the system's choice, where the system says it.
+    pub default: Option<String>,
     /// The remembered one's name, when it is gone and the system's choice stands in.
     pub missing: Option<String>,
     /// The user's choice to send nothing; never set for the speaker.
@@ -252,6 +294,19 @@ pub enum CommandError {
         /// Why.
         code: ErrorCode,
     },
+    /// Nothing of the desktop can be shared.
+    CannotShare {
+        /// Why.
+        problem: DeviceProblem,
+        /// What the system said; for the curious.
+        detail: String,
+    },
+    /// The screen or window is not there any longer.
+    NothingToShare,
+    /// Others cannot reach the room: it is hosted here, for this computer alone.
+    NotShared,
+    /// Others cannot reach the room: this computer is on no network.
+    NoNetwork,
     /// A port could not be opened, a setting could not be written, …
     System {
         /// What the system said.

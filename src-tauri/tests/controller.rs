@@ -12,13 +12,13 @@ use visavis_call::{
     Call, CallCommand, CallConfig, CallHandle, CallPhase, EndReason, Media, RoomChoice, TrackView,
 };
 use visavis_media::{AudioSink, AudioSource, VideoCodec, VideoFormat, VideoSource};
-use visavis_protocol::{ErrorCode, TrackSource};
+use visavis_protocol::{ErrorCode, RoomLink, TrackSource};
 use visavis_shell::arguments::Arguments;
-use visavis_shell::command::Command;
+use visavis_shell::command::{Command, RecentVisit};
 use visavis_shell::controller::Controller;
 use visavis_shell::pictures::Source;
 use visavis_shell::view::{
-    AppView, CommandError, DeviceKind, DeviceProblem, DeviceState, Reach, Screen,
+    AppView, CommandError, DeviceKind, DeviceProblem, DeviceState, Reach, Screen, ShareView,
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -147,8 +147,10 @@ async fn a_person_makes_a_room_talks_and_leaves_and_comes_back() {
     let call = room.call.unwrap();
     let id = call.room.unwrap().id;
     assert!(call.participants[0].is_me && call.participants[0].name == "Ann");
-    assert_eq!(room.recent[0].name, "Tea");
-    assert!(controller.invitation().await.unwrap().contains(&id));
+    assert_eq!(room.recent[0].room.name, "Tea");
+    assert_eq!(room.recent[0].server, None);
+    // Hosted here for this computer alone: a link would lead nowhere.
+    assert_eq!(controller.invitation().await, Err(CommandError::NotShared));
 
     let ben = other(&room.server.url, &id, "Ben");
     let both = |view: &AppView| {
@@ -254,7 +256,7 @@ async fn a_room_opens_by_its_id_in_any_form_and_a_wrong_one_is_told() {
     host.perform(Command::Join).await.unwrap();
     let room = shown(&mut hosts, "the room", is_in_room).await;
     let (server, id) = (room.server.url, room.call.unwrap().room.unwrap().id);
-    let invitation = host.invitation().await.unwrap();
+    let invitation = RoomLink::invitation(&id, &server);
 
     let profile = tempfile::tempdir().unwrap();
     let (guest, mut guests) = start(profile.path()).await;
@@ -271,20 +273,41 @@ async fn a_room_opens_by_its_id_in_any_form_and_a_wrong_one_is_told() {
             "visavis://room/abc-defg-hij?server=ftp://x",
             CommandError::NotAServer,
         ),
-        (
-            "visavis://room/abc-defg-hij?server=ws://127.0.0.1:1",
-            CommandError::ServerUnreachable,
-        ),
     ] {
         assert_eq!(guest.open_room(text.into()).await, Err(error), "{text}");
         assert_eq!(guests.borrow().screen, Screen::Lobby);
         assert!(guests.borrow().server.hosted);
     }
-    // The whole link brings its room service along.
+    // A link's server is contacted when the user agrees.
+    let dead = "visavis://room/abc-defg-hij?server=ws://127.0.0.1:1";
+    guest.open_room(dead.into()).await.unwrap();
+    let asked = shown(&mut guests, "the question", |view| view.link.is_some()).await;
+    assert_eq!(asked.screen, Screen::Lobby);
+    let link = asked.link.unwrap();
+    assert_eq!(
+        (link.server.as_str(), link.is_cleartext),
+        ("ws://127.0.0.1:1", false)
+    );
+    assert_eq!(
+        guest.answer_link(true).await,
+        Err(CommandError::ServerUnreachable)
+    );
+    guest.answer_link(false).await.unwrap();
+    shown(&mut guests, "no question", |view| view.link.is_none()).await;
     guest.open_room(invitation).await.unwrap();
+    shown(&mut guests, "the question", |view| view.link.is_some()).await;
+    guest.answer_link(true).await.unwrap();
     let there = shown(&mut guests, "the device test", is_pre_join).await;
     assert!(there.server.url == server && !there.server.hosted);
     assert!(matches!(&there.screen, Screen::PreJoin { title, .. } if title == "Tea"));
+
+    // It is the room's server, not the one that the lobby uses.
+    guest.perform(Command::BackToLobby).await.unwrap();
+    let lobby = shown(&mut guests, "the lobby", |view| {
+        view.screen == Screen::Lobby
+    })
+    .await;
+    assert!(lobby.server.hosted);
 
     let bare = id.replace('-', "").to_uppercase();
     guest.perform(Command::BackToLobby).await.unwrap();
@@ -313,7 +336,7 @@ async fn a_room_opens_by_its_id_in_any_form_and_a_wrong_one_is_told() {
         !view.recent.is_empty()
     })
     .await;
-    assert!(lobby.server.url == server && lobby.recent[0].id == id);
+    assert!(lobby.server.url == server && lobby.recent[0].room.id == id);
     shown(&mut again, "a server that is gone", |view| {
         view.server.reach == Reach::Unreachable
     })
@@ -412,11 +435,7 @@ async fn the_demonstration_brings_two_guests_who_leave_with_the_user() {
         })
     };
     let room = shown(&mut view, "two guests with pictures", guests).await;
-    assert!(
-        room.call.unwrap().participants[1]
-            .name
-            .ends_with("(made up)")
-    );
+    assert!(room.call.unwrap().participants[1].name.ends_with("(demo)"));
     controller.perform(Command::Leave).await.unwrap();
     let ended = shown(&mut view, "the end", is_ended).await;
     assert!(
@@ -473,5 +492,100 @@ async fn sharing_lets_others_in_while_a_call_runs_and_ends_without_ending_it() {
             Ok(EndReason::ServerUnreachable)
         );
     }
+    controller.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ones_own_address_means_the_hosted_server() {
+    let profile = tempfile::tempdir().unwrap();
+    let (controller, mut view) = start(profile.path()).await;
+    let hosted = view.borrow().server.url.clone();
+    for text in [hosted.replace("ws://", ""), format!("{hosted}/")] {
+        let own = Command::SetServer(Some(text));
+        controller.perform(own).await.unwrap();
+        // Its answer follows the view of the command before it.
+        controller.chat(0).await.unwrap();
+        let now = shown(&mut view, "the hosted server", |view| {
+            view.server.url == hosted
+        })
+        .await;
+        assert!(now.server.hosted);
+    }
+    controller.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_about_a_room_does_not_replace_a_newer_screen() {
+    let profile = tempfile::tempdir().unwrap();
+    let (controller, view) = start(profile.path()).await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    let link = format!("visavis://room/abc-defg-hij?server=ws://{address}");
+    controller.open_room(link).await.unwrap();
+    let asking = controller.clone();
+    let late = tokio::spawn(async move { asking.answer_link(true).await });
+    // It is asked, and does not answer yet.
+    let (socket, _) = timeout(LIMIT, silent.accept()).await.unwrap().unwrap();
+    let new = Command::NewRoom {
+        name: "Tea".into(),
+        private: true,
+    };
+    controller.perform(new).await.unwrap();
+    drop(socket);
+    drop(silent);
+    assert_eq!(timeout(LIMIT, late).await.unwrap().unwrap(), Ok(()));
+    assert!(matches!(&view.borrow().screen, Screen::PreJoin { title, .. } if title == "Tea"));
+    controller.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hosted_room_is_found_under_recent_after_a_restart() {
+    let profile = tempfile::tempdir().unwrap();
+    let (controller, mut view) = start(profile.path()).await;
+    let new = Command::NewRoom {
+        name: "Tea".into(),
+        private: true,
+    };
+    controller.perform(new).await.unwrap();
+    controller.perform(Command::Join).await.unwrap();
+    shown(&mut view, "the room", is_in_room).await;
+    controller.quit().await;
+
+    let (again, mut view) = start(profile.path()).await;
+    let recent = view.borrow().recent[0].clone();
+    assert_eq!((recent.server, recent.room.name.as_str()), (None, "Tea"));
+    let visit = RecentVisit {
+        server: None,
+        room: recent.room.id,
+    };
+    again.open_recent(visit).await.unwrap();
+    let there = shown(&mut view, "the device test", is_pre_join).await;
+    assert!(matches!(&there.screen, Screen::PreJoin { title, .. } if title == "Tea"));
+    again.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_shared_is_refused_and_a_text_that_is_too_long_too() {
+    let profile = tempfile::tempdir().unwrap();
+    let (controller, mut view) = start(profile.path()).await;
+    let new = Command::NewRoom {
+        name: "Tea".into(),
+        private: true,
+    };
+    controller.perform(new).await.unwrap();
+    controller.perform(Command::Join).await.unwrap();
+    shown(&mut view, "the room", is_in_room).await;
+    let share = Command::ShareScreen(Some("window:0x1".into()));
+    assert_eq!(
+        controller.perform(share).await,
+        Err(CommandError::NothingToShare)
+    );
+    assert_eq!(view.borrow().share, ShareView::Off);
+    let long = Command::SendChat("x".repeat(33_000));
+    let code = ErrorCode::MessageTooLarge;
+    assert_eq!(
+        controller.perform(long).await,
+        Err(CommandError::Refused { code })
+    );
     controller.quit().await;
 }

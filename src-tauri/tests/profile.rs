@@ -82,20 +82,20 @@ async fn a_room_and_its_chat_are_there_again_after_a_restart_and_nobody_is_insid
         .perform(Command::SendChat("remember".into()))
         .await
         .unwrap();
-    let said = |view: &AppView| view.call.as_ref().is_some_and(|call| !call.chat.is_empty());
-    shown(&mut view, "the message", said).await;
+    let inside = view.borrow().chat;
+    shown(&mut view, "the message", |view| view.chat > inside).await;
     controller.quit().await;
 
     let (controller, mut view) = start(profile.path()).await;
     listed(&mut view, &[("Tea", 0)]).await;
     controller.open_room(id).await.unwrap();
     controller.perform(Command::Join).await.unwrap();
-    let back = |view: &AppView| {
-        let call = view.call.as_ref().filter(|_| is_inside(view));
-        call.is_some_and(|call| call.chat.iter().any(|chat| chat.text == "remember"))
-    };
+    let back = |view: &AppView| is_inside(view) && view.chat > 0;
     let call = shown(&mut view, "the room with its chat", back).await.call;
-    assert_eq!(call.unwrap().participants.len(), 1);
+    let call = call.unwrap();
+    assert_eq!((call.participants.len(), call.chat.len()), (1, 0));
+    let chat = controller.chat(0).await.unwrap();
+    assert_eq!(chat.messages[0].text, "remember");
     controller.quit().await;
 }
 

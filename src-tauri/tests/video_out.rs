@@ -283,3 +283,18 @@ async fn the_call_hears_which_tracks_the_page_shows_and_in_which_size() {
     let (_, shown) = timeout(LIMIT, scene.shown.changed(version)).await.unwrap();
     assert_eq!(shown.unwrap(), []);
 }
+
+#[tokio::test]
+async fn silent_connections_keep_the_page_out_no_longer_than_a_moment() {
+    let scene = scene().await;
+    let url = &scene.video.endpoint().url;
+    let address = url.trim_start_matches("ws://").split('/').next().unwrap();
+    let mut silent = Vec::new();
+    for _ in 0..40 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    scene.me.set(grey(200, 64, 36));
+    let mut page = timeout(Duration::from_secs(3), scene.page()).await.unwrap();
+    show(&mut page, &[(1, "me", 64, 36)]).await;
+    assert_eq!(next(&mut page).await.tile, 1);
+}

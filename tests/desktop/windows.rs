@@ -60,8 +60,8 @@ async fn shows(window: &Window, name: &str) -> Result<()> {
     })
 }
 
-#[tokio::test]
-async fn two_windows_make_a_call() -> Result<()> {
+/// Anna and Bert in one room, which Anna's window hosts.
+async fn two_in_a_room() -> Result<(Window, Window)> {
     let anna = Window::open("anna", &SOURCES).await?;
     anna.press("New room").await?;
     anna.fill("Name of the room", "Two windows").await?;
@@ -79,7 +79,12 @@ async fn two_windows_make_a_call() -> Result<()> {
     bert.fill("Room id or link", &id).await?;
     bert.press("Continue").await?;
     join_as(&bert, "Bert").await?;
+    Ok((anna, bert))
+}
 
+#[tokio::test]
+async fn two_windows_make_a_call() -> Result<()> {
+    let (anna, bert) = two_in_a_room().await?;
     shows(&anna, "Bert").await?;
     shows(&bert, "Anna").await?;
 
@@ -105,6 +110,22 @@ async fn two_windows_make_a_call() -> Result<()> {
         .find("//h2[normalize-space()='You are alone here']")
         .await?;
     ensure!(!alone.text().await?.is_empty());
+    bert.close().await?;
+    anna.close().await
+}
+
+#[tokio::test]
+async fn a_shared_screen_is_seen_in_the_other_window_until_it_is_stopped() -> Result<()> {
+    let (anna, bert) = two_in_a_room().await?;
+    anna.press("Share screen").await?;
+    let screen = "//ul[@aria-labelledby='share-screen']//button";
+    anna.find(screen).await?.press().await?;
+    anna.find("//button[normalize-space()='Stop sharing']")
+        .await?;
+    // The shared display shows the window with moving pictures.
+    shows(&bert, "Anna’s screen").await?;
+    anna.press("Stop sharing").await?;
+    bert.loses(&tile_of("Anna’s screen")).await?;
     bert.close().await?;
     anna.close().await
 }

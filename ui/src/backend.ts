@@ -2,9 +2,11 @@
 // no rules: it draws the view and sends commands.
 
 import type { AppView } from "./generated/AppView";
+import type { ChatUpdate } from "./generated/ChatUpdate";
 import type { CommandError } from "./generated/CommandError";
 import type { DeviceKind } from "./generated/DeviceKind";
 import type { LevelView } from "./generated/LevelView";
+import type { ShareChoice } from "./generated/ShareChoice";
 
 /** The part of a WebSocket that the pictures need. */
 export type VideoSocket = Pick<
@@ -19,6 +21,9 @@ export type Mutable = Exclude<DeviceKind, "speaker">;
 export interface Backend {
   getView(): Promise<AppView>;
   onView(listener: (view: AppView) => void): Promise<void>;
+  /** The shell has failed: nothing answers any longer but `restart`. */
+  onStopped(listener: () => void): Promise<void>;
+  restart(): Promise<void>;
   onLevel(listener: (level: LevelView) => void): Promise<void>;
   /** A socket that is being opened. */
   openVideo(): Promise<VideoSocket>;
@@ -27,7 +32,13 @@ export interface Backend {
   setServer(url: string | null): Promise<void>;
   shareOnNetwork(shared: boolean): Promise<void>;
   refreshRooms(): Promise<void>;
+  /** A link to an unknown server is shown in the view instead. */
   openRoom(text: string): Promise<void>;
+  /** `null`: hosted here. */
+  openRecent(server: string | null, room: string): Promise<void>;
+  /** Follows the link of the view, or forgets it. */
+  answerLink(accept: boolean): Promise<void>;
+  setShortcuts(on: boolean): Promise<void>;
   newRoom(name: string, isPrivate: boolean): Promise<void>;
   tryDemo(): Promise<void>;
   setName(name: string): Promise<void>;
@@ -39,7 +50,13 @@ export interface Backend {
   backToLobby(): Promise<void>;
   rejoin(): Promise<void>;
   enterPasscode(passcode: string): Promise<void>;
+  /** What changed in the chat since this revision, from 0. */
+  readChat(known: number): Promise<ChatUpdate>;
   sendChat(text: string): Promise<void>;
+  /** What can be shared; asked each time the picker opens. */
+  listScreens(): Promise<ShareChoice[]>;
+  /** `null`: share nothing. */
+  shareScreen(id: string | null): Promise<void>;
   leave(): Promise<void>;
   /** The link to give to others. */
   invitation(): Promise<string>;

@@ -15,6 +15,14 @@ const SCENES = [
   "prejoin-muted",
   "room-trouble",
   "room-alone",
+  "room-screens",
+  "room-sharing",
+  "lobby-link",
+  "room-full",
+  "room-not-open",
+  "room-passcode",
+  "room-long-id",
+  "stopped",
   "ended-full",
   "not-started",
 ];
@@ -63,7 +71,7 @@ describe.each(LOOKS)("at $width by $height in the $scheme", (look) => {
 
   it("so are the dialogs", async () => {
     const page = await open("lobby-shared", look);
-    for (const name of ["New room", "Room service: this computer"]) {
+    for (const name of ["New room", "Server: Hosted on this computer"]) {
       await page.getByRole("button", { name }).click();
       await page.getByRole("dialog").waitFor();
       expect(await faults(page)).toEqual([]);

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { chromium, type Browser, type Page } from "playwright-core";
 import { createServer, type ViteDevServer } from "vite";
-import { afterAll, beforeAll } from "vitest";
+import { afterAll, afterEach, beforeAll } from "vitest";
 
 /** Debian and Ubuntu name it differently. */
 const PROGRAMS = ["chromium", "chromium-browser"];
@@ -38,6 +38,10 @@ export function chromiumPages(): (scene: string, look?: Look) => Promise<Page> {
       executablePath: installedChromium(),
       args: ["--no-sandbox", "--disable-gpu"],
     });
+  });
+  // A page that is left open goes on drawing.
+  afterEach(async () => {
+    await Promise.all(browser?.contexts().map((context) => context.close()) ?? []);
   });
   afterAll(async () => {
     await browser?.close();

@@ -4,9 +4,10 @@ use visavis_call::{Lobby, LobbyError};
 use visavis_protocol::{ListedRoom, RoomInfo};
 
 use super::ControllerTask;
-use super::stage::{PreJoin, Stage, Target};
+use super::stage::{PreJoin, RoomAddress, Stage, Target};
 use crate::command::Reply;
-use crate::view::{CommandError, Reach};
+use crate::share;
+use crate::view::{CommandError, Reach, ShareChoice};
 
 /// What a room service said.
 pub(super) enum Answer {
@@ -20,15 +21,20 @@ pub(super) enum Answer {
         room: String,
         info: Result<RoomInfo, LobbyError>,
     },
+    /// What can be shared.
+    Screens {
+        screens: Result<Vec<ShareChoice>, CommandError>,
+        reply: Reply<Vec<ShareChoice>>,
+    },
     /// Whether a room that was asked for is there.
     Found(Found),
 }
 
 /// A room that someone wants to open.
 pub(super) struct Found {
-    pub room: String,
-    /// The room service that a link named; else the one in use.
-    pub linked: Option<String>,
+    pub address: RoomAddress,
+    /// The navigation that asked; a newer one has replaced it.
+    pub navigation: u64,
     pub info: Result<RoomInfo, LobbyError>,
     pub reply: Reply<()>,
 }
@@ -44,16 +50,21 @@ impl Answer {
         Self::Info { room, info }
     }
 
+    pub async fn screens(reply: Reply<Vec<ShareChoice>>) -> Self {
+        let screens = share::choices().await;
+        Self::Screens { screens, reply }
+    }
+
     pub async fn found(
         server: String,
-        room: String,
-        linked: Option<String>,
+        address: RoomAddress,
+        navigation: u64,
         reply: Reply<()>,
     ) -> Self {
-        let info = Lobby::room(&server, &room).await;
+        let info = Lobby::room(&server, &address.room).await;
         Self::Found(Found {
-            room,
-            linked,
+            address,
+            navigation,
             info,
             reply,
         })
@@ -65,6 +76,10 @@ impl ControllerTask {
         match answer {
             Answer::Rooms { server, rooms } => self.take_rooms(&server, rooms),
             Answer::Info { room, info } => self.take_info(&room, info),
+            Answer::Screens { screens, reply } => {
+                self.screens = screens.clone().unwrap_or_default();
+                reply.send(screens).ok();
+            }
             Answer::Found(found) => self.take_found(found),
         }
     }
@@ -84,6 +99,7 @@ impl ControllerTask {
         if let Stage::PreJoin(PreJoin {
             target: Target::Known(room),
             info: known,
+            ..
         }) = &mut self.stage
             && room == asked
         {
@@ -93,11 +109,16 @@ impl ControllerTask {
 
     fn take_found(&mut self, found: Found) {
         let Found {
-            room,
-            linked,
+            address: RoomAddress { service, room },
+            navigation,
             info,
             reply,
         } = found;
+        // The person went elsewhere meanwhile.
+        if navigation != self.navigation {
+            reply.send(Ok(())).ok();
+            return;
+        }
         let info = match info {
             Ok(info) => Ok(Some(info)),
             // A plain room service tells at the join whether there is such a room.
@@ -108,14 +129,9 @@ impl ControllerTask {
         };
         reply
             .send(info.map(|info| {
-                if matches!(self.stage, Stage::Room(_)) {
-                    return;
-                }
-                if let Some(url) = linked {
-                    self.rooms.clear();
-                    self.service.use_foreign(url);
-                }
+                self.link = None;
                 self.enter_pre_join(PreJoin {
+                    service,
                     target: Target::Known(room),
                     info,
                 });

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use visavis_call::{Call, CallCommand, CallConfig, CallPhase, CallView, EndReason, RoomChoice};
 use visavis_media::{VideoCodec, time};
-use visavis_protocol::{RoomLink, TrackSource};
+use visavis_protocol::limits::MAX_CHAT_TEXT_BYTES;
+use visavis_protocol::{ErrorCode, RoomLink, TrackSource};
 
 use super::ControllerTask;
-use super::stage::{Ended, Running, Stage, Target};
+use super::stage::{Ended, Running, Service, Stage, Target};
 use crate::demo::{self, Guests};
 use crate::settings::Visit;
-use crate::view::{CommandError, DeviceKind, RecentRoom};
+use crate::view::{CommandError, DeviceKind, VisitedRoom};
 
 /// How long leaving may take when the window closes.
 const LEAVE_LIMIT: Duration = Duration::from_secs(3);
@@ -22,13 +23,12 @@ impl ControllerTask {
             return Ok(());
         };
         let target = pre_join.target.clone();
+        let service = pre_join.service.clone();
         let is_demo = target == Target::Demo;
-        let server = if is_demo {
-            Some(self.service.host().await?)
-        } else {
-            self.service.url()
+        let server = match &service {
+            Service::Own => self.service.host().await?,
+            Service::Url(url) => url.clone(),
         };
-        let server = server.ok_or(CommandError::ServerUnreachable)?;
         let config = CallConfig {
             server: server.clone(),
             room: match target.clone() {
@@ -54,11 +54,10 @@ impl ControllerTask {
         let view = changes.borrow_and_update().clone();
         tracing::info!(is_demo, "joining");
         self.calls.send_replace(Some(handle.clone()));
-        let hosted = is_demo || self.service.is_hosted();
         let running = Running {
             target,
+            service,
             server,
-            hosted,
             handle,
             changes,
             view: view.clone(),
@@ -76,7 +75,11 @@ impl ControllerTask {
             return;
         };
         let is_broken = view.is_none();
-        let new_view = view.unwrap_or_else(|| call.view.clone());
+        let mut new_view = view.unwrap_or_else(|| call.view.clone());
+        // A call that broke off has given its chat already.
+        if !is_broken {
+            self.chat.replace(std::mem::take(&mut new_view.chat));
+        }
         let old_view = std::mem::replace(&mut call.view, new_view);
         if let Some(by_host) = &call.view.muted_by_host
             && old_view.muted_by_host.as_ref() != Some(by_host)
@@ -84,7 +87,8 @@ impl ControllerTask {
             match by_host.source {
                 TrackSource::Camera => self.local.set_muted(DeviceKind::Camera, true),
                 TrackSource::Microphone => self.local.set_muted(DeviceKind::Microphone, true),
-                TrackSource::ScreenShare | TrackSource::ScreenShareAudio => {}
+                TrackSource::ScreenShare => self.share.stop(),
+                TrackSource::ScreenShareAudio => {}
             }
         }
         if is_broken {
@@ -99,14 +103,14 @@ impl ControllerTask {
                 if call.target == Target::Demo {
                     call.guests = Guests::enter(&call.server, &room.id).ok();
                 } else {
-                    let room = RecentRoom {
+                    let room = VisitedRoom {
                         id: room.id.clone(),
                         name: room.name.clone(),
                         at: time::unix_ms(),
                     };
                     let visit = Visit {
                         server: call.server.clone(),
-                        hosted: call.hosted,
+                        hosted: call.service == Service::Own,
                         room,
                     };
                     self.settings.change(|settings| settings.remember(visit));
@@ -131,6 +135,7 @@ impl ControllerTask {
             .map_or(0, |entered| entered.elapsed().as_secs());
         tracing::info!(seconds, phase = ?call.view.phase, "the call is over");
         self.stage = Stage::Ended(Box::new(Ended {
+            service: call.service,
             target: call.target,
             room_id: call
                 .view
@@ -143,12 +148,14 @@ impl ControllerTask {
         }));
         self.calls.send_replace(None);
         self.local.release();
+        self.share.stop();
     }
 
     /// The devices stop at once; the screen follows when the others were told.
     pub(super) async fn leave(&mut self) {
         if let Stage::Room(call) = &mut self.stage {
             self.local.release();
+            self.share.stop();
             call.guests = None;
             call.handle.send(CallCommand::Leave).await;
         }
@@ -178,33 +185,63 @@ impl ControllerTask {
         }
     }
 
+    /// Shares what was listed last under this id.
+    pub(super) async fn share_screen(&mut self, id: Option<String>) -> Result<(), CommandError> {
+        let Stage::Room(call) = &self.stage else {
+            return Ok(());
+        };
+        let Some(id) = id else {
+            self.share.stop();
+            return Ok(());
+        };
+        let choice = self.screens.iter().find(|choice| choice.id == id);
+        let choice = choice.cloned().ok_or(CommandError::NothingToShare)?;
+        self.share.start(choice)?;
+        // A host's mute ended the last share, not this one.
+        let unmute = CallCommand::SetMuted {
+            source: TrackSource::ScreenShare,
+            muted: false,
+        };
+        call.handle.send(unmute).await;
+        Ok(())
+    }
+
     pub(super) async fn enter_passcode(&mut self, passcode: String) {
         if let Stage::Room(call) = &self.stage {
             call.handle.send(CallCommand::EnterPasscode(passcode)).await;
         }
     }
 
-    pub(super) async fn send_chat(&mut self, text: String) {
-        if let Stage::Room(call) = &self.stage
-            && !text.trim().is_empty()
-        {
+    pub(super) async fn send_chat(&mut self, text: String) -> Result<(), CommandError> {
+        let Stage::Room(call) = &self.stage else {
+            return Ok(());
+        };
+        // The engine ignores a longer one.
+        if text.len() > MAX_CHAT_TEXT_BYTES {
+            let code = ErrorCode::MessageTooLarge;
+            return Err(CommandError::Refused { code });
+        }
+        if !text.trim().is_empty() {
             call.handle.send(CallCommand::SendChat(text)).await;
         }
+        Ok(())
     }
 
     pub(super) fn invitation(&self) -> Result<String, CommandError> {
-        let room = match &self.stage {
+        let (service, room) = match &self.stage {
             Stage::PreJoin(pre_join) => match &pre_join.target {
-                Target::Known(room) => Some(room),
-                Target::New { .. } | Target::Demo => None,
+                Target::Known(room) => (&pre_join.service, Some(room)),
+                Target::New { .. } | Target::Demo => (&pre_join.service, None),
             },
-            Stage::Room(call) => call.view.room.as_ref().map(|room| &room.id),
-            Stage::Ended(ended) => ended.room_id.as_ref(),
-            Stage::Lobby => None,
+            Stage::Room(call) => {
+                let room = call.view.room.as_ref();
+                (&call.service, room.map(|room| &room.id))
+            }
+            Stage::Ended(ended) => (&ended.service, ended.room_id.as_ref()),
+            Stage::Lobby => return Err(CommandError::NotARoom),
         };
-        let server = self.service.public_url();
-        room.zip(server)
-            .map(|(room, server)| RoomLink::invitation(room, &server))
-            .ok_or(CommandError::NotARoom)
+        let room = room.ok_or(CommandError::NotARoom)?;
+        let server = self.service.public_url(service)?;
+        Ok(RoomLink::invitation(room, &server))
     }
 }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use tokio::task::JoinHandle;
 
+use super::stage::Service;
 use crate::host::Host;
+use crate::server_url;
 use crate::view::{CommandError, Reach, ServerView};
 
 /// Owns the hosted room service and knows which one is in use.
@@ -40,29 +42,54 @@ impl RoomService {
 
     /// The URL in use; none when hosting failed.
     pub fn url(&self) -> Option<String> {
-        self.foreign
-            .clone()
-            .or_else(|| self.host.as_ref().map(Host::url))
+        self.url_of(&self.in_use())
     }
 
-    /// Whether the room service in use is hosted here.
-    pub fn is_hosted(&self) -> bool {
-        self.foreign.is_none()
+    /// The server that the lobby shows.
+    pub fn in_use(&self) -> Service {
+        match &self.foreign {
+            Some(url) => Service::Url(url.clone()),
+            None => Service::Own,
+        }
+    }
+
+    /// The URL of a server; none while this application hosts none.
+    pub fn url_of(&self, service: &Service) -> Option<String> {
+        match service {
+            Service::Own => self.host.as_ref().map(Host::url),
+            Service::Url(url) => Some(url.clone()),
+        }
+    }
+
+    /// The server with this URL, which may be an address of the hosted one.
+    pub fn with_url(&self, url: String) -> Service {
+        if self.is_own(&url) {
+            Service::Own
+        } else {
+            Service::Url(url)
+        }
     }
 
     /// Whether a URL leads to the hosted room service.
     pub fn is_own(&self, url: &str) -> bool {
-        self.host
-            .as_ref()
-            .is_some_and(|host| host.url() == url || host.addresses().iter().any(|own| own == url))
+        let place = server_url::place(url);
+        let leads_to = |own: String| server_url::place(&own) == place;
+        self.host.as_ref().is_some_and(|host| {
+            place.is_some() && (leads_to(host.url()) || host.addresses().into_iter().any(leads_to))
+        })
     }
 
-    /// The URL to give to others.
-    pub fn public_url(&self) -> Option<String> {
-        let shared = self.host.as_ref().filter(|_| self.is_hosted());
-        shared
-            .and_then(|host| host.addresses().into_iter().next())
-            .or_else(|| self.url())
+    /// The URL under which others reach a server.
+    ///
+    /// # Errors
+    /// When nobody else reaches the hosted one.
+    pub fn public_url(&self, service: &Service) -> Result<String, CommandError> {
+        let host = match service {
+            Service::Url(url) => return Ok(url.clone()),
+            Service::Own => self.host.as_ref().filter(|host| host.is_shared()),
+        };
+        let addresses = host.ok_or(CommandError::NotShared)?.addresses();
+        addresses.into_iter().next().ok_or(CommandError::NoNetwork)
     }
 
     /// Uses someone else's. Nobody is hosted any longer.
@@ -98,17 +125,18 @@ impl RoomService {
     /// Lets others on this network in, or nobody more. Rooms and calls go on.
     pub async fn share(&mut self, shared: bool) -> Result<(), CommandError> {
         match &mut self.host {
-            Some(host) if self.foreign.is_none() => host.share(shared).await.map_err(refused),
-            _ => Ok(()),
+            Some(host) => host.share(shared).await.map_err(refused),
+            None => Ok(()),
         }
     }
 
     /// For the page.
-    pub fn view(&self) -> ServerView {
-        let host = self.host.as_ref().filter(|_| self.is_hosted());
+    pub fn view(&self, service: &Service) -> ServerView {
+        let hosted = *service == Service::Own;
+        let host = self.host.as_ref().filter(|_| hosted);
         ServerView {
-            url: self.url().unwrap_or_default(),
-            hosted: self.is_hosted(),
+            url: self.url_of(service).unwrap_or_default(),
+            hosted,
             shared: host.is_some_and(Host::is_shared),
             addresses: host.map(Host::addresses).unwrap_or_default(),
             reach: self.reach,

@@ -1,21 +1,33 @@
 //! The state as the page is shown it.
 
 use super::ControllerTask;
-use super::stage::{PreJoin, Stage, Target};
+use super::stage::{PreJoin, RoomAddress, Service, Stage, Target};
 use crate::demo;
-use crate::view::{AppView, Screen};
+use crate::server_url;
+use crate::view::{AppView, LinkView, Screen};
 
 impl ControllerTask {
     pub(super) fn view(&self) -> AppView {
         let settings = self.settings.get();
-        let server = self.service.view();
+        let service = match &self.stage {
+            Stage::Lobby => self.service.in_use(),
+            Stage::PreJoin(pre_join) => pre_join.service.clone(),
+            Stage::Room(call) => call.service.clone(),
+            Stage::Ended(ended) => ended.service.clone(),
+        };
+        let server = self.service.view(&service);
         AppView {
             screen: screen(&self.stage),
             name: settings.name.clone(),
-            recent: settings.recent(&server.url),
+            settings_problem: self.settings.problem(),
+            shortcuts: !settings.no_shortcuts,
+            link: self.link.as_ref().and_then(link_view),
+            recent: settings.recent(),
             server,
             rooms: self.rooms.clone(),
             devices: self.local.view(&settings),
+            share: self.share.view(),
+            chat: self.chat.revision(),
             call: match &self.stage {
                 Stage::Room(call) => Some(call.view.clone()),
                 Stage::Ended(ended) => Some(ended.view.clone()),
@@ -25,10 +37,21 @@ impl ControllerTask {
     }
 }
 
+fn link_view(address: &RoomAddress) -> Option<LinkView> {
+    let Service::Url(server) = &address.service else {
+        return None;
+    };
+    Some(LinkView {
+        room: address.room.clone(),
+        is_cleartext: server_url::is_cleartext(server),
+        server: server.clone(),
+    })
+}
+
 fn screen(stage: &Stage) -> Screen {
     match stage {
         Stage::Lobby => Screen::Lobby,
-        Stage::PreJoin(PreJoin { target, info }) => {
+        Stage::PreJoin(PreJoin { target, info, .. }) => {
             let named = info
                 .as_ref()
                 .map(|info| info.name.clone())

@@ -22,6 +22,23 @@ pub(super) enum Stage {
     Ended(Box<Ended>),
 }
 
+/// Whose server a room is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Service {
+    /// The one that this application hosts.
+    Own,
+    /// The one with this URL.
+    Url(String),
+}
+
+/// A room, and the server it is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RoomAddress {
+    pub service: Service,
+    /// The room's id.
+    pub room: String,
+}
+
 /// Which room is to be entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
@@ -34,6 +51,7 @@ pub(super) enum Target {
 }
 
 pub(super) struct PreJoin {
+    pub service: Service,
     pub target: Target,
     /// As the room service told last, where it tells.
     pub info: Option<RoomInfo>,
@@ -41,10 +59,9 @@ pub(super) struct PreJoin {
 
 pub(super) struct Running {
     pub target: Target,
-    /// Where the room is.
+    pub service: Service,
+    /// The URL of its server.
     pub server: String,
-    /// Whether this application hosts it.
-    pub hosted: bool,
     pub handle: CallHandle,
     pub changes: watch::Receiver<CallView>,
     /// The newest of `changes`.
@@ -56,6 +73,7 @@ pub(super) struct Running {
 }
 
 pub(super) struct Ended {
+    pub service: Service,
     pub target: Target,
     pub room_id: Option<String>,
     pub view: CallView,
@@ -63,7 +81,11 @@ pub(super) struct Ended {
 }
 
 impl PreJoin {
-    pub fn new(target: Target) -> Self {
-        Self { target, info: None }
+    pub fn new(service: Service, target: Target) -> Self {
+        Self {
+            service,
+            target,
+            info: None,
+        }
     }
 }

@@ -37,6 +37,11 @@ pub(super) fn present<'a>(
     })
 }
 
+/// Whether there is no device of this kind at all.
+pub(super) fn is_absent(listed: Option<&Devices>, kind: DeviceKind) -> bool {
+    listed.is_some_and(|devices| of_kind(devices, kind).is_empty())
+}
+
 pub(super) fn video(settings: &Settings, listed: Option<&Devices>) -> VideoSource {
     present(settings, listed, DeviceKind::Camera).map_or(VideoSource::DefaultCamera, |device| {
         VideoSource::Camera(device.id.clone())
@@ -44,6 +49,10 @@ pub(super) fn video(settings: &Settings, listed: Option<&Devices>) -> VideoSourc
 }
 
 pub(super) fn audio(settings: &Settings, listed: Option<&Devices>) -> AudioSource {
+    // Without a microphone a sound server records what the speaker plays.
+    if is_absent(listed, DeviceKind::Microphone) {
+        return AudioSource::None;
+    }
     present(settings, listed, DeviceKind::Microphone)
         .map_or(AudioSource::DefaultMicrophone, |device| {
             AudioSource::Microphone(device.id.clone())
@@ -59,6 +68,16 @@ pub(super) fn play(settings: &Settings, listed: Option<&Devices>) -> AudioSink {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_recorded_when_the_only_microphone_is_gone() {
+        let settings = Settings::default();
+        assert_eq!(audio(&settings, None), AudioSource::DefaultMicrophone);
+        let none = Devices::default();
+        assert_eq!(audio(&settings, Some(&none)), AudioSource::None);
+        assert!(is_absent(Some(&none), DeviceKind::Microphone));
+        assert!(!is_absent(None, DeviceKind::Microphone));
+    }
 
     #[test]
     fn a_remembered_device_is_used_while_it_is_there_and_again_when_it_is_back() {

@@ -31,11 +31,21 @@ pub(super) fn devices(local: &LocalMedia, settings: &Settings) -> DevicesView {
         DeviceView {
             choices: found.iter().map(to_choice).collect(),
             chosen: remembered.and(present).map(|device| device.id.clone()),
+            default: found
+                .iter()
+                .find(|device| device.is_default)
+                .map(|device| device.name.clone()),
             missing: remembered
                 .filter(|_| present.is_none())
                 .map(|device| device.name.clone()),
             muted,
-            state,
+            // The sound server may offer something else in its place, such as what
+            // the speaker plays.
+            state: if !is_overridden && choice::is_absent(listed.as_ref(), kind) {
+                failed(&DeviceError::Absent)
+            } else {
+                state
+            },
         }
     };
     DevicesView {
@@ -95,17 +105,21 @@ fn play_state(state: PlayoutState) -> DeviceState {
     }
 }
 
-fn failed(error: &DeviceError) -> DeviceState {
-    let problem = match error {
+/// Why a device or a shared screen gives nothing, for the page.
+pub(crate) fn problem(error: &DeviceError) -> DeviceProblem {
+    match error {
         DeviceError::Absent => DeviceProblem::Absent,
         DeviceError::Busy => DeviceProblem::Busy,
         DeviceError::Refused => DeviceProblem::Refused,
         DeviceError::Lost => DeviceProblem::Lost,
         DeviceError::File { .. } => DeviceProblem::File,
         DeviceError::Unsupported(_) | DeviceError::Failed(_) => DeviceProblem::Failed,
-    };
+    }
+}
+
+fn failed(error: &DeviceError) -> DeviceState {
     DeviceState::Failed {
-        problem,
+        problem: problem(error),
         detail: error.to_string(),
     }
 }

@@ -3,12 +3,14 @@
 import type { Backend, Mutable, VideoSocket } from "../backend";
 import type { AppView } from "../generated/AppView";
 import type { CallView } from "../generated/CallView";
+import type { ChatUpdate } from "../generated/ChatUpdate";
 import type { CommandError } from "../generated/CommandError";
 import type { DeviceState } from "../generated/DeviceState";
 import type { ErrorCode } from "../generated/ErrorCode";
 import type { LevelView } from "../generated/LevelView";
+import type { ShareChoice } from "../generated/ShareChoice";
 import { DrawnPictures } from "./fake/pictures";
-import { chat, inCall, me, person, scene } from "./fake/scenes";
+import { chat, inCall, me, person, scene, screens } from "./fake/scenes";
 
 const pause = (milliseconds: number) => new Promise<void>((done) => setTimeout(done, milliseconds));
 
@@ -22,10 +24,14 @@ class FakeShell implements Backend {
   #onView: (view: AppView) => void = () => undefined;
   #enteredAt = 0;
   #chats = 0;
+  readonly #scene: string;
+  #revision = 1;
 
   constructor(name: string) {
+    this.#scene = name;
     this.#view = scene(name);
     if (name === "room-unplugged") setTimeout(() => this.#unplug(), 500);
+    if (name === "room-flood") setTimeout(() => void this.#flood(), 500);
   }
 
   get #now(): AppView {
@@ -34,14 +40,32 @@ class FakeShell implements Backend {
   }
 
   #set(change: Partial<AppView>): void {
-    const view = { ...this.#now, ...change };
-    this.#view = view;
-    this.#onView(view);
+    if (change.call && change.call.chat !== this.#now.call?.chat) this.#revision++;
+    this.#view = { ...this.#now, ...change };
+    this.#onView(this.#shown);
   }
 
   #setCall(change: (call: CallView) => Partial<CallView>): void {
     const { call } = this.#now;
     if (call) this.#set({ call: { ...call, ...change(call) } });
+  }
+
+  /** The chat travels by itself, as from the real shell. */
+  get #shown(): AppView {
+    const { call } = this.#now;
+    return { ...this.#now, chat: call ? this.#revision : 0, call: call && { ...call, chat: [] } };
+  }
+
+  /** 500 long messages of one person, as fast as the shell shows them. */
+  async #flood(): Promise<void> {
+    const text = "All work and no play makes a dull day. ".repeat(100);
+    for (let i = 0; i < 500; i += 25) {
+      const messages = Array.from({ length: 25 }, (_, n) =>
+        chat(`flood-${i + n}`, "Anna Lindqvist", `${i + n} ${text}`),
+      );
+      this.#setCall((call) => ({ chat: [...call.chat, ...messages] }));
+      await pause(50);
+    }
   }
 
   #unplug(): void {
@@ -59,7 +83,7 @@ class FakeShell implements Backend {
   async getView(): Promise<AppView> {
     if (this.#view === null) await new Promise(() => undefined);
     if (this.#view && "kind" in this.#view) refuse(this.#view);
-    return this.#now;
+    return this.#shown;
   }
 
   onView(listener: (view: AppView) => void): Promise<void> {
@@ -67,8 +91,22 @@ class FakeShell implements Backend {
     return Promise.resolve();
   }
 
+  onStopped(listener: () => void): Promise<void> {
+    if (this.#scene === "stopped") setTimeout(listener, 500);
+    return Promise.resolve();
+  }
+
+  restart(): Promise<void> {
+    location.reload();
+    return Promise.resolve();
+  }
+
   onLevel(listener: (level: LevelView) => void): Promise<void> {
     setInterval(() => {
+      if (this.#scene === "prejoin-silent") {
+        listener({ rms: 0, peak: 0 });
+        return;
+      }
       const loud = 0.06 + 0.04 * Math.sin(performance.now() / 300);
       listener({ rms: loud, peak: loud * 2 });
     }, 66);
@@ -100,9 +138,15 @@ class FakeShell implements Backend {
   async openRoom(text: string): Promise<void> {
     await pause(80);
     if (this.#now.server.reach === "unreachable") refuse({ kind: "serverUnreachable" });
+    const server = /server=([^#]+)/.exec(text)?.[1];
+    if (server) {
+      const found = /[a-z]{3}-[a-z]{4}-[a-z]{3}/.exec(text)?.[0] ?? refuse({ kind: "notARoom" });
+      this.#set({ link: { room: found, server: decodeURIComponent(server), isCleartext: true } });
+      return;
+    }
     const id = /[a-z]{3}-[a-z]{4}-[a-z]{3}/.exec(text)?.[0] ?? refuse({ kind: "notARoom" });
     if (id === "non-eeee-non") refuse({ kind: "refused", code: "room-not-found" });
-    const title = this.#now.recent.find((room) => room.id === id)?.name ?? id;
+    const title = this.#now.recent.find(({ room }) => room.id === id)?.room.name ?? id;
     const names = ["Anna Lindqvist", "Ben Okafor", "Chen Wei"];
     const inside = { participantCount: 3, needsPasscode: false, waitingRoom: false, names };
     this.#set({
@@ -116,6 +160,27 @@ class FakeShell implements Backend {
     });
   }
 
+  openRecent(_server: string | null, room: string): Promise<void> {
+    return this.openRoom(room);
+  }
+
+  async answerLink(accept: boolean): Promise<void> {
+    const { link } = this.#now;
+    if (!accept || !link) {
+      this.#set({ link: null });
+      return;
+    }
+    await pause(120);
+    if (link.room === "awa-yyyy-awa") refuse({ kind: "serverUnreachable" });
+    await this.openRoom(link.room);
+    this.#set({ link: null });
+  }
+
+  setShortcuts(on: boolean): Promise<void> {
+    this.#set({ shortcuts: on });
+    return Promise.resolve();
+  }
+
   newRoom(name: string): Promise<void> {
     this.#set({
       screen: { kind: "preJoin", roomId: null, title: name || "New room", demo: false, info: null },
@@ -124,7 +189,7 @@ class FakeShell implements Backend {
   }
 
   tryDemo(): Promise<void> {
-    this.#set({ screen: { kind: "preJoin", roomId: null, title: "Made-up people", demo: true, info: null } });
+    this.#set({ screen: { kind: "preJoin", roomId: null, title: "Demo call", demo: true, info: null } });
     return Promise.resolve();
   }
 
@@ -197,6 +262,16 @@ class FakeShell implements Backend {
     );
   }
 
+  readChat(known: number): Promise<ChatUpdate> {
+    const messages = this.#now.call?.chat ?? [];
+    const revision = this.#revision;
+    return Promise.resolve(
+      known === revision
+        ? { revision, first: messages.length, messages: [] }
+        : { revision, first: 0, messages },
+    );
+  }
+
   async sendChat(text: string): Promise<void> {
     if (text.length > 4_000) refuse({ kind: "refused", code: "message-too-large" satisfies ErrorCode });
     const mine = chat(`own-${this.#chats++}`, "me", text, { isMine: true, pending: true });
@@ -211,6 +286,28 @@ class FakeShell implements Backend {
     }));
   }
 
+  async listScreens(): Promise<ShareChoice[]> {
+    await pause(120);
+    if (this.#scene === "room-no-sharing") {
+      const detail = "this is a Wayland session";
+      refuse({ kind: "cannotShare", problem: "failed", detail });
+    }
+    return screens;
+  }
+
+  async shareScreen(id: string | null): Promise<void> {
+    await pause(80);
+    if (id === null) {
+      this.#set({ share: { kind: "off" } });
+      return;
+    }
+    const choice = screens.find((one) => one.id === id) ?? refuse({ kind: "nothingToShare" });
+    if (choice.name === "") refuse({ kind: "nothingToShare" });
+    this.#set({ share: { kind: "starting", choice } });
+    await pause(200);
+    this.#set({ share: { kind: "live", choice } });
+  }
+
   async leave(): Promise<void> {
     await pause(250);
     const seconds = Math.round((Date.now() - this.#enteredAt) / 1_000);
@@ -219,10 +316,11 @@ class FakeShell implements Backend {
     this.#set({ screen: { kind: "ended", roomId, seconds } });
   }
 
-  invitation(): Promise<string> {
-    return Promise.resolve(
-      `visavis://room/${this.#now.call?.room?.id ?? ""}?server=ws%3A%2F%2F192.0.2.17%3A7420`,
-    );
+  async invitation(): Promise<string> {
+    await pause(20);
+    const { hosted, shared } = this.#now.server;
+    if (hosted && !shared) refuse({ kind: "notShared" });
+    return `visavis://room/${this.#now.call?.room?.id ?? ""}?server=ws%3A%2F%2F192.0.2.17%3A7420`;
   }
 }
 

@@ -15,6 +15,10 @@ choices: Array<DeviceChoice>,
  */
 chosen: string | null, 
 /**
+ * The name of the system's choice, where the system says it.
+ */
+default: string | null, 
+/**
  * The remembered one's name, when it is gone and the system's choice stands in.
  */
 missing: string | null, 

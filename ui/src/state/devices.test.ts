@@ -9,6 +9,7 @@ const busy: DeviceState = { kind: "failed", problem: "busy", detail: "EBUSY" };
 const device = (state: DeviceState, muted = false): DeviceView => ({
   choices: [],
   chosen: null,
+  default: null,
   missing: null,
   muted,
   state,
@@ -39,14 +40,16 @@ describe("devices", () => {
   });
 
   it("tell whether one is seen and heard", () => {
-    expect(readiness(devices(device(live), device(live)))).toEqual({
+    expect(readiness(devices(device(live), device(live)), true)).toEqual({
       ready: true,
       sentence: "You can be seen and heard",
     });
-    expect(readiness(devices(device(live, true), device(live))).sentence).toBe("You can be heard, not seen");
-    expect(readiness(devices(device(live), device({ kind: "starting" }))).sentence).toBe(
+    expect(readiness(devices(device(live, true), device(live)), true).sentence).toBe(
+      "You can be heard, not seen",
+    );
+    expect(readiness(devices(device(live), device({ kind: "starting" })), true).sentence).toBe(
       "You can be seen, not heard",
     );
-    expect(readiness(devices(device(busy), device(live, true))).ready).toBe(false);
+    expect(readiness(devices(device(busy), device(live, true)), true).ready).toBe(false);
   });
 });

@@ -62,12 +62,21 @@ export function joinLabel({ camera, microphone }: DevicesView): string {
   return mute ? "Join without microphone" : "Join now";
 }
 
-/** Whether one will be seen and heard, in a sentence. */
-export function readiness({ camera, microphone }: DevicesView): { ready: boolean; sentence: string } {
+/** Whether one will be seen and heard, in a sentence; `heard`: sound came from the microphone. */
+export function readiness(
+  { camera, microphone }: DevicesView,
+  heard: boolean,
+): { ready: boolean; sentence: string } {
   const works = ({ muted, state }: DeviceView) => !muted && state.kind === "live";
-  const [seen, heard] = [works(camera), works(microphone)];
-  if (seen && heard) return { ready: true, sentence: "You can be seen and heard" };
-  if (heard) return { ready: false, sentence: "You can be heard, not seen" };
+  const [seen, open] = [works(camera), works(microphone)];
+  if (open && !heard) {
+    return {
+      ready: false,
+      sentence: `${seen ? "You can be seen. " : ""}Speak to check that you can be heard`,
+    };
+  }
+  if (seen && open) return { ready: true, sentence: "You can be seen and heard" };
+  if (open) return { ready: false, sentence: "You can be heard, not seen" };
   return {
     ready: false,
     sentence: seen ? "You can be seen, not heard" : "You can be neither seen nor heard",

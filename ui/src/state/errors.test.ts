@@ -40,7 +40,7 @@ describe("the words for errors", () => {
     expect(endingWords({ kind: "removed", why: "removed-by-host" })).toBe(REMOVALS["removed-by-host"]);
     expect(endingWords({ kind: "roomClosed", why: "deleted" })).toBe(CLOSINGS.deleted);
     expect(commandWords(full as { kind: "refused"; code: "room-full" })).toBe(
-      "The room is full. As many people are inside as may be. Try again when someone has left.",
+      "The room is full. Try again when someone has left.",
     );
     expect(commandWords({ kind: "system", detail: "port in use" })).toBe("That did not work: port in use.");
   });

@@ -46,20 +46,16 @@ export const REFUSALS: Record<ErrorCode, Words> = {
     "rejoin",
   ),
   "room-ended": words("The room was closed", "Its host or its time ended it for everyone.", "lobby"),
-  "room-full": words(
-    "The room is full",
-    "As many people are inside as may be. Try again when someone has left.",
-    "rejoin",
-  ),
+  "room-full": words("The room is full", "Try again when someone has left.", "rejoin"),
   "room-locked": words("The room is locked", "Ask someone inside to unlock it, then try again.", "rejoin"),
   "wrong-passcode": words(
     "The passcode is missing or wrong",
-    "Ask for an invitation that carries it, and open its link.",
+    "Ask the person who invited you for it, then join again.",
     "lobby",
   ),
   "waiting-room": words(
     "The host lets people in one by one",
-    "Visavis cannot wait at the door yet. Ask the host to open it, then try again.",
+    "Ask the host to let you in, then try again.",
     "rejoin",
   ),
   denied: words("The host did not let you in", "If you were expected, ask the host and try again.", "lobby"),
@@ -86,7 +82,7 @@ export const REFUSALS: Record<ErrorCode, Words> = {
 type PlainEnd = Exclude<EndReason["kind"], "refused" | "roomClosed" | "removed">;
 
 export const ENDINGS: Record<PlainEnd, Words> = {
-  left: words("You left", "The others were told.", "rejoin"),
+  left: words("You left", "Join again, or go back to the lobby.", "rejoin"),
   serverUnreachable: words(
     "The server does not answer",
     "Check its address and your network, then try again.",
@@ -141,6 +137,16 @@ export function commandWords(error: CommandError): string {
       return "The server does not answer. Check its address and your network, then try again.";
     case "refused":
       return `${REFUSALS[error.code].title}. ${REFUSALS[error.code].sentence}`;
+    case "cannotShare":
+      return error.problem === "refused"
+        ? "The system does not let Visavis see the screen. Allow it in its privacy settings, then look again."
+        : `Nothing can be shared here: ${error.detail.trim().replace(/\.?$/, ".")}`;
+    case "nothingToShare":
+      return "That is not there any longer. Choose another screen or window.";
+    case "notShared":
+      return "Only this computer can enter the room. Let others on your network in first.";
+    case "noNetwork":
+      return "Nobody can reach this computer: it is on no network.";
     case "system":
       return `That did not work: ${error.detail.trim().replace(/\.?$/, ".")}`;
   }

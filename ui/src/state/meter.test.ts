@@ -28,6 +28,15 @@ describe("the level meter", () => {
     expect(meter.hear(level(0.1), 1_600)).toMatchObject({ clipping: false, verdict: "good" });
   });
 
+  it("remembers that a microphone was heard, until another one is used", () => {
+    const meter = new LevelMeter();
+    expect(meter.hear(level(0.0005), 0).heard).toBe(false);
+    expect(meter.hear(level(0.05), 100).heard).toBe(true);
+    expect(meter.hear(level(0), 60_000).heard).toBe(true);
+    meter.reset();
+    expect(meter.hear(level(0), 60_100).heard).toBe(false);
+  });
+
   it("has a scale from -60 dB to full scale", () => {
     expect([-90, -60, -30, 0, 6].map(position)).toEqual([0, 0, 0.5, 1, 1]);
   });

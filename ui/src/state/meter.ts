@@ -19,6 +19,8 @@ export interface Meter {
   level: number;
   clipping: boolean;
   verdict: Verdict;
+  /** Whether sound has come from this microphone. */
+  heard: boolean;
 }
 
 export const VERDICTS: Record<Verdict, string> = {
@@ -49,6 +51,14 @@ function judge(loudest: number): Verdict {
 export class LevelMeter {
   #heard: { at: number; decibels: number }[] = [];
   #clippedAt = -Infinity;
+  #hasHeard = false;
+
+  /** Another microphone: what was heard before says nothing about it. */
+  reset(): void {
+    this.#heard = [];
+    this.#clippedAt = -Infinity;
+    this.#hasHeard = false;
+  }
 
   /** `now` in milliseconds, never going back. */
   hear({ rms, peak }: LevelView, now: number): Meter {
@@ -58,6 +68,12 @@ export class LevelMeter {
     if (peak >= CLIPPING_PEAK) this.#clippedAt = now;
     const clipping = now - this.#clippedAt < CLIPPING_HOLD_MS;
     const loudest = Math.max(...this.#heard.map((heard) => heard.decibels));
-    return { level: position(current), clipping, verdict: clipping ? "clipping" : judge(loudest) };
+    this.#hasHeard ||= loudest >= QUIET_DB;
+    return {
+      level: position(current),
+      clipping,
+      heard: this.#hasHeard,
+      verdict: clipping ? "clipping" : judge(loudest),
+    };
   }
 }

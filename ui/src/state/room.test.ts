@@ -5,8 +5,8 @@ import type { ParticipantView } from "../generated/ParticipantView";
 import {
   announcements,
   calledName,
+  chatAnnouncements,
   connectionWords,
-  enteringWords,
   groupChat,
   mutedWords,
   mutedByHostWords,
@@ -81,13 +81,6 @@ describe("the room", () => {
     );
   });
 
-  it("says what the entrance waits for", () => {
-    expect(enteringWords(undefined)).toBe("Joining…");
-    expect(enteringWords({ kind: "waiting", reason: "full", position: 3 })).toContain("number 3");
-    expect(enteringWords({ kind: "waiting", reason: "approval", position: 1 })).toContain("host");
-    expect(enteringWords({ kind: "notOpen", opensAt: 0 })).toContain("opens at");
-  });
-
   it("says who muted the local user", () => {
     expect(mutedByHostWords({ source: "microphone", name: "Ann" })).toBe("Ann muted your microphone.");
     expect(mutedByHostWords({ source: "camera", name: "" })).toBe("The host turned your camera off.");
@@ -102,6 +95,14 @@ describe("the room", () => {
     expect(calledName(me)).toBe("Mira (you)");
     expect(calledName(person("x", { name: "" }))).toBe("Guest");
     expect(calledName(person("x", { name: " ", isMe: true }))).toBe("You");
+  });
+
+  it("calls nobody else you, whatever their name", () => {
+    expect(calledName(person("x", { name: "Anna (you)" }))).toBe("Anna");
+    expect(calledName(person("x", { name: "Anna （YOU）" }))).toBe("Anna");
+    expect(calledName(person("x", { name: "(you)" }))).toBe("Guest");
+    expect(calledName(person("x", { name: "Thank you" }))).toBe("Thank you");
+    expect(calledName(person("x", { name: "You" }))).toBe("You (guest)");
   });
 
   it("says what is off", () => {
@@ -135,9 +136,12 @@ describe("a screen reader", () => {
   it("is told who came, left, is muted and spoke in the chat", () => {
     const before = call([me, person("Anna"), person("Ben")]);
     const after = call(
-      [{ ...me, microphone: "muted" }, person("Anna", { microphone: "muted" }), person("Chen")],
+      [
+        { ...me, microphone: "muted" },
+        person("Anna", { microphone: "muted", screenShare: "on" }),
+        person("Chen"),
+      ],
       {
-        chat: [message("1", "Anna", 0), message("2", "Mira", 0, { isMine: true })],
         serviceAway: true,
       },
     );
@@ -145,10 +149,23 @@ describe("a screen reader", () => {
       "Ben left",
       "You are muted",
       "Anna is muted",
+      "Anna shares a screen",
       "Chen joined",
-      "Room service away. The call goes on",
-      "Anna says: text 1",
+      "Server connection lost. The call continues",
     ]);
     expect(announcements(after, after)).toEqual([]);
+  });
+
+  it("hears new messages, the beginning of a long one, and the number of many", () => {
+    const one = message("1", "Anna", 0);
+    const mine = message("2", "Mira", 0, { isMine: true });
+    expect(chatAnnouncements([], [one, mine])).toEqual(["Anna says: text 1"]);
+    expect(chatAnnouncements([one], [one, mine])).toEqual([]);
+    // An id is unique among the messages of its sender only.
+    expect(chatAnnouncements([one], [one, message("1", "Ben", 0)])).toEqual(["Ben says: text 1"]);
+    const long = message("3", "Anna", 0, { text: "x".repeat(4_000) });
+    expect(chatAnnouncements([], [long])[0]?.length).toBeLessThan(400);
+    const many = Array.from({ length: 500 }, (_, i) => message(`${i}`, "Anna", i));
+    expect(chatAnnouncements([], many)).toEqual(["500 new messages"]);
   });
 });

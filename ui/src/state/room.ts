@@ -1,12 +1,11 @@
 // What the room shows, derived from the call. Pure.
 
-import type { CallPhase } from "../generated/CallPhase";
 import type { CallView } from "../generated/CallView";
 import type { ChatView } from "../generated/ChatView";
 import type { MutedByHost } from "../generated/MutedByHost";
 import type { ParticipantView } from "../generated/ParticipantView";
 import type { TrackSource } from "../generated/TrackSource";
-import { personName, timeOfDay } from "./text";
+import { cleanName, personName } from "./text";
 
 /** A source of video. */
 export type VideoSource = Extract<TrackSource, "camera" | "screen_share">;
@@ -58,23 +57,9 @@ export function connectionWords({ connection, problem }: ParticipantView): strin
   }
 }
 
-/** What the entrance says until the room is entered. */
-export function enteringWords(phase: CallPhase | undefined): string {
-  switch (phase?.kind) {
-    case "waiting":
-      return phase.reason === "full"
-        ? `The room is full. You are number ${phase.position} in the queue…`
-        : "Waiting for the host to let you in…";
-    case "notOpen":
-      return `The room opens at ${timeOfDay(phase.opensAt)}. You will join automatically…`;
-    default:
-      return "Joining…";
-  }
-}
-
 /** Who muted the local user, and what. */
 export function mutedByHostWords({ source, name }: MutedByHost): string {
-  const who = name.trim() || "The host";
+  const who = cleanName(name) || "The host";
   switch (source) {
     case "microphone":
       return `${who} muted your microphone.`;
@@ -92,9 +77,17 @@ export function troubleWords(person: ParticipantView): string | null {
   return connectionWords(person) ?? format;
 }
 
+/** Only the local user is called "(you)", whatever names others choose. */
+function withoutYou(name: string): string {
+  const rest = name.replace(/[\s([{（]*[([{（]\s*you\s*[)\]}）]?\s*$/iu, "") || "Guest";
+  return /^you$/iu.test(rest) ? `${rest} (guest)` : rest;
+}
+
 /** A person's name as a tile and the list say it. */
 export function calledName({ name, isMe }: ParticipantView): string {
-  return isMe ? (name.trim() ? `${name.trim()} (you)` : "You") : personName(name);
+  if (!isMe) return withoutYou(personName(name));
+  const own = cleanName(name);
+  return own ? `${withoutYou(own)} (you)` : "You";
 }
 
 /** What a person has off, in words. */
@@ -157,14 +150,34 @@ export function announcements(before: CallView, after: CallView): string[] {
     } else if (earlier.microphone !== one.microphone && one.microphone !== "absent") {
       told.push(`${name} ${one.microphone === "muted" ? "muted" : "no longer muted"}`);
     }
+    const [shared, shares] = [earlier?.screenShare === "on", one.screenShare === "on"];
+    if (shared !== shares && (earlier || shares)) {
+      const who = one.isMe ? "You" : personName(one.name);
+      const verbs = one.isMe ? ["share", "stopped sharing"] : ["shares", "stopped sharing"];
+      told.push(`${who} ${verbs[shares ? 0 : 1]} ${one.isMe ? "your" : "a"} screen`);
+    }
   }
   if (before.serviceAway !== after.serviceAway) {
-    told.push(after.serviceAway ? "Room service away. The call goes on" : "Room service is back");
-  }
-  const seen = new Set(before.chat.map((message) => message.id));
-  for (const message of after.chat) {
-    if (!message.isMine && !seen.has(message.id))
-      told.push(`${personName(message.name)} says: ${message.text}`);
+    told.push(
+      after.serviceAway ? "Server connection lost. The call continues" : "The server is connected again",
+    );
   }
   return told;
+}
+
+/** More new messages than this are counted, not read out. */
+const READ_OUT = 3;
+/** Of a longer message only the beginning is read out. */
+const READ_OUT_CHARACTERS = 300;
+
+/** What a screen reader is told of new messages. */
+export function chatAnnouncements(before: readonly ChatView[], after: readonly ChatView[]): string[] {
+  const keyOf = ({ from, id }: ChatView) => `${from} ${id}`;
+  const seen = new Set(before.map(keyOf));
+  const fresh = after.filter((message) => !message.isMine && !seen.has(keyOf(message)));
+  if (fresh.length > READ_OUT) return [`${fresh.length} new messages`];
+  return fresh.map(({ name, text }) => {
+    const isLong = text.length > READ_OUT_CHARACTERS;
+    return `${personName(name)} says: ${isLong ? `${text.slice(0, READ_OUT_CHARACTERS)}…` : text}`;
+  });
 }

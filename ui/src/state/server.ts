@@ -1,18 +1,22 @@
-// The room service, in words.
+// The server, in words.
 
 import type { Reach } from "../generated/Reach";
 import type { ServerView } from "../generated/ServerView";
 
 export const REACH: Record<Reach, string> = {
-  checking: "Looking for it…",
-  reachable: "It answers.",
+  checking: "Connecting…",
+  reachable: "Connected.",
   unreachable: "It does not answer.",
 };
 
-/** Short, for the chip: the host of its URL, or what a person typed. */
-export function serverName({ hosted, url }: ServerView): string {
-  if (hosted) return "this computer";
+/** The host of a URL, or what a person typed. */
+export function hostOf(url: string): string {
   return (URL.canParse(url) && new URL(url).host) || url;
+}
+
+/** Short, for the chip. */
+export function serverName({ hosted, url }: ServerView): string {
+  return hosted ? "Hosted on this computer" : hostOf(url);
 }
 
 /** What letting others in means, as it is. */

@@ -1,5 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { clock, colourOf, duration, initials, linkParts, typeRoomId, whenIn, whoIsInside } from "./text";
+import {
+  cleanName,
+  clock,
+  personName,
+  colourOf,
+  duration,
+  initials,
+  linkParts,
+  typeRoomId,
+  whenIn,
+  whoIsInside,
+} from "./text";
 
 describe("a room's id", () => {
   const empty = { shown: "", typed: "" };
@@ -43,6 +54,19 @@ describe("people", () => {
     ["🙂 Smile", "🙂S"],
     ["", "?"],
   ])("%j have the initials %j", (name, want) => expect(initials(name)).toBe(want));
+
+  it.each([
+    ["\u202Enna\u202C", "nna"],
+    ["A\u200Bn\u2060na\u00AD", "Anna"],
+    ["  Anna\n\tLind  ", "Anna Lind"],
+    ["محمد علي", "محمد علي"],
+    ["👩‍💻 Ada", "👩‍💻 Ada"],
+    ["Z\u0300\u0301\u0302\u0303\u0304alg", "Z\u0300\u0301alg"],
+  ])("%j is shown as %j", (name, want) => expect(cleanName(name)).toBe(want));
+
+  it("that show nothing are no names", () => {
+    expect(personName("\u200B\u2060\u3164")).toBe("Guest");
+  });
 
   it("keep their colour", () => {
     expect(colourOf("Anna", 6)).toBe(colourOf("Anna", 6));

@@ -30,7 +30,7 @@ const graphemes = new Intl.Segmenter();
 
 /** At most `most` letters for an avatar: of the first word and the last. */
 export function initials(name: string, most: 1 | 2 = 2): string {
-  const words = name.trim().split(/\s+/).filter(Boolean);
+  const words = cleanName(name).split(/\s+/).filter(Boolean);
   const chosen = words.length > most ? [words[0] ?? "", words.at(-1) ?? ""].slice(0, most) : words;
   const letters = chosen.map((word) => graphemes.segment(word).containing(0)?.segment ?? "");
   return letters.join("").toLocaleUpperCase() || "?";
@@ -43,9 +43,31 @@ export function colourOf(text: string, count: number): number {
   return hash % count;
 }
 
+/**
+ * Controls, and characters that show nothing or turn the direction of what follows:
+ * with them a name could look like another, or like words of the program.
+ */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\u115f\u1160\u3164\uffa0\u2800\ufe00-\ufe0f]/gu;
+/** Marks that are piled on a letter; two are enough for any language's names. */
+const PILED = /(\p{M}{2})\p{M}+/gu;
+
+/** A name as others may see it: one line, and only what can be seen. */
+export function cleanName(name: string): string {
+  // A joiner within an emoji or a word of some scripts is part of it.
+  const joined = name.replace(
+    /(?<=[\p{L}\p{M}\p{Extended_Pictographic}\ufe0f])\u200d(?=[\p{L}\p{Extended_Pictographic}])/gu,
+    "\ue000",
+  );
+  return joined
+    .replace(/\s+/gu, " ")
+    .replace(UNSEEN, (one) => (one === "\ue000" ? "\u200d" : ""))
+    .replace(PILED, "$1")
+    .trim();
+}
+
 /** A name to show where nobody gave one. */
 export function personName(name: string): string {
-  return name.trim() || "Guest";
+  return cleanName(name) || "Guest";
 }
 
 /** "12:48", "1:02:03". */

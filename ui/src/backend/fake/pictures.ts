@@ -41,10 +41,37 @@ function i420({ data, width, height }: ImageData): Uint8Array {
   return planes;
 }
 
+/** A page of a document, for a shared screen. */
+function drawScreen(context: OffscreenCanvasRenderingContext2D, width: number, height: number): void {
+  const unit = height / 100;
+  context.fillStyle = "#c9d2d6";
+  context.fillRect(0, 0, width, height);
+  context.fillStyle = "#ffffff";
+  context.fillRect(width * 0.12, unit * 8, width * 0.76, unit * 92);
+  context.fillStyle = "#22404a";
+  context.font = `600 ${unit * 7}px sans-serif`;
+  context.fillText("Quarterly numbers", width * 0.17, unit * 22);
+  context.font = `${unit * 3.4}px sans-serif`;
+  for (let line = 0; line < 5; line++)
+    context.fillText(
+      "Visitors, orders and returns, by month and by country.",
+      width * 0.17,
+      unit * (32 + line * 6),
+    );
+  [38, 22, 30, 44, 34].forEach((bar, i) => {
+    context.fillStyle = i === 3 ? "#0e7a6b" : "#a7c7c0";
+    context.fillRect(width * (0.18 + i * 0.13), unit * (96 - bar * 0.7), width * 0.09, unit * bar * 0.7);
+  });
+}
+
 function draw(source: string, width: number, height: number, time: number): Uint8Array {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d");
   if (!context) return new Uint8Array(i420Bytes(width, height));
+  if (source.startsWith("screen:")) {
+    drawScreen(context, width, height);
+    return i420(context.getImageData(0, 0, width, height));
+  }
   const look = LOOKS[source === "me" ? 3 : source.length % 3] ?? LOOKS[0];
   const wall = context.createLinearGradient(0, 0, width, height);
   wall.addColorStop(0, look.wall[0]);

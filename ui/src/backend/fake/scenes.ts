@@ -9,8 +9,10 @@ import type { DevicesView } from "../../generated/DevicesView";
 import type { DeviceView } from "../../generated/DeviceView";
 import type { EndReason } from "../../generated/EndReason";
 import type { ParticipantView } from "../../generated/ParticipantView";
+import type { RecentRoom } from "../../generated/RecentRoom";
 import type { Screen } from "../../generated/Screen";
 import type { ServerView } from "../../generated/ServerView";
+import type { ShareChoice } from "../../generated/ShareChoice";
 
 const MINUTE = 60_000;
 const LONG =
@@ -18,7 +20,14 @@ const LONG =
 
 function device(...names: string[]): DeviceView {
   const choices = names.map((name) => ({ id: name.toLowerCase(), name }));
-  return { choices, chosen: choices[0]?.id ?? null, missing: null, muted: false, state: { kind: "live" } };
+  return {
+    choices,
+    chosen: choices[0]?.id ?? null,
+    default: names[0] ?? null,
+    missing: null,
+    muted: false,
+    state: { kind: "live" },
+  };
 }
 
 function failed(problem: DeviceProblem, detail: string, ...names: string[]): DeviceView {
@@ -40,6 +49,19 @@ const server: ServerView = {
   reach: "reachable",
 };
 
+/** What the made-up desktop has to share. */
+export const screens: ShareChoice[] = [
+  { id: "screen:eDP-1", kind: "screen", name: "eDP-1", width: 1920, height: 1080 },
+  { id: "screen:HDMI-1", kind: "screen", name: "HDMI-1", width: 2560, height: 1440 },
+  { id: "window:0x1e00003", kind: "window", name: "Quarterly numbers — Slides", width: 1280, height: 800 },
+  { id: "window:0x2200007", kind: "window", name: LONG, width: 900, height: 700 },
+  { id: "window:0x3000001", kind: "window", name: "", width: 640, height: 480 },
+];
+
+function visit(id: string, name: string, minutes: number, server: string | null = null): RecentRoom {
+  return { server, room: { id, name, at: Date.now() - minutes * MINUTE } };
+}
+
 const lobby: AppView = {
   screen: { kind: "lobby" },
   name: "Mira",
@@ -49,12 +71,17 @@ const lobby: AppView = {
     { id: "kit-chen-pad", name: "Kitchen table", participantCount: 1 },
     { id: "lec-ture-hal", name: "Lecture hall 4", participantCount: 41 },
   ],
+  settingsProblem: null,
+  shortcuts: true,
+  link: null,
   recent: [
-    { id: "abc-defg-hij", name: "Design review", at: Date.now() - 90 * MINUTE },
-    { id: "mno-pqrs-tuv", name: "Oma & Opa", at: Date.now() - 24 * 60 * MINUTE },
-    { id: "xyz-abcd-efg", name: "Standup", at: Date.now() - 90 * 60 * MINUTE },
+    visit("abc-defg-hij", "Design review", 90),
+    visit("mno-pqrs-tuv", "Oma & Opa", 24 * 60, "wss://rooms.example.org"),
+    visit("xyz-abcd-efg", "Standup", 90 * 60),
   ],
   devices,
+  share: { kind: "off" },
+  chat: 0,
   call: null,
 };
 
@@ -215,14 +242,21 @@ const SCENES: Record<string, AppView | CommandError | null> = {
       url: "wss://a-very-long-name-of-a-server.conference.department.example.org:7420",
     },
     rooms: [...lobby.rooms, { id: "lon-gnam-eee", name: LONG, participantCount: 12 }],
-    recent: [
-      { id: "0b1e6f2c-6b0f-4b0e-9a55-0f6a2f6f7f10", name: LONG, at: Date.now() - MINUTE },
-      ...lobby.recent,
-    ],
+    recent: [visit("0b1e6f2c-6b0f-4b0e-9a55-0f6a2f6f7f10", LONG, 1), ...lobby.recent],
   },
+  "lobby-link": {
+    ...lobby,
+    link: { room: "abc-defg-hij", server: "ws://rooms.example.com", isCleartext: true },
+  },
+  "lobby-unsaved": { ...lobby, settingsProblem: "Read-only file system (os error 30)" },
+  stopped: lobby,
   prejoin: preJoin(),
+  "prejoin-default": preJoin({
+    devices: { ...devices, microphone: { ...device("Desk microphone", "Headset"), chosen: null } },
+  }),
+  "prejoin-silent": preJoin(),
   "prejoin-new": preJoin({ name: "" }, { roomId: null, title: "", info: null }),
-  "prejoin-demo": preJoin({}, { roomId: null, title: "Made-up people", info: null, demo: true }),
+  "prejoin-demo": preJoin({}, { roomId: null, title: "Demo call", info: null, demo: true }),
   "prejoin-starting": preJoin({
     devices: {
       ...devices,
@@ -250,9 +284,56 @@ const SCENES: Record<string, AppView | CommandError | null> = {
       person("Ben Okafor", { camera: "unsupported", pictures: [] }),
     ]),
   ),
+  "room-screens": room(
+    inCall([
+      mira,
+      person("Anna Lindqvist", { screenShare: "on", pictures: ["camera", "screen_share"] }),
+      person("Ben Okafor", { screenShare: "on", pictures: ["camera", "screen_share"], speaking: true }),
+      ...["Chen Wei", "Dora Maar", "Eli Cohen", "Fatima Noor", "Goran Ilić"].map((name) => person(name)),
+    ]),
+  ),
+  "room-sharing": room(
+    {
+      ...full,
+      participants: full.participants.map((one) => (one.isMe ? { ...one, screenShare: "on" } : one)),
+    },
+    { share: { kind: "live", choice: screens[2] as ShareChoice } },
+  ),
+  "room-share-closed": room(full, {
+    share: {
+      kind: "failed",
+      choice: screens[2] as ShareChoice,
+      problem: "lost",
+      detail: "the device was disconnected",
+    },
+  }),
+  "room-no-sharing": room(full),
+  "room-viewer": room({
+    ...full,
+    participants: full.participants.map((one) => (one.isMe ? { ...one, role: "viewer", pictures: [] } : one)),
+  }),
   "room-muted": room({ ...full, mutedByHost: { source: "microphone", name: "Anna Lindqvist" } }),
   "room-unplugged": room(full),
+  "room-flood": room(full),
   "room-alone": room(inCall([mira])),
+  "room-names": room(
+    inCall([
+      mira,
+      person("Mira (you)", { id: "spoof" }),
+      person("\u202Egro.live\u202C Bob\u0007", { id: "bidi" }),
+      person("\u200B\u2060\u00AD", { id: "invisible" }),
+      person("محمد علي", { id: "arabic" }),
+    ]),
+  ),
+  "room-long-id": room({
+    ...inCall([mira, person("Anna Lindqvist")]),
+    room: { id: "x".repeat(128), name: LONG },
+  }),
+  "room-full": room({
+    ...inCall([]),
+    phase: { kind: "waiting", reason: "full", position: 3 },
+    room: null,
+  }),
   "room-waiting": room({
     ...inCall([]),
     phase: { kind: "waiting", reason: "approval", position: 2 },
