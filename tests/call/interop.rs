@@ -20,7 +20,7 @@ fn passes(kind: Kind, codec: &'static str, we_offer: bool) -> Result<()> {
         seconds: 0,
     };
     in_a_network_of_its_own(async move |own_network| {
-        for (step, outcome) in scene::run(row, own_network).await {
+        for (step, outcome) in Box::pin(scene::run(row, own_network)).await {
             eprintln!("{row}: {step}: {outcome:?}");
             if let Outcome::Failed(error) = outcome {
                 ensure!(false, "{row}: {step}: {error}");
@@ -71,7 +71,7 @@ fn the_table_of_interoperability() -> Result<()> {
         );
         let mut lines = Vec::new();
         for row in Row::all() {
-            let outcomes = scene::run(row, own_network).await;
+            let outcomes = Box::pin(scene::run(row, own_network)).await;
             eprintln!("{row}: {outcomes:?}");
             lines.push((row, outcomes));
             table::write(&lines)?;

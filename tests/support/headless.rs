@@ -61,7 +61,7 @@ pub enum Event {
         source: String,
     },
     /// A second's figures of one peer.
-    Stats(Stats),
+    Stats(Box<Stats>),
     /// Someone said something.
     Chat {
         /// Client id.
@@ -220,7 +220,7 @@ impl Headless {
             .into_iter()
             .rev()
             .find_map(|event| match event {
-                Event::Stats(stats) if stats.member == member => Some(stats),
+                Event::Stats(stats) if stats.member == member => Some(*stats),
                 _ => None,
             })
     }

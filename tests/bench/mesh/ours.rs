@@ -86,7 +86,7 @@ impl Ours {
                 Event::FirstFrame { member, ms } => {
                     self.first_pictures.entry(member).or_insert(ms as f64);
                 }
-                Event::Stats(stats) => self.stats.push(stats),
+                Event::Stats(stats) => self.stats.push(*stats),
                 _ => {}
             }
         }

@@ -162,7 +162,7 @@ async fn cameras_of_the_kernel_are_captured_in_each_format_and_their_faults_are_
 
     let watcher = machine.events("watcher");
     let seen = watcher.iter().rev().find_map(|event| match event {
-        Event::Stats(stats) => Some(stats),
+        Event::Stats(stats) => Some(*stats),
         _ => None,
     });
     let seen = seen.context("the watcher saw nobody")?;

@@ -28,8 +28,8 @@ use tokio::sync::watch;
 use super::counters::OutboundCounters;
 use crate::rtp::Ssrc;
 use crate::state::bandwidth::{
-    BandwidthEstimator, Estimate, Paced, Pacer, Priority, ProbeId, START_TARGET, SentPacket,
-    UPDATE_INTERVAL,
+    ASSUMED_ROUND_TRIP, BandwidthEstimator, Estimate, Paced, Pacer, Priority, ProbeId,
+    Retransmissions, START_TARGET, SentPacket, UPDATE_INTERVAL,
 };
 use padding::Padding;
 
@@ -120,6 +120,7 @@ pub(super) struct BandwidthInterceptor {
     padding: Padding,
     estimator: BandwidthEstimator,
     pacer: Pacer<TaggedPacket>,
+    retransmissions: Retransmissions,
     max: u64,
     next_sequence: u16,
     next_update: Option<Instant>,
@@ -145,6 +146,7 @@ impl BandwidthInterceptor {
             padding: Padding::default(),
             estimator: BandwidthEstimator::new(Instant::now(), FIRST_MAX),
             pacer: Pacer::new(START_TARGET),
+            retransmissions: Retransmissions::default(),
             max: FIRST_MAX,
             next_sequence: rand::random(),
             next_update: None,
@@ -293,6 +295,16 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for BandwidthInterceptor {
             Priority::Video
         };
         let bytes = rtp.marshal_size() + OVERHEAD_BYTES;
+        if priority == Priority::Retransmission {
+            let requested = self.padding.original_of(rtp);
+            let estimate = self.estimator.estimate(packet.now);
+            let round_trip = estimate.round_trip.unwrap_or(ASSUMED_ROUND_TRIP);
+            let target = estimate.target;
+            let retransmissions = &mut self.retransmissions;
+            if !retransmissions.admit(packet.now, requested, bytes, round_trip, target) {
+                return Ok(());
+            }
+        }
         if !self.pacer.push(priority, bytes, packet) {
             tracing::debug!("the queue of the pacer is full: a packet was dropped");
         }

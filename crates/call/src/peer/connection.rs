@@ -297,20 +297,24 @@ fn candidate_pair(report: &RTCStatsReport) -> Option<CandidatePair> {
     let RTCStatsReportEntry::IceCandidatePair(pair) = report.get(selected)? else {
         return None;
     };
-    let (local, remote) = match (
-        report.get(&pair.local_candidate_id)?,
-        report.get(&pair.remote_candidate_id)?,
-    ) {
-        (
-            RTCStatsReportEntry::LocalCandidate(local),
-            RTCStatsReportEntry::RemoteCandidate(remote),
-        ) => (local, remote),
-        _ => return None,
+    // The pair names its candidates without the kind that begins their ids.
+    let local = report.get(&format!("RTCLocalIceCandidate_{}", pair.local_candidate_id));
+    let Some(RTCStatsReportEntry::LocalCandidate(local)) = local else {
+        return None;
+    };
+    // Of a peer-reflexive candidate webrtc-rs keeps no statistics.
+    let remote = report.get(&format!(
+        "RTCRemoteIceCandidate_{}",
+        pair.remote_candidate_id
+    ));
+    let remote_candidate_type = match remote {
+        Some(RTCStatsReportEntry::RemoteCandidate(remote)) => remote.candidate_type.to_string(),
+        _ => "prflx".to_owned(),
     };
     let is_measured = pair.responses_received > 0;
     Some(CandidatePair {
         local_candidate_type: local.candidate_type.to_string(),
-        remote_candidate_type: remote.candidate_type.to_string(),
+        remote_candidate_type,
         protocol: local.protocol.clone(),
         current_round_trip_time: is_measured.then_some(pair.current_round_trip_time),
         total_round_trip_time: pair.total_round_trip_time,

@@ -17,6 +17,7 @@ mod probe;
 mod queue_delay;
 mod rate_control;
 mod reports;
+mod retransmissions;
 mod sending;
 pub(crate) mod share;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub(crate) use feedback::{PacketStatus, TransportFeedback};
 pub(crate) use history::{ProbeId, SentPacket};
 pub(crate) use pacer::{Admission, FrameGate, Paced, Pacer, Priority};
 pub(crate) use probe::Probe;
+pub(crate) use retransmissions::Retransmissions;
 
 use arrival::ArrivalGroups;
 use history::History;
@@ -53,7 +55,7 @@ pub(crate) const MAX_TARGET: u64 = 1_000_000_000;
 pub(crate) const START_TARGET: u64 = 300_000;
 
 /// Round-trip time before one is known.
-const ASSUMED_ROUND_TRIP: Duration = Duration::from_millis(100);
+pub(crate) const ASSUMED_ROUND_TRIP: Duration = Duration::from_millis(100);
 /// How long a round-trip time from a report is preferred to one from feedback, which
 /// contains the receiver's feedback interval.
 const ROUND_TRIP_VALIDITY: Duration = Duration::from_secs(10);

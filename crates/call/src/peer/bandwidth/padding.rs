@@ -49,6 +49,17 @@ pub(super) struct Choice {
 }
 
 impl Padding {
+    /// The stream of a retransmission, and the number of the packet that it repeats: in an
+    /// RTX stream before the payload (RFC 4588, section 4), else its own.
+    pub(super) fn original_of(&self, packet: &rtp::Packet) -> (Ssrc, SequenceNumber) {
+        let ssrc = Ssrc(packet.header.ssrc);
+        let number = match packet.payload.first_chunk::<OSN_BYTES>() {
+            Some(osn) if self.streams.contains_key(&ssrc) => u16::from_be_bytes(*osn),
+            _ => packet.header.sequence_number,
+        };
+        (ssrc, SequenceNumber(number))
+    }
+
     pub(super) fn bind(&mut self, info: &StreamInfo) {
         let (Some(rtx), Some(payload_type)) = (info.ssrc_rtx, info.payload_type_rtx) else {
             return;

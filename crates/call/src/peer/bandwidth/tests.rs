@@ -121,6 +121,34 @@ fn probes_repeat_video_on_the_rtx_stream_whose_numbers_continue() {
 }
 
 #[test]
+fn a_retransmission_is_not_repeated_within_a_round_trip() {
+    let (mut interceptor, _) = interceptor();
+    interceptor.handle_write(media(VIDEO, 10, 300)).unwrap();
+    for original in [10_u16, 10, 11, 10] {
+        let mut repeated = media(RTX, 0, 100);
+        if let Packet::Rtp(rtp) = &mut repeated.message.packet {
+            let mut payload = rtp.payload.to_vec();
+            payload[..2].copy_from_slice(&original.to_be_bytes());
+            rtp.payload = payload.into();
+        }
+        repeated.message.add(Attribute::Retransmission);
+        interceptor.handle_write(repeated).unwrap();
+    }
+    let sent = drain(&mut interceptor, Duration::from_millis(20));
+    let repeated = sent.iter().map(rtp_of).filter(|packet| {
+        // Padding repeats whole packets of the video.
+        packet.header.ssrc == RTX && packet.payload.len() == 100
+    });
+    let originals: Vec<_> = repeated
+        .map(|packet| packet.payload[..2].to_vec())
+        .collect();
+    assert_eq!(
+        originals,
+        [10_u16, 11].map(|one| one.to_be_bytes().to_vec())
+    );
+}
+
+#[test]
 fn nothing_is_probed_before_the_connection_is_up() {
     let (mut interceptor, shared) = interceptor();
     shared.set_connected(false);

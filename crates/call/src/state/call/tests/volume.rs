@@ -1,5 +1,6 @@
 //! How loud a participant is heard.
 
+use super::without_server::{connect, says};
 use super::*;
 
 fn set_volume(scene: &mut Scene, participant: &str, percent: u8) -> Vec<(LinkId, u8)> {
@@ -52,16 +53,9 @@ fn the_volume_stays_when_the_link_of_a_participant_is_replaced() {
 fn the_volume_stays_when_a_participant_rejoins_under_a_new_id() {
     let (mut scene, _) = Scene::inside(&["a"]);
     set_volume(&mut scene, "a", 50);
-    for event in [
-        PeerEvent::Connection(PeerConnectionState::Connected),
-        PeerEvent::ChannelOpen,
-    ] {
-        scene.peer("a", event);
-    }
-    let message = PeerMessage::parse(r#"{"type":"rejoined","id":"a2"}"#).unwrap();
-    scene.peer("a", PeerEvent::Message(Box::new(message)));
+    connect(&mut scene, "a");
+    says(&mut scene, "a", json!({"type":"rejoined","id":"a2"}));
     scene.says(json!({"type":"member-joined","roomId":"r","memberId":"a2","participants":[]}));
-    scene.says(json!({"type":"member-left","roomId":"r","memberId":"a","participants":[]}));
     let view = scene.state.view();
     let a = view.participants.iter().find(|one| one.id == "a");
     assert_eq!(a.map(|one| one.volume), Some(50), "{view:?}");

@@ -13,7 +13,7 @@ fn alone() -> Scene {
     scene
 }
 
-fn connect(scene: &mut Scene, member: &str) {
+pub(super) fn connect(scene: &mut Scene, member: &str) {
     scene.peer(member, PeerEvent::LocalDescription(offer()));
     let answer = Description::new(DescriptionKind::Answer, "v=0".into());
     scene.says(json!({"type":"answer","from":member,"payload":answer}));
@@ -23,7 +23,7 @@ fn connect(scene: &mut Scene, member: &str) {
     scene.peer(member, PeerEvent::ChannelOpen);
 }
 
-fn says(scene: &mut Scene, from: &str, message: serde_json::Value) -> Vec<Effect> {
+pub(super) fn says(scene: &mut Scene, from: &str, message: serde_json::Value) -> Vec<Effect> {
     let message = PeerMessage::parse(&message.to_string()).unwrap();
     scene.peer(from, PeerEvent::Message(Box::new(message)))
 }
