@@ -27,6 +27,8 @@ const person = (id: string, rest: Partial<ParticipantView> = {}): ParticipantVie
   screenShare: "absent",
   problem: null,
   speaking: false,
+  volume: 100,
+  quality: null,
   pictures: ["camera"],
   ...rest,
 });

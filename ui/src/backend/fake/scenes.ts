@@ -97,7 +97,9 @@ export function person(name: string, rest: Partial<ParticipantView> = {}): Parti
     screenShare: "absent",
     problem: null,
     speaking: false,
+    volume: 100,
     pictures: ["camera"],
+    quality: { level: "good", cause: null },
     ...rest,
   };
 }
