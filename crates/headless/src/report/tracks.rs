@@ -183,7 +183,9 @@ fn inbound_audio(track: &InboundTrack, audio: &AudioReceiveStats) -> InboundAudi
             jitter_buffer_emitted_count: audio.emitted_samples,
         },
         fec_packets_received: audio.fec_packets_received,
-        fec_packets_discarded: audio.fec_packets_received - audio.fec_packets_used,
+        fec_packets_discarded: audio
+            .fec_packets_received
+            .saturating_sub(audio.fec_packets_used),
         concealed_samples: audio.concealed_samples,
         silent_concealed_samples: audio.silent_concealed_samples,
         concealment_events: audio.concealment_events,

@@ -372,6 +372,10 @@ fn loss_and_garbage_from_the_network_leave_the_sound_going() {
         }
         let stats = receiver.stats();
         let is_mended = stats.packets_lost > 5 && stats.fec_samples > 0;
+        assert!(
+            stats.fec_packets_used <= stats.fec_packets_received,
+            "{stats:?}"
+        );
         (sequence > 100 && is_mended && receiver.level().rms > 0.03).then_some(())
     });
 }
