@@ -15,8 +15,9 @@ use visavis_tests::wait::wait_until;
 const WARM_UP: Duration = Duration::from_secs(60);
 /// One reading is the smallest of this many seconds: what is always held.
 const READING: u32 = 10;
-/// Largest growth of memory, as a share.
-const GROWTH: f64 = 0.02;
+/// Largest growth of memory, as a share: in a minute histories and caches still fill.
+const GROWTH_IN_A_MINUTE: f64 = 0.05;
+const GROWTH_IN_AN_HOUR: f64 = 0.02;
 /// Largest growth of the median delay, in milliseconds.
 const DELAY_GROWTH: f64 = 10.0;
 
@@ -72,7 +73,7 @@ fn delay(people: &[Headless]) -> Result<f64> {
     Ok(delays.iter().sum::<f64>() / delays.len() as f64)
 }
 
-async fn lasts(time: Duration) -> Result<()> {
+async fn lasts(time: Duration, largest_growth: f64) -> Result<()> {
     let server = RoomServer::start(&[]).await?;
     let scene = ["--video", SMALL, "--audio", "tone:440"];
     let host = [&["--create", "endurance"], &scene[..]].concat();
@@ -98,7 +99,11 @@ async fn lasts(time: Duration) -> Result<()> {
     for (before, after) in before.iter().zip(&after) {
         let growth = after.memory as f64 / before.memory as f64 - 1.0;
         eprintln!("{before:?} became {after:?}: {:.2} %", growth * 100.0);
-        ensure!(growth < GROWTH, "memory grew by {:.1} %", growth * 100.0);
+        ensure!(
+            growth < largest_growth,
+            "memory grew by {:.1} %",
+            growth * 100.0
+        );
         ensure!(
             after.threads <= before.threads,
             "{before:?} became {after:?}"
@@ -132,11 +137,11 @@ async fn lasts(time: Duration) -> Result<()> {
 
 #[tokio::test]
 async fn a_call_of_four_grows_by_nothing_in_two_minutes() -> Result<()> {
-    lasts(Duration::from_secs(60)).await
+    lasts(Duration::from_secs(60), GROWTH_IN_A_MINUTE).await
 }
 
 #[tokio::test]
 #[ignore = "long: a call of an hour"]
 async fn a_call_of_four_grows_by_nothing_in_an_hour() -> Result<()> {
-    lasts(Duration::from_secs(3_600)).await
+    lasts(Duration::from_secs(3_600), GROWTH_IN_AN_HOUR).await
 }
