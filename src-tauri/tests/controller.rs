@@ -538,17 +538,22 @@ async fn an_answer_about_a_room_does_not_replace_a_newer_screen() {
     controller.quit().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hosted_room_is_found_under_recent_after_a_restart() {
-    let profile = tempfile::tempdir().unwrap();
-    let (controller, mut view) = start(profile.path()).await;
+/// Makes a room named Tea and enters it.
+async fn host_tea(controller: &Controller, view: &mut watch::Receiver<AppView>) {
     let new = Command::NewRoom {
         name: "Tea".into(),
         private: true,
     };
     controller.perform(new).await.unwrap();
     controller.perform(Command::Join).await.unwrap();
-    shown(&mut view, "the room", is_in_room).await;
+    shown(view, "the room", is_in_room).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hosted_room_is_found_under_recent_after_a_restart() {
+    let profile = tempfile::tempdir().unwrap();
+    let (controller, mut view) = start(profile.path()).await;
+    host_tea(&controller, &mut view).await;
     controller.quit().await;
 
     let (again, mut view) = start(profile.path()).await;
@@ -568,13 +573,7 @@ async fn a_hosted_room_is_found_under_recent_after_a_restart() {
 async fn what_cannot_be_shared_is_refused_and_a_text_that_is_too_long_too() {
     let profile = tempfile::tempdir().unwrap();
     let (controller, mut view) = start(profile.path()).await;
-    let new = Command::NewRoom {
-        name: "Tea".into(),
-        private: true,
-    };
-    controller.perform(new).await.unwrap();
-    controller.perform(Command::Join).await.unwrap();
-    shown(&mut view, "the room", is_in_room).await;
+    host_tea(&controller, &mut view).await;
     let share = Command::ShareScreen(Some("window:0x1".into()));
     assert_eq!(
         controller.perform(share).await,

@@ -33,20 +33,24 @@ pub struct Profile {
     pub is_partitioned: bool,
 }
 
-impl Default for Profile {
+impl Profile {
     /// A perfect link.
+    pub const PERFECT: Self = Self {
+        rate: None,
+        queue_bytes: usize::MAX,
+        delay: Duration::ZERO,
+        jitter: Duration::ZERO,
+        loss: Loss::None,
+        reordering: 0.0,
+        reordering_delay: Duration::ZERO,
+        duplication: 0.0,
+        is_partitioned: false,
+    };
+}
+
+impl Default for Profile {
     fn default() -> Self {
-        Self {
-            rate: None,
-            queue_bytes: usize::MAX,
-            delay: Duration::ZERO,
-            jitter: Duration::ZERO,
-            loss: Loss::None,
-            reordering: 0.0,
-            reordering_delay: Duration::ZERO,
-            duplication: 0.0,
-            is_partitioned: false,
-        }
+        Self::PERFECT
     }
 }
 

@@ -31,21 +31,9 @@ pub struct Scene {
     pub lines: &'static [Line],
 }
 
-const PERFECT: Profile = Profile {
-    rate: None,
-    queue_bytes: usize::MAX,
-    delay: Duration::ZERO,
-    jitter: Duration::ZERO,
-    loss: Loss::None,
-    reordering: 0.0,
-    reordering_delay: Duration::ZERO,
-    duplication: 0.0,
-    is_partitioned: false,
-};
-
 const NEAR: Profile = Profile {
     delay: Duration::from_millis(10),
-    ..PERFECT
+    ..Profile::PERFECT
 };
 
 /// A queue of 200 ms at 2 Mbit/s.
@@ -90,7 +78,7 @@ const FAR: [Step; 1] = after_clean(losing(
     Profile {
         delay: Duration::from_millis(50),
         jitter: Duration::from_millis(20),
-        ..PERFECT
+        ..Profile::PERFECT
     },
     Loss::Random(0.02),
 ));
