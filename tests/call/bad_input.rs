@@ -26,7 +26,7 @@ async fn pair(server: &RoomServer) -> Result<[Headless; 2]> {
 }
 
 #[tokio::test]
-async fn who_cannot_join_says_why_and_ends() -> Result<()> {
+async fn s2_63_s3_37_s3_52_who_cannot_join_says_why_and_ends() -> Result<()> {
     let server = RoomServer::start(&[]).await?;
     let mut host = PlainClient::connect(&server.url()).await?;
     let full = host.create("for one", 1).await?;

@@ -96,7 +96,7 @@ async fn s3_48_s3_51_three_participants_see_and_hear_each_other_and_the_room_goe
 }
 
 #[tokio::test]
-async fn the_others_go_on_when_one_leaves_and_when_one_crashes() -> Result<()> {
+async fn s3_50_the_others_go_on_when_one_leaves_and_when_one_crashes() -> Result<()> {
     let server = RoomServer::start(&["--empty-timeout", "1"]).await?;
     let scene = vec!["--video", SMALL, "--audio", "tone:440"];
     let mut people = gather(&server, &vec![scene; 3]).await?;

@@ -78,7 +78,7 @@ fn ensure_plain(message: &Value) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_plain_server_is_enough_for_a_call_with_chat() -> Result<()> {
+async fn s0_28_s3_47_a_plain_server_is_enough_for_a_call_with_chat() -> Result<()> {
     let server = PlainServer::start().await?;
     let scene = ["--video", SMALL, "--audio", "tone:440"];
     let hosting = [scene.as_slice(), &["--create", "plain"]].concat();

@@ -4,6 +4,7 @@ mod bandwidth;
 mod entering;
 mod host;
 mod ice_servers;
+mod protocol;
 mod quality;
 mod speaking;
 mod video;
@@ -127,12 +128,6 @@ fn offer() -> Description {
 }
 
 #[test]
-fn a_new_member_offers_to_every_other_member() {
-    let (scene, effects) = Scene::inside(&["a", "z"]);
-    assert_eq!(scene.offers_to(&effects), ["a", "z"]);
-}
-
-#[test]
 fn a_member_waits_two_seconds_for_the_offer_of_a_new_member() {
     let (mut scene, _) = Scene::inside(&[]);
     let effects = scene
@@ -189,7 +184,7 @@ fn a_member_that_gets_an_offer_answers_and_does_not_offer() {
 }
 
 #[test]
-fn a_server_without_extensions_gets_the_plain_protocol() {
+fn s3_43_a_server_without_extensions_gets_the_plain_protocol() {
     let mut scene = Scene::new(RoomChoice::Create {
         name: "R".into(),
         private: false,
@@ -225,7 +220,7 @@ fn an_error_or_a_closed_connection_while_joining_ends_the_call() {
 }
 
 #[test]
-fn the_call_continues_without_the_server_and_resumes() {
+fn s2_75_the_call_continues_without_the_server_and_resumes() {
     let (mut scene, _) = Scene::inside(&["a"]);
     scene.peer("a", PeerEvent::Connection(PeerConnectionState::Connected));
     let effects = scene.put(Input::SignallingClosed);
@@ -273,7 +268,7 @@ fn a_rejected_resume_rejoins_with_a_new_id() {
 }
 
 #[test]
-fn without_server_and_peers_the_call_ends() {
+fn s2_75_without_server_and_peers_the_call_ends() {
     let (mut scene, _) = Scene::inside(&[]);
     scene.put(Input::SignallingClosed);
     for _ in 0..20 {
@@ -363,21 +358,6 @@ fn the_receiver_of_a_muted_track_is_cleared() {
             ..
         }]
     ));
-}
-
-#[test]
-fn leaving_notifies_the_server_and_closes_every_peer() {
-    let (mut scene, _) = Scene::inside(&["a", "b"]);
-    let effects = scene.put(Input::Command(CallCommand::Leave));
-    assert!(sent(&effects)[0].contains("leave-room"));
-    assert_eq!(
-        effects
-            .iter()
-            .filter(|effect| matches!(effect, Effect::Close(_)))
-            .count(),
-        2
-    );
-    assert!(scene.put(Input::SignallingClosed).is_empty());
 }
 
 /// For any inputs in any order: no panic, one connection per member, commands

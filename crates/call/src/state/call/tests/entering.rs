@@ -43,7 +43,7 @@ fn only_a_join_that_may_wait_asks_for_the_waiting_room() {
 }
 
 #[test]
-fn a_wrong_passcode_is_asked_for_and_tried_again() {
+fn s3_56_a_wrong_passcode_is_asked_for_and_tried_again() {
     let (mut scene, _) = joining(config(RoomChoice::Join("r".into())));
     let refused = json!({"type":"error","code":"wrong-passcode","message":""});
     let effects = scene.says(refused.clone());
@@ -64,7 +64,7 @@ fn a_wrong_passcode_is_asked_for_and_tried_again() {
 }
 
 #[test]
-fn a_join_waits_as_long_as_it_takes_and_shows_its_position() {
+fn s3_59_a_join_waits_as_long_as_it_takes_and_shows_its_position() {
     let (mut scene, _) = joining(config(RoomChoice::Join("r".into())));
     for position in [2, 1] {
         scene.says(
@@ -83,7 +83,7 @@ fn a_join_waits_as_long_as_it_takes_and_shows_its_position() {
 }
 
 #[test]
-fn one_who_is_not_let_in_is_refused_and_one_whose_connection_breaks_asks_again() {
+fn s2_67_one_who_is_not_let_in_is_refused_and_one_whose_connection_breaks_asks_again() {
     let (mut scene, _) = joining(config(RoomChoice::Join("r".into())));
     let waiting = json!({"type":"join-waiting","roomId":"r","position":1,"reason":"full"});
     scene.says(waiting.clone());
@@ -104,7 +104,7 @@ fn one_who_is_not_let_in_is_refused_and_one_whose_connection_breaks_asks_again()
 }
 
 #[test]
-fn a_room_that_is_not_open_yet_is_joined_when_it_opens() {
+fn s3_57_a_room_that_is_not_open_yet_is_joined_when_it_opens() {
     let (mut scene, _) = joining(config(RoomChoice::Join("r".into())));
     scene.says(json!({"type":"error","code":"room-not-open","message":"","opensAt":"1970-01-01T00:00:30Z"}));
     assert_eq!(

@@ -49,7 +49,7 @@ fn the_join_asks_for_the_host_controls() {
 }
 
 #[test]
-fn one_who_is_removed_or_whose_room_closes_leaves_with_the_reason() {
+fn s3_53_one_who_is_removed_or_whose_room_closes_leaves_with_the_reason() {
     let (mut scene, _) = Scene::inside(&["a"]);
     let removed = |id: &str| json!({"type":"member-removed","roomId":"abc-defg-hij","memberId":id,"reason":"removed-by-host"});
     scene.says(removed("a"));
@@ -71,7 +71,7 @@ fn one_who_is_removed_or_whose_room_closes_leaves_with_the_reason() {
 }
 
 #[test]
-fn the_host_mutes_a_source_and_the_view_says_who_until_the_user_unmutes_it() {
+fn s3_53_the_host_mutes_a_source_and_the_view_says_who_until_the_user_unmutes_it() {
     let (mut scene, _) = joined(&[publisher("a"), publisher("m")]);
     update(&mut scene, json!({"id":"a","name":"Ann","role":"host"}));
     let mute =
@@ -113,7 +113,7 @@ fn without_the_server_only_the_last_host_that_it_named_mutes() {
 }
 
 #[test]
-fn a_viewer_publishes_nothing_and_viewers_do_not_link_to_each_other() {
+fn s2_13_a_viewer_publishes_nothing_and_viewers_do_not_link_to_each_other() {
     let (mut scene, effects) = joined(&[publisher("a"), viewer("v"), viewer("m")]);
     assert_eq!(spawns(&effects), 1, "only to the one who publishes");
     assert_eq!(scene.offers_to(&effects), ["a"]);

@@ -88,7 +88,7 @@ fn a_participant_is_lost_at_once_and_good_as_soon_as_it_is_connected_again() {
 }
 
 #[test]
-fn quality_is_reported_every_five_seconds() {
+fn s2_12_quality_is_reported_every_five_seconds() {
     let mut scene = connected(&["a", "b"]);
     scene.peer(
         "b",
