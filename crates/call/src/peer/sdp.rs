@@ -32,7 +32,7 @@ pub(super) use transport::{DtlsRole, RemoteTransport};
 use text::SdpText;
 
 /// Media sections of a description.
-const MAX_SECTIONS: usize = 64;
+pub(super) const MAX_SECTIONS: usize = 64;
 
 /// Why a description is rejected. The texts quote nothing of the description.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
