@@ -3,6 +3,7 @@
 #![deny(clippy::disallowed_methods)]
 
 mod claims;
+mod renewal;
 
 use std::fmt;
 
@@ -10,6 +11,7 @@ use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use visavis_protocol::token::{Claims, VideoGrant};
 
+pub(crate) use self::renewal::TokenRenewal;
 use crate::clock::Timestamp;
 
 /// The lifetime of our tokens, in seconds: 4 h.

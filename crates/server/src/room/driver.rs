@@ -229,6 +229,11 @@ impl RoomTask {
                     let effects = self.state.renew_ice_servers(client, renewed);
                     self.perform(effects.into_iter().collect());
                 }
+                for (client, due) in self.state.due_tokens(now.instant) {
+                    let renewed = self.services.renew_token(&due, now);
+                    let effects = self.state.renew_token(client, renewed);
+                    self.perform(effects.into_iter().collect());
+                }
             }
             Step::Stop => {}
         }

@@ -11,6 +11,7 @@ use visavis_protocol::{
     TrackState,
 };
 
+use crate::access::token::TokenRenewal;
 use crate::id::{ClientId, SocketId, short_id};
 use crate::model::Participant;
 use crate::refusal::{Refusal, display_name};
@@ -31,6 +32,8 @@ pub(super) struct Member {
     pub stun_url: Option<Arc<str>>,
     /// When it gets new TURN credentials, while this node has its socket.
     pub ice_renewal: Option<Instant>,
+    /// The renewal of the token that it joined with, while this node has its socket.
+    pub token: Option<TokenRenewal>,
     /// Number of the first membership change that is not in the list that it got.
     pub first_change: u64,
 }
@@ -97,6 +100,7 @@ impl Member {
             reported: None,
             stun_url: None,
             ice_renewal: None,
+            token: None,
             first_change: 0,
         }
     }

@@ -3,10 +3,11 @@
 
 use async_trait::async_trait;
 use uuid::Uuid;
-use visavis_protocol::ChatEntry;
+use visavis_protocol::{ChatEntry, RenewedToken};
 
 use super::applicant::{Admitted, Applicant};
 use crate::access::seal::Seals;
+use crate::access::token::TokenRenewal;
 use crate::clock::Now;
 use crate::cluster::ClusterMessage;
 use crate::ice::ClientIceServers;
@@ -32,6 +33,9 @@ pub(crate) trait RoomServices: Send + Sync {
 
     /// STUN and TURN servers, the server's own first, with credentials for this client.
     fn ice_servers(&self, client: ClientId, stun_url: Option<&str>, now: Now) -> ClientIceServers;
+
+    /// A token that replaces a member's; `None` where it cannot be signed.
+    fn renew_token(&self, due: &TokenRenewal, now: Now) -> Option<(RenewedToken, TokenRenewal)>;
 
     /// The seals that members keep, where this server makes any.
     fn seals(&self, room: &Room) -> Option<Seals>;

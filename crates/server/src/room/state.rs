@@ -33,6 +33,9 @@ mod report;
 mod requests;
 #[cfg(test)]
 mod tests;
+mod token;
+#[cfg(test)]
+mod token_tests;
 mod update;
 mod waiting;
 #[cfg(test)]
@@ -210,11 +213,12 @@ impl RoomState {
     }
 
     /// When [`RoomState::expire`] has something to do, or a member gets new ICE servers
-    /// ([`RoomState::due_renewals`]).
+    /// ([`RoomState::due_renewals`]) or a new token ([`RoomState::due_tokens`]).
     pub fn next_deadline(&self) -> Option<Instant> {
         let away = self.next_departure().into_iter();
         away.chain(self.membership.next_deadline())
             .chain(self.next_renewal())
+            .chain(self.next_token_renewal())
             .min()
     }
 

@@ -4,11 +4,12 @@ use std::convert::Infallible;
 
 use async_trait::async_trait;
 use uuid::Uuid;
-use visavis_protocol::ChatEntry;
 use visavis_protocol::limits::CHAT_HISTORY;
+use visavis_protocol::{ChatEntry, RenewedToken};
 
 use super::{ChangeError, RoomService};
 use crate::access::seal::Seals;
+use crate::access::token::TokenRenewal;
 use crate::clock::Now;
 use crate::cluster::{BusMessage, ClusterMessage};
 use crate::ice::ClientIceServers;
@@ -26,6 +27,13 @@ impl RoomServices for RoomService {
 
     fn ice_servers(&self, client: ClientId, stun_url: Option<&str>, now: Now) -> ClientIceServers {
         self.ice.for_client(client, stun_url, now)
+    }
+
+    fn renew_token(&self, due: &TokenRenewal, now: Now) -> Option<(RenewedToken, TokenRenewal)> {
+        let renewed = self.config.keys.as_ref()?.renew(due, now);
+        renewed
+            .inspect_err(|error| tracing::error!(%error, "signing a token failed"))
+            .ok()
     }
 
     fn seals(&self, room: &Room) -> Option<Seals> {

@@ -9,6 +9,8 @@ use visavis_protocol::{Features, Role};
 use crate::access::creation::SharedCreations;
 use crate::access::principal::{self, Admission, Principal};
 use crate::access::proxy::Origin;
+use crate::access::token::TokenRenewal;
+use crate::clock::Now;
 use crate::id::ClientId;
 use crate::model::{ParticipantKind, Room};
 use crate::refusal::{Refusal, display_name};
@@ -109,6 +111,11 @@ pub(super) fn applicant(
         features: visitor.features,
         secret: rand::random(),
     }
+}
+
+/// The renewal of the token that someone brings.
+pub(super) fn token_renewal(principal: &Principal, now: Now) -> Option<TokenRenewal> {
+    claims(principal).map(|claims| TokenRenewal::of(claims, now))
 }
 
 fn claims(principal: &Principal) -> Option<&Claims> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 use visavis_protocol::{CreateRoom, Envelope, ErrorCode, JoinRoom, Metadata, Resume, Role};
 
-use super::caller::{Visitor, admission, applicant, creator};
+use super::caller::{Visitor, admission, applicant, creator, token_renewal};
 use super::{Session, already_in_room};
 use crate::access::principal::may_create;
 use crate::access::seal::SealedRoom;
@@ -53,7 +53,11 @@ impl Session {
         let Admitted { who, room } = made.map_err(store_failed)?;
         creation.done(room.uid);
         let handle = self.service.activate_new(room.clone());
-        let entry = self.entry(envelope, applicant.secret, true);
+        let entry = Entry {
+            creator: true,
+            token: token_renewal(&principal, self.service.clock.read()),
+            ..self.entry(envelope, applicant.secret)
+        };
         let entered = handle.enter(Admitted { who, room }, entry, self.outbox.clone());
         // The task is inactive only while the server stops.
         entered
@@ -152,7 +156,10 @@ impl Session {
                 }
             }
             let handle = self.service.activate(&room);
-            let entry = self.entry(envelope, applicant.secret, false);
+            let entry = Entry {
+                token: token_renewal(&principal, self.service.clock.read()),
+                ..self.entry(envelope, applicant.secret)
+            };
             match handle.join(applicant, entry, self.outbox.clone()).await {
                 Err(RoomInactive) => continue,
                 Ok(joined) => {
@@ -215,7 +222,7 @@ impl Session {
                 }
             };
             let resumer = Resumer {
-                entry: self.entry(envelope, rand::random(), false),
+                entry: self.entry(envelope, rand::random()),
                 proof: token.secret,
             };
             match handle.resume(resumer, self.outbox.clone()).await {
@@ -231,7 +238,7 @@ impl Session {
         Ok(())
     }
 
-    fn entry(&self, envelope: &Envelope, secret: u128, creator: bool) -> Entry {
+    fn entry(&self, envelope: &Envelope, secret: u128) -> Entry {
         Entry {
             socket: self.socket,
             request_id: envelope.request_id.clone(),
@@ -242,7 +249,8 @@ impl Session {
                 self.service.clock.read(),
             ),
             stun_url: self.caller.stun_url.clone(),
-            creator,
+            token: None,
+            creator: false,
         }
     }
 }

@@ -32,6 +32,7 @@ mod studio;
 mod stun;
 mod support;
 mod system;
+mod token_renewal;
 mod twirp;
 mod unruly;
 mod waiting;

@@ -8,6 +8,7 @@ use visavis_protocol::{
 };
 
 use super::{Effect, RoomState, WasHost};
+use crate::access::token::TokenRenewal;
 use crate::cluster::ClusterMessage;
 use crate::ice::ClientIceServers;
 use crate::id::{ClientId, ResumeToken, SocketId};
@@ -27,6 +28,8 @@ pub(crate) struct Entry {
     pub ice_servers: ClientIceServers,
     /// The server's own STUN server, by the host that the client used.
     pub stun_url: Option<Arc<str>>,
+    /// The renewal of the token that it brings, if it brings one.
+    pub token: Option<TokenRenewal>,
     /// Whether it has just made the room: the reply is `room-created`.
     pub creator: bool,
 }
@@ -46,7 +49,7 @@ impl RoomState {
             return self.repeat_waiting(client, entry);
         };
         self.gets_list(index);
-        self.members[index].gets_ice_servers(entry);
+        self.members[index].gets_credentials(entry);
         let member = &self.members[index];
         let joined = self.joined(
             member,
@@ -91,7 +94,7 @@ impl RoomState {
         let place = self.join_order_index(&who);
         let mut member = Member::new(who, Attachment::Here(to));
         member.secret = entry.secret;
-        member.gets_ice_servers(&entry);
+        member.gets_credentials(&entry);
         self.members.insert(place, member);
         let host = self.update_host(Some(id));
 
@@ -183,7 +186,7 @@ impl RoomState {
         let member = &mut self.members[index];
         let before = std::mem::replace(&mut member.attachment, Attachment::Here(to));
         member.secret = entry.secret;
-        member.gets_ice_servers(&entry);
+        member.gets_credentials(&entry);
         self.gets_list(index);
         let member = &self.members[index];
         let resumed = self.joined(member, entry.request_id, entry.ice_servers.servers);

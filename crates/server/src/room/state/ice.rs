@@ -12,10 +12,14 @@ use crate::room::member::{Attachment, Member};
 use crate::room::message::Broadcast;
 
 impl Member {
-    /// Its client gets the ICE servers of this entry.
-    pub(super) fn gets_ice_servers(&mut self, entry: &Entry) {
+    /// Its client gets the ICE servers of this entry, and came with its token. One that
+    /// resumes brings none.
+    pub(super) fn gets_credentials(&mut self, entry: &Entry) {
         self.stun_url.clone_from(&entry.stun_url);
         self.set_expiry(entry.ice_servers.expiry);
+        if entry.token.is_some() {
+            self.token.clone_from(&entry.token);
+        }
     }
 
     fn set_expiry(&mut self, expiry: Option<Expiry>) {

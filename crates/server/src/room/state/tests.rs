@@ -205,6 +205,7 @@ pub(super) fn entry(socket: SocketId) -> Entry {
         secret: socket.0.into(),
         ice_servers: ClientIceServers::default(),
         stun_url: None,
+        token: None,
         creator: false,
     }
 }

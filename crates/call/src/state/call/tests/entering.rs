@@ -115,3 +115,20 @@ fn s3_57_a_room_that_is_not_open_yet_is_joined_when_it_opens() {
     let effects = scene.after(Duration::from_secs(1));
     assert!(sent(&effects)[0].contains("join-room"));
 }
+
+#[test]
+fn s2_51_a_rejoin_brings_the_newest_token() {
+    let config = CallConfig {
+        token: Some("first".into()),
+        ..config(RoomChoice::Join("r".into()))
+    };
+    let (mut scene, _) = joining(config);
+    scene.says(room());
+    let renewed = json!({"token":"second","expiresAt":"2026-01-22T10:30:00Z"});
+    scene.says(json!({"type":"token-renewed","roomId":"r","payload":renewed}));
+    scene.put(Input::SignallingClosed);
+    scene.after(Duration::from_secs(5));
+    let effects = scene.says(json!({"type":"client-id","id":"n","features":["rooms"]}));
+    let asked = sent(&effects);
+    assert!(asked[0].contains(r#""token":"second""#), "{asked:?}");
+}
