@@ -90,20 +90,28 @@ async fn mute_grants_removal_and_the_end_of_the_room_are_obeyed() -> Result<()> 
         json!({"room": room, "identity": who}),
     )
     .await?;
-    ends(bert, "removed").await?;
+    let (status, events) = bert.ends().await?;
+    let error = Event::Error {
+        code: "removed".to_owned(),
+    };
+    ensure!(status == Some(1) && events.contains(&error), "{events:?}");
+    ensure!(
+        ended(&events) == Some("removed-by-administrator"),
+        "{events:?}"
+    );
     ask(&server, "DeleteRoom", json!({"room": room})).await?;
-    ends(anna, "room-closed").await?;
+    let (status, events) = anna.ends().await?;
+    ensure!(
+        status == Some(0) && ended(&events) == Some("deleted"),
+        "{events:?}"
+    );
     server.stop().await
 }
 
-/// Waits until one ends by itself, with this error and a status that says so.
-async fn ends(one: Headless, code: &str) -> Result<()> {
-    let member = one.member().to_owned();
-    let (status, events) = one.ends().await?;
-    ensure!(status == Some(1), "{member} ended with {status:?}");
-    let error = Event::Error {
-        code: code.to_owned(),
-    };
-    ensure!(events.contains(&error), "{member}: {events:?}");
-    Ok(())
+/// Why the call ended.
+fn ended(events: &[Event]) -> Option<&str> {
+    events.iter().rev().find_map(|event| match event {
+        Event::Ended { reason } => Some(reason.as_str()),
+        _ => None,
+    })
 }

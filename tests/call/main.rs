@@ -1,6 +1,7 @@
 //! Calls between participants, each a process of its own.
 
 mod bad_input;
+mod broadcast;
 mod chromium;
 mod crowd;
 mod cut;
@@ -13,5 +14,6 @@ mod outage;
 mod plain;
 mod relay;
 mod resume;
+mod rooms;
 mod sound;
 mod video;

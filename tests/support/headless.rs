@@ -34,6 +34,18 @@ pub enum Event {
         /// Our client id.
         member: String,
     },
+    /// The join waits.
+    Waiting {
+        /// From 1.
+        position: u32,
+        /// For what.
+        reason: String,
+    },
+    /// The call ended.
+    Ended {
+        /// Why.
+        reason: String,
+    },
     /// A peer connection changed.
     Peer {
         /// Client id.
@@ -164,7 +176,19 @@ impl Headless {
         Self::joined(start(Some(namespace), name, server, arguments, &[])?).await
     }
 
-    async fn joined(mut process: Process) -> Result<Self> {
+    /// Starts one that may have to wait before it is in its room; see [`Self::joined`].
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn begin(name: &str, server: &str, arguments: &[&str]) -> Result<Process> {
+        start(None, name, server, arguments, &[])
+    }
+
+    /// Waits until a process is in its room.
+    ///
+    /// # Errors
+    /// When it does not get there.
+    pub async fn joined(mut process: Process) -> Result<Self> {
         let (room, member) = process
             .wait_for_line("joined", JOIN_LIMIT, |line| match parse(line) {
                 Some(Event::Joined { room, member }) => Some((room, member)),

@@ -6,17 +6,18 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use visavis_call::{
-    Call, CallCommand, CallConfig, CallEvent, CallHandle, EndReason, Media, PeerConnectionState,
-    RoomChoice, ShownVideo,
+    Call, CallCommand, CallConfig, CallEvent, CallHandle, CallPhase, EndReason, Media,
+    PeerConnectionState, RoomChoice, ShownVideo,
 };
 use visavis_media::audio::{AudioCaptureState, PlayoutState};
 use visavis_media::video::background::{BackgroundError, BackgroundState};
 use visavis_media::video::{CaptureState, snapshot};
 use visavis_media::{DeviceError, Frame, Latest, VideoFormat};
-use visavis_protocol::{ErrorCode, TrackSource};
+use visavis_protocol::{ErrorCode, TrackSource, WaitReason};
 
 use crate::arguments::Participant;
 use crate::control::{self, Control};
@@ -101,6 +102,7 @@ pub async fn run(arguments: Participant) -> anyhow::Result<ExitCode> {
     }
     Ok(match reason {
         EndReason::Left if !session.bad_passcode => ExitCode::SUCCESS,
+        EndReason::RoomClosed { .. } if session.joined => ExitCode::SUCCESS,
         _ if session.joined => ExitCode::FAILURE,
         _ => ExitCode::from(COULD_NOT_JOIN),
     })
@@ -129,6 +131,7 @@ impl Session {
         let mut events = self.call.events();
         let mut statistics = self.call.statistics();
         let (mut view, mut speakers) = (self.call.view(), Speakers::default());
+        let mut waiting = None;
         let mut versions = (0, 0, 0);
         let mut background_version = 0;
         let (audio_state, video_state, playout_state) = (
@@ -179,9 +182,14 @@ impl Session {
                     }
                 }
                 Ok(()) = view.changed() => {
-                    let changes = speakers.update(&view.borrow_and_update());
+                    let newest = view.borrow_and_update();
+                    let changes = speakers.update(&newest);
                     for (member, speaking) in changes {
                         report.line(&Line::Speaking { member: &member, speaking })?;
+                    }
+                    let before = std::mem::replace(&mut waiting, place_in_queue(&newest.phase));
+                    if let Some((position, reason)) = waiting.filter(|_| waiting != before) {
+                        report.line(&Line::Waiting { position, reason })?;
                     }
                 }
                 (version, state) = audio_state.changed(versions.0) => {
@@ -344,15 +352,21 @@ impl Session {
     }
 
     fn ended(&self, report: &mut Report, reason: &EndReason) -> anyhow::Result<()> {
-        let code = match reason {
+        let (error, reason) = match reason {
+            EndReason::Left => (None, "left".to_owned()),
             // A refusal was already reported as an error event.
-            EndReason::Left | EndReason::Refused { .. } => return Ok(()),
-            EndReason::ServerUnreachable => "server-unreachable",
-            EndReason::ConnectionLost => "connection-lost",
-            EndReason::RoomClosed { .. } => "room-closed",
-            EndReason::Removed { .. } => "removed",
+            EndReason::Refused { code } => (None, name_of(*code)),
+            EndReason::RoomClosed { why } => (None, name_of(*why)),
+            EndReason::ServerUnreachable => {
+                (Some("server-unreachable"), "server-unreachable".to_owned())
+            }
+            EndReason::ConnectionLost => (Some("connection-lost"), "connection-lost".to_owned()),
+            EndReason::Removed { why } => (Some("removed"), name_of(*why)),
         };
-        Ok(report.line(&Line::Error { code })?)
+        if let Some(code) = error {
+            report.line(&Line::Error { code })?;
+        }
+        Ok(report.line(&Line::Ended { reason: &reason })?)
     }
 
     /// Reports a failed device. A file that was named on the command line ends the
@@ -408,9 +422,17 @@ impl Session {
     }
 }
 
-/// The protocol's name of an error code.
-fn name_of(code: ErrorCode) -> String {
-    serde_json::to_value(code)
+/// The position in the queue or waiting room, and why the join waits.
+fn place_in_queue(phase: &CallPhase) -> Option<(u32, WaitReason)> {
+    match phase {
+        CallPhase::Waiting { reason, position } => Some((*position, *reason)),
+        _ => None,
+    }
+}
+
+/// The protocol's name of an error code or of a reason.
+fn name_of(value: impl Serialize) -> String {
+    serde_json::to_value(value)
         .ok()
         .and_then(|value| value.as_str().map(str::to_owned))
         .unwrap_or_default()

@@ -12,7 +12,7 @@ use std::time::Instant;
 use serde::Serialize;
 use visavis_call::{CandidatePair, PeerConnectionState, PeerStatistics};
 use visavis_media::video::{DelayHistogram, VideoSendStats};
-use visavis_protocol::TrackSource;
+use visavis_protocol::{TrackSource, WaitReason};
 
 use self::tracks::{Inbound, Outbound};
 use crate::process::usage;
@@ -25,6 +25,11 @@ pub enum Line<'a> {
         room: &'a str,
         member: &'a str,
         ms: u64,
+    },
+    /// The join waits for a place or for a host.
+    Waiting {
+        position: u32,
+        reason: WaitReason,
     },
     Peer {
         member: &'a str,
@@ -54,6 +59,10 @@ pub enum Line<'a> {
     },
     Error {
         code: &'a str,
+    },
+    /// The call ended; only the summary follows.
+    Ended {
+        reason: &'a str,
     },
     Summary(Summary<'a>),
 }
