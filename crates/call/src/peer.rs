@@ -117,9 +117,6 @@ pub(crate) enum PeerCommand {
         /// What the remote participant may publish.
         remote: Grants,
     },
-    /// Stops sending video because the link is too narrow for it, or goes on with the
-    /// next key frame. Audio is sent in either case.
-    PauseVideo(bool),
     /// Sets the layer that the remote peer gets of each video track; at first the full
     /// size. A track without a layer is not sent.
     SetLayers(Layers),

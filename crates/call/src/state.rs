@@ -23,6 +23,7 @@ use visavis_protocol::{ClientMessage, IceServer, ServerMessage, TrackSource};
 use crate::command::{CallCommand, VideoSize};
 use crate::event::CallEvent;
 use crate::peer::{LinkId, PeerCommand, PeerEvent};
+use crate::state::allocation::EncoderRate;
 use crate::state::quality::Sample;
 
 /// The time at which an input is handled.
@@ -135,8 +136,8 @@ pub(crate) enum Effect {
         /// Whether to mute it.
         muted: bool,
     },
-    /// Set the bit rate of the camera's encoder, in bits per second.
-    SetVideoBitrate(u64),
+    /// Set the target of one encoder of video.
+    SetEncoder(EncoderRate),
     /// Emit an event to the users of the call's handle.
     Emit(CallEvent),
 }

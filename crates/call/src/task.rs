@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 use visavis_media::audio::{AudioCaptureState, PlayoutState};
 use visavis_media::time::unix_ms;
-use visavis_media::video::{CaptureState, VideoSender};
+use visavis_media::video::CaptureState;
 use visavis_media::{Frame, Latest};
 use visavis_protocol::{IceServer, TrackSource};
 
@@ -63,8 +63,6 @@ pub(crate) struct CallTask {
     /// Inputs that result from performing effects; handled before new ones.
     follow_ups: VecDeque<Input>,
     network: NetworkWatch,
-    /// The bit rate of the camera's encoder, in bits per second.
-    video_bitrate: u64,
     measuring: Measuring,
 }
 
@@ -84,7 +82,6 @@ struct Peer {
     cancel: CancellationToken,
     /// Report blocks about each track that were counted in an earlier second.
     reports_seen: HashMap<TrackSource, u64>,
-    is_video_paused: bool,
     /// Of its sound, in percent.
     volume: u8,
     lip_sync: ParticipantSync,
@@ -126,7 +123,6 @@ impl CallTask {
             capture_versions: (0, 0, 0),
             follow_ups: VecDeque::new(),
             network: NetworkWatch::new(Instant::now(), unix_ms()),
-            video_bitrate: 0,
             measuring: Measuring::default(),
         }
     }
@@ -273,35 +269,25 @@ impl CallTask {
             let percent = loss.clamp(0.0, 100.0) as u8;
             self.media.audio.set_expected_loss(percent);
         }
-        let encoders = self.measuring.encoders(&self.media, self.video_bitrate);
+        let overloaded = self.measuring.overloaded(&self.media);
         let in_order = state
             .links()
             .filter_map(|link| Some((link, self.peers.get(&link)?)));
         let peers: Vec<_> = in_order
-            .map(|(link, peer)| (link, measuring::statistics(peer, &encoders)))
+            .map(|(link, peer)| {
+                let sent = state.sent_video(link);
+                let wanted = sent.iter().map(|track| track.wanted).sum();
+                let statistics = measuring::statistics(peer, &sent, overloaded);
+                (link, wanted, statistics)
+            })
             .collect();
-        let demand = encoders.iter().map(|encoder| encoder.wanted).sum();
         let samples = self
             .measuring
-            .samples(Instant::now(), demand, peers.iter().cloned());
+            .samples(Instant::now(), peers.iter().cloned());
         self.follow_ups.push_back(Input::Measured(samples));
-        let peers = peers.into_iter().map(|(_, peer)| peer).collect();
+        let peers = peers.into_iter().map(|(_, _, peer)| peer).collect();
         self.outputs.statistics.send_replace(Statistics { peers });
-        // A screen may be shared now, or no more.
-        self.apply_video_bitrate();
         Input::SecondElapsed
-    }
-
-    /// Shares the bit rate among the sources of video that capture.
-    fn apply_video_bitrate(&self) {
-        let sources = [&self.media.video, &self.media.screen];
-        let is_live =
-            |sender: &&&VideoSender| matches!(sender.state().get(), Some(CaptureState::Live(_)));
-        let live = sources.iter().filter(is_live).count().max(1) as u64;
-        let rate = u32::try_from(self.video_bitrate / live).unwrap_or(u32::MAX);
-        for sender in sources {
-            sender.set_max_bitrate(rate);
-        }
     }
 
     /// The highest loss of a track that a peer reported since the last call.
@@ -379,9 +365,12 @@ impl CallTask {
                 TrackSource::ScreenShare => self.media.screen.set_muted(muted),
                 TrackSource::ScreenShareAudio => {}
             },
-            Effect::SetVideoBitrate(rate) => {
-                self.video_bitrate = rate;
-                self.apply_video_bitrate();
+            Effect::SetEncoder(rate) => {
+                let sender = match rate.source {
+                    TrackSource::ScreenShare => &self.media.screen,
+                    _ => &self.media.video,
+                };
+                sender.set_target(rate.layer, rate.target);
             }
             Effect::Emit(event) => {
                 // Fails only without receivers.
@@ -394,9 +383,6 @@ impl CallTask {
         let Some(peer) = self.peers.get_mut(&link) else {
             return;
         };
-        if let PeerCommand::PauseVideo(is_paused) = command {
-            peer.is_video_paused = is_paused;
-        }
         if peer.handle.commands.try_send(command).is_err() {
             tracing::warn!(
                 link = link.0,
@@ -441,7 +427,6 @@ impl CallTask {
             receivers: HashMap::new(),
             cancel,
             reports_seen: HashMap::new(),
-            is_video_paused: false,
             volume,
             lip_sync: ParticipantSync::default(),
         };

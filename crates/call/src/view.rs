@@ -209,6 +209,8 @@ pub enum TrackView {
     Muted,
     /// The track sends media.
     On,
+    /// The track is on, but the sender's link is too narrow for it.
+    Suspended,
     /// The track sends media in a codec that the receiver does not have.
     Unsupported,
 }

@@ -45,6 +45,32 @@ pub struct EncodedPicture {
     pub data: Bytes,
     /// Whether a decoder can start here.
     pub key_frame: bool,
+    /// Whether no later picture is predicted from it.
+    pub is_discardable: bool,
+}
+
+/// What is asked of the next encoded picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameKind {
+    /// A decoder can start at it.
+    Key,
+    /// The usual: predicted from those before, and later ones from it.
+    Reference,
+    /// No later picture is predicted from it. Only where [`can_discard`] says so;
+    /// otherwise as `Reference`.
+    Discardable,
+}
+
+impl FrameKind {
+    /// A key frame, or a usual one.
+    pub fn key_or_reference(is_key: bool) -> Self {
+        if is_key { Self::Key } else { Self::Reference }
+    }
+}
+
+/// Whether the codec's encoder makes discardable pictures.
+pub fn can_discard(codec: VideoCodec) -> bool {
+    codec == VideoCodec::Vp8
 }
 
 /// Encodes pictures of one size for real-time use: no picture is skipped, none
@@ -54,13 +80,14 @@ pub trait VideoEncoder {
     ///
     /// # Errors
     /// When the size is not the encoder's or the library fails.
-    fn encode(&mut self, frame: &Frame, key_frame: bool) -> Result<EncodedPicture, CodecError>;
+    fn encode(&mut self, frame: &Frame, kind: FrameKind) -> Result<EncodedPicture, CodecError>;
 
-    /// Changes the bit rate, without a key frame.
+    /// Changes the bit rate and the frame rate, without a key frame.
     ///
     /// # Errors
     /// When the library refuses it.
-    fn set_bits_per_second(&mut self, bits_per_second: u32) -> Result<(), CodecError>;
+    fn set_rates(&mut self, bits_per_second: u32, frames_per_second: u32)
+    -> Result<(), CodecError>;
 
     /// Prepares it for text and flat areas, before the first picture. Codecs without
     /// such a mode ignore it.

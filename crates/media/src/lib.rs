@@ -25,7 +25,7 @@ pub mod video;
 pub use device::{DeviceError, DeviceInfo, DeviceKind, Devices};
 pub use frame::Frame;
 pub use latest::Latest;
-pub use packet::{EncodedAudio, EncodedVideo, RtpPacket, VideoCodec, VideoLayer};
+pub use packet::{EncodedAudio, EncodedVideo, FrameRate, RtpPacket, VideoCodec, VideoLayer};
 pub use queue::Queue;
 pub use source::{AudioSink, AudioSource, ScreenSource, VideoFormat, VideoSource};
 pub use video::screen::{ScreenInfo, ScreenKind};

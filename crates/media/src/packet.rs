@@ -42,6 +42,15 @@ impl VideoLayer {
     }
 }
 
+/// How many of the frames of a track a receiver gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FrameRate {
+    /// Every second one: those that others are predicted from.
+    Half,
+    /// All.
+    Full,
+}
+
 /// One encoded frame: an H.264 access unit in Annex B form, or a VP8 frame.
 #[derive(Debug, Clone)]
 pub struct EncodedVideo {
@@ -55,6 +64,8 @@ pub struct EncodedVideo {
     pub timestamp: u32,
     /// Whether a decoder can start here.
     pub key_frame: bool,
+    /// Whether no other frame is predicted from it, so that it can be left out.
+    pub is_discardable: bool,
     /// Width in pixels.
     pub width: u32,
     /// Height in pixels.

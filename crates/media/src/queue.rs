@@ -217,6 +217,7 @@ mod tests {
             data: Bytes::new(),
             timestamp,
             key_frame,
+            is_discardable: false,
             width: 2,
             height: 2,
             captured_at: Instant::now(),

@@ -19,7 +19,9 @@ pub mod y4m;
 pub use capture::CaptureState;
 pub use delay::{DelayHistogram, MAX_DELAY_MS};
 pub use receiver::{VideoReceiveStats, VideoReceiver};
-pub use sender::{Start, VideoSendStats, VideoSender, bitrate_for};
+pub use sender::{
+    EncoderTarget, FrameRates, HALF_RATE_SHARE, Start, VideoSendStats, VideoSender, bitrate_for,
+};
 
 /// Ticks per second of the RTP clock of every picture codec.
 pub const CLOCK: u32 = 90_000;

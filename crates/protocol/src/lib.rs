@@ -48,7 +48,7 @@ pub use parse::{ParseError, RequestId};
 pub use peer::{
     Caption, ClockPing, ClockPong, Demand, DemandedTrack, FixedBytes, Hello, Identity,
     PEER_CHANNEL_LABEL, PEER_PROTOCOL, PeerChat, PeerMessage, PeerPayload, PeerRelay, Rejoined,
-    RelayedMessage, VerifyCommit, VerifyNonce, VerifyReveal,
+    RelayedMessage, Suspended, VerifyCommit, VerifyNonce, VerifyReveal,
 };
 pub use quality::{PeerQuality, QualityReport};
 pub use reaction::{ReactionBody, ServerReaction};

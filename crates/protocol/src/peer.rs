@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 pub use caption::Caption;
 pub use clock::{ClockPing, ClockPong};
-pub use demand::{Demand, DemandedTrack};
+pub use demand::{Demand, DemandedTrack, Suspended};
 pub use relay::{PeerRelay, RelayedMessage};
 pub use verify::{FixedBytes, Identity, VerifyCommit, VerifyNonce, VerifyReveal};
 
@@ -48,6 +48,9 @@ messages! {
         "mute-member" => MuteMember(PeerPayload<MuteSource>),
         /// The sizes at which the sender shows the receiver's tracks.
         "demand" => Demand(PeerPayload<Demand>),
+        /// The tracks that the sender suspends because the link to the receiver is too
+        /// narrow for them.
+        "suspended" => Suspended(PeerPayload<Suspended>),
         /// Requests a clock reading.
         "clock-ping" => ClockPing(ClockPing),
         /// Answers `clock-ping`.

@@ -106,6 +106,15 @@ fn every_core_peer_message_has_a_snapshot() {
         })
     );
     check!(
+        "peer-suspended",
+        PeerMessage,
+        M::Suspended(PeerPayload {
+            payload: Suspended {
+                tracks: vec![TrackSource::Camera],
+            }
+        })
+    );
+    check!(
         "peer-caption",
         PeerMessage,
         M::Caption(Caption {
@@ -268,6 +277,7 @@ fn an_id_longer_than_its_bound_is_refused() {
 fn a_list_of_tracks_has_one_entry_per_source() {
     let update = |tracks: Value| json!({"type": "update-member", "payload": {"tracks": tracks}});
     let demand = |tracks: Value| json!({"type": "demand", "payload": {"tracks": tracks}});
+    let suspended = |tracks: Value| json!({"type": "suspended", "payload": {"tracks": tracks}});
     let all = ["camera", "microphone", "screen_share", "screen_share_audio"];
     let track = |source: &str| json!({"source": source, "muted": true, "width": 1, "height": 1});
     let tracks = |sources: &[&str]| {
@@ -282,7 +292,11 @@ fn a_list_of_tracks_has_one_entry_per_source() {
     for message in [update, demand].map(|message| message(tracks(&["camera", "camera"]))) {
         assert_eq!(error(message), "tracks name a source twice");
     }
+    assert_parses(suspended(json!(all)));
+    let twice = suspended(json!(["camera", "camera"]));
+    assert_eq!(error(twice), "tracks name a source twice");
     let many = vec!["camera"; 1_000];
+    assert_eq!(error(suspended(json!(many))), "tracks exceed 4 entries");
     for message in [update, demand].map(|message| message(tracks(&many))) {
         assert_eq!(error(message), "tracks exceed 4 entries");
     }

@@ -58,8 +58,6 @@ pub(super) struct Bandwidth {
     max: AtomicU64,
     /// How long the queue of the pacer takes, in milliseconds.
     queue_ms: AtomicU64,
-    /// Whether no video is sent because the link is too narrow.
-    is_video_paused: AtomicBool,
 }
 
 impl Default for Bandwidth {
@@ -72,7 +70,6 @@ impl Default for Bandwidth {
             is_connected: AtomicBool::new(false),
             max: AtomicU64::new(FIRST_MAX),
             queue_ms: AtomicU64::new(0),
-            is_video_paused: AtomicBool::new(false),
         }
     }
 }
@@ -97,14 +94,6 @@ impl Bandwidth {
 
     pub(super) fn queue_time(&self) -> Duration {
         Duration::from_millis(self.queue_ms.load(Ordering::Relaxed))
-    }
-
-    pub(super) fn pause_video(&self, is_paused: bool) {
-        self.is_video_paused.store(is_paused, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_video_paused(&self) -> bool {
-        self.is_video_paused.load(Ordering::Relaxed)
     }
 }
 

@@ -17,6 +17,7 @@ use super::counters::{InboundCounters, OutboundCounters};
 use super::remote_reports::RemoteReports;
 use super::sdp::{MediaKind, TRACK_SOURCES, kind_of};
 use super::{PeerConfig, Receiver};
+use crate::state::allocation::SentLayer;
 use crate::state::demand::{Layers, VIDEO};
 use crate::statistics::InboundTrack;
 
@@ -44,7 +45,7 @@ pub(super) struct PeerContext {
     /// What its connections share with the estimator.
     pub(super) bandwidth: Arc<Bandwidth>,
     /// The layer of each of our video sources.
-    layers: [(TrackSource, watch::Sender<Option<VideoLayer>>); 2],
+    layers: [(TrackSource, watch::Sender<Option<SentLayer>>); 2],
     /// The remote tracks that are hidden.
     hidden: Mutex<Vec<TrackSource>>,
 }
@@ -103,7 +104,10 @@ impl PeerContext {
             grants: Mutex::default(),
             reports: Arc::default(),
             bandwidth: Arc::default(),
-            layers: VIDEO.map(|source| (source, watch::Sender::new(Some(VideoLayer::Full)))),
+            layers: VIDEO.map(|source| {
+                let full = SentLayer::full(VideoLayer::Full);
+                (source, watch::Sender::new(Some(full)))
+            }),
             hidden: Mutex::default(),
         }
     }
@@ -147,9 +151,9 @@ impl PeerContext {
 
     pub(super) fn request_key_frame(&self, source: TrackSource, codec: VideoCodec) {
         if let Some(Publisher::Video(sender)) = self.publishers.get(&source) {
-            let layer = *self.layer(source).borrow();
-            if let Some(layer) = layer {
-                sender.request_key_frame(codec, layer);
+            let sent = *self.layer(source).borrow();
+            if let Some(sent) = sent {
+                sender.request_key_frame(codec, sent.layer);
             }
         }
     }
@@ -173,7 +177,7 @@ impl PeerContext {
     }
 
     /// The layer of a video source that the peer gets.
-    pub(super) fn layer(&self, source: TrackSource) -> watch::Receiver<Option<VideoLayer>> {
+    pub(super) fn layer(&self, source: TrackSource) -> watch::Receiver<Option<SentLayer>> {
         let mut layers = self.layers.iter();
         let found = layers.find(|(known, _)| *known == source);
         let (_, layer) = found.unwrap_or(&self.layers[0]);

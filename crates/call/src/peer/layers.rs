@@ -2,15 +2,18 @@
 
 use tokio::sync::watch;
 use visavis_media::video::{Start, VideoSender};
-use visavis_media::{EncodedVideo, Queue, VideoCodec, VideoLayer};
+use visavis_media::{EncodedVideo, FrameRate, Queue, VideoCodec, VideoLayer};
+
+use crate::state::allocation::SentLayer;
 
 /// Follows the layer of a track. A switch is made at the new layer's first frame,
-/// which is a key frame: until then the old layer continues.
+/// which is a key frame: until then the old layer continues. At half the frame rate it
+/// leaves out the frames that no other is predicted from.
 pub(super) struct LayerQueue {
     sender: VideoSender,
     codec: VideoCodec,
     /// None while the track is not sent.
-    layer: watch::Receiver<Option<VideoLayer>>,
+    sent: watch::Receiver<Option<SentLayer>>,
     current: Option<(VideoLayer, Queue<EncodedVideo>)>,
     next: Option<(VideoLayer, Queue<EncodedVideo>)>,
     /// The RTP timestamp that was sent last.
@@ -21,12 +24,12 @@ impl LayerQueue {
     pub(super) fn new(
         sender: VideoSender,
         codec: VideoCodec,
-        layer: watch::Receiver<Option<VideoLayer>>,
+        sent: watch::Receiver<Option<SentLayer>>,
     ) -> Self {
         let mut queue = Self {
             sender,
             codec,
-            layer,
+            sent,
             current: None,
             next: None,
             timestamp: None,
@@ -40,7 +43,7 @@ impl LayerQueue {
         loop {
             tokio::select! {
                 biased;
-                changed = self.layer.changed() => {
+                changed = self.sent.changed() => {
                     changed.ok()?;
                     self.follow();
                 }
@@ -48,13 +51,24 @@ impl LayerQueue {
                     self.current = self.next.take();
                     return Some(self.in_order(frame?));
                 }
-                frame = next_of(&mut self.current) => return Some(self.in_order(frame?)),
+                frame = next_of(&mut self.current) => {
+                    let frame = frame?;
+                    if !(frame.is_discardable && self.is_at_half_rate()) {
+                        return Some(self.in_order(frame));
+                    }
+                }
             }
         }
     }
 
+    fn is_at_half_rate(&self) -> bool {
+        let sent = self.sent.borrow();
+        sent.is_some_and(|sent| sent.frame_rate == FrameRate::Half)
+    }
+
     fn follow(&mut self) {
-        let wanted = *self.layer.borrow_and_update();
+        let sent = *self.sent.borrow_and_update();
+        let wanted = sent.map(|sent| sent.layer);
         let Some(layer) = wanted else {
             (self.current, self.next) = (None, None);
             return;
@@ -101,6 +115,7 @@ mod tests {
     use std::time::Duration;
 
     use tokio::time::timeout;
+    use visavis_media::video::{EncoderTarget, FrameRates};
     use visavis_media::{VideoFormat, VideoSource};
 
     use super::*;
@@ -118,13 +133,17 @@ mod tests {
         sender
     }
 
+    fn full(layer: VideoLayer) -> Option<SentLayer> {
+        Some(SentLayer::full(layer))
+    }
+
     async fn next(queue: &mut LayerQueue) -> EncodedVideo {
         timeout(LIMIT, queue.next()).await.unwrap().unwrap()
     }
 
     #[tokio::test]
     async fn a_switch_starts_with_a_key_frame_and_the_old_layer_continues_until_then() {
-        let (layer, watched) = watch::channel(Some(VideoLayer::Full));
+        let (layer, watched) = watch::channel(full(VideoLayer::Full));
         let mut queue = LayerQueue::new(publisher(), VideoCodec::Vp8, watched);
         let mut last = next(&mut queue).await;
         for wanted in [
@@ -134,7 +153,7 @@ mod tests {
             VideoLayer::Quarter,
         ] {
             let before = last.layer;
-            layer.send_replace(Some(wanted));
+            layer.send_replace(full(wanted));
             loop {
                 let frame = next(&mut queue).await;
                 assert!(frame.timestamp.wrapping_sub(last.timestamp) < u32::MAX / 2);
@@ -155,12 +174,12 @@ mod tests {
         let mut queue = LayerQueue::new(publisher(), VideoCodec::Vp8, watched);
         let nothing = Duration::from_millis(200);
         assert!(timeout(nothing, queue.next()).await.is_err());
-        layer.send_replace(Some(VideoLayer::Half));
+        layer.send_replace(full(VideoLayer::Half));
         let first = next(&mut queue).await;
         assert!(first.key_frame && first.layer == VideoLayer::Half);
         layer.send_replace(None);
         assert!(timeout(nothing, queue.next()).await.is_err());
-        layer.send_replace(Some(VideoLayer::Half));
+        layer.send_replace(full(VideoLayer::Half));
         let again = next(&mut queue).await;
         assert!(again.key_frame && again.captured_at > first.captured_at);
         drop(layer);
@@ -168,8 +187,45 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn at_half_the_frame_rate_every_second_frame_is_left_out() {
+        let publisher = publisher();
+        publisher.set_target(
+            VideoLayer::Full,
+            EncoderTarget {
+                max_bits_per_second: 200_000,
+                frame_rates: FrameRates::Both,
+            },
+        );
+        let (sent, watched) = watch::channel(full(VideoLayer::Full));
+        let mut queue = LayerQueue::new(publisher, VideoCodec::Vp8, watched);
+        let mut intervals = Vec::new();
+        for frame_rate in [FrameRate::Full, FrameRate::Half, FrameRate::Full] {
+            let layer = VideoLayer::Full;
+            sent.send_replace(Some(SentLayer { layer, frame_rate }));
+            // Those that were encoded before may still wait.
+            let mut last = next(&mut queue).await;
+            let mut discardable = 0;
+            for _ in 0..20 {
+                let frame = next(&mut queue).await;
+                discardable += u32::from(frame.is_discardable);
+                intervals.push(frame.timestamp.wrapping_sub(last.timestamp));
+                last = frame;
+            }
+            let is_half = frame_rate == FrameRate::Half;
+            assert_eq!(discardable == 0, is_half, "{discardable}");
+        }
+        let median = |range: std::ops::Range<usize>| {
+            let mut part = intervals[range].to_vec();
+            part.sort_unstable();
+            part[part.len() / 2]
+        };
+        let (whole, half) = (median(0..20), median(20..40));
+        assert!(half > whole * 3 / 2, "{whole} {half}");
+    }
+
+    #[tokio::test]
     async fn timestamps_grow_across_the_wrap() {
-        let (_layer, watched) = watch::channel(Some(VideoLayer::Full));
+        let (_layer, watched) = watch::channel(full(VideoLayer::Full));
         let mut queue = LayerQueue::new(publisher(), VideoCodec::Vp8, watched);
         let frame = next(&mut queue).await;
         queue.timestamp = None;

@@ -144,7 +144,7 @@ mod tests {
     use bytes::Bytes;
     use tokio_util::task::TaskTracker;
     use visavis_media::audio::Playout;
-    use visavis_media::codec::{EncoderSettings, video_encoder};
+    use visavis_media::codec::{EncoderSettings, FrameKind, video_encoder};
     use visavis_media::video::synthetic::Synthetic;
     use visavis_media::{RtpPacket, VideoCodec};
 
@@ -166,7 +166,7 @@ mod tests {
         let frame = Synthetic::new(64, 48, 0.0).unwrap();
         let frame = frame.draw(0.0, 0, Instant::now());
         let mut encoder = video_encoder(VideoCodec::H264, settings).unwrap();
-        let data = encoder.encode(&frame, true).unwrap().data;
+        let data = encoder.encode(&frame, FrameKind::Key).unwrap().data;
         let starts = (0..data.len() - 3).filter(|&at| data[at..].starts_with(&[0, 0, 0, 1]));
         let starts: Vec<usize> = starts.collect();
         let ends = starts.iter().skip(1).copied().chain([data.len()]);

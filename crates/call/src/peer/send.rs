@@ -149,7 +149,6 @@ impl LocalTrack {
             VideoCodec::H264 => Box::new(H264Payloader::default()),
         };
         while let Some(frame) = queue.next().await {
-            gate.set_paused(bandwidth.is_video_paused());
             match gate.admit(bandwidth.queue_time(), frame.key_frame) {
                 Admission::Send => {}
                 Admission::Drop => continue,

@@ -169,9 +169,6 @@ impl PeerTask {
             PeerCommand::SetGrants { local, remote } => {
                 return self.set_grants(active, PeerGrants { local, remote }).await;
             }
-            PeerCommand::PauseVideo(is_paused) => {
-                return self.context.bandwidth.pause_video(is_paused);
-            }
             PeerCommand::SetLayers(layers) => return self.context.set_layers(layers),
             PeerCommand::SetHidden(sources) => {
                 self.context.set_hidden(sources);

@@ -19,7 +19,6 @@ mod rate_control;
 mod reports;
 mod retransmissions;
 mod sending;
-pub(crate) mod share;
 #[cfg(test)]
 mod tests;
 mod throughput;

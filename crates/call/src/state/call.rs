@@ -18,7 +18,7 @@ use visavis_protocol::{Feature, Features, IceServer, PeerMessage};
 use crate::command::{CallCommand, CallConfig, RoomChoice, ShownVideo};
 use crate::event::CallEvent;
 use crate::peer::{LinkId, PeerCommand};
-use crate::state::bandwidth::share::VideoAllocation;
+use crate::state::allocation::VideoAllocation;
 use crate::state::call::local::LocalParticipant;
 use crate::state::chat::Chat;
 use crate::state::participant::RemoteParticipant;
@@ -84,10 +84,10 @@ impl CallState {
             source: one.source,
             muted: one.muted,
         });
-        // The bit rate of an earlier call does not hold for this one.
+        // The bit rates of an earlier call do not hold for this one.
         let video = VideoAllocation::new();
-        let first = [Effect::SetVideoBitrate(video.rate()), Effect::Connect];
-        let effects = mutes.chain(first).collect();
+        let encoders = video.encoders().into_iter().map(Effect::SetEncoder);
+        let effects = mutes.chain(encoders).chain([Effect::Connect]).collect();
         let state = Self {
             session: Session::Connecting {
                 until: now + JOIN_TIMEOUT,
@@ -138,10 +138,10 @@ impl CallState {
                 self.capture_changed(source, live, size);
             }
             Input::VoiceActivity { local, remote } => self.voice_activity(local, &remote),
-            Input::SecondElapsed => self.allocate_video(now.instant),
             Input::Measured(samples) => self.measured(now.instant, &samples),
             Input::NetworkChanged { broken } => self.network_changed(now, broken),
-            Input::Deadline => {}
+            // The video is allocated after every input.
+            Input::SecondElapsed | Input::Deadline => {}
         }
         // Run due work after every input, so that frequent inputs cannot starve a
         // deadline.

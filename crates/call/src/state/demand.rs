@@ -1,5 +1,5 @@
-//! The sizes in which remote video is shown: what the local user shows, and what a
-//! peer was told of it.
+//! The sizes in which video is shown: what the local user shows, what a peer was told
+//! of it, and what the peer demands.
 
 use std::time::{Duration, Instant};
 
@@ -7,12 +7,13 @@ use visavis_media::VideoLayer;
 use visavis_protocol::{DemandedTrack, TrackSource, limits};
 
 use crate::command::{ShownVideo, VideoSize};
+use crate::state::allocation::SentLayer;
 
 /// Least time between two demands to a peer.
 const INTERVAL: Duration = Duration::from_millis(1_000 / limits::DEMANDS_PER_SECOND as u64);
 
 /// The layer of each of our video tracks; none where the track is not sent.
-pub(crate) type Layers = [(TrackSource, Option<VideoLayer>); 2];
+pub(crate) type Layers = [(TrackSource, Option<SentLayer>); 2];
 
 /// The sources of video.
 pub(crate) const VIDEO: [TrackSource; 2] = [TrackSource::Camera, TrackSource::ScreenShare];
@@ -47,57 +48,67 @@ pub(crate) fn is_hidden(track: &DemandedTrack) -> bool {
     track.width == 0 || track.height == 0
 }
 
-/// The demand to one peer.
+/// The demand in one direction of a link, which changes at most
+/// [`limits::DEMANDS_PER_SECOND`] times a second.
 #[derive(Debug, Default)]
-pub(crate) struct DemandToPeer {
-    wanted: Vec<DemandedTrack>,
-    /// What the peer was told. At first it sends everything in full size.
-    told: Vec<DemandedTrack>,
-    told_at: Option<Instant>,
+pub(crate) struct RationedDemand {
+    newest: Vec<DemandedTrack>,
+    /// What counts. At first everything is sent in full size.
+    current: Vec<DemandedTrack>,
+    changed_at: Option<Instant>,
 }
 
-impl DemandToPeer {
+impl RationedDemand {
     pub fn want(&mut self, tracks: Vec<DemandedTrack>) {
-        self.wanted = tracks;
+        self.newest = tracks;
     }
 
-    /// The demand to send now.
-    pub fn due(&mut self, now: Instant) -> Option<Vec<DemandedTrack>> {
-        let is_early = self.told_at.is_some_and(|at| now < at + INTERVAL);
-        if self.wanted == self.told || is_early {
+    /// The demand that counts from now on, where that is another.
+    pub fn due(&mut self, now: Instant) -> Option<&[DemandedTrack]> {
+        let is_early = self.changed_at.is_some_and(|at| now < at + INTERVAL);
+        if self.newest == self.current || is_early {
             return None;
         }
-        self.told.clone_from(&self.wanted);
-        self.told_at = Some(now);
-        Some(self.told.clone())
+        self.current.clone_from(&self.newest);
+        self.changed_at = Some(now);
+        Some(&self.current)
+    }
+
+    /// What is demanded of a source; none for the full size.
+    pub fn of(&self, source: TrackSource) -> Option<&DemandedTrack> {
+        self.current.iter().find(|track| track.source == source)
     }
 
     /// When a demand is due that was too early.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let at = self.told_at? + INTERVAL;
-        (self.wanted != self.told).then_some(at)
+        let at = self.changed_at? + INTERVAL;
+        (self.newest != self.current).then_some(at)
     }
 }
 
 /// What is settled on a link about its video.
 #[derive(Debug)]
 pub(crate) struct LinkVideo {
-    pub demand: DemandToPeer,
-    /// The tracks that the peer demanded in sizes of its own.
-    pub demanded: Vec<DemandedTrack>,
+    /// What the peer is told of the sizes in which its tracks are shown.
+    pub demand: RationedDemand,
+    /// What the peer demands of our tracks.
+    pub demanded: RationedDemand,
     /// The remote tracks that are not shown.
     pub hidden: Vec<TrackSource>,
     /// The layers of our tracks that the peer gets.
     pub layers: Layers,
+    /// Our tracks of which the peer was told that they are suspended.
+    pub suspended: Vec<TrackSource>,
 }
 
 impl Default for LinkVideo {
     fn default() -> Self {
         Self {
-            demand: DemandToPeer::default(),
-            demanded: Vec::new(),
+            demand: RationedDemand::default(),
+            demanded: RationedDemand::default(),
             hidden: Vec::new(),
-            layers: VIDEO.map(|source| (source, Some(VideoLayer::Full))),
+            layers: VIDEO.map(|source| (source, Some(SentLayer::full(VideoLayer::Full)))),
+            suspended: Vec::new(),
         }
     }
 }
@@ -105,8 +116,9 @@ impl Default for LinkVideo {
 impl LinkVideo {
     /// A new data channel: neither side has told the other anything.
     pub fn channel_open(&mut self) {
-        self.demand = DemandToPeer::default();
-        self.demanded.clear();
+        self.demand = RationedDemand::default();
+        self.demanded = RationedDemand::default();
+        self.suspended.clear();
     }
 }
 
@@ -157,7 +169,7 @@ mod tests {
     #[test]
     fn a_peer_is_told_each_change_at_most_five_times_a_second() {
         let start = Instant::now();
-        let mut demand = DemandToPeer::default();
+        let mut demand = RationedDemand::default();
         assert_eq!(demand.due(start), None);
         let mut told = Vec::new();
         for ms in (0..1_000).step_by(10) {
@@ -167,12 +179,13 @@ mod tests {
                 width: 2 + ms as u32,
                 height: 2,
             }]);
-            told.extend(demand.due(now));
+            told.extend(demand.due(now).map(<[_]>::to_vec));
         }
         assert_eq!(told.len(), 5);
         let end = start + Duration::from_secs(1);
         assert_eq!(demand.next_deadline(), Some(start + 5 * INTERVAL));
         assert_eq!(demand.due(end).unwrap()[0].width, 992);
-        assert_eq!((demand.due(end), demand.next_deadline()), (None, None));
+        assert_eq!(demand.due(end), None);
+        assert_eq!(demand.next_deadline(), None);
     }
 }

@@ -140,10 +140,12 @@ impl Link {
         self.check_at
     }
 
-    /// When a demand of sizes is due.
+    /// When a demand of sizes is due, in either direction.
     pub fn next_demand(&self) -> Option<Instant> {
-        let deadline = self.video.demand.next_deadline();
-        deadline.filter(|_| self.delivers())
+        let ours = self.video.demand.next_deadline();
+        let theirs = self.video.demanded.next_deadline();
+        let ours = ours.filter(|_| self.delivers());
+        ours.into_iter().chain(theirs).min()
     }
 
     /// A description of each side is set.

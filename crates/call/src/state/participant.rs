@@ -50,6 +50,8 @@ pub(crate) struct RemoteParticipant {
     pictures: Vec<TrackSource>,
     /// The sources whose section has no common codec.
     unsupported: Vec<TrackSource>,
+    /// The tracks that it suspends because its link is too narrow.
+    suspended: Vec<TrackSource>,
     /// The tracks that it announced; `None` for peers that announce none.
     announced: Option<Vec<TrackState>>,
 }
@@ -72,6 +74,7 @@ impl RemoteParticipant {
             link: None,
             pictures: Vec::new(),
             unsupported: Vec::new(),
+            suspended: Vec::new(),
             announced: None,
         }
     }
@@ -110,6 +113,14 @@ impl RemoteParticipant {
         self.no_longer_on(before)
     }
 
+    /// Applies the tracks that the participant suspends. Returns the sources that were on
+    /// before and are not now.
+    pub fn suspend(&mut self, tracks: Vec<TrackSource>) -> Vec<TrackSource> {
+        let before = self.on();
+        self.suspended = tracks;
+        self.no_longer_on(before)
+    }
+
     /// Sets the sources that both sides have no codec for.
     pub fn set_unsupported(&mut self, sources: Vec<TrackSource>) {
         self.unsupported = sources;
@@ -128,6 +139,7 @@ impl RemoteParticipant {
         self.pictures.clear();
         self.unsupported.clear();
         self.speaking = false;
+        self.suspended.clear();
     }
 
     fn on(&self) -> Vec<TrackSource> {
@@ -159,6 +171,7 @@ impl RemoteParticipant {
         };
         match announced {
             TrackView::On if self.unsupported.contains(&source) => TrackView::Unsupported,
+            TrackView::On if self.suspended.contains(&source) => TrackView::Suspended,
             announced => announced,
         }
     }
@@ -235,6 +248,21 @@ mod tests {
         assert_eq!(participant.view(None).camera, TrackView::Unsupported);
         participant.announce(vec![track(TrackSource::Camera, true)]);
         assert_eq!(participant.view(None).camera, TrackView::Muted);
+    }
+
+    #[test]
+    fn a_suspended_track_is_shown_as_such_until_it_is_sent_again() {
+        let mut participant = RemoteParticipant::new("a", Instant::now());
+        participant.set_picture(TrackSource::Camera, true);
+        let off = participant.suspend(vec![TrackSource::Camera]);
+        assert_eq!(off, [TrackSource::Camera], "its last frame is not shown");
+        assert_eq!(participant.view(None).camera, TrackView::Suspended);
+        assert_eq!(participant.view(None).pictures, []);
+        participant.announce(vec![track(TrackSource::Camera, true)]);
+        assert_eq!(participant.view(None).camera, TrackView::Muted);
+        participant.announce(vec![track(TrackSource::Camera, false)]);
+        participant.suspend(Vec::new());
+        assert_eq!(participant.view(None).camera, TrackView::On);
     }
 
     #[test]

@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use visavis_media::audio::AudioReceiveStats;
-use visavis_media::video::{
-    CaptureState, VideoReceiveStats, VideoSendStats, VideoSender, bitrate_for,
-};
+use visavis_media::video::{CaptureState, VideoReceiveStats, VideoSendStats};
 use visavis_protocol::TrackSource;
 
 use super::Peer;
 use crate::command::Media;
 use crate::peer::{LinkId, Receiver};
+use crate::state::allocation::SentVideo;
 use crate::state::demand::VIDEO;
 use crate::state::quality::Sample;
 use crate::statistics::{PeerStatistics, QualityLimitationReason};
@@ -30,66 +29,40 @@ pub(super) struct Measuring {
     peers: HashMap<LinkId, (Instant, PeerStatistics)>,
 }
 
-/// The state of the encoder of one source.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Encoder {
-    source: TrackSource,
-    /// Bits per second; 0 while nothing is captured.
-    target_bitrate: u64,
-    /// Bits per second that the source can use.
-    pub(super) wanted: u64,
-    is_overloaded: bool,
-    is_below_source: bool,
-}
-
 impl Measuring {
-    /// Reads the encoders of camera and screen, which share `bitrate`.
-    pub(super) fn encoders(&mut self, media: &Media, bitrate: u64) -> [Encoder; 2] {
+    /// Whether the encoders of camera and screen are too slow.
+    pub(super) fn overloaded(&mut self, media: &Media) -> [bool; 2] {
         let senders = [&media.video, &media.screen];
-        let formats = senders.map(live);
-        let live = formats.iter().flatten().count().max(1) as u64;
         std::array::from_fn(|index| {
             let now = senders[index].stats();
             let before = std::mem::replace(&mut self.encoded[index], now);
-            let source = VIDEO[index];
-            let Some((wanted, frames_per_second)) = formats[index] else {
-                return Encoder {
-                    source,
-                    target_bitrate: 0,
-                    wanted: 0,
-                    is_overloaded: false,
-                    is_below_source: false,
-                };
-            };
-            let target_bitrate = (bitrate / live).min(wanted);
-            Encoder {
-                source,
-                target_bitrate,
-                wanted,
-                is_overloaded: is_overloaded(&before, &now, frames_per_second),
-                is_below_source: (target_bitrate as f64) < LIMITED * wanted as f64,
+            match senders[index].state().get() {
+                Some(CaptureState::Live(format)) => {
+                    is_overloaded(&before, &now, format.frames_per_second)
+                }
+                _ => false,
             }
         })
     }
-}
 
-impl Measuring {
-    /// What happened on these links since the call before. `demand` is the bit rate that
-    /// our sources can use.
+    /// What happened on these links since the call before. With each comes the bit rate
+    /// that our sources can use on it.
     pub(super) fn samples(
         &mut self,
         now: Instant,
-        demand: u64,
-        peers: impl Iterator<Item = (LinkId, PeerStatistics)>,
+        peers: impl Iterator<Item = (LinkId, u64, PeerStatistics)>,
     ) -> Vec<(LinkId, Sample)> {
-        let peers: HashMap<_, _> = peers.map(|(link, peer)| (link, (now, peer))).collect();
-        let before = std::mem::replace(&mut self.peers, peers);
-        let samples = self.peers.iter().filter_map(|(link, (_, peer))| {
-            let (then, before) = before.get(link)?;
-            let time = now.saturating_duration_since(*then);
-            Some((*link, sample(before, peer, time, demand)))
-        });
-        samples.collect()
+        let mut samples = Vec::new();
+        let mut readings = HashMap::new();
+        for (link, demand, peer) in peers {
+            if let Some((then, before)) = self.peers.get(&link) {
+                let time = now.saturating_duration_since(*then);
+                samples.push((link, sample(before, &peer, time, demand)));
+            }
+            readings.insert(link, (now, peer));
+        }
+        self.peers = readings;
+        samples
     }
 }
 
@@ -136,17 +109,6 @@ fn sample(before: &PeerStatistics, now: &PeerStatistics, time: Duration, demand:
     }
 }
 
-/// The bit rate that a source can use, and its frames per second, while it captures.
-fn live(sender: &VideoSender) -> Option<(u64, u32)> {
-    match sender.state().get() {
-        Some(CaptureState::Live(format)) => {
-            let wanted = bitrate_for(format.width, format.height);
-            Some((wanted.into(), format.frames_per_second))
-        }
-        _ => None,
-    }
-}
-
 fn is_overloaded(before: &VideoSendStats, now: &VideoSendStats, frames_per_second: u32) -> bool {
     let frames = now.frames_encoded.saturating_sub(before.frames_encoded);
     let time = now
@@ -156,28 +118,19 @@ fn is_overloaded(before: &VideoSendStats, now: &VideoSendStats, frames_per_secon
     frames > 0 && time.as_secs_f64() / frames as f64 > OVERLOADED * interval
 }
 
-/// The statistics of a peer.
-pub(super) fn statistics(peer: &Peer, encoders: &[Encoder; 2]) -> PeerStatistics {
+/// The statistics of a peer, to which this video is `sent`.
+pub(super) fn statistics(
+    peer: &Peer,
+    sent: &[SentVideo; 2],
+    overloaded: [bool; 2],
+) -> PeerStatistics {
     let transport = peer.handle.statistics.borrow().clone();
     let mut outbound = transport.tracks;
-    for encoder in encoders {
-        let Some(track) = outbound.get_mut(&encoder.source) else {
-            continue;
-        };
-        track.target_bitrate = if peer.is_video_paused {
-            0
-        } else {
-            encoder.target_bitrate
-        };
-        track.quality_limitation_reason = if encoder.target_bitrate == 0 {
-            QualityLimitationReason::None
-        } else if encoder.is_overloaded {
-            QualityLimitationReason::Cpu
-        } else if encoder.is_below_source || peer.is_video_paused {
-            QualityLimitationReason::Bandwidth
-        } else {
-            QualityLimitationReason::None
-        };
+    for (sent, is_overloaded) in sent.iter().zip(overloaded) {
+        if let Some(track) = outbound.get_mut(&sent.source) {
+            track.target_bitrate = sent.target;
+            track.quality_limitation_reason = limitation(sent, is_overloaded);
+        }
     }
     let camera = outbound.get(&TrackSource::Camera).copied();
     let camera = camera.unwrap_or_default();
@@ -206,6 +159,19 @@ pub(super) fn statistics(peer: &Peer, encoders: &[Encoder; 2]) -> PeerStatistics
     }
 }
 
+/// Why a peer gets less of a track than the size that it demands can use.
+fn limitation(sent: &SentVideo, is_overloaded: bool) -> QualityLimitationReason {
+    if sent.wanted == 0 {
+        QualityLimitationReason::None
+    } else if is_overloaded {
+        QualityLimitationReason::Cpu
+    } else if (sent.target as f64) < LIMITED * sent.wanted as f64 {
+        QualityLimitationReason::Bandwidth
+    } else {
+        QualityLimitationReason::None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,6 +188,26 @@ mod tests {
         assert!(!is_overloaded(&before, &before, 30), "nothing was encoded");
         assert!(!is_overloaded(&before, &stats(130, 1_600), 30));
         assert!(is_overloaded(&before, &stats(120, 1_600), 30));
+    }
+
+    #[test]
+    fn video_is_limited_below_what_its_demanded_size_can_use_and_not_while_hidden() {
+        use QualityLimitationReason::{Bandwidth, Cpu, None};
+        let source = TrackSource::Camera;
+        for (target, wanted, is_overloaded, reason) in [
+            (0, 0, true, None),
+            (600_000, 600_000, false, None),
+            (500_000, 600_000, false, Bandwidth),
+            (0, 600_000, false, Bandwidth),
+            (500_000, 600_000, true, Cpu),
+        ] {
+            let sent = SentVideo {
+                source,
+                target,
+                wanted,
+            };
+            assert_eq!(limitation(&sent, is_overloaded), reason, "{sent:?}");
+        }
     }
 
     #[test]
@@ -258,8 +244,8 @@ mod tests {
         let start = Instant::now();
         let mut samples = |number: u64| {
             let now = start + Duration::from_secs(2) * number as u32;
-            let peers = [(LinkId(1), reading(number))].into_iter();
-            measuring.samples(now, 900_000, peers)
+            let peers = [(LinkId(1), 900_000, reading(number))].into_iter();
+            measuring.samples(now, peers)
         };
         assert!(samples(1).is_empty(), "there is nothing to compare with");
         let [(LinkId(1), sample)] = &samples(2)[..] else {

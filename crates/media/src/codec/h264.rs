@@ -9,12 +9,13 @@ use openh264::encoder::{
 use openh264::formats::YUVSource;
 use openh264::{OpenH264API, decoder, encoder};
 use openh264_sys2::{
-    ENCODER_OPTION_BITRATE, ENCODER_OPTION_TRACE_LEVEL, SBitrateInfo, SPATIAL_LAYER_ALL,
-    WELS_LOG_QUIET,
+    ENCODER_OPTION_BITRATE, ENCODER_OPTION_FRAME_RATE, ENCODER_OPTION_TRACE_LEVEL, SBitrateInfo,
+    SPATIAL_LAYER_ALL, WELS_LOG_QUIET,
 };
 
 use super::{
-    CodecError, EncodedPicture, EncoderSettings, MAX_DECODED_PIXELS, VideoDecoder, VideoEncoder,
+    CodecError, EncodedPicture, EncoderSettings, FrameKind, MAX_DECODED_PIXELS, VideoDecoder,
+    VideoEncoder,
 };
 use crate::frame::Frame;
 use crate::video::convert;
@@ -79,12 +80,12 @@ impl Encoder {
 }
 
 impl VideoEncoder for Encoder {
-    fn encode(&mut self, frame: &Frame, key_frame: bool) -> Result<EncodedPicture, CodecError> {
+    fn encode(&mut self, frame: &Frame, kind: FrameKind) -> Result<EncodedPicture, CodecError> {
         if (frame.width(), frame.height()) != (self.settings.width, self.settings.height) {
             return Err(error("the picture's size is not the encoder's"));
         }
         // The library starts itself at the first picture, a key frame anyway.
-        if key_frame && !self.fresh {
+        if kind == FrameKind::Key && !self.fresh {
             self.inner.force_intra_frame();
         }
         let stream = self.inner.encode(&Picture(frame)).map_err(error)?;
@@ -97,13 +98,19 @@ impl VideoEncoder for Encoder {
         Ok(EncodedPicture {
             data: data.into(),
             key_frame,
+            is_discardable: false,
         })
     }
 
-    fn set_bits_per_second(&mut self, bits_per_second: u32) -> Result<(), CodecError> {
+    fn set_rates(
+        &mut self,
+        bits_per_second: u32,
+        frames_per_second: u32,
+    ) -> Result<(), CodecError> {
         if self.fresh {
             let settings = EncoderSettings {
                 bits_per_second,
+                frames_per_second,
                 ..self.settings
             };
             *self = Self::new(settings)?;
@@ -113,19 +120,22 @@ impl VideoEncoder for Encoder {
             iLayer: SPATIAL_LAYER_ALL,
             iBitrate: i32::try_from(bits_per_second).unwrap_or(i32::MAX),
         };
+        let mut frame_rate = frames_per_second.clamp(1, MAX_RATE) as f32;
         // SAFETY: the encoder was started by its first picture (not `fresh`),
-        // and this option reads an `SBitrateInfo`, during the call only. The
-        // wrapper keeps no copy of the bit rate that it relies on, except for
-        // a change of size, which this type refuses.
-        let result = unsafe {
-            self.inner
-                .raw_api()
-                .set_option(ENCODER_OPTION_BITRATE, (&raw mut rate).cast())
+        // and these options read an `SBitrateInfo` and a `float`, during the call
+        // only. The wrapper keeps no copies of the rates that it relies on, except
+        // for a change of size, which this type refuses.
+        let results = unsafe {
+            let api = self.inner.raw_api();
+            [
+                api.set_option(ENCODER_OPTION_FRAME_RATE, (&raw mut frame_rate).cast()),
+                api.set_option(ENCODER_OPTION_BITRATE, (&raw mut rate).cast()),
+            ]
         };
-        if result == 0 {
+        if results == [0; 2] {
             Ok(())
         } else {
-            Err(error(format!("the bit rate was refused with {result}")))
+            Err(error(format!("the rates were refused with {results:?}")))
         }
     }
 }

@@ -70,7 +70,7 @@ fn a_call_at_its_usual_rates_looks_well_and_keeps_its_time_code() {
             let frames = 5 * RATE;
             for number in 0..frames {
                 let frame = scene.next();
-                let picture = encoder.encode(&frame, false).unwrap();
+                let picture = encoder.encode(&frame, FrameKind::Reference).unwrap();
                 assert_eq!(picture.key_frame, number == 0, "{codec:?} frame {number}");
                 bytes += picture.data.len();
                 let decoded = decoder
@@ -105,7 +105,9 @@ fn a_key_frame_comes_when_asked_for_and_starts_a_new_decoder() {
         let mut encoder = video_encoder(codec, settings(320, 180, 240_000)).unwrap();
         let mut scene = Scene::new(320, 180);
         for number in 0..20 {
-            let picture = encoder.encode(&scene.next(), number == 10).unwrap();
+            let picture = encoder
+                .encode(&scene.next(), FrameKind::key_or_reference(number == 10))
+                .unwrap();
             assert_eq!(
                 picture.key_frame,
                 number % 10 == 0,
@@ -126,17 +128,17 @@ fn a_key_frame_comes_when_asked_for_and_starts_a_new_decoder() {
 fn the_bit_rate_changes_without_a_key_frame() {
     for codec in CODECS {
         let mut encoder = video_encoder(codec, settings(640, 360, 600_000)).unwrap();
-        encoder.set_bits_per_second(600_000).unwrap();
+        encoder.set_rates(600_000, RATE).unwrap();
         let mut scene = Scene::new(640, 360);
         let mut second = |encoder: &mut Box<dyn VideoEncoder>, first: bool| {
             (0..2 * RATE).fold(0, |bytes, number| {
-                let picture = encoder.encode(&scene.next(), false).unwrap();
+                let picture = encoder.encode(&scene.next(), FrameKind::Reference).unwrap();
                 assert_eq!(picture.key_frame, first && number == 0, "{codec:?}");
                 bytes + picture.data.len()
             })
         };
         let high = second(&mut encoder, true);
-        encoder.set_bits_per_second(150_000).unwrap();
+        encoder.set_rates(150_000, RATE).unwrap();
         second(&mut encoder, false);
         let low = second(&mut encoder, false);
         println!("{codec:?}: {high} then {low} bytes in two seconds");
@@ -148,9 +150,13 @@ fn the_bit_rate_changes_without_a_key_frame() {
 fn another_size_is_refused_and_full_high_definition_works() {
     for codec in CODECS {
         let mut encoder = video_encoder(codec, settings(1920, 1080, 3_000_000)).unwrap();
-        assert!(encoder.encode(&Scene::new(320, 180).next(), false).is_err());
+        assert!(
+            encoder
+                .encode(&Scene::new(320, 180).next(), FrameKind::Reference)
+                .is_err()
+        );
         let picture = encoder
-            .encode(&Scene::new(1920, 1080).next(), false)
+            .encode(&Scene::new(1920, 1080).next(), FrameKind::Reference)
             .unwrap();
         let decoded = video_decoder(codec)
             .unwrap()
@@ -165,7 +171,7 @@ fn another_size_is_refused_and_full_high_definition_works() {
 fn a_vp8_picture_that_would_only_cost_memory_is_refused() {
     let mut encoder = video_encoder(VideoCodec::Vp8, settings(320, 180, 240_000)).unwrap();
     let mut data = encoder
-        .encode(&Scene::new(320, 180).next(), false)
+        .encode(&Scene::new(320, 180).next(), FrameKind::Reference)
         .unwrap()
         .data
         .to_vec();
@@ -201,4 +207,40 @@ fn garbage_is_an_error_or_nothing_and_never_a_panic() {
             Ok(())
         })
         .unwrap();
+}
+
+/// The frames that others are predicted from decode alike with and without the rest, and
+/// take less than all of the bits.
+#[test]
+fn discardable_frames_can_be_left_out() {
+    for codec in CODECS.into_iter().filter(|codec| can_discard(*codec)) {
+        let mut encoder = video_encoder(codec, settings(640, 360, 600_000)).unwrap();
+        let mut scene = Scene::new(640, 360);
+        let (mut all, mut half) = (video_decoder(codec).unwrap(), video_decoder(codec).unwrap());
+        let (mut bytes, mut kept) = (0, 0);
+        for number in 0..90 {
+            let kind = match number {
+                0 => FrameKind::Key,
+                _ if number % 2 == 1 => FrameKind::Discardable,
+                _ => FrameKind::Reference,
+            };
+            let picture = encoder.encode(&scene.next(), kind).unwrap();
+            assert_eq!(picture.is_discardable, kind == FrameKind::Discardable);
+            let now = Instant::now();
+            let whole = all.decode(&picture.data, now).unwrap().unwrap();
+            if number > 0 {
+                bytes += picture.data.len();
+            }
+            if !picture.is_discardable {
+                let thinned = half.decode(&picture.data, now).unwrap().unwrap();
+                assert!(whole.data() == thinned.data(), "{codec:?} {number}");
+                if number > 0 {
+                    kept += picture.data.len();
+                }
+            }
+        }
+        let share = kept as f64 / bytes as f64;
+        println!("{codec:?}: half of the frames take {share:.2} of the bits");
+        assert!((0.35..0.8).contains(&share), "{codec:?} {share}");
+    }
 }

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use vpx_sys::*;
 
 use super::{
-    CodecError, EncodedPicture, EncoderSettings, MAX_DECODED_PIXELS, VideoDecoder, VideoEncoder,
+    CodecError, EncodedPicture, EncoderSettings, FrameKind, MAX_DECODED_PIXELS, VideoDecoder,
+    VideoEncoder,
 };
 use crate::frame::{Frame, MAX_SIDE};
 use crate::video::convert;
@@ -26,6 +27,9 @@ const COARSEST: c_uint = 56;
 /// A key frame may take this share of the average frame's bits, in percent:
 /// it has to go through the same network in about the same time.
 const MAX_KEY_FRAME_PERCENT: c_uint = 900;
+/// Leaves no trace in the decoder: no buffer and no probabilities are updated.
+const DISCARDABLE: u32 =
+    VP8_EFLAG_NO_UPD_LAST | VP8_EFLAG_NO_UPD_GF | VP8_EFLAG_NO_UPD_ARF | VP8_EFLAG_NO_UPD_ENTROPY;
 /// The encoder's clock: ticks per second.
 const CLOCK: i32 = 90_000;
 
@@ -140,12 +144,7 @@ impl Encoder {
                 VPX_ENCODER_ABI_VERSION as c_int,
             )
         })?;
-        let speed = if settings.height <= CAREFUL_UP_TO_HEIGHT {
-            CAREFUL
-        } else {
-            FAST
-        };
-        context.control(vp8e_enc_control_id::VP8E_SET_CPUUSED, speed)?;
+        context.control(vp8e_enc_control_id::VP8E_SET_CPUUSED, speed(settings))?;
         context.control(vp8e_enc_control_id::VP8E_SET_STATIC_THRESHOLD, 1)?;
         context.control(
             vp8e_enc_control_id::VP8E_SET_MAX_INTRA_BITRATE_PCT,
@@ -161,12 +160,20 @@ impl Encoder {
     }
 }
 
+fn speed(settings: EncoderSettings) -> c_int {
+    if settings.height <= CAREFUL_UP_TO_HEIGHT {
+        CAREFUL
+    } else {
+        FAST
+    }
+}
+
 fn kilobits(bits_per_second: u32) -> u32 {
     (bits_per_second / 1_000).max(1)
 }
 
 impl VideoEncoder for Encoder {
-    fn encode(&mut self, frame: &Frame, key_frame: bool) -> Result<EncodedPicture, CodecError> {
+    fn encode(&mut self, frame: &Frame, kind: FrameKind) -> Result<EncodedPicture, CodecError> {
         if (frame.width(), frame.height()) != (self.settings.width, self.settings.height) {
             return Err(error("the picture's size is not the encoder's"));
         }
@@ -175,7 +182,11 @@ impl VideoEncoder for Encoder {
         let tick = ((elapsed.as_secs_f64() * f64::from(CLOCK)) as i64).max(self.last_tick + 1);
         self.last_tick = tick;
         let duration = CLOCK as u32 / self.settings.frames_per_second.max(1);
-        let flags = if key_frame { VPX_EFLAG_FORCE_KF } else { 0 };
+        let flags = match kind {
+            FrameKind::Key => VPX_EFLAG_FORCE_KF,
+            FrameKind::Reference => 0,
+            FrameKind::Discardable => DISCARDABLE,
+        };
         let context = &raw mut *self.context.0;
         // SAFETY: the image wraps the frame's own buffer, whose layout is the
         // library's for I420 with rows aligned to 1 and even sides; the encoder
@@ -227,11 +238,18 @@ impl VideoEncoder for Encoder {
             return Ok(EncodedPicture {
                 data: Bytes::copy_from_slice(data),
                 key_frame: flags & VPX_FRAME_IS_KEY != 0,
+                is_discardable: kind == FrameKind::Discardable && flags & VPX_FRAME_IS_KEY == 0,
             });
         }
     }
 
-    fn set_bits_per_second(&mut self, bits_per_second: u32) -> Result<(), CodecError> {
+    fn set_rates(
+        &mut self,
+        bits_per_second: u32,
+        frames_per_second: u32,
+    ) -> Result<(), CodecError> {
+        // The library takes the frame rate from the times of the frames.
+        self.settings.frames_per_second = frames_per_second;
         self.config.rc_target_bitrate = kilobits(bits_per_second);
         // SAFETY: the context is an encoder's; the configuration is whole and copied.
         let code =

@@ -4,15 +4,18 @@ mod bitrate;
 mod encoder;
 mod key_frames;
 mod layer;
+mod target;
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 pub use self::bitrate::bitrate_for;
 use self::encoder::EncoderTask;
+use self::target::Targets;
+pub use self::target::{EncoderTarget, FrameRates, HALF_RATE_SHARE};
 use crate::codec::EncodedPicture;
 use crate::device::DeviceError;
 use crate::frame::Frame;
@@ -23,9 +26,6 @@ use crate::source::{VideoFormat, VideoSource};
 use crate::video::CLOCK;
 use crate::video::background::{Background, BackgroundState};
 use crate::video::capture::{self, Capture, CaptureState};
-
-/// The lowest bit rate of an encoder, in bits per second.
-const MIN_BITRATE: u32 = 30_000;
 
 /// Where a subscription begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,8 +87,8 @@ struct Pipeline {
     capture: Capture,
     /// One of each codec and layer.
     encoders: Vec<EncoderTask>,
-    /// The most bits per second of an encoder.
-    max_bitrate: AtomicU32,
+    /// The target of each layer.
+    targets: Targets,
     /// When the RTP clock stood at 0.
     clock_start: Instant,
     frames_captured: AtomicU64,
@@ -115,7 +115,7 @@ impl VideoSender {
         let pipeline = Arc::new(Pipeline {
             capture: Capture::new(next_hue()),
             encoders: encoders().collect(),
-            max_bitrate: AtomicU32::new(u32::MAX),
+            targets: Targets::default(),
             clock_start: Instant::now(),
             frames_captured: AtomicU64::new(0),
             frames_encoded: AtomicU64::new(0),
@@ -232,11 +232,9 @@ impl VideoSender {
         self.pipeline().encoder(codec, layer).request_key_frame();
     }
 
-    /// Sets the most bits per second of each encoder, at least 30,000. Below it an
-    /// encoder uses [`bitrate_for`] its size.
-    pub fn set_max_bitrate(&self, bits_per_second: u32) {
-        let max = bits_per_second.max(MIN_BITRATE);
-        self.pipeline().max_bitrate.store(max, Ordering::Relaxed);
+    /// Sets the target of the encoders of a layer.
+    pub fn set_target(&self, layer: VideoLayer, target: EncoderTarget) {
+        self.pipeline().targets.set(layer, target);
     }
 
     /// What was done so far.
@@ -281,12 +279,6 @@ impl Pipeline {
             .fetch_add(picture.key_frame.into(), Ordering::Relaxed);
         self.bytes_encoded
             .fetch_add(picture.data.len() as u64, Ordering::Relaxed);
-    }
-
-    /// The bit rate of an encoder of frames of this size.
-    fn bitrate(&self, width: u32, height: u32) -> u32 {
-        let max = self.max_bitrate.load(Ordering::Relaxed);
-        bitrate_for(width, height).min(max)
     }
 
     fn frames_per_second(&self) -> u32 {

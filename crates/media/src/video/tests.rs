@@ -11,7 +11,7 @@ use self::packetize::Packetizer;
 use super::playout::sync::PlayoutTiming;
 use super::synthetic::Synthetic;
 use super::*;
-use crate::codec::{EncoderSettings, video_encoder};
+use crate::codec::{EncoderSettings, FrameKind, video_encoder};
 use crate::packet::{EncodedVideo, RtpPacket, VideoCodec, VideoLayer};
 use crate::queue::Queue;
 use crate::source::{VideoFormat, VideoSource};
@@ -225,7 +225,9 @@ fn h264_frames() -> Vec<Vec<Vec<u8>>> {
     let mut encoder = video_encoder(VideoCodec::H264, settings).unwrap();
     let frames = (0..9_u32).map(|number| {
         let frame = scene.draw(number as f32 / 30.0, u64::from(number), Instant::now());
-        let encoded = encoder.encode(&frame, number % 3 == 0).unwrap();
+        let encoded = encoder
+            .encode(&frame, FrameKind::key_or_reference(number % 3 == 0))
+            .unwrap();
         let units = packetize::units(&encoded.data);
         units.iter().map(|unit| unit.to_vec()).collect()
     });

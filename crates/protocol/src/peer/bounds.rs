@@ -39,6 +39,9 @@ pub(super) fn check(message: &PeerMessage) -> Checked {
             let tracks = &demand.payload.tracks;
             one_per_source(tracks.iter().map(|track| track.source))
         }
+        PeerMessage::Suspended(suspended) => {
+            one_per_source(suspended.payload.tracks.iter().copied())
+        }
         PeerMessage::Rejoined(rejoined) => bytes("id", &rejoined.id, MAX_PEER_ID_BYTES),
         PeerMessage::Relay(relay) => {
             bytes("to", &relay.to, MAX_PEER_ID_BYTES)?;

@@ -17,6 +17,14 @@ pub struct Demand {
     pub captions: Option<bool>,
 }
 
+/// The tracks that are on but not sent, because the link to the receiver is too narrow.
+/// Each list replaces the previous one; at first none is suspended.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Suspended {
+    /// The complete list, one entry per source.
+    pub tracks: Vec<TrackSource>,
+}
+
 /// The size at which a track is shown. A hidden track has width and height 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DemandedTrack {

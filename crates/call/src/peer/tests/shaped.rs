@@ -11,7 +11,8 @@ use visavis_network_simulator::{Link, Profile};
 
 use super::super::*;
 use super::pair::*;
-use crate::state::bandwidth::share::VideoAllocation;
+use crate::command::VideoSize;
+use crate::state::allocation::VideoAllocation;
 
 const WIDE: VideoFormat = VideoFormat {
     width: 1280,
@@ -159,9 +160,15 @@ async fn adapt(
         if let Some(estimate) = estimates(side).last() {
             allocation.set(Instant::now(), LinkId(1), estimate);
         }
-        allocation.update(Instant::now());
-        let rate = allocation.rate() as u32;
-        side.media.video.set_max_bitrate(rate);
+        let size = VideoSize {
+            width: WIDE.width,
+            height: WIDE.height,
+        };
+        for encoder in allocation.update(Instant::now(), [Some(size), None]) {
+            side.media.video.set_target(encoder.layer, encoder.target);
+        }
+        let layers = allocation.layers(LinkId(1));
+        side.command(PeerCommand::SetLayers(layers)).await;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     condition()

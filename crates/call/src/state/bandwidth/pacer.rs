@@ -212,19 +212,9 @@ pub(crate) enum Admission {
 pub(crate) struct FrameGate {
     is_closed: bool,
     has_requested: bool,
-    is_paused: bool,
 }
 
 impl FrameGate {
-    /// While paused, no frame is sent.
-    pub(crate) fn set_paused(&mut self, is_paused: bool) {
-        self.is_paused = is_paused;
-        if is_paused {
-            self.is_closed = true;
-            self.has_requested = false;
-        }
-    }
-
     /// Decides on the next frame, given the time that the queue takes.
     pub(crate) fn admit(&mut self, queue_time: Duration, is_key_frame: bool) -> Admission {
         if !self.is_closed && queue_time > MAX_QUEUE {
@@ -234,7 +224,7 @@ impl FrameGate {
         if !self.is_closed {
             return Admission::Send;
         }
-        if self.is_paused || queue_time > RESUME_QUEUE {
+        if queue_time > RESUME_QUEUE {
             return Admission::Drop;
         }
         if is_key_frame {
@@ -378,16 +368,5 @@ mod tests {
         assert_eq!(gate.admit(seconds(0.1), false), Admission::Drop);
         assert_eq!(gate.admit(seconds(0.1), true), Admission::Send);
         assert_eq!(gate.admit(seconds(0.3), false), Admission::Send);
-    }
-
-    #[test]
-    fn a_paused_track_goes_on_with_a_key_frame() {
-        let mut gate = FrameGate::default();
-        gate.set_paused(true);
-        assert_eq!(gate.admit(Duration::ZERO, true), Admission::Drop);
-        gate.set_paused(false);
-        let dropped = gate.admit(Duration::ZERO, false);
-        assert_eq!(dropped, Admission::DropAndRequestKeyFrame);
-        assert_eq!(gate.admit(Duration::ZERO, true), Admission::Send);
     }
 }

@@ -328,26 +328,9 @@ impl CallState {
             PeerEvent::Message(message) => self.peer_message(now, index, *message),
             PeerEvent::Bandwidth(estimate) => {
                 self.video.set(now.instant, link.id, &estimate);
-                self.allocate_video(now.instant);
             }
             // The task keeps the receiver.
             PeerEvent::ReceiverAdded(..) => {}
-        }
-    }
-
-    /// Sets the bit rate of the camera's encoder by what the links carry, and pauses the
-    /// video to those that are too narrow.
-    pub(super) fn allocate_video(&mut self, now: Instant) {
-        let links: Vec<_> = self.links().collect();
-        self.video.retain(|link| links.contains(&link));
-        let changes = self.video.update(now);
-        for (link, is_paused) in changes.paused {
-            tracing::info!(link = link.0, is_paused, "video to a narrow link");
-            let command = PeerCommand::PauseVideo(is_paused);
-            self.effects.push(Effect::Peer(link, command));
-        }
-        if let Some(rate) = changes.rate {
-            self.effects.push(Effect::SetVideoBitrate(rate));
         }
     }
 

@@ -266,6 +266,10 @@ impl CallState {
             PeerMessage::Demand(PeerPayload { payload }) => {
                 self.demanded_by(index, payload.tracks);
             }
+            PeerMessage::Suspended(PeerPayload { payload }) => {
+                let off = remote.suspend(payload.tracks);
+                self.clear_received(index, off);
+            }
             // Part of the peer protocol, but not supported by this client yet.
             PeerMessage::ClockPing(_)
             | PeerMessage::ClockPong(_)

@@ -24,7 +24,7 @@ use crate::command::{CallCommand, CallConfig, RoomChoice};
 use crate::event::CallEvent;
 use crate::peer::{LinkId, PeerCommand, PeerEvent};
 use crate::state::{Effect, Input, Now};
-use crate::view::{CallPhase, EndReason, PeerConnectionState};
+use crate::view::{CallPhase, EndReason, PeerConnectionState, TrackView};
 
 fn config(room: RoomChoice) -> CallConfig {
     CallConfig {

@@ -4,8 +4,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::key_frames::{KEY_FRAME_INTERVAL, KeyFrames};
+use super::target::{Alternation, EncoderTarget, Use};
 use super::{Pipeline, Start, layer};
-use crate::codec::{CodecError, EncodedPicture, EncoderSettings, VideoEncoder, video_encoder};
+use crate::codec::{
+    CodecError, EncodedPicture, EncoderSettings, FrameKind, VideoEncoder, can_discard,
+    video_encoder,
+};
 use crate::frame::Frame;
 use crate::packet::{EncodedVideo, VideoCodec, VideoLayer};
 use crate::queue::{Pushed, Queue, QueueWriter, queue, queue_of};
@@ -85,6 +89,7 @@ impl EncoderTask {
         let preview = &pipeline.capture.preview;
         let mut active = None;
         let mut fails = false;
+        let mut alternation = Alternation::default();
         let (mut seen, _) = preview.versioned();
         while self.has_to_run(pipeline.capture.has_ended()) {
             let Some((version, frame)) = preview.wait_newer(seen, IDLE) else {
@@ -94,7 +99,17 @@ impl EncoderTask {
             let Some(frame) = frame else {
                 continue;
             };
-            match self.encode(pipeline, &mut active, &frame) {
+            let target = pipeline.targets.get(self.layer);
+            let can_discard = can_discard(self.codec);
+            let next = alternation.next(target.frame_rates, can_discard);
+            if next == Use::Skip {
+                continue;
+            }
+            let plan = Plan {
+                target,
+                is_discardable: next == Use::EncodeDiscardable,
+            };
+            match self.encode(pipeline, &mut active, &frame, plan) {
                 Ok(()) => fails = false,
                 Err(error) => {
                     if !std::mem::replace(&mut fails, true) {
@@ -124,18 +139,21 @@ impl EncoderTask {
         pipeline: &Pipeline,
         active: &mut Option<ActiveEncoder>,
         frame: &Frame,
+        plan: Plan,
     ) -> Result<(), CodecError> {
+        let target = plan.target;
         let frame = &layer::scaled(frame, self.layer);
+        let can_discard = can_discard(self.codec);
         let wanted = EncoderSettings {
             width: frame.width(),
             height: frame.height(),
-            frames_per_second: pipeline.frames_per_second(),
-            bits_per_second: pipeline.bitrate(frame.width(), frame.height()),
+            frames_per_second: target.frames_per_second(pipeline.frames_per_second(), can_discard),
+            bits_per_second: target.bits_per_second(frame.width(), frame.height(), can_discard),
         };
         let is_screen = pipeline.capture.is_screen();
         let active = match active {
             Some(active) if active.fits(wanted) && active.is_screen == is_screen => {
-                active.set_bits_per_second(wanted.bits_per_second)?;
+                active.set_rates(wanted)?;
                 active
             }
             other => {
@@ -153,8 +171,13 @@ impl EncoderTask {
             }
         };
         let key_frame = self.lock().key_frames.due(Instant::now());
+        let kind = match (key_frame, plan.is_discardable) {
+            (true, _) => FrameKind::Key,
+            (false, true) => FrameKind::Discardable,
+            (false, false) => FrameKind::Reference,
+        };
         let started_at = Instant::now();
-        let encoded = active.encoder.encode(frame, key_frame)?;
+        let encoded = active.encoder.encode(frame, kind)?;
         let times = (started_at, Instant::now());
         pipeline.count_encoded(&encoded, times.1 - times.0);
         self.deliver(
@@ -186,6 +209,7 @@ impl EncoderTask {
             data: encoded.data,
             timestamp,
             key_frame: encoded.key_frame,
+            is_discardable: encoded.is_discardable,
             width: frame.width(),
             height: frame.height(),
             captured_at: frame.captured_at(),
@@ -226,19 +250,23 @@ struct ActiveEncoder {
     is_screen: bool,
 }
 
+/// How the next frame is encoded.
+struct Plan {
+    target: EncoderTarget,
+    is_discardable: bool,
+}
+
 impl ActiveEncoder {
-    /// Whether only the bit rate differs.
+    /// Whether only the rates differ.
     fn fits(&self, wanted: EncoderSettings) -> bool {
-        EncoderSettings {
-            bits_per_second: self.settings.bits_per_second,
-            ..wanted
-        } == self.settings
+        (self.settings.width, self.settings.height) == (wanted.width, wanted.height)
     }
 
-    fn set_bits_per_second(&mut self, bits_per_second: u32) -> Result<(), CodecError> {
-        if bits_per_second != self.settings.bits_per_second {
-            self.encoder.set_bits_per_second(bits_per_second)?;
-            self.settings.bits_per_second = bits_per_second;
+    fn set_rates(&mut self, wanted: EncoderSettings) -> Result<(), CodecError> {
+        if wanted != self.settings {
+            self.encoder
+                .set_rates(wanted.bits_per_second, wanted.frames_per_second)?;
+            self.settings = wanted;
         }
         Ok(())
     }

@@ -359,10 +359,19 @@ fn dropping_the_last_clone_ends_everything() {
 #[test]
 fn the_bit_rate_is_that_of_the_size_within_its_bounds() {
     let sender = VideoSender::new();
-    let rate = || sender.pipeline().bitrate(640, 360);
+    let target = || sender.pipeline().targets.get(VideoLayer::Full);
+    let rate = || target().bits_per_second(640, 360, true);
     assert_eq!(rate(), bitrate_for(640, 360));
     for (max, kept) in [(500_000, 500_000), (2_000_000, 600_000), (0, 30_000)] {
-        sender.set_max_bitrate(max);
+        let frame_rates = FrameRates::Full;
+        let max_bits_per_second = max;
+        sender.set_target(
+            VideoLayer::Full,
+            EncoderTarget {
+                max_bits_per_second,
+                frame_rates,
+            },
+        );
         assert_eq!(rate(), kept);
     }
 }

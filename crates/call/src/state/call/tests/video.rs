@@ -36,7 +36,7 @@ fn demands(scene: &Scene, effects: &[Effect]) -> Vec<(String, String)> {
 
 fn camera_layers(effects: &[Effect]) -> Vec<Option<VideoLayer>> {
     let layers = |effect: &Effect| match effect {
-        Effect::Peer(_, PeerCommand::SetLayers(layers)) => Some(layers[0].1),
+        Effect::Peer(_, PeerCommand::SetLayers(layers)) => Some(layers[0].1.map(|sent| sent.layer)),
         _ => None,
     };
     effects.iter().filter_map(layers).collect()
@@ -103,6 +103,7 @@ fn a_peer_gets_the_smallest_layer_that_covers_its_demand() {
         let text = json!({"type":"demand","payload":{"tracks":[track]}}).to_string();
         let message = PeerMessage::parse(&text).unwrap();
         let effects = scene.peer("a", PeerEvent::Message(Box::new(message)));
+        scene.now += Duration::from_millis(200);
         camera_layers(&effects)
     };
     assert_eq!(demand(320, 180), [], "the size of the camera is not known");
@@ -119,4 +120,32 @@ fn a_peer_gets_the_smallest_layer_that_covers_its_demand() {
     assert_eq!(camera_layers(&effects), [Some(VideoLayer::Quarter)]);
     let effects = scene.peer("a", PeerEvent::ChannelOpen);
     assert_eq!(camera_layers(&effects), [Some(VideoLayer::Full)]);
+}
+
+#[test]
+fn of_demands_that_come_too_often_the_newest_counts() {
+    let (mut scene, _) = Scene::inside(&["a"]);
+    open(&mut scene, "a");
+    scene.put(Input::CaptureChanged {
+        source: TrackSource::Camera,
+        live: true,
+        size: Some(VideoSize {
+            width: 1280,
+            height: 720,
+        }),
+    });
+    let mut switches = Vec::new();
+    for number in 0..100_u32 {
+        let width = if number % 2 == 0 { 320 } else { 640 };
+        let track = json!({"source":"camera","width":width,"height":width});
+        let text = json!({"type":"demand","payload":{"tracks":[track]}}).to_string();
+        let message = PeerMessage::parse(&text).unwrap();
+        let effects = scene.peer("a", PeerEvent::Message(Box::new(message)));
+        switches.extend(camera_layers(&effects));
+        switches.extend(camera_layers(&scene.after(Duration::from_millis(1))));
+    }
+    assert_eq!(switches, [Some(VideoLayer::Quarter)]);
+    assert!(scene.state.next_deadline().is_some());
+    let effects = scene.after(Duration::from_millis(200));
+    assert_eq!(camera_layers(&effects), [Some(VideoLayer::Half)]);
 }
