@@ -269,7 +269,8 @@ impl CallTask {
             let percent = loss.clamp(0.0, 100.0) as u8;
             self.media.audio.set_expected_loss(percent);
         }
-        let overloaded = self.measuring.overloaded(&self.media);
+        let overloaded =
+            [&self.media.video, &self.media.screen].map(|sender| sender.is_limited_by_processor());
         let in_order = state
             .links()
             .filter_map(|link| Some((link, self.peers.get(&link)?)));

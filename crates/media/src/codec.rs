@@ -82,6 +82,14 @@ pub trait VideoEncoder {
     /// When the size is not the encoder's or the library fails.
     fn encode(&mut self, frame: &Frame, kind: FrameKind) -> Result<EncodedPicture, CodecError>;
 
+    /// Trades quality for speed, or back, where the codec can.
+    ///
+    /// # Errors
+    /// When the library refuses it.
+    fn set_fast(&mut self, _is_fast: bool) -> Result<(), CodecError> {
+        Ok(())
+    }
+
     /// Changes the bit rate and the frame rate, without a key frame.
     ///
     /// # Errors

@@ -4,20 +4,16 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use visavis_media::audio::AudioReceiveStats;
-use visavis_media::video::{CaptureState, VideoReceiveStats, VideoSendStats};
+use visavis_media::video::VideoReceiveStats;
 use visavis_protocol::TrackSource;
 
 use super::Peer;
-use crate::command::Media;
 use crate::peer::{LinkId, Receiver};
 use crate::state::allocation::SentVideo;
 use crate::state::demand::VIDEO;
 use crate::state::quality::Sample;
 use crate::statistics::{PeerStatistics, QualityLimitationReason};
 
-/// An encoder is overloaded that needs more than this share of the time between two
-/// frames: others of the process and the system need their part.
-const OVERLOADED: f64 = 0.8;
 /// Video is limited by bandwidth below this share of the bit rate that its size can
 /// use: estimates vary.
 const LIMITED: f64 = 0.9;
@@ -25,26 +21,10 @@ const LIMITED: f64 = 0.9;
 /// The readings of the second before.
 #[derive(Default)]
 pub(super) struct Measuring {
-    encoded: [VideoSendStats; 2],
     peers: HashMap<LinkId, (Instant, PeerStatistics)>,
 }
 
 impl Measuring {
-    /// Whether the encoders of camera and screen are too slow.
-    pub(super) fn overloaded(&mut self, media: &Media) -> [bool; 2] {
-        let senders = [&media.video, &media.screen];
-        std::array::from_fn(|index| {
-            let now = senders[index].stats();
-            let before = std::mem::replace(&mut self.encoded[index], now);
-            match senders[index].state().get() {
-                Some(CaptureState::Live(format)) => {
-                    is_overloaded(&before, &now, format.frames_per_second)
-                }
-                _ => false,
-            }
-        })
-    }
-
     /// What happened on these links since the call before. With each comes the bit rate
     /// that our sources can use on it.
     pub(super) fn samples(
@@ -109,15 +89,6 @@ fn sample(before: &PeerStatistics, now: &PeerStatistics, time: Duration, demand:
     }
 }
 
-fn is_overloaded(before: &VideoSendStats, now: &VideoSendStats, frames_per_second: u32) -> bool {
-    let frames = now.frames_encoded.saturating_sub(before.frames_encoded);
-    let time = now
-        .total_encode_time
-        .saturating_sub(before.total_encode_time);
-    let interval = 1.0 / f64::from(frames_per_second.max(1));
-    frames > 0 && time.as_secs_f64() / frames as f64 > OVERLOADED * interval
-}
-
 /// The statistics of a peer, to which this video is `sent`.
 pub(super) fn statistics(
     peer: &Peer,
@@ -176,19 +147,6 @@ fn limitation(sent: &SentVideo, is_overloaded: bool) -> QualityLimitationReason 
 mod tests {
     use super::*;
     use crate::statistics::OutboundTrack;
-
-    #[test]
-    fn an_encoder_that_needs_most_of_the_time_between_two_frames_is_overloaded() {
-        let stats = |frames_encoded, ms| VideoSendStats {
-            frames_encoded,
-            total_encode_time: Duration::from_millis(ms),
-            ..VideoSendStats::default()
-        };
-        let before = stats(100, 1_000);
-        assert!(!is_overloaded(&before, &before, 30), "nothing was encoded");
-        assert!(!is_overloaded(&before, &stats(130, 1_600), 30));
-        assert!(is_overloaded(&before, &stats(120, 1_600), 30));
-    }
 
     #[test]
     fn video_is_limited_below_what_its_demanded_size_can_use_and_not_while_hidden() {

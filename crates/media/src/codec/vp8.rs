@@ -19,6 +19,8 @@ use crate::video::convert;
 /// too much at the fast one when they move, and cost little at the other.
 const FAST: c_int = -8;
 const CAREFUL: c_int = -4;
+/// What is added where the processor does not keep up.
+const FASTER: c_int = -4;
 const CAREFUL_UP_TO_HEIGHT: u32 = 180;
 /// Quantisers, of 0 to 63. Finer than the first (45 dB) nobody sees, and a
 /// picture as fine as that costs many times its share when it moves.
@@ -241,6 +243,12 @@ impl VideoEncoder for Encoder {
                 is_discardable: kind == FrameKind::Discardable && flags & VPX_FRAME_IS_KEY == 0,
             });
         }
+    }
+
+    fn set_fast(&mut self, is_fast: bool) -> Result<(), CodecError> {
+        let speed = speed(self.settings) + if is_fast { FASTER } else { 0 };
+        self.context
+            .control(vp8e_enc_control_id::VP8E_SET_CPUUSED, speed)
     }
 
     fn set_rates(

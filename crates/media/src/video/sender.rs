@@ -4,16 +4,18 @@ mod bitrate;
 mod encoder;
 mod key_frames;
 mod layer;
+mod overload;
 mod target;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 pub use self::bitrate::bitrate_for;
 use self::encoder::EncoderTask;
+use self::overload::{Overload, Reduction, Sample};
 use self::target::Targets;
 pub use self::target::{EncoderTarget, FrameRates, HALF_RATE_SHARE};
 use crate::codec::EncodedPicture;
@@ -89,6 +91,7 @@ struct Pipeline {
     encoders: Vec<EncoderTask>,
     /// The target of each layer.
     targets: Targets,
+    overload: Mutex<Overload>,
     /// When the RTP clock stood at 0.
     clock_start: Instant,
     frames_captured: AtomicU64,
@@ -116,6 +119,7 @@ impl VideoSender {
             capture: Capture::new(next_hue()),
             encoders: encoders().collect(),
             targets: Targets::default(),
+            overload: Mutex::new(Overload::new(cores())),
             clock_start: Instant::now(),
             frames_captured: AtomicU64::new(0),
             frames_encoded: AtomicU64::new(0),
@@ -175,17 +179,6 @@ impl VideoSender {
         self.pipeline().capture.background.state.clone()
     }
 
-    /// Takes one step less of processor time for the background, down to none; false when
-    /// no background is shown. It comes before other steps of an overloaded processor.
-    pub fn step_background_down(&self) -> bool {
-        self.pipeline().capture.background.step_down()
-    }
-
-    /// Takes one of these steps back; false when there is none to take back.
-    pub fn step_background_up(&self) -> bool {
-        self.pipeline().capture.background.step_up()
-    }
-
     /// What the source is doing; never empty.
     pub fn state(&self) -> Latest<CaptureState> {
         self.pipeline().capture.state.clone()
@@ -237,6 +230,11 @@ impl VideoSender {
         self.pipeline().targets.set(layer, target);
     }
 
+    /// Whether less is encoded because the processor does not keep up.
+    pub fn is_limited_by_processor(&self) -> bool {
+        self.pipeline().reduction() != Reduction::None
+    }
+
     /// What was done so far.
     pub fn stats(&self) -> VideoSendStats {
         let pipeline = self.pipeline();
@@ -255,6 +253,11 @@ impl Default for VideoSender {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The cores that the encoders share with everything else.
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// An encoder of each codec and layer.
@@ -288,6 +291,30 @@ impl Pipeline {
         }
     }
 
+    fn overload(&self) -> MutexGuard<'_, Overload> {
+        self.overload.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reduction(&self) -> Reduction {
+        self.overload().reduction()
+    }
+
+    /// A frame was encoded.
+    fn encoded(&self, sample: Sample) {
+        // The text of a screen has to stay sharp.
+        let most = if self.capture.is_screen() {
+            Reduction::FrameRate
+        } else {
+            Reduction::Size
+        };
+        let background = &self.capture.background;
+        let mut overload = self.overload();
+        let changed = overload.encoded(Instant::now(), sample, most, background);
+        if let Some(reduction) = changed {
+            tracing::info!(?reduction, "the load of the encoders changed");
+        }
+    }
+
     /// Ticks of 90 kHz at a time.
     fn timestamp(&self, at: Instant) -> u32 {
         let nanos = at.saturating_duration_since(self.clock_start).as_nanos();
@@ -302,6 +329,7 @@ impl capture::Owner for Pipeline {
 
     /// Receivers need a key frame: the new source may have another size.
     fn opened(&self) {
+        self.overload().reset();
         self.encoders.iter().for_each(EncoderTask::source_changed);
     }
 

@@ -90,15 +90,14 @@ impl Effort {
         makes
     }
 
-    /// One step down for other work; false when nothing is left to give up.
+    /// One step down for other work; false at the lowest rate: the room is not shown
+    /// because something else needs the processor.
     pub(super) fn step_down(&mut self) -> bool {
-        if self.given_up {
+        let level = self.level() + 1;
+        if self.given_up || level >= RATES.len() {
             return false;
         }
-        match self.level() + 1 {
-            level if level < RATES.len() => self.asked = level,
-            _ => self.given_up = true,
-        }
+        self.asked = level;
         self.measure_again();
         true
     }
@@ -283,9 +282,13 @@ mod tests {
         assert!(bench.effort.step_up() && bench.effort.step_up());
         assert!(!bench.effort.step_up());
         assert_eq!(bench.effort.rate(), Some(MaskRate::Every));
-        for _ in 0..3 {
-            assert!(bench.effort.step_down());
+        for is_left in [true, true, false] {
+            assert_eq!(bench.effort.step_down(), is_left);
         }
-        assert_eq!(bench.effort.rate(), None);
+        assert_eq!(
+            bench.effort.rate(),
+            Some(MaskRate::Third),
+            "the room is hidden"
+        );
     }
 }

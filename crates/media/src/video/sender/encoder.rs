@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::key_frames::{KEY_FRAME_INTERVAL, KeyFrames};
+use super::overload::{Reduction, Sample};
 use super::target::{Alternation, EncoderTarget, Use};
 use super::{Pipeline, Start, layer};
 use crate::codec::{
@@ -90,16 +91,20 @@ impl EncoderTask {
         let mut active = None;
         let mut fails = false;
         let mut alternation = Alternation::default();
+        let mut dropped = 0;
         let (mut seen, _) = preview.versioned();
         while self.has_to_run(pipeline.capture.has_ended()) {
             let Some((version, frame)) = preview.wait_newer(seen, IDLE) else {
                 continue;
             };
+            let missed = version.saturating_sub(seen + 1);
             seen = version;
             let Some(frame) = frame else {
                 continue;
             };
-            let target = pipeline.targets.get(self.layer);
+            dropped += missed;
+            let reduction = pipeline.reduction();
+            let target = pipeline.targets.get(self.layer).reduced(reduction);
             let can_discard = can_discard(self.codec);
             let next = alternation.next(target.frame_rates, can_discard);
             if next == Use::Skip {
@@ -107,10 +112,20 @@ impl EncoderTask {
             }
             let plan = Plan {
                 target,
+                reduction,
                 is_discardable: next == Use::EncodeDiscardable,
             };
+            let started = Instant::now();
             match self.encode(pipeline, &mut active, &frame, plan) {
-                Ok(()) => fails = false,
+                Ok(frames_per_second) => {
+                    fails = false;
+                    pipeline.encoded(Sample {
+                        encoder: self.codec as usize * VideoLayer::ALL.len() + self.layer as usize,
+                        interval: Duration::from_secs(1) / frames_per_second.max(1),
+                        took: started.elapsed(),
+                        dropped: std::mem::take(&mut dropped),
+                    });
+                }
                 Err(error) => {
                     if !std::mem::replace(&mut fails, true) {
                         tracing::warn!(%error, "encoding fails");
@@ -134,15 +149,19 @@ impl EncoderTask {
         state.running
     }
 
+    /// Encodes a frame; returns the frame rate of the encoder.
     fn encode(
         &self,
         pipeline: &Pipeline,
         active: &mut Option<ActiveEncoder>,
         frame: &Frame,
         plan: Plan,
-    ) -> Result<(), CodecError> {
-        let target = plan.target;
-        let frame = &layer::scaled(frame, self.layer);
+    ) -> Result<u32, CodecError> {
+        let Plan {
+            target, reduction, ..
+        } = plan;
+        let is_halved = reduction == Reduction::Size;
+        let frame = &layer::scaled(frame, self.layer, is_halved);
         let can_discard = can_discard(self.codec);
         let wanted = EncoderSettings {
             width: frame.width(),
@@ -167,9 +186,11 @@ impl EncoderTask {
                     encoder,
                     settings: wanted,
                     is_screen,
+                    is_fast: false,
                 })
             }
         };
+        active.set_fast(reduction >= Reduction::Complexity)?;
         let key_frame = self.lock().key_frames.due(Instant::now());
         let kind = match (key_frame, plan.is_discardable) {
             (true, _) => FrameKind::Key,
@@ -186,7 +207,7 @@ impl EncoderTask {
             times,
             encoded,
         );
-        Ok(())
+        Ok(wanted.frames_per_second)
     }
 
     /// `times` are those at which the encoding began and ended.
@@ -248,11 +269,13 @@ struct ActiveEncoder {
     encoder: Box<dyn VideoEncoder>,
     settings: EncoderSettings,
     is_screen: bool,
+    is_fast: bool,
 }
 
 /// How the next frame is encoded.
 struct Plan {
     target: EncoderTarget,
+    reduction: Reduction,
     is_discardable: bool,
 }
 
@@ -260,6 +283,13 @@ impl ActiveEncoder {
     /// Whether only the rates differ.
     fn fits(&self, wanted: EncoderSettings) -> bool {
         (self.settings.width, self.settings.height) == (wanted.width, wanted.height)
+    }
+
+    fn set_fast(&mut self, is_fast: bool) -> Result<(), CodecError> {
+        if std::mem::replace(&mut self.is_fast, is_fast) != is_fast {
+            self.encoder.set_fast(is_fast)?;
+        }
+        Ok(())
     }
 
     fn set_rates(&mut self, wanted: EncoderSettings) -> Result<(), CodecError> {

@@ -9,10 +9,17 @@ use crate::video::convert;
 const LONGER_SIDE: u32 = 3_840;
 const SHORTER_SIDE: u32 = 2_160;
 
-/// The frame in the size of a layer, within the largest one that is encoded.
-pub(super) fn scaled(frame: &Frame, layer: VideoLayer) -> Frame {
+/// A frame with a shorter side of fewer pixels is not halved.
+const SHORTEST_HALVED: u32 = 180;
+
+/// The frame in the size of a layer, or half of it where that shows enough, within the
+/// largest one that is encoded.
+pub(super) fn scaled(frame: &Frame, layer: VideoLayer, is_halved: bool) -> Frame {
     let divisor = layer.divisor();
-    let (width, height) = (frame.width() / divisor, frame.height() / divisor);
+    let (mut width, mut height) = (frame.width() / divisor, frame.height() / divisor);
+    if is_halved && width.min(height) >= SHORTEST_HALVED {
+        (width, height) = (width / 2, height / 2);
+    }
     let (max_width, max_height) = if width >= height {
         (LONGER_SIDE, SHORTER_SIDE)
     } else {
@@ -46,7 +53,21 @@ mod tests {
         ] {
             let data = vec![0; Frame::len_of(from.0, from.1)];
             let frame = Frame::new(from.0, from.1, data.into(), Instant::now()).unwrap();
-            let scaled = scaled(&frame, layer);
+            let scaled = scaled(&frame, layer, false);
+            assert_eq!((scaled.width(), scaled.height()), to, "{from:?} {layer:?}");
+        }
+    }
+
+    #[test]
+    fn a_frame_is_halved_where_that_shows_enough() {
+        for (from, layer, to) in [
+            ((1280, 720), VideoLayer::Full, (640, 360)),
+            ((1280, 720), VideoLayer::Quarter, (160, 90)),
+            ((640, 360), VideoLayer::Quarter, (160, 90)),
+        ] {
+            let data = vec![0; Frame::len_of(from.0, from.1)];
+            let frame = Frame::new(from.0, from.1, data.into(), Instant::now()).unwrap();
+            let scaled = scaled(&frame, layer, true);
             assert_eq!((scaled.width(), scaled.height()), to, "{from:?} {layer:?}");
         }
     }

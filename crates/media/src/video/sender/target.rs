@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::bitrate_for;
+use super::overload::Reduction;
 use crate::packet::VideoLayer;
 
 /// The lowest bit rate of an encoder, in bits per second.
@@ -51,6 +52,20 @@ impl EncoderTarget {
             FrameRates::Full => false,
             FrameRates::Half => true,
             FrameRates::Both => !can_discard,
+        }
+    }
+
+    /// The target under a load of the processor.
+    pub(super) fn reduced(self, reduction: Reduction) -> Self {
+        let frame_rates = match self.frame_rates {
+            FrameRates::Full | FrameRates::Both if reduction >= Reduction::FrameRate => {
+                FrameRates::Half
+            }
+            rates => rates,
+        };
+        Self {
+            frame_rates,
+            ..self
         }
     }
 
