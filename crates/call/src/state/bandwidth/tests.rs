@@ -2,4 +2,5 @@ mod feedback;
 mod hostile;
 mod network;
 mod steady;
+mod uplink;
 mod varying;
