@@ -14,6 +14,7 @@ mod counters;
 mod engine;
 mod event;
 mod feedback;
+mod first_picture;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod interceptor;

@@ -3,17 +3,19 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use visavis_media::audio::{AudioSender, Playout};
-use visavis_media::video::{CaptureState, VideoReceiver, VideoSender, bitrate_for};
+use visavis_media::video::{CaptureState, Start, VideoReceiver, VideoSender, bitrate_for};
 use visavis_media::{VideoCodec, VideoFormat, VideoLayer};
 use visavis_protocol::{Grants, IceServer, TrackSource};
 
 use super::bandwidth::Bandwidth;
 use super::continuity::Continuity;
 use super::counters::{InboundCounters, OutboundCounters};
+use super::first_picture::FirstPicture;
 use super::remote_reports::RemoteReports;
 use super::sdp::{MediaKind, TRACK_SOURCES, kind_of};
 use super::{PeerConfig, Receiver};
@@ -46,6 +48,8 @@ pub(super) struct PeerContext {
     pub(super) bandwidth: Arc<Bandwidth>,
     /// The layer of each of our video sources.
     layers: [(TrackSource, watch::Sender<Option<SentLayer>>); 2],
+    /// The start of each of our video sources.
+    first_pictures: Mutex<HashMap<TrackSource, FirstPicture>>,
     /// The remote tracks that are hidden.
     hidden: Mutex<Vec<TrackSource>>,
 }
@@ -108,6 +112,7 @@ impl PeerContext {
                 let full = SentLayer::full(VideoLayer::Full);
                 (source, watch::Sender::new(Some(full)))
             }),
+            first_pictures: Mutex::default(),
             hidden: Mutex::default(),
         }
     }
@@ -156,6 +161,32 @@ impl PeerContext {
                 sender.request_key_frame(codec, sent.layer);
             }
         }
+    }
+
+    /// The peer asks for a key frame.
+    pub(super) fn key_frame_requested(&self, source: TrackSource, codec: VideoCodec) {
+        if !self.first_picture(source, |first| first.is_first(Instant::now())) {
+            return self.request_key_frame(source, codec);
+        }
+        let sent = *self.layer(source).borrow();
+        if let (Some(Publisher::Video(sender)), Some(sent)) = (self.publishers.get(&source), sent) {
+            sender.request_first_key_frame(codec, sent.layer);
+        }
+    }
+
+    /// The sending of a video source starts. Returns where.
+    pub(super) fn start_of(&self, source: TrackSource) -> Start {
+        if self.first_picture(source, |first| first.start(Instant::now())) {
+            Start::Soonest
+        } else {
+            Start::NextKeyFrame
+        }
+    }
+
+    fn first_picture<T>(&self, source: TrackSource, of: impl FnOnce(&mut FirstPicture) -> T) -> T {
+        let first = self.first_pictures.lock();
+        let mut first = first.unwrap_or_else(PoisonError::into_inner);
+        of(first.entry(source).or_default())
     }
 
     /// The most that all sources together can use, in bits per second.

@@ -16,6 +16,8 @@ pub(super) struct LayerQueue {
     sent: watch::Receiver<Option<SentLayer>>,
     current: Option<(VideoLayer, Queue<EncodedVideo>)>,
     next: Option<(VideoLayer, Queue<EncodedVideo>)>,
+    /// Where it begins.
+    start: Start,
     /// The RTP timestamp that was sent last.
     timestamp: Option<u32>,
 }
@@ -25,6 +27,7 @@ impl LayerQueue {
         sender: VideoSender,
         codec: VideoCodec,
         sent: watch::Receiver<Option<SentLayer>>,
+        start: Start,
     ) -> Self {
         let mut queue = Self {
             sender,
@@ -32,6 +35,7 @@ impl LayerQueue {
             sent,
             current: None,
             next: None,
+            start,
             timestamp: None,
         };
         queue.follow();
@@ -80,10 +84,14 @@ impl LayerQueue {
         } else if !is(&self.next) {
             // Frames since an earlier key frame would lead back in time.
             let start = match self.timestamp {
-                None => Start::Soonest,
+                None => self.start,
                 Some(_) => Start::NextKeyFrame,
             };
             let queue = self.sender.subscribe(self.codec, layer, start);
+            // Nothing is shown meanwhile.
+            if self.timestamp.is_some() && self.current.is_none() {
+                self.sender.request_first_key_frame(self.codec, layer);
+            }
             self.next = Some((layer, queue));
         }
     }
@@ -144,7 +152,7 @@ mod tests {
     #[tokio::test]
     async fn a_switch_starts_with_a_key_frame_and_the_old_layer_continues_until_then() {
         let (layer, watched) = watch::channel(full(VideoLayer::Full));
-        let mut queue = LayerQueue::new(publisher(), VideoCodec::Vp8, watched);
+        let mut queue = LayerQueue::new(publisher(), VideoCodec::Vp8, watched, Start::Soonest);
         let mut last = next(&mut queue).await;
         for wanted in [
             VideoLayer::Quarter,
@@ -171,7 +179,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_sent_without_a_layer_and_a_key_frame_comes_with_the_next() {
         let (layer, watched) = watch::channel(None);
-        let mut queue = LayerQueue::new(publisher(), VideoCodec::Vp8, watched);
+        let mut queue = LayerQueue::new(publisher(), VideoCodec::Vp8, watched, Start::Soonest);
         let nothing = Duration::from_millis(200);
         assert!(timeout(nothing, queue.next()).await.is_err());
         layer.send_replace(full(VideoLayer::Half));
@@ -197,7 +205,7 @@ mod tests {
             },
         );
         let (sent, watched) = watch::channel(full(VideoLayer::Full));
-        let mut queue = LayerQueue::new(publisher, VideoCodec::Vp8, watched);
+        let mut queue = LayerQueue::new(publisher, VideoCodec::Vp8, watched, Start::Soonest);
         let mut intervals = Vec::new();
         for frame_rate in [FrameRate::Full, FrameRate::Half, FrameRate::Full] {
             let layer = VideoLayer::Full;
@@ -226,7 +234,7 @@ mod tests {
     #[tokio::test]
     async fn timestamps_grow_across_the_wrap() {
         let (_layer, watched) = watch::channel(full(VideoLayer::Full));
-        let mut queue = LayerQueue::new(publisher(), VideoCodec::Vp8, watched);
+        let mut queue = LayerQueue::new(publisher(), VideoCodec::Vp8, watched, Start::Soonest);
         let frame = next(&mut queue).await;
         queue.timestamp = None;
         let mut stamped = |timestamp| {

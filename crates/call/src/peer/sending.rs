@@ -101,7 +101,8 @@ impl Connection {
                 }
                 (Some(Publisher::Video(sender)), PayloadFormat::Video(codec)) => {
                     let layer = context.layer(*source);
-                    let queue = LayerQueue::new(sender.clone(), codec, layer);
+                    let start = context.start_of(*source);
+                    let queue = LayerQueue::new(sender.clone(), codec, layer, start);
                     let bandwidth = context.bandwidth.clone();
                     let (asked, source) = (context.clone(), *source);
                     let request = move || asked.request_key_frame(source, codec);

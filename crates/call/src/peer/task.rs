@@ -284,7 +284,7 @@ impl PeerTask {
             PeerConnectionEvent::Message(message) => self.emit(PeerEvent::Message(message)).await,
             PeerConnectionEvent::KeyFrameRequested(source) => {
                 if let Some(codec) = connection.video_codec(source) {
-                    self.context.request_key_frame(source, codec);
+                    self.context.key_frame_requested(source, codec);
                 }
             }
         }

@@ -32,8 +32,8 @@ use crate::video::capture::{self, Capture, CaptureState};
 /// Where a subscription begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// As soon as possible: at the last key frame, with the frames since then, while
-    /// no other key frame may be made.
+    /// As soon as possible: at the last key frame, with the frames since then, for 150 ms
+    /// after it; otherwise at one that is made at once.
     Soonest,
     /// At a key frame that is yet to be made: after a switch from another layer,
     /// whose newer frames have been sent.
@@ -219,10 +219,18 @@ impl VideoSender {
         reader
     }
 
-    /// Asks for a key frame. At most one is made in 500 ms; a request within
-    /// that time is answered at its end.
+    /// Asks for a key frame for a receiver that lost a frame. At most one is made in
+    /// 500 ms; a request within that time is answered at its end.
     pub fn request_key_frame(&self, codec: VideoCodec, layer: VideoLayer) {
         self.pipeline().encoder(codec, layer).request_key_frame();
+    }
+
+    /// Asks for a key frame for a receiver that has no picture yet. At most one is made
+    /// in 150 ms.
+    pub fn request_first_key_frame(&self, codec: VideoCodec, layer: VideoLayer) {
+        self.pipeline()
+            .encoder(codec, layer)
+            .request_first_key_frame();
     }
 
     /// Sets the target of the encoders of a layer.

@@ -1,7 +1,7 @@
 //! Two peers over a path with a limited rate: the simulated link in real time.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::net::UdpSocket;
@@ -20,12 +20,16 @@ const WIDE: VideoFormat = VideoFormat {
     frames_per_second: 30,
 };
 
+/// Whether a packet is lost before the link.
+type Loses = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
+
 /// One direction of the path.
 #[derive(Clone)]
 struct Shaper {
     start: Instant,
     link: Arc<Mutex<Link<Vec<u8>>>>,
     sent: Arc<Notify>,
+    loses: Loses,
 }
 
 impl Shaper {
@@ -34,6 +38,7 @@ impl Shaper {
             start: Instant::now(),
             link: Arc::new(Mutex::new(Link::new(profile, 1))),
             sent: Arc::default(),
+            loses: Arc::new(|_| false),
         }
     }
 
@@ -45,6 +50,9 @@ impl Shaper {
 
     /// Sends the packet over the link; UDP and IPv4 have 28 bytes.
     fn push(&self, packet: Vec<u8>) {
+        if (self.loses)(&packet) {
+            return;
+        }
         let now = self.start.elapsed();
         let bytes = packet.len() + 28;
         self.link.lock().unwrap().send(now, bytes, packet);
@@ -219,4 +227,50 @@ async fn video_goes_on_through_a_cut_of_the_link_and_comes_back() {
     assert!(goes_on.await, "{:?}", b.video());
     a.end().await;
     b.end().await;
+}
+
+/// The time from the first packet of video to the first picture, where the first frame is
+/// lost: the receiver has no keys yet.
+async fn first_picture_after_a_loss() -> Duration {
+    let ((a, from_a), (b, from_b)) = (
+        Side::new(config(VideoCodec::Vp8)),
+        Side::new(config(VideoCodec::Vp8)),
+    );
+    let (as_a, as_b) = (End::new().await, End::new().await);
+    let first = Arc::new(OnceLock::<Instant>::new());
+    let seen = first.clone();
+    // RTP by the first byte (RFC 7983); packets of sound are smaller.
+    let loses = move |packet: &[u8]| {
+        let is_video = (128..192).contains(&packet[0]) && packet.len() > 400;
+        is_video && seen.get_or_init(Instant::now).elapsed() < Duration::from_millis(30)
+    };
+    let uplink = Shaper {
+        loses: Arc::new(loses),
+        ..Shaper::new(rate(5e6))
+    };
+    as_b.carry(&as_a, uplink);
+    as_a.carry(&as_b, Shaper::new(rate(5e6)));
+    forward(from_a, &a, &b, true, as_a.route());
+    forward(from_b, &b, &a, false, as_b.route());
+    a.command(PeerCommand::MakeOffer { ice_restart: false })
+        .await;
+    let stats = || format!("{:?}", b.video());
+    wait_until(|| b.video().frames_decoded > 0, stats).await;
+    let time = first.get().unwrap().elapsed();
+    a.end().await;
+    b.end().await;
+    time
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_frame_that_is_lost_is_replaced_at_once() {
+    let mut shortest = Duration::MAX;
+    // Loaded cores delay some of them.
+    for _ in 0..6 {
+        shortest = shortest.min(first_picture_after_a_loss().await);
+        if shortest < Duration::from_millis(400) {
+            return;
+        }
+    }
+    panic!("{shortest:?}");
 }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::key_frames::{KEY_FRAME_INTERVAL, KeyFrames};
+use super::key_frames::{FIRST_INTERVAL, KeyFrames};
 use super::overload::{Reduction, Sample};
 use super::target::{Alternation, EncoderTarget, Use};
 use super::{Pipeline, Start, layer};
@@ -29,7 +29,8 @@ pub(super) struct EncoderTask {
 struct State {
     subscribers: Vec<QueueWriter<EncodedVideo>>,
     key_frames: KeyFrames,
-    /// The last key frame and those after it, while no other may be made.
+    /// The last key frame and those after it, while no other may be made for a first
+    /// picture.
     recent: Vec<EncodedVideo>,
     running: bool,
 }
@@ -54,7 +55,11 @@ impl EncoderTask {
         state.forget_old(Instant::now());
         let (writer, reader) = match start {
             Start::Soonest if !state.recent.is_empty() => queue_of(state.recent.iter().cloned()),
-            _ => {
+            Start::Soonest => {
+                state.key_frames.request_first();
+                queue()
+            }
+            Start::NextKeyFrame => {
                 state.key_frames.request();
                 queue()
             }
@@ -75,6 +80,10 @@ impl EncoderTask {
 
     pub(super) fn request_key_frame(&self) {
         self.lock().key_frames.request();
+    }
+
+    pub(super) fn request_first_key_frame(&self) {
+        self.lock().key_frames.request_first();
     }
 
     /// Another source was opened: what it shows has nothing to do with the frames
@@ -256,14 +265,14 @@ impl EncoderTask {
 impl State {
     /// A new subscriber gets a key frame of its own once one may be made.
     fn forget_old(&mut self, now: Instant) {
-        if self.key_frames.may_be_made(now) || self.recent.len() >= MAX_RECENT {
+        if self.key_frames.may_be_first(now) || self.recent.len() >= MAX_RECENT {
             self.recent.clear();
         }
     }
 }
 
 /// The most frames that are kept: those of a camera at 60 frames a second.
-const MAX_RECENT: usize = (KEY_FRAME_INTERVAL.as_millis() as usize * 60).div_ceil(1_000);
+const MAX_RECENT: usize = (FIRST_INTERVAL.as_millis() as usize * 60).div_ceil(1_000);
 
 struct ActiveEncoder {
     encoder: Box<dyn VideoEncoder>,
