@@ -74,7 +74,8 @@ pub fn can_discard(codec: VideoCodec) -> bool {
 }
 
 /// Encodes pictures of one size for real-time use: no picture is skipped, none
-/// waits for a later one, and key frames come first and when asked for.
+/// waits for a later one, and key frames come first and when asked for. Of a screen,
+/// H.264 also makes one when most of it changes.
 pub trait VideoEncoder {
     /// Encodes the next picture.
     ///
@@ -97,14 +98,11 @@ pub trait VideoEncoder {
     fn set_rates(&mut self, bits_per_second: u32, frames_per_second: u32)
     -> Result<(), CodecError>;
 
-    /// Prepares it for text and flat areas, before the first picture. Codecs without
-    /// such a mode ignore it.
+    /// Prepares it for text and flat areas, before the first picture.
     ///
     /// # Errors
     /// When the library refuses it.
-    fn expect_screen(&mut self) -> Result<(), CodecError> {
-        Ok(())
-    }
+    fn expect_screen(&mut self) -> Result<(), CodecError>;
 }
 
 /// Decodes pictures, each from one whole frame of bit stream.

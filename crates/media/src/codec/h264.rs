@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use openh264::encoder::{
-    BitRate, Complexity, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, Profile,
+    BitRate, Complexity, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, Profile, QpRange,
     RateControlMode, SpsPpsStrategy, UsageType,
 };
 use openh264::formats::YUVSource;
@@ -23,6 +23,11 @@ use crate::video::convert;
 /// OpenH264 takes rates of 1 to 60.
 const MAX_RATE: u32 = 60;
 
+/// Quantisers of a screen, of 0 to 51. With the library's own coarsest one for screens
+/// (35), text that scrolls exceeds the rate; beyond 42 it is hard to read, and is hardly
+/// smaller.
+const SCREEN_QUANTISERS: QpRange = QpRange::new(20, 42);
+
 fn error(reason: impl ToString) -> CodecError {
     CodecError {
         codec: "H.264",
@@ -34,6 +39,7 @@ fn error(reason: impl ToString) -> CodecError {
 pub struct Encoder {
     inner: encoder::Encoder,
     settings: EncoderSettings,
+    is_screen: bool,
     fresh: bool,
 }
 
@@ -43,9 +49,12 @@ impl Encoder {
     /// # Errors
     /// When the library cannot start.
     pub fn new(settings: EncoderSettings) -> Result<Self, CodecError> {
+        Self::new_for(settings, false)
+    }
+
+    fn new_for(settings: EncoderSettings, is_screen: bool) -> Result<Self, CodecError> {
         let rate = settings.frames_per_second.clamp(1, MAX_RATE);
         let config = EncoderConfig::new()
-            .usage_type(UsageType::CameraVideoRealTime)
             .profile(Profile::Baseline)
             .complexity(Complexity::Low)
             .num_threads(1)
@@ -56,10 +65,23 @@ impl Encoder {
             .rate_control_mode(RateControlMode::Bitrate)
             // A skipped frame would be a captured one that nobody sees.
             .skip_frames(false)
-            // It makes a key frame of every quick movement.
-            .scene_change_detect(false)
             .intra_frame_period(IntraFramePeriod::from_num_frames(0))
             .sps_pps_strategy(SpsPpsStrategy::ConstantId);
+        let config = if is_screen {
+            config
+                .usage_type(UsageType::ScreenContentRealTime)
+                .qp(SCREEN_QUANTISERS)
+                // A new page becomes a key frame: it is smaller than the difference.
+                .scene_change_detect(true)
+                // The library has neither for screens.
+                .background_detection(false)
+                .adaptive_quantization(false)
+        } else {
+            config
+                .usage_type(UsageType::CameraVideoRealTime)
+                // It makes a key frame of every quick movement.
+                .scene_change_detect(false)
+        };
         let mut inner =
             encoder::Encoder::with_api_config(OpenH264API::from_source(), config).map_err(error)?;
         let mut quiet = WELS_LOG_QUIET;
@@ -74,6 +96,7 @@ impl Encoder {
         Ok(Self {
             inner,
             settings,
+            is_screen,
             fresh: true,
         })
     }
@@ -113,7 +136,7 @@ impl VideoEncoder for Encoder {
                 frames_per_second,
                 ..self.settings
             };
-            *self = Self::new(settings)?;
+            *self = Self::new_for(settings, self.is_screen)?;
             return Ok(());
         }
         let mut rate = SBitrateInfo {
@@ -137,6 +160,11 @@ impl VideoEncoder for Encoder {
         } else {
             Err(error(format!("the rates were refused with {results:?}")))
         }
+    }
+
+    fn expect_screen(&mut self) -> Result<(), CodecError> {
+        *self = Self::new_for(self.settings, true)?;
+        Ok(())
     }
 }
 

@@ -98,8 +98,7 @@ impl Watcher {
     }
 }
 
-fn text_is_sharp_and_still_text_costs_a_heartbeat() {
-    let codec = VideoCodec::Vp8;
+fn text_is_sharp_and_still_text_costs_a_heartbeat(codec: VideoCodec) {
     let display = std::env::var("DISPLAY").unwrap();
     let client = Client::connect(&display);
     let window = client.window("text", area(0, 0, SIZE.0, SIZE.1), WHITE);
@@ -140,5 +139,15 @@ fn on_a_display(test: &str, inner: impl FnOnce()) {
 #[test]
 fn vp8_shows_text_sharp_within_2_s_of_a_change_and_encodes_a_heartbeat_while_it_is_still() {
     let test = "sharp::vp8_shows_text_sharp_within_2_s_of_a_change_and_encodes_a_heartbeat_while_it_is_still";
-    on_a_display(test, text_is_sharp_and_still_text_costs_a_heartbeat);
+    on_a_display(test, || {
+        text_is_sharp_and_still_text_costs_a_heartbeat(VideoCodec::Vp8);
+    });
+}
+
+#[test]
+fn h264_shows_text_sharp_within_2_s_of_a_change_and_encodes_a_heartbeat_while_it_is_still() {
+    let test = "sharp::h264_shows_text_sharp_within_2_s_of_a_change_and_encodes_a_heartbeat_while_it_is_still";
+    on_a_display(test, || {
+        text_is_sharp_and_still_text_costs_a_heartbeat(VideoCodec::H264);
+    });
 }
