@@ -23,6 +23,7 @@ const COMMANDS: &[&str] = &[
     "enter_passcode",
     "send_chat",
     "read_chat",
+    "set_volume",
     "list_screens",
     "share_screen",
     "leave",

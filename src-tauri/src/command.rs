@@ -54,6 +54,13 @@ pub enum Command {
     EnterPasscode(String),
     /// Say something to everyone.
     SendChat(String),
+    /// Play a participant's sound louder or softer for the rest of the call.
+    SetVolume {
+        /// As the view has it.
+        participant: String,
+        /// 0 to 200; 100 is as it comes.
+        percent: u8,
+    },
     /// Share this screen or window in the call; none: share nothing.
     ShareScreen(Option<String>),
     /// End the call.

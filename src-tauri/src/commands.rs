@@ -132,6 +132,19 @@ pub(crate) async fn read_chat(controller: State<'_, Controller>, known: u64) -> 
 }
 
 #[command]
+pub(crate) async fn set_volume(
+    controller: State<'_, Controller>,
+    participant: String,
+    percent: u8,
+) -> Answer {
+    let volume = Command::SetVolume {
+        participant,
+        percent,
+    };
+    controller.perform(volume).await
+}
+
+#[command]
 pub(crate) async fn list_screens(controller: State<'_, Controller>) -> Answer<Vec<ShareChoice>> {
     controller.screens().await
 }

@@ -288,6 +288,10 @@ impl ControllerTask {
             Command::Rejoin => self.rejoin(),
             Command::EnterPasscode(passcode) => self.enter_passcode(passcode).await,
             Command::SendChat(text) => self.send_chat(text).await?,
+            Command::SetVolume {
+                participant,
+                percent,
+            } => self.set_volume(participant, percent).await,
             Command::ShareScreen(id) => self.share_screen(id).await?,
             Command::Leave => self.leave().await,
         }

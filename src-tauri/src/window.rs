@@ -58,6 +58,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             commands::enter_passcode,
             commands::send_chat,
             commands::read_chat,
+            commands::set_volume,
             commands::list_screens,
             commands::share_screen,
             commands::leave,

@@ -570,6 +570,36 @@ async fn a_hosted_room_is_found_under_recent_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_volume_of_a_participant_stays_in_the_view_and_is_200_at_the_most() {
+    let profile = tempfile::tempdir().unwrap();
+    let (controller, mut view) = start(profile.path()).await;
+    host_tea(&controller, &mut view).await;
+    let room = view.borrow().clone();
+    let id = room.call.unwrap().room.unwrap().id;
+    let ben = other(&room.server.url, &id, "Ben");
+    let has_ben = |view: &AppView| {
+        let call = view.call.as_ref();
+        call.is_some_and(|call| call.participants.len() == 2)
+    };
+    let with_ben = shown(&mut view, "Ben", has_ben).await;
+    let participant = with_ben.call.unwrap().participants[1].id.clone();
+    for (percent, expected) in [(0, 0), (130, 130), (255, 200)] {
+        let volume = Command::SetVolume {
+            participant: participant.clone(),
+            percent,
+        };
+        controller.perform(volume).await.unwrap();
+        let is_set = |view: &AppView| {
+            let call = view.call.as_ref();
+            call.is_some_and(|call| call.participants[1].volume == expected)
+        };
+        shown(&mut view, "the volume", is_set).await;
+    }
+    ben.send(CallCommand::Leave).await;
+    controller.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_shared_is_refused_and_a_text_that_is_too_long_too() {
     let profile = tempfile::tempdir().unwrap();
     let (controller, mut view) = start(profile.path()).await;

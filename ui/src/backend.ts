@@ -53,6 +53,8 @@ export interface Backend {
   /** What changed in the chat since this revision, from 0. */
   readChat(known: number): Promise<ChatUpdate>;
   sendChat(text: string): Promise<void>;
+  /** 0 to 200 percent, for the rest of the call. */
+  setVolume(participant: string, percent: number): Promise<void>;
   /** What can be shared; asked each time the picker opens. */
   listScreens(): Promise<ShareChoice[]>;
   /** `null`: share nothing. */

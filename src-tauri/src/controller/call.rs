@@ -227,6 +227,16 @@ impl ControllerTask {
         Ok(())
     }
 
+    pub(super) async fn set_volume(&mut self, participant: String, percent: u8) {
+        if let Stage::Room(call) = &self.stage {
+            let volume = CallCommand::SetVolume {
+                participant,
+                percent,
+            };
+            call.handle.send(volume).await;
+        }
+    }
+
     pub(super) fn invitation(&self) -> Result<String, CommandError> {
         let (service, room) = match &self.stage {
             Stage::PreJoin(pre_join) => match &pre_join.target {

@@ -286,6 +286,15 @@ class FakeShell implements Backend {
     }));
   }
 
+  async setVolume(participant: string, percent: number): Promise<void> {
+    await pause(40);
+    this.#setCall(({ participants }) => ({
+      participants: participants.map((one) =>
+        one.id === participant && !one.isMe ? { ...one, volume: Math.min(200, percent) } : one,
+      ),
+    }));
+  }
+
   async listScreens(): Promise<ShareChoice[]> {
     await pause(120);
     if (this.#scene === "room-no-sharing") {

@@ -41,6 +41,7 @@ export const tauri: Backend = {
   enterPasscode: (passcode) => invoke("enter_passcode", { passcode }),
   readChat: (known) => invoke<ChatUpdate>("read_chat", { known }),
   sendChat: (text) => invoke("send_chat", { text }),
+  setVolume: (participant, percent) => invoke("set_volume", { participant, percent }),
   listScreens: () => invoke<ShareChoice[]>("list_screens"),
   shareScreen: (id) => invoke("share_screen", { id }),
   leave: () => invoke("leave"),

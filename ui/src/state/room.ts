@@ -101,6 +101,11 @@ export function mutedWords({ microphone, camera }: ParticipantView): string[] {
   return words;
 }
 
+/** How loud a participant is played. */
+export function volumeWords(percent: number): string {
+  return percent === 0 ? "Silent" : `${percent} %`;
+}
+
 export interface ChatGroup {
   id: string;
   name: string;
