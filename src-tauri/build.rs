@@ -24,6 +24,7 @@ const COMMANDS: &[&str] = &[
     "send_chat",
     "read_chat",
     "set_volume",
+    "read_statistics",
     "list_screens",
     "share_screen",
     "leave",

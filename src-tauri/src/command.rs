@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 
 use crate::chat::ChatUpdate;
-use crate::view::{CommandError, DeviceKind, ShareChoice};
+use crate::view::{CommandError, ConnectionStatistics, DeviceKind, ShareChoice};
 
 /// Something to do. A command that does not fit the screen does nothing: the
 /// page was a moment behind.
@@ -94,6 +94,8 @@ pub(crate) enum Request {
     Invitation(Reply<String>),
     /// What changed in the chat since a revision.
     Chat(u64, Reply<ChatUpdate>),
+    /// What is measured of the connections of the call.
+    Statistics(Reply<Vec<ConnectionStatistics>>),
     /// What can be shared.
     Screens(Reply<Vec<ShareChoice>>),
     /// Leave, put everything away and end.

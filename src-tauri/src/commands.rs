@@ -6,7 +6,9 @@ use crate::chat::ChatUpdate;
 use crate::command::{Command, RecentVisit};
 use crate::controller::Controller;
 use crate::video_out::VideoOut;
-use crate::view::{AppView, CommandError, DeviceKind, ShareChoice, VideoEndpoint};
+use crate::view::{
+    AppView, CommandError, ConnectionStatistics, DeviceKind, ShareChoice, VideoEndpoint,
+};
 
 type Answer<T = ()> = Result<T, CommandError>;
 
@@ -142,6 +144,13 @@ pub(crate) async fn set_volume(
         percent,
     };
     controller.perform(volume).await
+}
+
+#[command]
+pub(crate) async fn read_statistics(
+    controller: State<'_, Controller>,
+) -> Answer<Vec<ConnectionStatistics>> {
+    controller.statistics().await
 }
 
 #[command]

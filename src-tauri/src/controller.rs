@@ -10,7 +10,7 @@ mod stage;
 
 use std::future::pending;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -31,7 +31,7 @@ use crate::devices::{Change, LocalMedia, Overrides};
 use crate::pictures::Pictures;
 use crate::settings::{Settings, SettingsWriter};
 use crate::share::ScreenShare;
-use crate::view::{AppView, CommandError, DeviceKind, ShareChoice};
+use crate::view::{AppView, CommandError, ConnectionStatistics, DeviceKind, ShareChoice};
 
 /// Requests of the page: 64; when full the page waits.
 const REQUESTS_CAPACITY: usize = 64;
@@ -144,6 +144,15 @@ impl Controller {
         self.ask(|reply| Request::Chat(known, reply)).await
     }
 
+    /// What is measured of the connections of the call, in the order of joining; empty
+    /// outside of one.
+    ///
+    /// # Errors
+    /// When the application is closing.
+    pub async fn statistics(&self) -> Result<Vec<ConnectionStatistics>, CommandError> {
+        self.ask(Request::Statistics).await
+    }
+
     /// The screens and windows that can be shared. Takes seconds when the system
     /// does not answer.
     ///
@@ -232,6 +241,9 @@ impl ControllerTask {
                     Some(Request::Chat(known, reply)) => {
                         reply.send(Ok(self.chat.since(known))).ok();
                     }
+                    Some(Request::Statistics(reply)) => {
+                        reply.send(Ok(self.statistics())).ok();
+                    }
                     Some(Request::Screens(reply)) => {
                         self.answers.spawn(Answer::screens(reply));
                     }
@@ -243,7 +255,9 @@ impl ControllerTask {
                     self.local.follow_list(&self.settings.get());
                 },
                 () = self.share.changed() => {}
-                changed = call_changed(&mut self.stage) => self.follow_call(changed),
+                changed = call_changed(&mut self.stage) => if let Some(changed) = changed {
+                    self.follow_call(changed);
+                },
                 _ = refresh.tick() => if self.answers.is_empty() {
                     self.refresh();
                 },
@@ -334,15 +348,22 @@ fn room_name(name: &str) -> String {
     }
 }
 
-/// Waits until the running call changed; its view, or none when it broke off.
-async fn call_changed(stage: &mut Stage) -> Option<CallView> {
-    match stage {
-        Stage::Room(call) => {
-            let changed = call.changes.changed().await;
-            changed
-                .ok()
-                .map(|()| call.changes.borrow_and_update().clone())
+/// Waits until the running call changed; its view, or none when it broke off. None
+/// when it measured its connections.
+async fn call_changed(stage: &mut Stage) -> Option<Option<CallView>> {
+    let Stage::Room(call) = stage else {
+        return pending().await;
+    };
+    let call = &mut **call;
+    tokio::select! {
+        changed = call.changes.changed() => {
+            let view = changed.map(|()| call.changes.borrow_and_update().clone());
+            Some(view.ok())
         }
-        _ => pending().await,
+        Ok(()) = call.statistics.changed() => {
+            let statistics = call.statistics.borrow_and_update().clone();
+            call.measured.take(Instant::now(), statistics);
+            None
+        }
     }
 }

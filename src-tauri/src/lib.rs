@@ -19,6 +19,7 @@ mod host;
 #[path = "no_host.rs"]
 mod host;
 pub mod logging;
+mod measured;
 pub mod pictures;
 mod platform;
 pub mod server_url;

@@ -2,12 +2,14 @@
 //! holds no rules; it draws this and sends [`crate::commands`].
 
 mod share;
+mod statistics;
 
 use serde::{Deserialize, Serialize};
 use visavis_call::CallView;
 use visavis_protocol::{ErrorCode, ListedRoom, RoomInfo};
 
 pub use self::share::{ShareChoice, ShareKind, ShareView};
+pub use self::statistics::{ConnectionStatistics, VideoStatistics};
 
 /// Everything that is on the screen.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -59,6 +59,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             commands::send_chat,
             commands::read_chat,
             commands::set_volume,
+            commands::read_statistics,
             commands::list_screens,
             commands::share_screen,
             commands::leave,

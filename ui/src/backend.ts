@@ -4,6 +4,7 @@
 import type { AppView } from "./generated/AppView";
 import type { ChatUpdate } from "./generated/ChatUpdate";
 import type { CommandError } from "./generated/CommandError";
+import type { ConnectionStatistics } from "./generated/ConnectionStatistics";
 import type { DeviceKind } from "./generated/DeviceKind";
 import type { LevelView } from "./generated/LevelView";
 import type { ShareChoice } from "./generated/ShareChoice";
@@ -55,6 +56,8 @@ export interface Backend {
   sendChat(text: string): Promise<void>;
   /** 0 to 200 percent, for the rest of the call. */
   setVolume(participant: string, percent: number): Promise<void>;
+  /** What is measured of the connections of the call, read while it is shown. */
+  readStatistics(): Promise<ConnectionStatistics[]>;
   /** What can be shared; asked each time the picker opens. */
   listScreens(): Promise<ShareChoice[]>;
   /** `null`: share nothing. */

@@ -16,6 +16,7 @@ const SCENES = [
   "room-trouble",
   "room-alone",
   "room-screens",
+  "room-poor",
   "room-sharing",
   "lobby-link",
   "room-full",

@@ -11,8 +11,9 @@ use visavis_protocol::{ErrorCode, RoomLink, TrackSource};
 use super::ControllerTask;
 use super::stage::{Ended, Running, Service, Stage, Target};
 use crate::demo::{self, Guests};
+use crate::measured::Measured;
 use crate::settings::Visit;
-use crate::view::{CommandError, DeviceKind, VisitedRoom};
+use crate::view::{CommandError, ConnectionStatistics, DeviceKind, VisitedRoom};
 
 /// How long leaving may take when the window closes.
 const LEAVE_LIMIT: Duration = Duration::from_secs(3);
@@ -52,6 +53,7 @@ impl ControllerTask {
         let handle = handle.map_err(|_| CommandError::NotAServer)?;
         let mut changes = handle.view();
         let view = changes.borrow_and_update().clone();
+        let statistics = handle.statistics();
         tracing::info!(is_demo, "joining");
         self.calls.send_replace(Some(handle.clone()));
         let running = Running {
@@ -61,6 +63,8 @@ impl ControllerTask {
             handle,
             changes,
             view: view.clone(),
+            statistics,
+            measured: Measured::default(),
             entered_at: None,
             guests: None,
         };
@@ -225,6 +229,13 @@ impl ControllerTask {
             call.handle.send(CallCommand::SendChat(text)).await;
         }
         Ok(())
+    }
+
+    pub(super) fn statistics(&self) -> Vec<ConnectionStatistics> {
+        match &self.stage {
+            Stage::Room(call) => call.measured.view(),
+            _ => Vec::new(),
+        }
     }
 
     pub(super) async fn set_volume(&mut self, participant: String, percent: u8) {

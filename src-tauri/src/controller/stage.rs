@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use tokio::sync::watch;
-use visavis_call::{CallHandle, CallView};
+use visavis_call::{CallHandle, CallView, Statistics};
 use visavis_protocol::RoomInfo;
 
 use crate::demo::Guests;
+use crate::measured::Measured;
 
 /// ```text
 /// Lobby ──open, new, demo──► PreJoin ──join──► Room ──leave, failure──► Ended
@@ -66,6 +67,9 @@ pub(super) struct Running {
     pub changes: watch::Receiver<CallView>,
     /// The newest of `changes`.
     pub view: CallView,
+    /// Measured once a second.
+    pub statistics: watch::Receiver<Statistics>,
+    pub measured: Measured,
     /// When the room was entered; none before.
     pub entered_at: Option<Instant>,
     /// The demonstration's, once the room is there.

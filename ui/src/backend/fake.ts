@@ -5,12 +5,13 @@ import type { AppView } from "../generated/AppView";
 import type { CallView } from "../generated/CallView";
 import type { ChatUpdate } from "../generated/ChatUpdate";
 import type { CommandError } from "../generated/CommandError";
+import type { ConnectionStatistics } from "../generated/ConnectionStatistics";
 import type { DeviceState } from "../generated/DeviceState";
 import type { ErrorCode } from "../generated/ErrorCode";
 import type { LevelView } from "../generated/LevelView";
 import type { ShareChoice } from "../generated/ShareChoice";
 import { DrawnPictures } from "./fake/pictures";
-import { chat, inCall, me, person, scene, screens } from "./fake/scenes";
+import { chat, inCall, me, measured, person, scene, screens } from "./fake/scenes";
 
 const pause = (milliseconds: number) => new Promise<void>((done) => setTimeout(done, milliseconds));
 
@@ -293,6 +294,13 @@ class FakeShell implements Backend {
         one.id === participant && !one.isMe ? { ...one, volume: Math.min(200, percent) } : one,
       ),
     }));
+  }
+
+  /** Figures that change with each reading, as real ones do. */
+  async readStatistics(): Promise<ConnectionStatistics[]> {
+    await pause(20);
+    const others = this.#now.call?.participants.filter((one) => !one.isMe) ?? [];
+    return others.map((one, i) => measured(one, i, Math.sin(performance.now() / 2_000 + i)));
   }
 
   async listScreens(): Promise<ShareChoice[]> {

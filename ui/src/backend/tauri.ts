@@ -3,6 +3,7 @@ import { listen } from "@tauri-apps/api/event";
 import type { Backend } from "../backend";
 import type { AppView } from "../generated/AppView";
 import type { ChatUpdate } from "../generated/ChatUpdate";
+import type { ConnectionStatistics } from "../generated/ConnectionStatistics";
 import type { LevelView } from "../generated/LevelView";
 import type { ShareChoice } from "../generated/ShareChoice";
 import type { VideoEndpoint } from "../generated/VideoEndpoint";
@@ -42,6 +43,7 @@ export const tauri: Backend = {
   readChat: (known) => invoke<ChatUpdate>("read_chat", { known }),
   sendChat: (text) => invoke("send_chat", { text }),
   setVolume: (participant, percent) => invoke("set_volume", { participant, percent }),
+  readStatistics: () => invoke<ConnectionStatistics[]>("read_statistics"),
   listScreens: () => invoke<ShareChoice[]>("list_screens"),
   shareScreen: (id) => invoke("share_screen", { id }),
   leave: () => invoke("leave"),

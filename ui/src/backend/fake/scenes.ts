@@ -4,6 +4,7 @@ import type { AppView } from "../../generated/AppView";
 import type { CallView } from "../../generated/CallView";
 import type { ChatView } from "../../generated/ChatView";
 import type { CommandError } from "../../generated/CommandError";
+import type { ConnectionStatistics } from "../../generated/ConnectionStatistics";
 import type { DeviceProblem } from "../../generated/DeviceProblem";
 import type { DevicesView } from "../../generated/DevicesView";
 import type { DeviceView } from "../../generated/DeviceView";
@@ -114,6 +115,30 @@ export function me(name: string, { camera, microphone }: DevicesView): Participa
     camera: isOn ? "on" : "muted",
     microphone: microphone.muted ? "muted" : "on",
   });
+}
+
+/** What is measured of a participant; `wave` moves between -1 and 1. */
+export function measured(
+  { id, pictures, quality }: ParticipantView,
+  index: number,
+  wave: number,
+): ConnectionStatistics {
+  const isPoor = quality?.level === "poor";
+  return {
+    participant: id,
+    roundTripMs: 38 + 20 * index + 4 * wave,
+    jitterMs: 6 + 2 * wave,
+    lossPercent: isPoor ? 11 + wave : 0.2,
+    remoteLossPercent: isPoor && index === 0 ? 8 + 0.3 * wave : 0.4,
+    receivedKbps: 1_180 + 60 * wave,
+    sentKbps: 940 + 40 * wave,
+    availableKbps: 2_400,
+    isRelayed: index === 2,
+    camera: pictures.includes("camera") ? { width: 1280, height: 720, framesPerSecond: 29 + wave } : null,
+    screen: pictures.includes("screen_share")
+      ? { width: 1920, height: 1080, framesPerSecond: 14 + wave }
+      : null,
+  };
 }
 
 export function chat(id: string, from: string, text: string, rest: Partial<ChatView> = {}): ChatView {
@@ -278,6 +303,15 @@ const SCENES: Record<string, AppView | CommandError | null> = {
   "prejoin-failed": preJoin({ devices: broken }),
   "prejoin-long": preJoin({ name: LONG }, { title: LONG }),
   room: room(full),
+  "room-poor": room(
+    inCall([
+      { ...mira, quality: { level: "poor", cause: "myUplink" } },
+      person("Anna Lindqvist", { quality: { level: "poor", cause: "theirUplink" } }),
+      person("Ben Okafor", { quality: { level: "poor", cause: "processor" }, microphone: "muted" }),
+      person("Chen Wei", { quality: { level: "lost", cause: null }, pictures: [] }),
+      person(LONG, { id: "long", quality: { level: "poor", cause: "delay" } }),
+    ]),
+  ),
   "room-two": room(inCall([mira, person("Anna Lindqvist")])),
   "room-screen": room(
     inCall([
