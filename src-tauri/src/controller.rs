@@ -295,7 +295,7 @@ impl ControllerTask {
                 self.settings.change(|settings| settings.no_shortcuts = !on);
             }
             Command::ChooseDevice { kind, id } => self.choose_device(kind, id.as_deref()),
-            Command::SetMuted { kind, muted } => self.set_muted(kind, muted).await,
+            Command::SetMuted { kind, muted } => self.set_muted(kind, muted).await?,
             Command::TestSpeaker => self.local.media().playout.play_test_tone(),
             Command::Join => self.join().await?,
             Command::BackToLobby => self.back_to_lobby(),

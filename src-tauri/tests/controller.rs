@@ -6,8 +6,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use visavis_call::{
     Call, CallCommand, CallConfig, CallHandle, CallPhase, EndReason, Media, RoomChoice, TrackView,
 };
@@ -18,8 +22,11 @@ use visavis_shell::command::{Command, RecentVisit};
 use visavis_shell::controller::Controller;
 use visavis_shell::pictures::Source;
 use visavis_shell::view::{
-    AppView, CommandError, DeviceKind, DeviceProblem, DeviceState, Reach, Screen, ShareView,
+    AppView, CommandError, ConnectionStatistics, DeviceKind, DeviceProblem, DeviceState, Reach,
+    Screen, ShareView,
 };
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 const LIMIT: Duration = Duration::from_secs(30);
 const SMALL: VideoFormat = VideoFormat {
@@ -570,7 +577,7 @@ async fn a_hosted_room_is_found_under_recent_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_volume_of_a_participant_stays_in_the_view_and_is_200_at_the_most() {
+async fn a_participant_is_played_at_the_chosen_volume_and_measured() {
     let profile = tempfile::tempdir().unwrap();
     let (controller, mut view) = start(profile.path()).await;
     host_tea(&controller, &mut view).await;
@@ -595,7 +602,80 @@ async fn the_volume_of_a_participant_stays_in_the_view_and_is_200_at_the_most() 
         };
         shown(&mut view, "the volume", is_set).await;
     }
+    // What is measured of him is read beside the view.
+    let measured = async {
+        loop {
+            let statistics = controller.statistics().await.unwrap();
+            let is_measured = |one: &ConnectionStatistics| {
+                one.participant == participant && one.received_kbps > 0 && one.camera.is_some()
+            };
+            if statistics.iter().any(is_measured) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(LIMIT, measured).await.unwrap();
     ben.send(CallCommand::Leave).await;
+    controller.perform(Command::Leave).await.unwrap();
+    shown(&mut view, "the end", is_ended).await;
+    assert_eq!(controller.statistics().await, Ok(Vec::new()));
+    controller.quit().await;
+}
+
+/// Makes a webinar on a server, whose host stays while the socket is open. Its id.
+async fn host_webinar(server: &str) -> (Socket, String) {
+    let (mut socket, _) = connect_async(server).await.unwrap();
+    let payload = json!({ "name": "Talk", "kind": "webinar" });
+    let create = json!({ "type": "create-room", "payload": payload });
+    socket.send(create.to_string().into()).await.unwrap();
+    loop {
+        let message = timeout(LIMIT, socket.next()).await.unwrap();
+        let text = message.unwrap().unwrap().into_text().unwrap();
+        let message: Value = serde_json::from_str(&text).unwrap();
+        if message["type"] == "room-created" {
+            let id = message["room"]["id"].as_str().unwrap();
+            return (socket, id.to_owned());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_granted_is_refused_until_it_is_granted() {
+    let profile = tempfile::tempdir().unwrap();
+    let (controller, mut view) = start(profile.path()).await;
+    let hosted = shown(&mut view, "a hosted room service", |view| {
+        view.server.reach == Reach::Reachable
+    });
+    let server = hosted.await.server.url;
+    let (mut host, id) = host_webinar(&server).await;
+    controller.open_room(id).await.unwrap();
+    controller.perform(Command::Join).await.unwrap();
+    let watching = shown(&mut view, "the room", is_in_room).await.call.unwrap();
+    assert_eq!(watching.may_publish, []);
+    let code = ErrorCode::Forbidden;
+    let unmute = Command::SetMuted {
+        kind: DeviceKind::Microphone,
+        muted: false,
+    };
+    for command in [
+        Command::ShareScreen(Some("screen:x".into())),
+        unmute.clone(),
+    ] {
+        let refused = controller.perform(command).await;
+        assert_eq!(refused, Err(CommandError::Refused { code }));
+    }
+    assert_eq!(view.borrow().share, ShareView::Off);
+
+    let me = &watching.participants[0].id;
+    let transfer = json!({ "type": "transfer-host", "to": me });
+    host.send(transfer.to_string().into()).await.unwrap();
+    let may_speak = |view: &AppView| {
+        let call = view.call.as_ref();
+        call.is_some_and(|call| call.may_publish.contains(&TrackSource::Microphone))
+    };
+    shown(&mut view, "the grant", may_speak).await;
+    controller.perform(unmute).await.unwrap();
     controller.quit().await;
 }
 

@@ -82,3 +82,25 @@ it("A viewer has no controls for what they may not send", async () => {
   await page.getByRole("complementary", { name: "People" }).waitFor();
   expect(await page.getByRole("dialog").count()).toBe(0);
 });
+
+it("A participant has controls for what they are granted, and no others", async () => {
+  const page = await open("room-listener");
+  await page.getByRole("button", { name: "Microphone", exact: true }).waitFor();
+  for (const name of ["Camera", "Share screen"]) {
+    expect(await page.getByRole("button", { name, exact: true }).count()).toBe(0);
+  }
+  await page.keyboard.press("s");
+  await page.keyboard.press("v");
+  await page.keyboard.press("p");
+  await page.getByRole("complementary", { name: "People" }).waitFor();
+  expect(await page.getByRole("dialog").count()).toBe(0);
+});
+
+it("A grant that is taken ends the share with a sentence, and takes the control away", async () => {
+  const page = await open("room-revoked");
+  await page.getByText("You are sharing “Quarterly numbers — Slides”").waitFor();
+  await page.getByRole("alert").getByText("You may no longer share your screen here.").waitFor();
+  expect(await page.getByText("You are sharing").count()).toBe(0);
+  expect(await page.getByRole("button", { name: "Share screen", exact: true }).count()).toBe(0);
+  await page.getByRole("button", { name: "Microphone", exact: true }).waitFor();
+});

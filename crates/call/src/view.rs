@@ -21,6 +21,8 @@ pub struct CallView {
     pub service_away: bool,
     /// The host muted a source of the local user, who has not unmuted it since.
     pub muted_by_host: Option<MutedByHost>,
+    /// The sources that the local user is granted to publish.
+    pub may_publish: Vec<TrackSource>,
 }
 
 /// A source of the local user that the host muted.

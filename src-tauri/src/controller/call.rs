@@ -95,6 +95,10 @@ impl ControllerTask {
                 TrackSource::ScreenShareAudio => {}
             }
         }
+        // A share without the grant is sent to nobody.
+        if !may_publish(&call.view, TrackSource::ScreenShare) {
+            self.share.stop();
+        }
         if is_broken {
             call.view.phase = CallPhase::Ended {
                 reason: EndReason::ConnectionLost,
@@ -175,18 +179,25 @@ impl ControllerTask {
         }
     }
 
-    pub(super) async fn set_muted(&mut self, kind: DeviceKind, muted: bool) {
-        self.local.set_muted(kind, muted);
+    pub(super) async fn set_muted(
+        &mut self,
+        kind: DeviceKind,
+        muted: bool,
+    ) -> Result<(), CommandError> {
+        let source = match kind {
+            DeviceKind::Camera => TrackSource::Camera,
+            DeviceKind::Microphone => TrackSource::Microphone,
+            DeviceKind::Speaker => return Ok(()),
+        };
         if let Stage::Room(call) = &self.stage {
-            let source = match kind {
-                DeviceKind::Camera => TrackSource::Camera,
-                DeviceKind::Microphone => TrackSource::Microphone,
-                DeviceKind::Speaker => return,
-            };
-            call.handle
-                .send(CallCommand::SetMuted { source, muted })
-                .await;
+            if !muted && !may_publish(&call.view, source) {
+                return Err(forbidden());
+            }
+            let set = CallCommand::SetMuted { source, muted };
+            call.handle.send(set).await;
         }
+        self.local.set_muted(kind, muted);
+        Ok(())
     }
 
     /// Shares what was listed last under this id.
@@ -198,6 +209,9 @@ impl ControllerTask {
             self.share.stop();
             return Ok(());
         };
+        if !may_publish(&call.view, TrackSource::ScreenShare) {
+            return Err(forbidden());
+        }
         let choice = self.screens.iter().find(|choice| choice.id == id);
         let choice = choice.cloned().ok_or(CommandError::NothingToShare)?;
         self.share.start(choice)?;
@@ -264,5 +278,16 @@ impl ControllerTask {
         let room = room.ok_or(CommandError::NotARoom)?;
         let server = self.service.public_url(service)?;
         Ok(RoomLink::invitation(room, &server))
+    }
+}
+
+/// Whether the local user may send this source, as far as the room has said so.
+fn may_publish(view: &CallView, source: TrackSource) -> bool {
+    view.phase != CallPhase::Inside || view.may_publish.contains(&source)
+}
+
+fn forbidden() -> CommandError {
+    CommandError::Refused {
+        code: ErrorCode::Forbidden,
     }
 }

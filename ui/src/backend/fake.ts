@@ -32,6 +32,7 @@ class FakeShell implements Backend {
     this.#scene = name;
     this.#view = scene(name);
     if (name === "room-unplugged") setTimeout(() => this.#unplug(), 500);
+    if (name === "room-revoked") setTimeout(() => this.#revoke(), 800);
     if (name === "room-flood") setTimeout(() => void this.#flood(), 500);
   }
 
@@ -67,6 +68,12 @@ class FakeShell implements Backend {
       this.#setCall((call) => ({ chat: [...call.chat, ...messages] }));
       await pause(50);
     }
+  }
+
+  /** The host takes the right to share, and the share ends with it. */
+  #revoke(): void {
+    this.#setCall(() => ({ mayPublish: ["microphone", "camera"] }));
+    this.#set({ share: { kind: "off" } });
   }
 
   #unplug(): void {
@@ -207,7 +214,10 @@ class FakeShell implements Backend {
 
   async setMuted(kind: Mutable, muted: boolean): Promise<void> {
     await pause(150);
-    const { devices } = this.#now;
+    const { devices, call } = this.#now;
+    if (call?.phase.kind === "inside" && !muted && !call.mayPublish.includes(kind)) {
+      refuse({ kind: "refused", code: "forbidden" });
+    }
     const state: DeviceState = kind === "camera" && muted ? { kind: "off" } : { kind: "live" };
     const failed = devices[kind].state.kind === "failed";
     this.#set({
@@ -318,6 +328,7 @@ class FakeShell implements Backend {
       this.#set({ share: { kind: "off" } });
       return;
     }
+    if (!this.#now.call?.mayPublish.includes("screen_share")) refuse({ kind: "refused", code: "forbidden" });
     const choice = screens.find((one) => one.id === id) ?? refuse({ kind: "nothingToShare" });
     if (choice.name === "") refuse({ kind: "nothingToShare" });
     this.#set({ share: { kind: "starting", choice } });

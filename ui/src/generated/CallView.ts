@@ -4,6 +4,7 @@ import type { ChatView } from "./ChatView";
 import type { MutedByHost } from "./MutedByHost";
 import type { ParticipantView } from "./ParticipantView";
 import type { RoomView } from "./RoomView";
+import type { TrackSource } from "./TrackSource";
 
 /**
  * The view of a call.
@@ -32,4 +33,8 @@ serviceAway: boolean,
 /**
  * The host muted a source of the local user, who has not unmuted it since.
  */
-mutedByHost: MutedByHost | null, };
+mutedByHost: MutedByHost | null, 
+/**
+ * The sources that the local user is granted to publish.
+ */
+mayPublish: Array<TrackSource>, };

@@ -7,6 +7,7 @@ import {
   calledName,
   chatAnnouncements,
   connectionWords,
+  grantWords,
   groupChat,
   mutedWords,
   mutedByHostWords,
@@ -50,6 +51,7 @@ const call = (participants: ParticipantView[], rest: Partial<CallView> = {}): Ca
   chat: [],
   serviceAway: false,
   mutedByHost: null,
+  mayPublish: ["microphone", "camera", "screen_share"],
   ...rest,
 });
 const me = person("Mira", { isMe: true });
@@ -86,6 +88,16 @@ describe("the room", () => {
   it("says who muted the local user", () => {
     expect(mutedByHostWords({ source: "microphone", name: "Ann" })).toBe("Ann muted your microphone.");
     expect(mutedByHostWords({ source: "camera", name: "" })).toBe("The host turned your camera off.");
+  });
+
+  it("says what the local user may do from now on, and no longer", () => {
+    expect(grantWords(["microphone"], ["microphone"])).toBeNull();
+    expect(grantWords([], ["microphone", "camera", "screen_share"])).toBe(
+      "You may now speak, turn your camera on and share your screen.",
+    );
+    expect(grantWords(["microphone", "camera", "screen_share"], ["camera"])).toBe(
+      "You may no longer speak or share your screen here.",
+    );
   });
 
   it("warns of a picture that cannot be shown", () => {

@@ -71,6 +71,32 @@ export function mutedByHostWords({ source, name }: MutedByHost): string {
   }
 }
 
+/** What the local user may send, in words. */
+const GRANTS: Partial<Record<TrackSource, string>> = {
+  microphone: "speak",
+  camera: "turn your camera on",
+  screen_share: "share your screen",
+};
+
+function listed(words: string[], and: string): string {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} ${and} ${words.at(-1)}`;
+}
+
+/** What the local user may do from now on, or no longer; null where nothing changed. */
+export function grantWords(before: readonly TrackSource[], after: readonly TrackSource[]): string | null {
+  const changed = (from: readonly TrackSource[], to: readonly TrackSource[]) =>
+    Object.entries(GRANTS).flatMap(([source, words]) => {
+      const [was, is] = [from, to].map((grants) => grants.includes(source as TrackSource));
+      return is && !was ? [words] : [];
+    });
+  const [gained, lost] = [changed(before, after), changed(after, before)];
+  const sentences = [
+    ...(gained.length > 0 ? [`You may now ${listed(gained, "and")}.`] : []),
+    ...(lost.length > 0 ? [`You may no longer ${listed(lost, "or")} here.`] : []),
+  ];
+  return sentences.join(" ") || null;
+}
+
 /** What a tile warns of; null while nothing is wrong. */
 export function troubleWords(person: ParticipantView): string | null {
   const format = person.camera === "unsupported" ? "Video in an unknown format" : null;

@@ -206,6 +206,7 @@ impl CallState {
             chat: self.chat.messages().to_vec(),
             service_away: self.session.disconnected_since().is_some(),
             muted_by_host: self.muted_by_host.clone(),
+            may_publish: self.local.may_publish(),
         }
     }
 

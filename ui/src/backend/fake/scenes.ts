@@ -163,6 +163,7 @@ export function inCall(participants: ParticipantView[], rest: Partial<CallView> 
     chat: [],
     serviceAway: false,
     mutedByHost: null,
+    mayPublish: ["microphone", "camera", "screen_share", "screen_share_audio"],
     ...rest,
   };
 }
@@ -344,8 +345,11 @@ const SCENES: Record<string, AppView | CommandError | null> = {
     },
   }),
   "room-no-sharing": room(full),
+  "room-listener": room({ ...full, mayPublish: ["microphone"] }),
+  "room-revoked": room(full, { share: { kind: "live", choice: screens[2] as ShareChoice } }),
   "room-viewer": room({
     ...full,
+    mayPublish: [],
     participants: full.participants.map((one) => (one.isMe ? { ...one, role: "viewer", pictures: [] } : one)),
   }),
   "room-muted": room({ ...full, mutedByHost: { source: "microphone", name: "Anna Lindqvist" } }),

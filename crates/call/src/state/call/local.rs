@@ -106,6 +106,12 @@ impl LocalParticipant {
         }
     }
 
+    /// What the grants allow to publish.
+    pub fn may_publish(&self) -> Vec<TrackSource> {
+        let granted = |source: &TrackSource| self.grants.may_publish(*source);
+        SOURCES.into_iter().filter(granted).collect()
+    }
+
     /// The size of the captured frames of a source, while there are any.
     pub fn size(&self, source: TrackSource) -> Option<VideoSize> {
         let found = self.sources.iter().find(|one| one.source == source);
