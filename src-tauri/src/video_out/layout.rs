@@ -9,7 +9,7 @@ use visavis_call::{ShownTrack, VideoSize};
 use crate::pictures::Source;
 
 /// The most tiles that a page may show.
-const MAX_TILES: usize = 64;
+const MAX_TILES: usize = 255;
 
 /// Why a page's list of tiles is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,17 @@ pub(super) struct Wanted {
     pub source: Source,
     pub width: u32,
     pub height: u32,
+    /// Not shown: its source is to send nothing. One that is only not laid out yet has
+    /// no size.
+    #[serde(default)]
+    pub hidden: bool,
+}
+
+impl Wanted {
+    /// Whether it is laid out.
+    fn has_size(&self) -> bool {
+        self.width > 0 && self.height > 0
+    }
 }
 
 /// A tile and its credit.
@@ -97,34 +108,41 @@ impl Tiles {
         }
     }
 
-    /// The tracks of others that are shown. A tile without a size is not laid out yet.
+    /// The tracks of others that are shown, and those that are hidden, which have no size.
+    /// A tile that is not laid out yet says nothing.
     pub fn shown(&self) -> Vec<ShownTrack> {
         let track = |tile: &Tile| match &tile.wanted.source {
             Source::Me => None,
             Source::Participant(participant, source) => Some(ShownTrack {
                 participant: participant.clone(),
                 source: *source,
-                size: VideoSize {
-                    width: tile.wanted.width,
-                    height: tile.wanted.height,
+                size: if tile.wanted.hidden {
+                    VideoSize::default()
+                } else {
+                    VideoSize {
+                        width: tile.wanted.width,
+                        height: tile.wanted.height,
+                    }
                 },
             }),
         };
-        let has_size = |tile: &&Tile| tile.wanted.width > 0 && tile.wanted.height > 0;
-        let tiles = self.by_number.values().filter(has_size);
+        let has_place = |tile: &&Tile| tile.wanted.hidden || tile.wanted.has_size();
+        let tiles = self.by_number.values().filter(has_place);
         tiles.filter_map(track).collect()
     }
 
     /// Those that are seen and have a credit.
     pub fn waiting(&self) -> impl Iterator<Item = &Tile> {
         let is_waiting =
-            |tile: &&Tile| tile.has_credit && tile.wanted.width > 0 && tile.wanted.height > 0;
+            |tile: &&Tile| tile.has_credit && !tile.wanted.hidden && tile.wanted.has_size();
         self.by_number.values().filter(is_waiting)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use visavis_protocol::TrackSource;
+
     use super::*;
 
     fn layout(tiles: &[(u8, &str, u32)]) -> String {
@@ -168,10 +186,35 @@ mod tests {
     }
 
     #[test]
+    fn a_hidden_tile_asks_for_nothing_and_one_without_a_size_says_nothing() {
+        let mut tiles = Tiles::default();
+        let hidden = r#"{"tiles":[
+            {"tile":1,"source":"ann","width":160,"height":90},
+            {"tile":2,"source":"ben","width":0,"height":0},
+            {"tile":3,"source":"chen","width":0,"height":0,"hidden":true},
+            {"tile":4,"source":"screen:ann","width":320,"height":90,"hidden":true}]}"#;
+        tiles.replace(hidden).unwrap();
+        let shown: Vec<_> = tiles
+            .shown()
+            .into_iter()
+            .map(|track| (track.participant, track.source, track.size.width))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("ann".to_owned(), TrackSource::Camera, 160),
+                ("chen".to_owned(), TrackSource::Camera, 0),
+                ("ann".to_owned(), TrackSource::ScreenShare, 0),
+            ]
+        );
+        assert_eq!(waiting(&tiles), [(1, 0)], "what is hidden is not drawn");
+    }
+
+    #[test]
     fn what_is_no_list_of_tiles_changes_nothing() {
         let mut tiles = Tiles::default();
         tiles.replace(&layout(&[(1, "me", 160)])).unwrap();
-        let many: Vec<_> = (0..65).map(|n| (n + 1, "me", 160)).collect();
+        let many: Vec<_> = (0..256).map(|n| ((n % 255) as u8 + 1, "me", 160)).collect();
         for text in ["", "{}", "[1]", &layout(&[(0, "me", 160)]), &layout(&many)] {
             assert!(tiles.replace(text).is_err(), "{text}");
         }
