@@ -16,6 +16,8 @@ const COMMANDS: &[&str] = &[
     "set_name",
     "choose_device",
     "set_muted",
+    "set_sound",
+    "set_background",
     "test_speaker",
     "join",
     "back_to_lobby",

@@ -3,7 +3,9 @@
 use tokio::sync::oneshot;
 
 use crate::chat::ChatUpdate;
-use crate::view::{CommandError, ConnectionStatistics, DeviceKind, ShareChoice};
+use crate::view::{
+    BackgroundChoice, CommandError, ConnectionStatistics, DeviceKind, ShareChoice, SoundSwitches,
+};
 
 /// Something to do. A command that does not fit the screen does nothing: the
 /// page was a moment behind.
@@ -35,6 +37,10 @@ pub enum Command {
         /// As the view lists it.
         id: Option<String>,
     },
+    /// Let the microphone's sound pass these from now on.
+    SetSound(SoundSwitches),
+    /// Show this behind the local user; choosing it again tries it again.
+    SetBackground(BackgroundChoice),
     /// Send nothing, or send again.
     SetMuted {
         /// Camera or microphone.

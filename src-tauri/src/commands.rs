@@ -7,7 +7,8 @@ use crate::command::{Command, RecentVisit};
 use crate::controller::Controller;
 use crate::video_out::VideoOut;
 use crate::view::{
-    AppView, CommandError, ConnectionStatistics, DeviceKind, ShareChoice, VideoEndpoint,
+    AppView, BackgroundChoice, CommandError, ConnectionStatistics, DeviceKind, ShareChoice,
+    SoundSwitches, VideoEndpoint,
 };
 
 type Answer<T = ()> = Result<T, CommandError>;
@@ -96,6 +97,22 @@ pub(crate) async fn set_muted(
     muted: bool,
 ) -> Answer {
     controller.perform(Command::SetMuted { kind, muted }).await
+}
+
+#[command]
+pub(crate) async fn set_sound(
+    controller: State<'_, Controller>,
+    switches: SoundSwitches,
+) -> Answer {
+    controller.perform(Command::SetSound(switches)).await
+}
+
+#[command]
+pub(crate) async fn set_background(
+    controller: State<'_, Controller>,
+    choice: BackgroundChoice,
+) -> Answer {
+    controller.perform(Command::SetBackground(choice)).await
 }
 
 #[command]

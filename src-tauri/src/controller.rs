@@ -60,7 +60,7 @@ impl Controller {
             audio: arguments.audio,
             play: arguments.play,
         };
-        let local = LocalMedia::new(overrides);
+        let local = LocalMedia::new(overrides, &settings).await;
         let foreign = arguments.server.or_else(|| settings.server.clone());
         let service = RoomService::start(foreign, profile.clone()).await;
         let (calls, call) = watch::channel(None);
@@ -296,6 +296,16 @@ impl ControllerTask {
             }
             Command::ChooseDevice { kind, id } => self.choose_device(kind, id.as_deref()),
             Command::SetMuted { kind, muted } => self.set_muted(kind, muted).await?,
+            Command::SetSound(switches) => {
+                let sound = switches.into();
+                self.settings.change(|settings| settings.sound = sound);
+                self.local.set_processing(sound);
+            }
+            Command::SetBackground(choice) => {
+                self.settings
+                    .change(|settings| settings.background = choice);
+                self.local.set_background(choice);
+            }
             Command::TestSpeaker => self.local.media().playout.play_test_tone(),
             Command::Join => self.join().await?,
             Command::BackToLobby => self.back_to_lobby(),

@@ -7,13 +7,14 @@ mod view;
 pub(crate) use self::view::problem;
 use tokio::sync::watch;
 use visavis_call::Media;
-use visavis_media::audio::{AudioCaptureState, PlayoutState};
+use visavis_media::audio::{AudioCaptureState, PlayoutState, SoundProcessing};
 use visavis_media::video::CaptureState;
+use visavis_media::video::background::{self, Background, BackgroundError, BackgroundState};
 use visavis_media::{AudioSink, AudioSource, Devices, Latest, VideoFormat, VideoSource};
 use visavis_protocol::TrackSource;
 
 use crate::settings::{RememberedDevice, Settings};
-use crate::view::{DeviceKind, DevicesView};
+use crate::view::{BackgroundChoice, BackgroundProblem, BackgroundView, DeviceKind, DevicesView};
 
 /// Sources that the command line put in the place of devices. Choosing a
 /// device ends that for its kind.
@@ -36,6 +37,10 @@ pub(crate) struct LocalMedia {
     in_use: Option<InUse>,
     camera_muted: bool,
     microphone_muted: bool,
+    /// What the sound of a microphone passes.
+    processing: SoundProcessing,
+    /// Why no background can be chosen; none when one can.
+    no_background: Option<BackgroundProblem>,
     seen: Seen,
 }
 
@@ -53,6 +58,7 @@ struct Seen {
     video: u64,
     audio: u64,
     play: u64,
+    background: u64,
 }
 
 /// What [`LocalMedia::changed`] saw.
@@ -65,17 +71,26 @@ pub(crate) enum Change {
 }
 
 impl LocalMedia {
-    /// Media without sources. Needs a tokio runtime.
-    pub fn new(overrides: Overrides) -> Self {
-        Self {
+    /// Media without sources, with the background of the settings. Needs a tokio
+    /// runtime.
+    pub async fn new(overrides: Overrides, settings: &Settings) -> Self {
+        let available = tokio::task::spawn_blocking(background::available).await;
+        let problem = |error: BackgroundError| BackgroundProblem::from(&error);
+        let local = Self {
             media: Media::new(),
+            processing: settings.sound,
+            no_background: available.map_or(Some(BackgroundProblem::Failed), |available| {
+                available.err().map(problem)
+            }),
             overrides,
             listed: listing::start(),
             in_use: None,
             camera_muted: false,
             microphone_muted: false,
             seen: Seen::default(),
-        }
+        };
+        local.set_background(settings.background);
+        local
     }
 
     /// For a call, which shares it.
@@ -93,6 +108,7 @@ impl LocalMedia {
         }
         if now.map(|in_use| &in_use.audio) != Some(&wanted.audio) {
             self.media.set_audio_source(wanted.audio.clone());
+            self.process(&wanted.audio);
         }
         if now.map(|in_use| &in_use.play) != Some(&wanted.play) {
             self.media.playout.set_sink(wanted.play.clone());
@@ -126,6 +142,39 @@ impl LocalMedia {
                 DeviceKind::Speaker => in_use.play = AudioSink::None,
             }
         }
+    }
+
+    /// Lets the sound of a microphone pass these from now on.
+    pub fn set_processing(&mut self, processing: SoundProcessing) {
+        self.processing = processing;
+        if let Some(in_use) = &self.in_use {
+            self.process(&in_use.audio);
+        }
+    }
+
+    /// A tone or a file is sent as it is.
+    fn process(&self, source: &AudioSource) {
+        if matches!(
+            source,
+            AudioSource::DefaultMicrophone | AudioSource::Microphone(_)
+        ) {
+            self.media.audio.set_processing(self.processing);
+        }
+    }
+
+    /// Shows this behind the local user. Choosing it again tries it again.
+    pub fn set_background(&self, choice: BackgroundChoice) {
+        self.media.video.set_background(match choice {
+            BackgroundChoice::None => Background::None,
+            BackgroundChoice::Blur => Background::Blur,
+        });
+    }
+
+    /// The background, as chosen and as it is.
+    pub fn background(&self, settings: &Settings) -> BackgroundView {
+        let state = self.media.video.background().get();
+        let state = state.unwrap_or(BackgroundState::Off);
+        BackgroundView::new(settings.background, &state, self.no_background)
     }
 
     /// The device with this id, to be remembered.
@@ -166,12 +215,14 @@ impl LocalMedia {
         let video = self.media.video.state();
         let audio = self.media.audio.state();
         let play = self.media.playout.state();
+        let background = self.media.video.background();
         let seen = &mut self.seen;
         tokio::select! {
             Ok(()) = self.listed.changed() => return Change::List,
             version = newer(&video, seen.video) => seen.video = version,
             version = newer(&audio, seen.audio) => seen.audio = version,
             version = newer(&play, seen.play) => seen.play = version,
+            version = newer(&background, seen.background) => seen.background = version,
         }
         Change::State
     }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use visavis_media::audio::SoundProcessing;
 
-use crate::view::{RecentRoom, VisitedRoom};
+use crate::view::{BackgroundChoice, RecentRoom, VisitedRoom};
 
 /// Recent rooms that are kept; past it the oldest go.
 const RECENT_ROOMS: usize = 12;
@@ -27,6 +28,10 @@ pub struct Settings {
     pub microphone: Option<RememberedDevice>,
     /// The chosen speaker.
     pub speaker: Option<RememberedDevice>,
+    /// What the microphone's sound passes.
+    pub sound: SoundProcessing,
+    /// What is behind the local user.
+    pub background: BackgroundChoice,
     /// Whether single keys do nothing in the room.
     pub no_shortcuts: bool,
     /// Newest first.

@@ -1,6 +1,7 @@
 //! What the page is shown: one whole view, pushed when it changed. The page
 //! holds no rules; it draws this and sends [`crate::commands`].
 
+mod processing;
 mod share;
 mod statistics;
 
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use visavis_call::CallView;
 use visavis_protocol::{ErrorCode, ListedRoom, RoomInfo};
 
+pub use self::processing::{BackgroundChoice, BackgroundProblem, BackgroundView, SoundSwitches};
 pub use self::share::{ShareChoice, ShareKind, ShareView};
 pub use self::statistics::{ConnectionStatistics, VideoStatistics};
 
@@ -34,6 +36,10 @@ pub struct AppView {
     pub recent: Vec<RecentRoom>,
     /// Camera, microphone and speaker.
     pub devices: DevicesView,
+    /// What the microphone's sound passes.
+    pub sound: SoundSwitches,
+    /// What is behind the local user.
+    pub background: BackgroundView,
     /// What the local user shares in the call.
     pub share: ShareView,
     /// The revision of the chat; `read_chat` returns what changed.

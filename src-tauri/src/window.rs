@@ -51,6 +51,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             commands::set_name,
             commands::choose_device,
             commands::set_muted,
+            commands::set_sound,
+            commands::set_background,
             commands::test_speaker,
             commands::join,
             commands::back_to_lobby,

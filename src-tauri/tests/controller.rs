@@ -22,8 +22,8 @@ use visavis_shell::command::{Command, RecentVisit};
 use visavis_shell::controller::Controller;
 use visavis_shell::pictures::Source;
 use visavis_shell::view::{
-    AppView, CommandError, ConnectionStatistics, DeviceKind, DeviceProblem, DeviceState, Reach,
-    Screen, ShareView,
+    AppView, BackgroundChoice, BackgroundProblem, CommandError, ConnectionStatistics, DeviceKind,
+    DeviceProblem, DeviceState, Reach, Screen, ShareView, SoundSwitches,
 };
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -621,6 +621,41 @@ async fn a_participant_is_played_at_the_chosen_volume_and_measured() {
     shown(&mut view, "the end", is_ended).await;
     assert_eq!(controller.statistics().await, Ok(Vec::new()));
     controller.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processing_and_background_are_remembered_and_a_missing_model_is_said() {
+    let profile = tempfile::tempdir().unwrap();
+    let (controller, mut view) = start(profile.path()).await;
+    let first = view.borrow().clone();
+    let all = SoundSwitches {
+        echo_cancellation: true,
+        noise_suppression: true,
+        auto_gain: true,
+    };
+    assert_eq!(first.sound, all);
+    assert_eq!(first.background.chosen, BackgroundChoice::None);
+    // Beside the test there is no model.
+    let missing = Some(BackgroundProblem::ModelMissing);
+    assert_eq!(first.background.problem, missing);
+    let music = SoundSwitches {
+        noise_suppression: false,
+        ..all
+    };
+    controller.perform(Command::SetSound(music)).await.unwrap();
+    let blur = Command::SetBackground(BackgroundChoice::Blur);
+    controller.perform(blur).await.unwrap();
+    let changed =
+        |view: &AppView| view.sound == music && view.background.chosen == BackgroundChoice::Blur;
+    shown(&mut view, "the choices", changed).await;
+    host_tea(&controller, &mut view).await;
+    let is_off = |view: &AppView| view.background.problem == missing && !view.background.is_pending;
+    shown(&mut view, "why nothing is blurred", is_off).await;
+    controller.quit().await;
+
+    let (again, view) = start(profile.path()).await;
+    assert!(changed(&view.borrow()));
+    again.quit().await;
 }
 
 /// Makes a webinar on a server, whose host stays while the socket is open. Its id.

@@ -2,12 +2,14 @@
 // no rules: it draws the view and sends commands.
 
 import type { AppView } from "./generated/AppView";
+import type { BackgroundChoice } from "./generated/BackgroundChoice";
 import type { ChatUpdate } from "./generated/ChatUpdate";
 import type { CommandError } from "./generated/CommandError";
 import type { ConnectionStatistics } from "./generated/ConnectionStatistics";
 import type { DeviceKind } from "./generated/DeviceKind";
 import type { LevelView } from "./generated/LevelView";
 import type { ShareChoice } from "./generated/ShareChoice";
+import type { SoundSwitches } from "./generated/SoundSwitches";
 
 /** The part of a WebSocket that the pictures need. */
 export type VideoSocket = Pick<
@@ -46,6 +48,9 @@ export interface Backend {
   /** `null`: the system's choice. */
   chooseDevice(kind: DeviceKind, id: string | null): Promise<void>;
   setMuted(kind: Mutable, muted: boolean): Promise<void>;
+  setSound(switches: SoundSwitches): Promise<void>;
+  /** Choosing one again tries it again. */
+  setBackground(choice: BackgroundChoice): Promise<void>;
   testSpeaker(): Promise<void>;
   join(): Promise<void>;
   backToLobby(): Promise<void>;

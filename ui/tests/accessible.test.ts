@@ -12,6 +12,7 @@ const SCENES = [
   "lobby-away",
   "prejoin-new",
   "prejoin-failed",
+  "prejoin-no-model",
   "prejoin-muted",
   "room-trouble",
   "room-alone",

@@ -26,6 +26,8 @@ impl ControllerTask {
             server,
             rooms: self.rooms.clone(),
             devices: self.local.view(&settings),
+            sound: settings.sound.into(),
+            background: self.local.background(&settings),
             share: self.share.view(),
             chat: self.chat.revision(),
             call: match &self.stage {

@@ -76,6 +76,8 @@ fn merge(base: &Settings, mine: &Settings, theirs: Settings) -> Settings {
         camera: pick(&base.camera, &mine.camera, theirs.camera),
         microphone: pick(&base.microphone, &mine.microphone, theirs.microphone),
         speaker: pick(&base.speaker, &mine.speaker, theirs.speaker),
+        sound: pick(&base.sound, &mine.sound, theirs.sound),
+        background: pick(&base.background, &mine.background, theirs.background),
         no_shortcuts: pick(&base.no_shortcuts, &mine.no_shortcuts, theirs.no_shortcuts),
         visits,
     }
@@ -97,6 +99,8 @@ fn read(path: &Path) -> io::Result<(Settings, Vec<&'static str>)> {
         camera: fields.take("camera"),
         microphone: fields.take("microphone"),
         speaker: fields.take("speaker"),
+        sound: fields.take("sound"),
+        background: fields.take("background"),
         no_shortcuts: fields.take("noShortcuts"),
         visits: fields.visits(),
     };

@@ -2,6 +2,7 @@
 
 import type { Backend, Mutable, VideoSocket } from "../backend";
 import type { AppView } from "../generated/AppView";
+import type { BackgroundChoice } from "../generated/BackgroundChoice";
 import type { CallView } from "../generated/CallView";
 import type { ChatUpdate } from "../generated/ChatUpdate";
 import type { CommandError } from "../generated/CommandError";
@@ -10,6 +11,7 @@ import type { DeviceState } from "../generated/DeviceState";
 import type { ErrorCode } from "../generated/ErrorCode";
 import type { LevelView } from "../generated/LevelView";
 import type { ShareChoice } from "../generated/ShareChoice";
+import type { SoundSwitches } from "../generated/SoundSwitches";
 import { DrawnPictures } from "./fake/pictures";
 import { chat, inCall, me, measured, person, scene, screens } from "./fake/scenes";
 
@@ -237,6 +239,20 @@ class FakeShell implements Backend {
           : one,
       ),
     }));
+  }
+
+  async setSound(switches: SoundSwitches): Promise<void> {
+    await pause(40);
+    this.#set({ sound: switches });
+  }
+
+  /** The first blurred frame follows after a moment, where there is a model. */
+  async setBackground(chosen: BackgroundChoice): Promise<void> {
+    await pause(40);
+    const { problem } = this.#now.background;
+    const isPending = chosen !== "none" && problem === null;
+    this.#set({ background: { chosen, isPending, problem } });
+    if (isPending) setTimeout(() => this.#set({ background: { chosen, isPending: false, problem } }), 400);
   }
 
   testSpeaker(): Promise<void> {

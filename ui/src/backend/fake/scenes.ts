@@ -81,6 +81,8 @@ const lobby: AppView = {
     visit("xyz-abcd-efg", "Standup", 90 * 60),
   ],
   devices,
+  sound: { echoCancellation: true, noiseSuppression: true, autoGain: true },
+  background: { chosen: "none", isPending: false, problem: null },
   share: { kind: "off" },
   chat: 0,
   call: null,
@@ -283,6 +285,9 @@ const SCENES: Record<string, AppView | CommandError | null> = {
     devices: { ...devices, microphone: { ...device("Desk microphone", "Headset"), chosen: null } },
   }),
   "prejoin-silent": preJoin(),
+  "prejoin-no-model": preJoin({
+    background: { chosen: "blur", isPending: false, problem: "modelMissing" },
+  }),
   "prejoin-new": preJoin({ name: "" }, { roomId: null, title: "", info: null }),
   "prejoin-demo": preJoin({}, { roomId: null, title: "Demo call", info: null, demo: true }),
   "prejoin-starting": preJoin({
