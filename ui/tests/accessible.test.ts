@@ -18,6 +18,7 @@ const SCENES = [
   "room-alone",
   "room-screens",
   "room-poor",
+  "room-crowd",
   "room-sharing",
   "lobby-link",
   "room-full",

@@ -8,6 +8,7 @@ import {
   chatAnnouncements,
   connectionWords,
   grantWords,
+  hiddenPictures,
   groupChat,
   mutedWords,
   mutedByHostWords,
@@ -74,6 +75,17 @@ describe("the room", () => {
       "me",
     ]);
     expect(screenName(anna)).toBe("Anna’s screen");
+  });
+
+  it("asks nobody for pictures that are not looked at", () => {
+    const anna = person("Anna", { screenShare: "on", pictures: ["camera", "screen_share"] });
+    const people = [me, anna, person("Ben"), person("Chen", { camera: "muted" })];
+    const onPage = ({ person }: { person: ParticipantView }) => person.id === "Anna";
+    expect(hiddenPictures(people, onPage, false)).toEqual(["Ben"]);
+    expect(hiddenPictures(people, () => false, true)).toEqual(["Anna", "screen:Anna", "Ben"]);
+    // A screen that has just been shared gets its tile with its first picture.
+    const fresh = person("Anna", { screenShare: "on" });
+    expect(hiddenPictures([me, fresh], onPage, false)).toEqual([]);
   });
 
   it("says what is wrong with a connection and is silent when all is well", () => {

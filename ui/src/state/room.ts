@@ -28,6 +28,31 @@ export function stageTiles(participants: readonly ParticipantView[]): StageTile[
   ];
 }
 
+/** What tells a tile from all others of a stage. */
+export function tileKey({ person, source }: StageTile): string {
+  return `${source} ${person.id}`;
+}
+
+/**
+ * The pictures of others that are not looked at, by their names; `isShown`: the tile has
+ * a place. A shared screen has no tile before its first picture, and is hidden only
+ * where no video is shown.
+ */
+export function hiddenPictures(
+  participants: readonly ParticipantView[],
+  isShown: (tile: StageTile) => boolean,
+  audioOnly: boolean,
+): string[] {
+  return participants
+    .filter(({ isMe }) => !isMe)
+    .flatMap((person) => [
+      ...(person.camera === "on" && !isShown({ person, source: "camera" })
+        ? [pictureName(person, "camera")]
+        : []),
+      ...(person.screenShare === "on" && audioOnly ? [pictureName(person, "screen_share")] : []),
+    ]);
+}
+
 /** The name under which the shell sends the frames of a tile. */
 export function pictureName({ id, isMe }: ParticipantView, source: VideoSource): string {
   if (isMe) return "me";

@@ -13,6 +13,8 @@ export interface TileRequest {
 }
 
 export interface StreamTile extends TileRequest {
+  /** Not shown: its sender stops sending. */
+  hidden?: boolean;
   draw(packet: Packet): void;
 }
 
@@ -61,6 +63,11 @@ export class VideoStream {
     this.#tiles.set(this.#lastTile, tile);
     this.#tellTiles();
     return this.#lastTile;
+  }
+
+  /** Names a source that is not shown, so that nobody sends it; for `remove`. */
+  hide(source: string): number {
+    return this.add({ source, width: 0, height: 0, hidden: true, draw: () => undefined });
   }
 
   resize(number: number, width: number, height: number): void {
@@ -119,11 +126,12 @@ export class VideoStream {
     this.#listIsDue = true;
     queueMicrotask(() => {
       this.#listIsDue = false;
-      const tiles = [...this.#tiles].map(([tile, { source, width, height }]) => ({
+      const tiles = [...this.#tiles].map(([tile, { source, width, height, hidden }]) => ({
         tile,
         source,
         width,
         height,
+        ...(hidden ? { hidden } : {}),
       }));
       this.#socket?.send(JSON.stringify({ tiles }));
     });

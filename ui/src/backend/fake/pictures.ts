@@ -11,6 +11,7 @@ interface Tile {
   source: string;
   width: number;
   height: number;
+  hidden?: boolean;
 }
 
 const FRAME_MS = 66;
@@ -119,6 +120,8 @@ export class DrawnPictures implements VideoSocket {
     if (typeof data === "string") {
       const before = new Set(this.#tiles.map(({ tile }) => tile));
       this.#tiles = (JSON.parse(data) as { tiles: Tile[] }).tiles;
+      // What is asked of the others, for tests.
+      Object.assign(globalThis, { askedTiles: this.#tiles });
       for (const { tile } of this.#tiles) if (!before.has(tile)) this.#credits.add(tile);
     } else if (data instanceof Uint8Array) {
       for (const tile of data) this.#credits.add(tile);
@@ -130,8 +133,8 @@ export class DrawnPictures implements VideoSocket {
   }
 
   #frame(): void {
-    for (const { tile, source, width, height } of this.#tiles) {
-      if (width === 0 || height === 0 || !this.#credits.delete(tile)) continue;
+    for (const { tile, source, width, height, hidden } of this.#tiles) {
+      if (hidden || width === 0 || height === 0 || !this.#credits.delete(tile)) continue;
       const isMe = source === "me";
       const present =
         isMe ||

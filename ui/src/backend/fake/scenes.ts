@@ -421,6 +421,9 @@ const SCENES: Record<string, AppView | CommandError | null> = {
       ),
     ]),
   ),
+  "room-crowd": room(
+    inCall([mira, ...Array.from({ length: 22 }, (_, i) => person(`Guest ${i + 1}`, { speaking: i === 4 }))]),
+  ),
   ended: ended({ kind: "left" }, 2_912),
   "ended-lost": ended({ kind: "connectionLost" }, 65),
   "ended-unreachable": ended({ kind: "serverUnreachable" }, 0, null),
