@@ -76,7 +76,10 @@ pub enum Screen {
         demo: bool,
     },
     /// The room; `call` tells.
-    Room,
+    Room {
+        /// The demonstration room.
+        demo: bool,
+    },
     /// After a call; `call.phase` tells why.
     Ended {
         /// The room's id, to join again; none where it never came to one.

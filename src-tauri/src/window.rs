@@ -182,7 +182,10 @@ async fn push_levels(app: AppHandle, controller: Controller) {
     let mut ticks = tokio::time::interval(LEVEL_INTERVAL);
     while view.has_changed().is_ok() {
         ticks.tick().await;
-        let is_shown = matches!(view.borrow().screen, Screen::PreJoin { .. } | Screen::Room);
+        let is_shown = matches!(
+            view.borrow().screen,
+            Screen::PreJoin { .. } | Screen::Room { .. }
+        );
         if is_shown {
             let level = controller.level();
             app.emit(

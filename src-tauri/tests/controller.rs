@@ -442,6 +442,7 @@ async fn the_demonstration_brings_two_guests_who_leave_with_the_user() {
         })
     };
     let room = shown(&mut view, "two guests with pictures", guests).await;
+    assert_eq!(room.screen, Screen::Room { demo: true });
     assert!(room.call.unwrap().participants[1].name.ends_with("(demo)"));
     controller.perform(Command::Leave).await.unwrap();
     let ended = shown(&mut view, "the end", is_ended).await;

@@ -53,6 +53,12 @@ it("A call from the lobby to its end needs no mouse", async () => {
 
   await tabTo(page, "Leave");
   await page.keyboard.press("Enter");
+  await page.getByRole("dialog", { name: "Leave the call?" }).waitFor();
+  await page.keyboard.press("Escape");
+  await expect.poll(() => page.getByRole("dialog").count()).toBe(0);
+  await page.keyboard.press("Enter");
+  await page.getByText("Anna Lindqvist becomes host when you leave.").waitFor();
+  await page.keyboard.press("Enter");
   await page.getByText("Leaving…").waitFor();
   await page.getByRole("heading", { name: "You left" }).waitFor();
   await tabTo(page, "Back to lobby");
@@ -168,4 +174,12 @@ it("An id of another kind keeps its own form while it is typed", async () => {
   await page.getByRole("textbox").waitFor();
   await page.keyboard.type("standup-1");
   await expect.poll(() => page.getByRole("textbox").inputValue()).toBe("standup-1");
+});
+
+it("Leaving a demonstration asks nothing: its guests leave, too", async () => {
+  const page = await open("prejoin-demo");
+  await page.getByRole("button", { name: "Join now" }).click();
+  await page.getByRole("group", { name: "Mira (you)" }).waitFor();
+  await page.getByRole("button", { name: "Leave", exact: true }).click();
+  await page.getByRole("heading", { name: "You left" }).waitFor();
 });

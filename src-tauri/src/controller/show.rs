@@ -70,7 +70,9 @@ fn screen(stage: &Stage) -> Screen {
                 demo: *target == Target::Demo,
             }
         }
-        Stage::Room(_) => Screen::Room,
+        Stage::Room(call) => Screen::Room {
+            demo: call.target == Target::Demo,
+        },
         Stage::Ended(ended) => Screen::Ended {
             room_id: ended.room_id.clone(),
             seconds: ended.seconds,

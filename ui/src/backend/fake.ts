@@ -263,7 +263,11 @@ class FakeShell implements Backend {
     const { screen, devices, name } = this.#now;
     if (screen.kind !== "preJoin") return;
     const room = { id: screen.roomId ?? "new-room-abc", name: screen.title };
-    this.#set({ screen: { kind: "room" }, call: { ...inCall([]), phase: { kind: "joining" }, room: null } });
+    const { demo } = screen;
+    this.#set({
+      screen: { kind: "room", demo },
+      call: { ...inCall([]), phase: { kind: "joining" }, room: null },
+    });
     await pause(250);
     this.#enteredAt = Date.now();
     const others =

@@ -20,7 +20,11 @@ info: RoomInfo | null,
 /**
  * The demonstration room.
  */
-demo: boolean, } | { "kind": "room" } | { "kind": "ended", 
+demo: boolean, } | { "kind": "room", 
+/**
+ * The demonstration room.
+ */
+demo: boolean, } | { "kind": "ended", 
 /**
  * The room's id, to join again; none where it never came to one.
  */

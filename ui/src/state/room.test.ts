@@ -10,6 +10,7 @@ import {
   grantWords,
   hiddenPictures,
   groupChat,
+  leaveQuestion,
   mutedWords,
   mutedByHostWords,
   pictureName,
@@ -75,6 +76,21 @@ describe("the room", () => {
       "me",
     ]);
     expect(screenName(anna)).toBe("Anna’s screen");
+  });
+
+  it("asks a host who leaves others behind, and nobody else", () => {
+    const host = { ...me, role: "host" } as const;
+    const here = { hosted: true };
+    expect(leaveQuestion([host], here)).toBeNull();
+    expect(leaveQuestion([me, person("Anna")], here)).toBeNull();
+    const viewer = person("Vera", { role: "viewer" });
+    expect(leaveQuestion([host, viewer, person("Anna")], { hosted: false })).toEqual([
+      "Others are still in the call. Anna becomes host when you leave.",
+    ]);
+    expect(leaveQuestion([host, viewer], here)).toEqual([
+      "Vera is still in the call. It will have no host.",
+      "The call is hosted on this computer: new people can join only while Visavis stays open.",
+    ]);
   });
 
   it("asks nobody for pictures that are not looked at", () => {

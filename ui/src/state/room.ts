@@ -4,6 +4,7 @@ import type { CallView } from "../generated/CallView";
 import type { ChatView } from "../generated/ChatView";
 import type { MutedByHost } from "../generated/MutedByHost";
 import type { ParticipantView } from "../generated/ParticipantView";
+import type { ServerView } from "../generated/ServerView";
 import type { TrackSource } from "../generated/TrackSource";
 import { cleanName, personName } from "./text";
 
@@ -120,6 +121,27 @@ export function grantWords(before: readonly TrackSource[], after: readonly Track
     ...(lost.length > 0 ? [`You may no longer ${listed(lost, "or")} here.`] : []),
   ];
   return sentences.join(" ") || null;
+}
+
+/**
+ * What a host is asked who leaves others behind; null where nobody is asked. The server
+ * makes the one host who is there longest and may publish.
+ */
+export function leaveQuestion(
+  participants: readonly ParticipantView[],
+  { hosted }: Pick<ServerView, "hosted">,
+): string[] | null {
+  const others = participants.filter(({ isMe }) => !isMe);
+  const isHost = participants.some(({ isMe, role }) => isMe && role === "host");
+  if (!isHost || others.length === 0) return null;
+  const next = others.find(({ role }) => role === "host") ?? others.find(({ role }) => role !== "viewer");
+  const who = others.length === 1 ? `${calledName(others[0] as ParticipantView)} is` : "Others are";
+  return [
+    `${who} still in the call. ${next ? `${calledName(next)} becomes host when you leave.` : "It will have no host."}`,
+    ...(hosted
+      ? ["The call is hosted on this computer: new people can join only while Visavis stays open."]
+      : []),
+  ];
 }
 
 /** What a tile warns of; null while nothing is wrong. */

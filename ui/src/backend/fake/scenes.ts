@@ -199,7 +199,7 @@ const full = inCall(
 
 const room = (call: CallView, rest: Partial<AppView> = {}): AppView => ({
   ...lobby,
-  screen: { kind: "room" },
+  screen: { kind: "room", demo: false },
   call,
   ...rest,
 });
