@@ -64,7 +64,7 @@ describe.each(LOOKS)("at $width by $height in the $scheme", (look) => {
 
   it("so are the chat and the list of people", async () => {
     const page = await open("room", look);
-    for (const name of ["Chat", "People"]) {
+    for (const name of ["Chat", "People", "Connection"]) {
       await page.getByRole("button", { name }).first().click();
       await page.getByRole("complementary", { name }).waitFor();
       expect(await faults(page)).toEqual([]);
@@ -81,5 +81,21 @@ describe.each(LOOKS)("at $width by $height in the $scheme", (look) => {
       await page.keyboard.press("Escape");
       await expect.poll(() => page.getByRole("dialog").count()).toBe(0);
     }
+  });
+
+  it("so are the room's dialogs and what a person's row opens", async () => {
+    const page = await open("room", look);
+    for (const name of ["Settings", "Leave"]) {
+      await page.getByRole("button", { name, exact: true }).click();
+      await page.getByRole("dialog").waitFor();
+      expect(await faults(page)).toEqual([]);
+      await page.keyboard.press("Escape");
+      await expect.poll(() => page.getByRole("dialog").count()).toBe(0);
+    }
+    await page.getByRole("button", { name: /^People/ }).click();
+    await page.getByRole("button", { name: "Options for Anna Lindqvist" }).click();
+    await page.getByRole("slider", { name: "Volume" }).waitFor();
+    expect(await faults(page)).toEqual([]);
+    expect(await overflow(page)).toEqual([]);
   });
 });

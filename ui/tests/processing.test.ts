@@ -29,3 +29,24 @@ it("Without its model a background is said to be impossible, with what mends it"
   await blur.uncheck();
   await expect.poll(() => blur.isDisabled()).toBe(true);
 });
+
+it("The speaker test says on which side it plays, before the call and in it", async () => {
+  const page = await open("prejoin");
+  const test = page.getByRole("button", { name: "Test the speaker" });
+  await test.click();
+  await page.getByRole("status").getByText("Playing on the left").waitFor({ state: "attached" });
+  await page.getByRole("status").getByText("Playing on the right").waitFor({ state: "attached" });
+  await expect.poll(() => test.getAttribute("aria-busy")).toBe("false");
+  await page.getByRole("button", { name: "Join now" }).click();
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Test the speaker" }).click();
+  await page.getByRole("status").getByText("Playing on the left").waitFor({ state: "attached" });
+});
+
+it("The default entry says which device it is", async () => {
+  const page = await open("prejoin-default");
+  const microphone = page.getByRole("combobox", { name: "Microphone" });
+  await expect
+    .poll(() => microphone.evaluate((list) => (list as HTMLSelectElement).selectedOptions[0]?.text))
+    .toBe("Default: Desk microphone");
+});
