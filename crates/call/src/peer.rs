@@ -7,6 +7,7 @@
 mod bandwidth;
 mod candidates;
 mod channel;
+mod clock;
 mod connection;
 mod context;
 mod continuity;
@@ -15,6 +16,7 @@ mod engine;
 mod event;
 mod feedback;
 mod first_picture;
+mod frame_timing;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod interceptor;
@@ -175,6 +177,8 @@ pub(crate) struct TransportStatistics {
     pub received: HashMap<TrackSource, InboundTrack>,
     /// The selected candidate pair.
     pub candidate_pair: Option<CandidatePair>,
+    /// The peer's clock less ours, in milliseconds.
+    pub clock_offset_ms: Option<f64>,
     /// Round-trip time of the selected candidate pair, in milliseconds.
     pub round_trip_ms: Option<f32>,
     /// What the link carries.

@@ -8,6 +8,7 @@ pub(crate) mod allocation;
 pub(crate) mod bandwidth;
 pub(crate) mod call;
 pub(crate) mod chat;
+pub(crate) mod clock_offset;
 pub(crate) mod demand;
 pub(crate) mod link;
 pub(crate) mod negotiation;

@@ -9,6 +9,8 @@ use visavis_media::audio::AudioReceiveStats;
 use visavis_media::video::VideoReceiveStats;
 use visavis_protocol::TrackSource;
 
+use crate::view::QualityView;
+
 /// The statistics of every peer.
 #[derive(Debug, Clone, Default)]
 pub struct Statistics {
@@ -37,6 +39,10 @@ pub struct PeerStatistics {
     /// Bit rate that the video to this peer is encoded at, in bits per second (W3C
     /// `targetBitrate`); 0 while its link is too narrow for video.
     pub video_bits_per_second: u64,
+    /// The peer's clock less ours, in milliseconds, as its clock-pongs say.
+    pub clock_offset_ms: Option<f64>,
+    /// How well the peer is received, as in the view.
+    pub quality: Option<QualityView>,
     /// The candidate pair in use.
     pub candidate_pair: Option<CandidatePair>,
     /// What is sent of each of our tracks.

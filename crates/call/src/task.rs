@@ -27,7 +27,7 @@ use crate::peer::{self, LinkId, PeerCommand, PeerConfig, PeerEvent, PeerHandle, 
 use crate::signalling::{self, SignallingEvent, SignallingHandle};
 use crate::state::call::CallState;
 use crate::state::{Effect, Input, Now};
-use crate::statistics::Statistics;
+use crate::statistics::{PeerStatistics, Statistics};
 use crate::view::PeerConnectionState;
 use measuring::Measuring;
 
@@ -278,7 +278,10 @@ impl CallTask {
             .map(|(link, peer)| {
                 let sent = state.sent_video(link);
                 let wanted = sent.iter().map(|track| track.wanted).sum();
-                let statistics = measuring::statistics(peer, &sent, overloaded);
+                let statistics = PeerStatistics {
+                    quality: state.quality_of(link),
+                    ..measuring::statistics(peer, &sent, overloaded)
+                };
                 (link, wanted, statistics)
             })
             .collect();

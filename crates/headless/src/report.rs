@@ -1,6 +1,7 @@
 //! The report: JSON lines, each flushed when written. `docs/statistics.md` describes
 //! them.
 
+mod delay;
 mod tracks;
 
 use std::collections::HashMap;
@@ -10,10 +11,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
-use visavis_call::{CandidatePair, PeerConnectionState, PeerStatistics};
+use visavis_call::{CandidatePair, PeerConnectionState, PeerStatistics, QualityView};
 use visavis_media::video::{DelayHistogram, VideoSendStats};
 use visavis_protocol::{TrackSource, WaitReason};
 
+use self::delay::DelayByStage;
 use self::tracks::{Inbound, Outbound};
 use crate::process::usage;
 
@@ -103,6 +105,11 @@ pub struct Stats<'a> {
     pub delay_ms_mean: Option<f64>,
     /// W3C `totalAudioEnergy` of the received audio.
     pub audio_energy: f64,
+    pub delay_by_stage_ms: Option<DelayByStage>,
+    pub screen_delay_by_stage_ms: Option<DelayByStage>,
+    /// The peer's clock less ours.
+    pub clock_offset_ms: Option<f64>,
+    pub quality: Option<QualityView>,
     pub candidate_pair: Option<CandidatePair>,
     pub outbound: Outbound,
     pub inbound: Inbound,
@@ -256,6 +263,16 @@ fn line<'a>(now: &'a PeerStatistics, before: Option<&PeerStatistics>, seconds: f
         delay_ms_max: delay.percentile(1.0),
         delay_ms_mean: delay.mean(),
         audio_energy: now.audio.total_energy,
+        delay_by_stage_ms: DelayByStage::new(
+            &now.video.stages,
+            before.map(|before| &before.video.stages),
+        ),
+        screen_delay_by_stage_ms: DelayByStage::new(
+            &now.screen.stages,
+            before.map(|before| &before.screen.stages),
+        ),
+        clock_offset_ms: now.clock_offset_ms,
+        quality: now.quality,
         candidate_pair: now.candidate_pair.clone(),
         outbound: Outbound::new(now),
         inbound: Inbound::new(now),

@@ -18,7 +18,7 @@ pub mod y4m;
 
 pub use capture::CaptureState;
 pub use delay::{DelayHistogram, MAX_DELAY_MS};
-pub use receiver::{VideoReceiveStats, VideoReceiver};
+pub use receiver::{FrameTiming, StageDelays, VideoReceiveStats, VideoReceiver};
 pub use sender::{
     EncoderTarget, FrameRates, HALF_RATE_SHARE, Start, VideoSendStats, VideoSender, bitrate_for,
 };

@@ -26,6 +26,8 @@ use rtc::shared::marshal::{Marshal, MarshalSize};
 use tokio::sync::watch;
 
 use super::counters::OutboundCounters;
+use super::frame_timing::{RESERVED_BYTES, TimingIds};
+use super::send::MAX_PAYLOAD_BYTES;
 use crate::rtp::Ssrc;
 use crate::state::bandwidth::{
     ASSUMED_ROUND_TRIP, BandwidthEstimator, Estimate, Paced, Pacer, Priority, ProbeId,
@@ -106,6 +108,8 @@ pub(super) struct BandwidthInterceptor {
     counters: HashMap<Ssrc, Arc<OutboundCounters>>,
     /// Identifiers of the header extension, by stream.
     extensions: HashMap<Ssrc, u8>,
+    /// Those of the times of a frame.
+    timing: HashMap<Ssrc, TimingIds>,
     padding: Padding,
     estimator: BandwidthEstimator,
     pacer: Pacer<TaggedPacket>,
@@ -132,6 +136,7 @@ impl BandwidthInterceptor {
             audio,
             counters,
             extensions: HashMap::new(),
+            timing: HashMap::new(),
             padding: Padding::default(),
             estimator: BandwidthEstimator::new(Instant::now(), FIRST_MAX),
             pacer: Pacer::new(START_TARGET),
@@ -204,6 +209,13 @@ impl BandwidthInterceptor {
         self.padding.sent(rtp);
         if let Some(counters) = self.counters.get(&Ssrc(rtp.header.ssrc)) {
             counters.left_the_pacer(now.saturating_duration_since(packet.now));
+            if rtp.header.marker
+                && rtp.payload.len() + RESERVED_BYTES <= MAX_PAYLOAD_BYTES
+                && let Some(ids) = self.timing.get(&Ssrc(rtp.header.ssrc))
+                && let Some(frame) = counters.frame_left(rtp.header.timestamp)
+            {
+                ids.write(&mut rtp.header, &frame, now);
+            }
         }
         let is_audio = self.is_audio(rtp.header.ssrc);
         let sequence = self.next_sequence;
@@ -348,6 +360,15 @@ impl Interceptor for BandwidthInterceptor {
         let mut extensions = info.rtp_header_extensions.iter();
         let extension = extensions.find(|extension| extension.uri == TRANSPORT_CC_URI);
         let id = extension.and_then(|extension| u8::try_from(extension.id).ok());
+        let timing = TimingIds::find(|uri| {
+            let mut extensions = info.rtp_header_extensions.iter();
+            let extension = extensions.find(|extension| extension.uri == uri)?;
+            u8::try_from(extension.id).ok()
+        });
+        match timing {
+            Some(ids) => self.timing.insert(Ssrc(info.ssrc), ids),
+            None => self.timing.remove(&Ssrc(info.ssrc)),
+        };
         let ssrcs = [Some(info.ssrc), info.ssrc_rtx];
         for ssrc in ssrcs.into_iter().flatten().map(Ssrc) {
             match id.filter(|id| *id != 0) {
@@ -364,6 +385,7 @@ impl Interceptor for BandwidthInterceptor {
         for ssrc in ssrcs.into_iter().flatten() {
             self.extensions.remove(&Ssrc(ssrc));
         }
+        self.timing.remove(&Ssrc(info.ssrc));
         self.padding.unbind(info);
     }
 

@@ -38,11 +38,18 @@ pub(super) async fn read(channel: Arc<dyn DataChannel>, events: PeerConnectionEv
                     .await;
             }
             DataChannelEvent::OnMessage(message) if is_ours => {
-                if let Some(message) = parse(&message) {
-                    events
-                        .send(PeerConnectionEvent::Message(Box::new(message)))
-                        .await;
-                }
+                let arrived_at = Instant::now();
+                let event = match parse(&message) {
+                    Some(PeerMessage::ClockPing(ping)) => {
+                        PeerConnectionEvent::ClockPing(ping, arrived_at)
+                    }
+                    Some(PeerMessage::ClockPong(pong)) => {
+                        PeerConnectionEvent::ClockPong(pong, arrived_at)
+                    }
+                    Some(message) => PeerConnectionEvent::Message(Box::new(message)),
+                    None => continue,
+                };
+                events.send(event).await;
             }
             DataChannelEvent::OnClose => break,
             _ => {}
@@ -89,6 +96,11 @@ impl OpenChannel {
             Ok(()) => self.progress.sent += text.len() as u64,
             Err(error) => tracing::debug!(%error, "a message to a peer was dropped"),
         }
+    }
+
+    /// Whether messages are not acknowledged, at the last [`update`](Self::update).
+    pub(super) fn is_stalled(&self) -> bool {
+        self.progress.is_stalled
     }
 
     /// Returns a change of whether the channel is stalled.

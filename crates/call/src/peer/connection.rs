@@ -153,6 +153,7 @@ impl Connection {
         let router = Arc::new(RtpRouter::default());
         let interceptor = RtpRouterInterceptor {
             router: router.clone(),
+            clock: context.clock.clone(),
             ssrc: feedback_ssrc,
             requests: VecDeque::new(),
         };
@@ -261,6 +262,16 @@ impl Connection {
         }
     }
 
+    /// Asks for the peer's clock, where there is a data channel that delivers.
+    pub(super) async fn ping_clock(&mut self) {
+        if let Some(channel) = &mut self.channel
+            && !channel.is_stalled()
+        {
+            let ping = self.context.clock.ping();
+            channel.send(&PeerMessage::ClockPing(ping)).await;
+        }
+    }
+
     /// Transport statistics. Only the candidate pair comes from webrtc-rs; its
     /// RTP counters are not reliable, so [`OutboundCounters`] and [`InboundCounters`]
     /// count what is sent and received.
@@ -286,6 +297,7 @@ impl Connection {
                 .map(|seconds| seconds as f32 * 1_000.0)
                 .or_else(|| Some(bandwidth.round_trip?.as_secs_f32() * 1_000.0)),
             candidate_pair,
+            clock_offset_ms: self.context.clock.offset_ms(),
             bandwidth,
         }
     }

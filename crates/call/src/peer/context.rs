@@ -13,6 +13,7 @@ use visavis_media::{VideoCodec, VideoFormat, VideoLayer};
 use visavis_protocol::{Grants, IceServer, TrackSource};
 
 use super::bandwidth::Bandwidth;
+use super::clock::PeerClock;
 use super::continuity::Continuity;
 use super::counters::{InboundCounters, OutboundCounters};
 use super::first_picture::FirstPicture;
@@ -46,6 +47,8 @@ pub(super) struct PeerContext {
     pub(super) reports: Arc<RemoteReports>,
     /// What its connections share with the estimator.
     pub(super) bandwidth: Arc<Bandwidth>,
+    /// What is known of the peer's clock.
+    pub(super) clock: Arc<PeerClock>,
     /// The layer of each of our video sources.
     layers: [(TrackSource, watch::Sender<Option<SentLayer>>); 2],
     /// The start of each of our video sources.
@@ -108,6 +111,7 @@ impl PeerContext {
             grants: Mutex::default(),
             reports: Arc::default(),
             bandwidth: Arc::default(),
+            clock: Arc::default(),
             layers: VIDEO.map(|source| {
                 let full = SentLayer::full(VideoLayer::Full);
                 (source, watch::Sender::new(Some(full)))

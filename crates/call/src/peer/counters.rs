@@ -1,14 +1,21 @@
 //! Counters of the tracks of one peer, sent and received. They outlive a connection.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rtc::rtcp::reception_report::ReceptionReport;
 use visavis_media::EncodedVideo;
 use visavis_protocol::TrackSource;
 
+use super::frame_timing::FrameTimes;
 use super::sdp::{MediaKind, kind_of};
 use crate::statistics::{InboundTrack, OutboundTrack};
+
+/// Frames in the pacer of which the times are kept: those of two seconds at 60 frames
+/// a second.
+const MAX_IN_PACER: usize = 120;
 
 /// A count that several tasks raise.
 #[derive(Debug, Default)]
@@ -58,6 +65,8 @@ pub(super) struct OutboundCounters {
     firs: Count,
     retransmitted_packets: Count,
     retransmitted_bytes: Count,
+    /// Frames whose last packet did not leave the pacer yet, by RTP timestamp.
+    in_pacer: Mutex<VecDeque<(u32, FrameTimes)>>,
     /// Fraction lost, in units of 1/256 (RFC 3550, section 6.4.1).
     remote_loss: AtomicU8,
     remote_lost: AtomicI64,
@@ -70,6 +79,28 @@ impl OutboundCounters {
     /// A packet of media with so many bytes of payload was handed to the connection.
     pub(super) fn sent(&self, bytes: u64) {
         self.bytes.add(bytes);
+    }
+
+    /// The packets of a frame follow.
+    pub(super) fn frame_begins(&self, frame: &EncodedVideo) {
+        let mut frames = self.lock_frames();
+        if frames.len() == MAX_IN_PACER {
+            frames.pop_front();
+        }
+        frames.push_back((frame.timestamp, frame.into()));
+    }
+
+    /// The last packet of the frame with this RTP timestamp leaves the pacer.
+    pub(super) fn frame_left(&self, timestamp: u32) -> Option<FrameTimes> {
+        let mut frames = self.lock_frames();
+        let index = frames.iter().position(|(known, _)| *known == timestamp)?;
+        // Frames leave the pacer in order: those before it were dropped.
+        frames.drain(..=index).next_back().map(|(_, times)| times)
+    }
+
+    fn lock_frames(&self) -> MutexGuard<'_, VecDeque<(u32, FrameTimes)>> {
+        let frames = self.in_pacer.lock();
+        frames.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The last packet of a frame was handed to the connection.

@@ -30,6 +30,7 @@ use super::PeerConfig;
 use super::bandwidth::BandwidthInterceptor;
 use super::event::PeerConnectionEventSender;
 use super::feedback::Feedback;
+use super::frame_timing::{CAPTURE_TIME_URI, VIDEO_TIMING_URI};
 use super::interceptor::InterceptorAdapter;
 use super::payload_types::{PayloadTypeInterceptor, PayloadTypes};
 use super::router::RtpRouterInterceptor;
@@ -242,6 +243,8 @@ fn media_engine(preferred: VideoCodec) -> Result<MediaEngine, Error> {
         (MID_EXTENSION, RtpCodecKind::Audio),
         (MID_EXTENSION, RtpCodecKind::Video),
         (RID_EXTENSION, RtpCodecKind::Video),
+        (CAPTURE_TIME_URI, RtpCodecKind::Video),
+        (VIDEO_TIMING_URI, RtpCodecKind::Video),
     ] {
         let extension = RTCRtpHeaderExtensionCapability {
             uri: uri.to_owned(),

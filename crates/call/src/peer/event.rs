@@ -2,10 +2,11 @@
 //! that read its channels to the peer's task.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use rtc::peer_connection::event::RTCPeerConnectionIceEvent;
 use tokio::sync::{mpsc, watch};
-use visavis_protocol::{PeerMessage, TrackSource};
+use visavis_protocol::{ClockPing, ClockPong, PeerMessage, TrackSource};
 use webrtc::data_channel::DataChannel;
 use webrtc::peer_connection::{
     PeerConnectionEventHandler, RTCIceConnectionState, RTCIceGatheringState, RTCPeerConnectionState,
@@ -29,6 +30,10 @@ pub(super) enum PeerConnectionEvent {
     DataChannelClosed(Arc<dyn DataChannel>),
     /// A message arrived on a data channel.
     Message(Box<PeerMessage>),
+    /// A request for our clock arrived at this time.
+    ClockPing(ClockPing, Instant),
+    /// The answer to ours arrived at this time.
+    ClockPong(ClockPong, Instant),
     /// The remote peer requested a key frame of our track of this source.
     KeyFrameRequested(TrackSource),
 }

@@ -186,6 +186,7 @@ fn router() -> RtpRouter {
             let route = Route {
                 payloads,
                 received: None,
+                timing: None,
             };
             (Mid(mid.to_owned()), Arc::new(route))
         })

@@ -7,6 +7,7 @@ use visavis_protocol::TrackSource;
 
 use super::Receiver;
 use super::connection::Connection;
+use super::frame_timing::TimingIds;
 use super::router::{ReceiveRoutes, Route};
 use super::sdp::{MappedFormat, MediaSection, PayloadFormat};
 use crate::rtp::{Mid, PayloadType, Ssrc};
@@ -20,6 +21,8 @@ pub(super) struct ReceivingSection {
     ssrcs: Vec<Ssrc>,
     /// The H.264 parameter sets that the description names.
     parameter_sets: Vec<Vec<u8>>,
+    /// The header extensions with the times of a frame.
+    timing: Option<TimingIds>,
 }
 
 impl Connection {
@@ -97,6 +100,7 @@ impl Connection {
                     .collect(),
                 ssrcs: section.ssrcs.clone(),
                 parameter_sets: section.parameter_sets.clone(),
+                timing: section.timing,
             });
             self.mid_extension = section.mid_extension.or(self.mid_extension);
         }
@@ -124,7 +128,11 @@ impl Connection {
                 received = Some(source);
             }
             let payloads = section.payloads.clone();
-            let route = Route { payloads, received };
+            let route = Route {
+                payloads,
+                received,
+                timing: section.timing,
+            };
             routes.insert(section.mid.clone(), Arc::new(route));
             let ssrcs = section.ssrcs.iter();
             declared.extend(ssrcs.map(|ssrc| (*ssrc, section.mid.clone())));

@@ -18,7 +18,9 @@ use visavis_media::RtpPacket;
 use visavis_media::video::playout::sync;
 
 use super::Receiver;
+use super::clock::PeerClock;
 use super::context::ReceivedSource;
+use super::frame_timing::TimingIds;
 use super::interceptor::IncomingInterceptor;
 use super::sdp::PayloadFormat;
 use crate::rtp::{Mid, PayloadType, SequenceNumber, Ssrc};
@@ -34,6 +36,8 @@ pub(super) struct Route {
     /// None where the remote participant may not publish the source: packets are
     /// dropped.
     pub(super) received: Option<ReceivedSource>,
+    /// The header extensions with the times of a frame.
+    pub(super) timing: Option<TimingIds>,
 }
 
 /// How the last negotiation assigned streams to sections.
@@ -144,6 +148,8 @@ impl RtpRouter {
 /// The router's place in the interceptors of a connection.
 pub(super) struct RtpRouterInterceptor {
     pub(super) router: Arc<RtpRouter>,
+    /// The clock of the peer, which stamps its frames.
+    pub(super) clock: Arc<PeerClock>,
     /// Sender SSRC of the feedback that we send.
     pub(super) ssrc: Ssrc,
     pub(super) requests: VecDeque<TaggedPacket>,
@@ -171,6 +177,12 @@ impl RtpRouterInterceptor {
         if placed.is_new_stream {
             received.clear();
             received.reports.clear(received.source);
+        }
+        if packet.header.marker
+            && let (Receiver::Video(video), Some(ids)) = (&received.receiver, route.timing)
+            && let Some(timing) = ids.read(&packet.header, &self.clock, now)
+        {
+            video.note_timing(packet.header.timestamp, timing);
         }
         let packet = RtpPacket {
             sequence: placed.sequence.0,
@@ -286,6 +298,7 @@ mod tests {
                     source: TrackSource::Camera,
                     reports: Arc::default(),
                 }),
+                timing: None,
             })
         };
         let audio = || Receiver::Audio(Arc::new(Playout::new().add()));

@@ -31,7 +31,7 @@ use crate::state::bandwidth::{Admission, FrameGate};
 
 /// Largest RTP payload, in bytes. With RTP, SRTP, TURN, UDP and IPv6 headers the
 /// packet fits 1,280 bytes, the smallest MTU of IPv6 (RFC 8200, section 5).
-const MAX_PAYLOAD_BYTES: usize = 1_180;
+pub(super) const MAX_PAYLOAD_BYTES: usize = 1_180;
 
 /// A local track on one connection.
 pub(super) struct LocalTrack {
@@ -166,6 +166,7 @@ impl LocalTrack {
             };
             self.capture
                 .note(RtpTime(frame.timestamp), frame.captured_at);
+            counters.frame_begins(&frame);
             let last = payloads.len().saturating_sub(1);
             for (number, payload) in payloads.into_iter().enumerate() {
                 let length = payload.len() as u64;

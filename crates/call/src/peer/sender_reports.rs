@@ -6,14 +6,16 @@
 //! These map it to the time of capture.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rtc::interceptor::{AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp::sender_report::SenderReport;
 use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
 
+use super::clock::micros_at;
+use super::frame_timing::ntp_of;
 use crate::rtp::{RtpTime, Ssrc};
 
 /// Interval of the reports of each stream.
@@ -21,8 +23,6 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// From the first packet of a connection to its first report: lip sync needs one of each
 /// stream.
 const FIRST: Duration = Duration::from_millis(200);
-/// From the NTP epoch, 1900, to the Unix epoch, in seconds.
-const NTP_UNIX_SECONDS: u64 = 2_208_988_800;
 
 /// The newest frame of one of our streams: its RTP timestamp, and when it was captured.
 #[derive(Debug, Default)]
@@ -95,7 +95,7 @@ impl SenderReportInterceptor {
             };
             let report = SenderReport {
                 ssrc: ssrc.0,
-                ntp_time: ntp(now),
+                ntp_time: ntp_of(micros_at(now)),
                 rtp_time: timestamp.0,
                 packet_count: stream.packets,
                 octet_count: stream.octets,
@@ -163,20 +163,6 @@ impl Interceptor for SenderReportInterceptor {
     fn bind_remote_stream(&mut self, _info: &StreamInfo) {}
 
     fn unbind_remote_stream(&mut self, _info: &StreamInfo) {}
-}
-
-/// The NTP timestamp of an instant. One clock for all streams of the process, which is
-/// set once: a step of the system's time would tear the streams apart.
-fn ntp(at: Instant) -> u64 {
-    static START: OnceLock<(Instant, Duration)> = OnceLock::new();
-    let &(start, since_unix) = START.get_or_init(|| {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH);
-        (Instant::now(), unix.unwrap_or_default())
-    });
-    let time = (since_unix + at.saturating_duration_since(start))
-        .saturating_sub(start.saturating_duration_since(at));
-    let fraction = (u64::from(time.subsec_nanos()) << 32) / 1_000_000_000;
-    ((time.as_secs() + NTP_UNIX_SECONDS) << 32) | fraction
 }
 
 #[cfg(test)]
@@ -274,13 +260,5 @@ mod tests {
         assert_eq!(count, 10);
         assert_eq!(reports(&mut interceptor, start + 20 * INTERVAL).len(), 1);
         assert_eq!(reports(&mut interceptor, start + 22 * INTERVAL).len(), 0);
-    }
-
-    #[test]
-    fn ntp_timestamps_advance_with_the_instant() {
-        let start = Instant::now();
-        let (a, b) = (ntp(start), ntp(start + 1_500 * MS));
-        assert!((b - a).abs_diff(3 << 31) < 10);
-        assert!(a >> 32 > NTP_UNIX_SECONDS + 1_600_000_000);
     }
 }

@@ -9,7 +9,7 @@ use rtc::shared::error::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
-use visavis_protocol::{Description, IceCandidate};
+use visavis_protocol::{Description, IceCandidate, PeerMessage};
 use webrtc::peer_connection::RTCPeerConnectionState;
 
 use super::connection::Connection;
@@ -118,6 +118,10 @@ impl PeerTask {
                     self.context.bandwidth.set_max(max);
                     self.statistics.send_replace(active.connection.statistics().await);
                     self.update_channel(active).await;
+                    // Over a link that is cut, pings would only fill the channel's queue.
+                    if active.state == PeerConnectionState::Connected {
+                        active.connection.ping_clock().await;
+                    }
                 }
             }
         }
@@ -282,6 +286,14 @@ impl PeerTask {
             }
             PeerConnectionEvent::DataChannelClosed(channel) => connection.channel_closed(&channel),
             PeerConnectionEvent::Message(message) => self.emit(PeerEvent::Message(message)).await,
+            PeerConnectionEvent::ClockPing(ping, received_at) => {
+                if let Some(pong) = self.context.clock.answer(ping, received_at) {
+                    connection.send(&PeerMessage::ClockPong(pong)).await;
+                }
+            }
+            PeerConnectionEvent::ClockPong(pong, received_at) => {
+                self.context.clock.answered(pong, received_at);
+            }
             PeerConnectionEvent::KeyFrameRequested(source) => {
                 if let Some(codec) = connection.video_codec(source) {
                     self.context.key_frame_requested(source, codec);

@@ -1,6 +1,7 @@
 //! Tests of two peers over loopback UDP, with real codecs.
 
 mod association;
+mod frame_timing;
 mod grants;
 mod ice;
 mod ice_servers;

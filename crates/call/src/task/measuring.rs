@@ -72,10 +72,8 @@ fn sample(before: &PeerStatistics, now: &PeerStatistics, time: Duration, demand:
         received: videos(&|video| video.packets_received)
             + grown(&|peer| peer.audio.packets_received),
         lost: videos(&|video| video.packets_lost) + grown(&|peer| peer.audio.packets_lost),
-        round_trip: now
-            .round_trip_ms
-            .map(|ms| Duration::from_secs_f32(ms.max(0.0) / 1_000.0)),
-        jitter: Duration::from_secs_f32(now.video.jitter_ms.max(now.audio.jitter_ms) / 1_000.0),
+        round_trip: now.round_trip_ms.map(milliseconds),
+        jitter: milliseconds(now.video.jitter_ms.max(now.audio.jitter_ms)),
         frozen: Duration::from_millis(videos(&|video| video.freeze_ms)),
         concealed: concealed as f32 / played.max(1) as f32,
         decoding: decoding.as_secs_f32() / time.as_secs_f32().max(0.001),
@@ -87,6 +85,10 @@ fn sample(before: &PeerStatistics, now: &PeerStatistics, time: Duration, demand:
         estimate: now.available_bits_per_second,
         demand,
     }
+}
+
+fn milliseconds(ms: f32) -> Duration {
+    Duration::try_from_secs_f32(ms / 1_000.0).unwrap_or_default()
 }
 
 /// The statistics of a peer, to which this video is `sent`.
@@ -121,6 +123,8 @@ pub(super) fn statistics(
         round_trip_ms: transport.round_trip_ms,
         available_bits_per_second: transport.bandwidth.target,
         video_bits_per_second: camera.target_bitrate,
+        quality: None,
+        clock_offset_ms: transport.clock_offset_ms,
         candidate_pair: transport.candidate_pair,
         outbound,
         inbound: transport.received,

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use visavis_media::audio::AudioReceiveStats;
-use visavis_media::video::VideoReceiveStats;
+use visavis_call::{ConnectionQuality, QualityCause};
+use visavis_media::video::{StageDelays, VideoReceiveStats};
 
 use super::*;
 
@@ -23,11 +23,21 @@ fn statistics() -> PeerStatistics {
             total_round_trip_time: 0.1,
             responses_received: 10,
         }),
-        outbound: HashMap::new(),
-        inbound: HashMap::new(),
-        video: VideoReceiveStats::default(),
-        screen: VideoReceiveStats::default(),
-        audio: AudioReceiveStats::default(),
+        clock_offset_ms: Some(5_000.0),
+        quality: Some(QualityView {
+            level: ConnectionQuality::Poor,
+            cause: Some(QualityCause::Delay),
+        }),
+        video: VideoReceiveStats {
+            stages: StageDelays {
+                frames: 2,
+                capture: 0.002,
+                network: 0.1,
+                ..StageDelays::default()
+            },
+            ..VideoReceiveStats::default()
+        },
+        ..PeerStatistics::default()
     }
 }
 
@@ -61,4 +71,17 @@ fn every_key_of_the_report_is_documented() {
         .filter(|key| !page.contains(&format!("`{key}`")))
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn the_stages_are_means_of_the_frames_since_the_line_before() {
+    let before = statistics();
+    let mut now = statistics();
+    now.video.stages.frames += 4;
+    now.video.stages.network += 0.1;
+    let line = line(&now, Some(&before), 1.0);
+    let stages = line.delay_by_stage_ms.unwrap();
+    assert_eq!((stages.frames, stages.capture), (4, 0.0));
+    assert!((stages.network - 25.0).abs() < 1e-6 && (stages.total - 25.0).abs() < 1e-6);
+    assert!(line.screen_delay_by_stage_ms.is_none());
 }

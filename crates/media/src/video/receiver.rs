@@ -2,6 +2,7 @@
 
 mod decoding;
 mod jitter;
+mod stages;
 mod stats;
 
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -10,6 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use self::decoding::Decoding;
+use self::stages::Timings;
+pub use self::stages::{FrameTiming, StageDelays};
 pub use self::stats::VideoReceiveStats;
 use crate::frame::Frame;
 use crate::latest::Latest;
@@ -45,6 +48,8 @@ struct State {
     extra_delay: Duration,
     /// Of the newest frame.
     timing: Option<PlayoutTiming>,
+    /// What the sender says about frames that are not shown yet.
+    sent: Timings,
 }
 
 impl Shared {
@@ -95,6 +100,12 @@ impl VideoReceiver {
         }
     }
 
+    /// Takes what the sender says about the frame with this RTP timestamp. Called before
+    /// [`push`](Self::push) of the frame's last packet.
+    pub fn note_timing(&self, timestamp: u32, timing: FrameTiming) {
+        self.shared.lock().sent.note(timestamp, timing);
+    }
+
     /// Delays each frame by so much more than the network needs, at most 1 s
     /// ([`MAX_EXTRA_DELAY`](crate::video::playout::MAX_EXTRA_DELAY)), for lip sync. It
     /// takes effect with the next packet.
@@ -120,6 +131,7 @@ impl VideoReceiver {
         let mut state = self.shared.lock();
         state.cleared = true;
         state.timing = None;
+        state.sent = Timings::default();
         self.shared.frames.clear();
     }
 

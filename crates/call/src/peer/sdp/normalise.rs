@@ -12,6 +12,7 @@ use super::section::{MID_EXTENSION, MediaSection, RID_EXTENSION};
 use super::sources::SourceMap;
 use super::text::{MediaText, SdpText, attributes, has};
 use super::transport::Setup;
+use crate::peer::frame_timing::{CAPTURE_TIME_URI, VIDEO_TIMING_URI};
 
 /// Attributes of a media section that webrtc-rs reads.
 const KEPT: [&str; 9] = [
@@ -27,10 +28,12 @@ const KEPT: [&str; 9] = [
 ];
 
 /// Header extensions that webrtc-rs or we read.
-const EXTENSIONS: [&str; 3] = [
+const EXTENSIONS: [&str; 5] = [
     MID_EXTENSION,
     RID_EXTENSION,
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+    CAPTURE_TIME_URI,
+    VIDEO_TIMING_URI,
 ];
 
 /// Writes the description: the transport at the session level, used sections with

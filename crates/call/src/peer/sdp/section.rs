@@ -10,6 +10,7 @@ use super::SdpError;
 use super::formats::{MappedFormat, PayloadFormat, parameter_sets, supported};
 use super::media_kind::{MediaKind, source_of_track};
 use super::text::{MediaText, SdpText, has, value, values};
+use crate::peer::frame_timing::TimingIds;
 use crate::rtp::{Mid, Ssrc};
 
 /// The header extension with the mid (RFC 9143, section 15).
@@ -44,6 +45,8 @@ pub(in crate::peer) struct MediaSection {
     pub(super) named_source: Option<TrackSource>,
     /// Identifier of the header extension with the mid.
     pub(in crate::peer) mid_extension: Option<u8>,
+    /// Identifiers of the header extensions with the times of a frame.
+    pub(in crate::peer) timing: Option<TimingIds>,
     /// The `m=` line's media, protocol and first format, for a rejection.
     pub(super) line: MediaLine,
 }
@@ -167,7 +170,8 @@ fn section(text: &SdpText<'_>, media: &MediaText<'_>) -> MediaSection {
         formats,
         ssrcs: ssrcs(media),
         named_source: track.and_then(|track| source_of_track(track, kind)),
-        mid_extension: mid_extension(media),
+        mid_extension: extension(media, MID_EXTENSION),
+        timing: TimingIds::find(|uri| extension(media, uri)),
         line: MediaLine {
             kind: media.kind.to_owned(),
             protocol: media.protocol.to_owned(),
@@ -198,12 +202,12 @@ fn ssrcs(media: &MediaText<'_>) -> Vec<Ssrc> {
     ssrcs
 }
 
-/// The identifier of the mid's header extension, `a=extmap:ID[/direction] URI`
-/// (RFC 8285, section 8).
-fn mid_extension(media: &MediaText<'_>) -> Option<u8> {
+/// The identifier of a header extension, `a=extmap:ID[/direction] URI` (RFC 8285,
+/// section 8).
+fn extension(media: &MediaText<'_>, wanted: &str) -> Option<u8> {
     values(&media.lines, "extmap").find_map(|value| {
         let (id, uri) = value.split_once(' ')?;
         let id = id.split('/').next()?.parse().ok()?;
-        (uri.split(' ').next() == Some(MID_EXTENSION)).then_some(id)
+        (uri.split(' ').next() == Some(wanted)).then_some(id)
     })
 }

@@ -77,3 +77,38 @@ async fn the_candidate_pair_in_use_is_known_without_addresses() {
     a.end().await;
     b.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stages_of_the_delay_add_up_to_the_time_from_drawing_to_decoding() {
+    let (a, b) = call(VideoCodec::Vp8).await;
+    let stages = || b.video().stages;
+    wait_until(|| stages().frames > 0, || format!("{:?}", b.video())).await;
+    let before = b.video();
+    wait_until(
+        || stages().frames >= before.stages.frames + 20,
+        || format!("{:?}", b.video()),
+    )
+    .await;
+    let now = b.video();
+    let stages = now.stages.since(&before.stages);
+    let truth = now.delay.since(&before.delay).mean().unwrap();
+    let sum = stages.total() * 1_000.0 / stages.frames as f64;
+    assert!(
+        (sum - truth).abs() <= 10.0,
+        "{sum} ms, {truth} ms: {stages:?}"
+    );
+    assert!(
+        stages.capture + stages.encode + stages.pace > 0.0
+            && stages.jitter_buffer > 0.0
+            && stages.decode > 0.0
+    );
+    let offset = || b.handle.statistics.borrow().clock_offset_ms;
+    wait_until(|| offset().is_some(), || format!("{:?}", offset())).await;
+    assert!(
+        offset().unwrap().abs() < 10.0,
+        "both read one clock: {:?}",
+        offset()
+    );
+    a.end().await;
+    b.end().await;
+}

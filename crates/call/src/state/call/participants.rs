@@ -270,10 +270,10 @@ impl CallState {
                 let off = remote.suspend(payload.tracks);
                 self.clear_received(index, off);
             }
+            // The connection answers these itself.
+            PeerMessage::ClockPing(_) | PeerMessage::ClockPong(_) => {}
             // Part of the peer protocol, but not supported by this client yet.
-            PeerMessage::ClockPing(_)
-            | PeerMessage::ClockPong(_)
-            | PeerMessage::VerifyCommit(_)
+            PeerMessage::VerifyCommit(_)
             | PeerMessage::VerifyNonce(_)
             | PeerMessage::VerifyReveal(_)
             | PeerMessage::Identity(_)

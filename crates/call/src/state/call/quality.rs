@@ -10,8 +10,14 @@ use crate::state::Effect;
 use crate::state::participant::RemoteParticipant;
 use crate::state::quality::Sample;
 use crate::state::session::Session;
+use crate::view::QualityView;
 
 impl CallState {
+    /// The quality of a link, as the view shows it.
+    pub fn quality_of(&self, link: LinkId) -> Option<QualityView> {
+        self.quality.of(link)
+    }
+
     /// Takes the measurements of a second, and reports to the server when that is due.
     pub(super) fn measured(&mut self, now: Instant, samples: &[(LinkId, Sample)]) {
         let links: Vec<_> = self.links().collect();

@@ -187,6 +187,7 @@ impl Decoding {
             return;
         }
         state.timing = self.playout.timing();
+        let timing = state.sent.take(frame.timestamp);
         let stats = &mut state.stats;
         stats.frames_decoded += 1;
         stats.key_frames_decoded += u64::from(frame.key_frame);
@@ -197,6 +198,11 @@ impl Decoding {
             return;
         }
         stats.frames_rendered += 1;
+        if let Some(timing) = timing {
+            stats
+                .stages
+                .record(&timing, frame.last_arrival, begun_at, now);
+        }
         if let Some(interval) = self.intervals.shown(now) {
             stats.record(interval);
         }

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::stages::StageDelays;
 use crate::video::delay::DelayHistogram;
 
 /// What a [`VideoReceiver`](super::VideoReceiver) has seen since it was made. Counts
@@ -61,6 +62,8 @@ pub struct VideoReceiveStats {
     /// Sum of the times from a frame's first packet until it was decoded
     /// (W3C `totalProcessingDelay`).
     pub total_processing_delay: Duration,
+    /// The delay of the shown frames by stage, where the sender's times are known.
+    pub stages: StageDelays,
     /// Delay from the other side's source to the shown frame, of those frames that carry
     /// a time code; both clocks have to agree.
     pub delay: DelayHistogram,
