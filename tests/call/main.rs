@@ -3,6 +3,7 @@
 mod bad_input;
 mod broadcast;
 mod chromium;
+mod clock;
 mod crowd;
 mod cut;
 mod endurance;

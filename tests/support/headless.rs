@@ -117,10 +117,27 @@ pub struct Stats {
     pub delay_ms_p95: Option<f64>,
     pub delay_ms_max: Option<f64>,
     pub delay_ms_mean: Option<f64>,
+    pub delay_by_stage_ms: Option<DelayByStage>,
+    pub clock_offset_ms: Option<f64>,
+    pub quality: Value,
     pub candidate_pair: Value,
     pub outbound: Value,
     pub inbound: Value,
     pub audio_energy: f64,
+}
+
+/// Means of the video since the line before.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[expect(missing_docs, reason = "named as on the command's page")]
+pub struct DelayByStage {
+    pub frames: u64,
+    pub capture: f64,
+    pub encode: f64,
+    pub pace: f64,
+    pub network: f64,
+    pub jitter_buffer: f64,
+    pub decode: f64,
+    pub total: f64,
 }
 
 /// The process's totals.

@@ -82,6 +82,7 @@ pub const TESTS: &[Dependency] = &[
     needs(Program("turnserver"), ["coturn", "coturn", "coturn", "", ""]),
     needs(Program("postgres"), ["postgresql", "postgresql-server", "postgresql", "", ""]),
     needs(Program("redis-server"), ["redis-server", "valkey-compat-redis", "valkey", "redis", ""]),
+    needs(Program("faketime"), ["faketime", "libfaketime", "libfaketime", "", ""]),
     needs(Program("ip"), ["iproute2", "iproute", "iproute2", "", ""]),
     needs(Program("python3"), ["python3-venv", "python3", "python", "python", "Python.Python.3.13"]),
     needs(Program("pulseaudio"), ["pulseaudio", "pulseaudio", "pulseaudio", "", ""]),
