@@ -24,6 +24,8 @@ const CLEAN: Network = Network {
 struct Heard {
     sound: Vec<f32>,
     minutes: Vec<AudioReceiveStats>,
+    /// Packets that the network lost.
+    lost: u64,
 }
 
 impl Heard {
@@ -92,6 +94,7 @@ fn carry(packets: &[bytes::Bytes], phases: &[(Network, usize)]) -> Heard {
     let mut heard = Heard {
         sound: Vec::new(),
         minutes: vec![AudioReceiveStats::default()],
+        lost: 0,
     };
     let (mut sent, mut now, mut next_send) = (0_u32, 0.0, 0.0);
     for &(network, minutes) in phases {
@@ -101,6 +104,8 @@ fn carry(packets: &[bytes::Bytes], phases: &[(Network, usize)]) -> Heard {
                 let late = network.jitter_ms * (2.0 * random(&mut seed) - 1.0);
                 if random(&mut seed) >= network.loss {
                     under_way.push((next_send + network.delay_ms + late, sent));
+                } else {
+                    heard.lost += 1;
                 }
                 sent += 1;
                 next_send += 20.0 / (1.0 + network.drift_ppm * 1e-6);
@@ -205,6 +210,22 @@ fn where_packets_are_lost_sound_waits_for_those_that_carry_them() {
     // Of two lost in a row the first cannot be carried: 1 %. One packet in ten carries none.
     assert!(heard.concealed() < 0.03, "{}", heard.concealed());
     assert!(heard.delay_ms(3) < 60.0);
+}
+
+/// The share of W3C: `concealedSamples / totalSamplesReceived`.
+#[test]
+fn without_fec_the_concealed_share_is_the_share_of_the_sound_that_was_lost() {
+    // A voice without pauses, by an encoder that expects no loss.
+    let lossy = Network { loss: 0.1, ..CLEAN };
+    let heard = carry(&hum(), &[(lossy, 3)]);
+    let stats = heard.last();
+    assert_eq!(stats.total_samples_played, 3 * 60 * 48_000);
+    assert_eq!(stats.fec_samples, 0);
+    let lost = (heard.lost * 960) as f64 / stats.total_samples_played as f64;
+    assert!((0.09..0.11).contains(&lost), "{lost}");
+    let concealed = heard.concealed();
+    println!("NETWORK without FEC: {lost:.4} lost, {concealed:.4} concealed");
+    assert!((concealed - lost).abs() < 0.003, "{concealed} of {lost}");
 }
 
 #[test]
