@@ -16,5 +16,6 @@ mod plain;
 mod relay;
 mod resume;
 mod rooms;
+mod share;
 mod sound;
 mod video;

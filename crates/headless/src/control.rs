@@ -50,7 +50,8 @@ pub enum Control {
         #[serde(deserialize_with = "from_text")]
         size: VideoSize,
     },
-    /// Write the newest frame of each member's video to this folder, as y4m files.
+    /// Write the newest frame of each member's video to this folder, as MEMBER.y4m, and
+    /// that of a shared screen as MEMBER-screen.y4m.
     Snapshot { folder: PathBuf },
     /// Play the sound of a participant, or of all with a display name, at this volume.
     Volume {

@@ -252,7 +252,10 @@ impl Session {
                 let shown = ShownVideo::Within(size);
                 self.call.send(CallCommand::Show(shown)).await;
             }
-            Control::Snapshot { folder } => self.snapshots.save_y4m(&folder),
+            Control::Snapshot { folder } => {
+                self.snapshots.save_y4m(&folder);
+                self.save_screens(&folder);
+            }
             Control::Volume {
                 participant,
                 percent,
@@ -274,6 +277,22 @@ impl Session {
             Control::Chat { text } => self.call.send(CallCommand::SendChat(text)).await,
         }
         Ok(())
+    }
+
+    /// Saves the newest frame of every screen that a member shares, as it was decoded.
+    fn save_screens(&self, folder: &Path) {
+        let members: Vec<String> = {
+            let view = self.call.view();
+            let view = view.borrow();
+            let others = view.participants.iter().filter(|one| !one.is_me);
+            others.map(|one| one.id.clone()).collect()
+        };
+        for member in members {
+            let frames = self.call.frames(&member, TrackSource::ScreenShare);
+            if let Some(frame) = frames.and_then(|frames| frames.get()) {
+                save_frame(&frame, &file_of(folder, &format!("{member}-screen")));
+            }
+        }
     }
 
     /// The ids of the remote participants with this id or display name.
@@ -477,11 +496,17 @@ impl Snapshots {
     /// Saves the newest frame of every member as it was decoded.
     fn save_y4m(&self, folder: &Path) {
         for (member, frames) in &self.members {
-            let Some(frame) = frames.get() else { continue };
-            if let Err(error) = write_y4m(&frame, &file_of(folder, member).with_extension("y4m")) {
-                tracing::warn!(%error, "saving a frame failed");
+            if let Some(frame) = frames.get() {
+                save_frame(&frame, &file_of(folder, member));
             }
         }
+    }
+}
+
+/// Saves a frame under a path without extension.
+fn save_frame(frame: &Frame, path: &Path) {
+    if let Err(error) = write_y4m(frame, &path.with_extension("y4m")) {
+        tracing::warn!(%error, "saving a frame failed");
     }
 }
 
