@@ -111,7 +111,7 @@ fn is_ended(view: &AppView) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_makes_a_room_talks_and_leaves_and_comes_back() {
+async fn s2_48_a_person_makes_a_room_talks_and_leaves_and_comes_back() {
     let profile = tempfile::tempdir().unwrap();
     let (controller, mut view) = start(profile.path()).await;
     let lobby = shown(&mut view, "a hosted room service", |view| {

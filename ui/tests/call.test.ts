@@ -78,7 +78,7 @@ it("Pictures move in their tiles, and an avatar stands where there is none", asy
   expect(await chen.locator("canvas").count()).toBe(0);
 });
 
-it("A tile says who is muted", async () => {
+it("S2-49 A tile says who is muted", async () => {
   const page = await open("room");
   const muted = page.getByRole("group", { name: "Ben Okafor" }).getByText("muted", { exact: true });
   await muted.waitFor({ state: "attached" });
@@ -182,4 +182,39 @@ it("Leaving a demonstration asks nothing: its guests leave, too", async () => {
   await page.getByRole("group", { name: "Mira (you)" }).waitFor();
   await page.getByRole("button", { name: "Leave", exact: true }).click();
   await page.getByRole("heading", { name: "You left" }).waitFor();
+});
+
+it("S2-47 Before joining there are pickers, a level, a name and a button to join", async () => {
+  const page = await open("prejoin");
+  for (const name of ["Camera", "Microphone", "Speaker"]) {
+    const picker = page.getByRole("combobox", { name, exact: true });
+    await picker.waitFor();
+    expect(await picker.locator("option").count()).toBeGreaterThan(1);
+  }
+  const level = page.getByRole("meter", { name: "Microphone level" });
+  await expect.poll(async () => Number(await level.getAttribute("aria-valuenow"))).toBeGreaterThan(-60);
+  await page.getByRole("textbox", { name: "Your name" }).fill("Mira");
+  await page.getByRole("button", { name: "Join now" }).click();
+  await page.getByRole("group", { name: "Mira (you)" }).waitFor();
+});
+
+it("S2-50 The control bar switches camera, microphone and screen, and says their state", async () => {
+  const page = await open("room");
+  for (const [name, key] of [
+    ["Microphone", "m"],
+    ["Camera", "v"],
+  ] as const) {
+    const button = page.getByRole("button", { name, exact: true });
+    await button.waitFor();
+    for (const pressed of ["false", "true"]) {
+      await page.keyboard.press(key);
+      await expect.poll(() => button.getAttribute("aria-pressed")).toBe(pressed);
+    }
+    await button.click();
+    await expect.poll(() => button.getAttribute("aria-pressed")).toBe("false");
+  }
+  const share = page.getByRole("button", { name: "Share screen", exact: true });
+  expect(await share.getAttribute("aria-pressed")).toBe("false");
+  await share.click();
+  await page.getByRole("dialog", { name: "Share your screen" }).waitFor();
 });

@@ -29,7 +29,7 @@ it("A participant's volume is set with the keyboard and stays when the list is c
   expect(await page.getByRole("button", { name: "Options for Mira (you)" }).count()).toBe(0);
 });
 
-it("A weak connection is said on its tile, and its cause and figures in the panel", async () => {
+it("S2-49 A weak connection is said on its tile, and its cause and figures in the panel", async () => {
   const page = await open("room-poor");
   const tile = (name: string) => page.getByRole("group", { name, exact: true });
   await tile("Anna Lindqvist").getByText("Weak connection").waitFor();

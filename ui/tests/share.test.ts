@@ -3,7 +3,7 @@ import { chromiumPages } from "./chromium";
 
 const open = chromiumPages();
 
-it("A window is chosen, shared, said to be shared and stopped", async () => {
+it("S2-24 A window is chosen, shared, said to be shared and stopped", async () => {
   const page = await open("room");
   const button = page.getByRole("button", { name: "Share screen", exact: true });
   await button.waitFor();
@@ -70,7 +70,7 @@ it("Keys that are typed into the picker's dialog do not reach the room", async (
   expect(await page.getByRole("complementary", { name: "Chat" }).count()).toBe(1);
 });
 
-it("A viewer has no controls for what they may not send", async () => {
+it("S2-52 A viewer has no controls for what they may not send", async () => {
   const page = await open("room-viewer");
   await page.getByRole("button", { name: "Leave" }).waitFor();
   for (const name of ["Microphone", "Camera", "Share screen"]) {
@@ -83,7 +83,7 @@ it("A viewer has no controls for what they may not send", async () => {
   expect(await page.getByRole("dialog").count()).toBe(0);
 });
 
-it("A participant has controls for what they are granted, and no others", async () => {
+it("S2-52 A participant has controls for what they are granted, and no others", async () => {
   const page = await open("room-listener");
   await page.getByRole("button", { name: "Microphone", exact: true }).waitFor();
   for (const name of ["Camera", "Share screen"]) {

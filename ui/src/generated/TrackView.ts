@@ -3,4 +3,4 @@
 /**
  * The state of a track.
  */
-export type TrackView = "absent" | "muted" | "on" | "unsupported";
+export type TrackView = "absent" | "muted" | "on" | "suspended" | "unsupported";

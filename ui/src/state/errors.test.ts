@@ -11,12 +11,12 @@ function literals(type: string): string[] {
 }
 
 describe("the words for errors", () => {
-  it("cover every error code", () => {
+  it("S2-76 cover every error code", () => {
     expect(literals("ErrorCode").length).toBeGreaterThan(15);
     expect(Object.keys(REFUSALS).sort()).toEqual(literals("ErrorCode").sort());
   });
 
-  it("cover every end of a call", () => {
+  it("S2-76 cover every end of a call", () => {
     const kinds = literals("EndReason");
     expect(kinds).toContain("left");
     expect([...Object.keys(ENDINGS), "refused", "removed", "roomClosed"].sort()).toEqual(kinds.sort());

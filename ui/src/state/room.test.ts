@@ -130,6 +130,12 @@ describe("the room", () => {
 
   it("warns of a picture that cannot be shown", () => {
     expect(troubleWords(person("Ben", { camera: "unsupported" }))).toBe("Video in an unknown format");
+    expect(troubleWords(person("Ben", { camera: "suspended" }))).toBe(
+      "Video paused: Ben has too little bandwidth",
+    );
+    expect(troubleWords(person("Ben", { screenShare: "suspended" }))).toBe(
+      "Screen paused: Ben has too little bandwidth",
+    );
     expect(troubleWords(person("Ben"))).toBeNull();
   });
 
@@ -149,6 +155,7 @@ describe("the room", () => {
 
   it("says what is off", () => {
     expect(mutedWords(person("Anna"))).toEqual([]);
+    expect(mutedWords(person("Anna", { camera: "suspended" }))).toEqual(["video paused"]);
     expect(mutedWords(person("Anna", { microphone: "muted", camera: "absent" }))).toEqual([
       "muted",
       "camera off",

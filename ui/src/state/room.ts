@@ -6,6 +6,7 @@ import type { MutedByHost } from "../generated/MutedByHost";
 import type { ParticipantView } from "../generated/ParticipantView";
 import type { ServerView } from "../generated/ServerView";
 import type { TrackSource } from "../generated/TrackSource";
+import type { TrackView } from "../generated/TrackView";
 import { cleanName, personName } from "./text";
 
 /** A source of video. */
@@ -47,10 +48,10 @@ export function hiddenPictures(
   return participants
     .filter(({ isMe }) => !isMe)
     .flatMap((person) => [
-      ...(person.camera === "on" && !isShown({ person, source: "camera" })
+      ...(isOn(person.camera) && !isShown({ person, source: "camera" })
         ? [pictureName(person, "camera")]
         : []),
-      ...(person.screenShare === "on" && audioOnly ? [pictureName(person, "screen_share")] : []),
+      ...(isOn(person.screenShare) && audioOnly ? [pictureName(person, "screen_share")] : []),
     ]);
 }
 
@@ -144,10 +145,21 @@ export function leaveQuestion(
   ];
 }
 
+/** Whether a track is sent, also where it is paused for want of bandwidth. */
+function isOn(track: TrackView): boolean {
+  return track === "on" || track === "suspended";
+}
+
 /** What a tile warns of; null while nothing is wrong. */
 export function troubleWords(person: ParticipantView): string | null {
-  const format = person.camera === "unsupported" ? "Video in an unknown format" : null;
-  return connectionWords(person) ?? format;
+  return connectionWords(person) ?? videoWords(person);
+}
+
+/** Why video of a participant who sends some is not shown. */
+function videoWords({ camera, screenShare, name }: ParticipantView): string | null {
+  if (camera === "unsupported") return "Video in an unknown format";
+  const paused = camera === "suspended" ? "Video" : screenShare === "suspended" ? "Screen" : null;
+  return paused && `${paused} paused: ${personName(name)} has too little bandwidth`;
 }
 
 /** Only the local user is called "(you)", whatever names others choose. */
@@ -170,6 +182,7 @@ export function mutedWords({ microphone, camera }: ParticipantView): string[] {
   if (microphone === "absent") words.push("no microphone");
   if (microphone === "unsupported") words.push("sound in an unknown format");
   if (camera === "unsupported") words.push("video in an unknown format");
+  else if (camera === "suspended") words.push("video paused");
   else if (camera !== "on") words.push("camera off");
   return words;
 }
@@ -228,7 +241,7 @@ export function announcements(before: CallView, after: CallView): string[] {
     } else if (earlier.microphone !== one.microphone && one.microphone !== "absent") {
       told.push(`${name} ${one.microphone === "muted" ? "muted" : "no longer muted"}`);
     }
-    const [shared, shares] = [earlier?.screenShare === "on", one.screenShare === "on"];
+    const [shared, shares] = [earlier ? isOn(earlier.screenShare) : false, isOn(one.screenShare)];
     if (shared !== shares && (earlier || shares)) {
       const who = one.isMe ? "You" : personName(one.name);
       const verbs = one.isMe ? ["share", "stopped sharing"] : ["shares", "stopped sharing"];
