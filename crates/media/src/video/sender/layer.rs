@@ -9,8 +9,9 @@ use crate::video::convert;
 const LONGER_SIDE: u32 = 3_840;
 const SHORTER_SIDE: u32 = 2_160;
 
-/// A frame with a shorter side of fewer pixels is not halved.
-const SHORTEST_HALVED: u32 = 180;
+/// A frame with a shorter side of fewer pixels is not halved: that would save little, and
+/// nobody would be recognised.
+const SHORTEST_HALVED: u32 = 360;
 
 /// The frame in the size of a layer, or half of it where that shows enough, within the
 /// largest one that is encoded.
@@ -62,7 +63,8 @@ mod tests {
     fn a_frame_is_halved_where_that_shows_enough() {
         for (from, layer, to) in [
             ((1280, 720), VideoLayer::Full, (640, 360)),
-            ((1280, 720), VideoLayer::Quarter, (160, 90)),
+            ((1280, 720), VideoLayer::Half, (320, 180)),
+            ((1280, 720), VideoLayer::Quarter, (320, 180)),
             ((640, 360), VideoLayer::Quarter, (160, 90)),
         ] {
             let data = vec![0; Frame::len_of(from.0, from.1)];

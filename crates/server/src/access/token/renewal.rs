@@ -65,6 +65,7 @@ impl Keys {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test needs some instant")]
 mod tests {
     use super::*;
 
