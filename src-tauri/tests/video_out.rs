@@ -243,7 +243,10 @@ async fn nonsense_from_the_page_is_ignored() {
     let scene = scene().await;
     let mut page = scene.page().await;
     scene.me.set(grey(50, 320, 180));
-    let many: Vec<_> = (1..=65).map(|tile| (tile, "me", 10, 10)).collect();
+    let many: Vec<_> = (1..=255)
+        .chain([1])
+        .map(|tile| (tile, "me", 10, 10))
+        .collect();
     show(&mut page, &many).await;
     for text in [
         "",
