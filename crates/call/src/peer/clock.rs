@@ -15,9 +15,11 @@ const ANSWER_INTERVAL: Duration = Duration::from_millis(100);
 /// it.
 pub(super) fn micros_at(at: Instant) -> u64 {
     let (start, unix) = *start();
-    let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
-    let since = micros(at.saturating_duration_since(start));
-    let before = micros(start.saturating_duration_since(at));
+    let micros = |nanos: u128| i64::try_from(nanos).unwrap_or(i64::MAX);
+    let since = at.saturating_duration_since(start).as_nanos();
+    let before = start.saturating_duration_since(at).as_nanos();
+    // Rounded down on both sides of the start: the clock never runs unevenly.
+    let (since, before) = (micros(since / 1_000), micros(before.div_ceil(1_000)));
     unix.saturating_add_signed(since - before)
 }
 
@@ -108,8 +110,10 @@ mod tests {
         let micros = micros_at(now);
         // 2020 to 2100.
         assert!((1_577_836_800_000_000..4_102_444_800_000_000).contains(&micros));
-        let later = now + Duration::from_micros(1_500);
-        assert_eq!(micros_at(later), micros + 1_500);
+        for at in [now, start().0] {
+            let later = at + Duration::from_micros(1_500);
+            assert_eq!(micros_at(later), micros_at(at) + 1_500);
+        }
         let back = instant_at(micros).unwrap();
         assert!(now.saturating_duration_since(back) < Duration::from_micros(2));
     }
