@@ -170,8 +170,8 @@ mod tests {
         let start = Instant::now();
         measured.take(start, reading(100));
         assert_eq!(measured.view()[0].received_kbps, 0);
-        let mut anew = reading(0);
-        anew.peers[0].candidate_pair = Some(CandidatePair {
+        let mut replaced = reading(0);
+        replaced.peers[0].candidate_pair = Some(CandidatePair {
             local_candidate_type: "host".into(),
             remote_candidate_type: "relay".into(),
             protocol: "udp".into(),
@@ -179,7 +179,7 @@ mod tests {
             total_round_trip_time: 0.0,
             responses_received: 0,
         });
-        measured.take(start + Duration::from_secs(1), anew);
+        measured.take(start + Duration::from_secs(1), replaced);
         let ben = &measured.view()[0];
         assert_eq!((ben.received_kbps, ben.loss_percent), (0, 0.0));
         assert!(ben.is_relayed);

@@ -2,25 +2,12 @@ import { describe, expect, it } from "vitest";
 import type { ConnectionStatistics } from "../generated/ConnectionStatistics";
 import type { ParticipantView } from "../generated/ParticipantView";
 import type { QualityCause } from "../generated/QualityCause";
+import { person } from "./person.fixture";
 import { bitRate, figures, missesYouWords, ownWords, qualityMark, receivedWords } from "./quality";
 
-const person = (rest: Partial<ParticipantView> = {}): ParticipantView => ({
-  id: "anna",
-  name: "Anna",
-  isMe: false,
-  role: "participant",
-  connection: "connected",
-  microphone: "on",
-  camera: "on",
-  screenShare: "absent",
-  problem: null,
-  speaking: false,
-  volume: 100,
-  quality: { level: "good", cause: null },
-  pictures: ["camera"],
-  ...rest,
-});
-const poor = (cause: QualityCause, isMe = false) => person({ isMe, quality: { level: "poor", cause } });
+const anna = (rest: Partial<ParticipantView> = {}) =>
+  person("anna", { name: "Anna", quality: { level: "good", cause: null }, ...rest });
+const poor = (cause: QualityCause, isMe = false) => anna({ isMe, quality: { level: "poor", cause } });
 const connection: ConnectionStatistics = {
   participant: "anna",
   roundTripMs: 42.4,
@@ -37,23 +24,23 @@ const connection: ConnectionStatistics = {
 
 describe("the quality of a connection", () => {
   it("says on whose side a participant is lost", () => {
-    expect(receivedWords(person())).toBe("You receive Anna well.");
+    expect(receivedWords(anna())).toBe("You receive Anna well.");
     expect(receivedWords(poor("theirUplink"))).toContain("much of what they send is lost");
     expect(receivedWords(poor("myDownlink"))).toContain("your own connection is weak");
     expect(receivedWords(poor("processor"))).toContain("this computer is too busy");
-    expect(receivedWords(person({ quality: { level: "lost", cause: null } }))).toContain("Nothing arrives");
+    expect(receivedWords(anna({ quality: { level: "lost", cause: null } }))).toContain("Nothing arrives");
   });
 
   it("says who receives the local user badly, and how badly, and is silent about little", () => {
     expect(missesYouWords("Anna", connection)).toBe("Anna receives you badly: 8 % lost on their side.");
     expect(missesYouWords("Anna", { ...connection, remoteLossPercent: 1 })).toBeNull();
-    expect(ownWords(person({ isMe: true }))).toBe("The others receive you well.");
+    expect(ownWords(anna({ isMe: true }))).toBe("The others receive you well.");
     expect(ownWords(poor("myUplink", true))).toContain("your connection carries too little");
   });
 
   it("stands on a tile as words, and only when something is wrong", () => {
-    expect(qualityMark(person())).toBeNull();
-    expect(qualityMark(person({ quality: null }))).toBeNull();
+    expect(qualityMark(anna())).toBeNull();
+    expect(qualityMark(anna({ quality: null }))).toBeNull();
     expect(qualityMark(poor("theirUplink"))).toBe("Weak connection");
     expect(qualityMark(poor("myUplink", true))).toBe("Others receive you badly");
     expect(qualityMark(poor("delay"))).toBe("Long delay");

@@ -18,23 +18,8 @@ import {
   stageTiles,
   troubleWords,
 } from "./room";
+import { person } from "./person.fixture";
 
-const person = (id: string, rest: Partial<ParticipantView> = {}): ParticipantView => ({
-  id,
-  name: id,
-  isMe: false,
-  role: "participant",
-  connection: "connected",
-  microphone: "on",
-  camera: "on",
-  screenShare: "absent",
-  problem: null,
-  speaking: false,
-  volume: 100,
-  quality: null,
-  pictures: ["camera"],
-  ...rest,
-});
 const message = (id: string, from: string, sentAt: number, rest: Partial<ChatView> = {}): ChatView => ({
   id,
   from,
