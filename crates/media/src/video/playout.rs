@@ -28,6 +28,10 @@ const MAX_FRAMES: usize = 128;
 const MAX_BYTES: usize = 4 << 20;
 /// While frames come faster than they are decoded, one is shown this often.
 const SHOW_INTERVAL: Duration = Duration::from_millis(200);
+/// A frame does not wait for its time once the one before was given out so long ago: the
+/// delay may grow, but the video does not stand still for it. W3C counts a freeze from
+/// about 180 ms at 30 frames/s.
+const LONGEST_HOLD: Duration = Duration::from_millis(150);
 /// The share of a new decode time in the mean.
 const DECODE_TIME_WEIGHT: u32 = 8;
 
@@ -40,6 +44,8 @@ pub struct Playout {
     target: Target,
     extra: Duration,
     decode_time: Option<Duration>,
+    /// When the last frame was given out.
+    given_at: Option<Instant>,
     /// Since when decoded frames are not shown because a later one is due.
     skipping_since: Option<Instant>,
     /// Whether a frame was shown since the beginning of the stream.
@@ -74,16 +80,20 @@ impl Playout {
 
     /// When [`pop`](Self::pop) has a frame though none is pushed.
     pub fn deadline(&self) -> Option<Instant> {
-        self.due(self.frames.front()?)
+        let due = self.due(self.frames.front()?)?;
+        let latest = self.given_at.map(|at| at + LONGEST_HOLD);
+        Some(latest.map_or(due, |latest| due.min(latest)))
     }
 
     /// The next frame to decode, if it is due.
     pub fn pop(&mut self, now: Instant) -> Option<AssembledFrame> {
         self.skip_to_key_frame(now);
-        if !self.is_full() && !self.is_due(self.frames.front()?, now) {
+        if !self.is_full() && self.deadline().is_some_and(|due| now < due) {
             return None;
         }
-        self.take()
+        let frame = self.take()?;
+        self.given_at = Some(now);
+        Some(frame)
     }
 
     /// Notes that a frame was decoded within `decode_time`, and returns whether to show
@@ -122,6 +132,7 @@ impl Playout {
         self.frames.clear();
         self.bytes = 0;
         self.transit = None;
+        self.given_at = None;
         self.skipping_since = None;
         self.has_shown = false;
     }

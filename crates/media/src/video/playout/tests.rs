@@ -463,3 +463,31 @@ fn jitter_and_loss_together_do_not_freeze_the_video() {
     let median = played.delay(0.5, 5 * SECOND..60 * SECOND);
     assert!(median < 149 * MS, "{median:?}");
 }
+
+/// A link that is cut to a third: a queue builds within 0.4 s and drains while the sender
+/// sends less, with and without frames that are left out meanwhile.
+#[test]
+fn a_queue_that_builds_and_drains_freezes_no_video() {
+    for (left_out, drain) in [(0.0, 0.35), (0.3, 0.35), (0.3, 0.7), (0.8, 1.0)] {
+        let start = 5.0;
+        let mut sent = stream(30, 15 * SECOND, |_, at| {
+            let since = at.as_secs_f64() - start;
+            let queue = if since < 0.4 {
+                2.0 * since
+            } else {
+                0.8 - drain * (since - 0.4)
+            };
+            (20 * MS + SECOND.mul_f64(queue.max(0.0)), false)
+        });
+        sent.retain(|frame| {
+            let since = frame.at.as_secs_f64() - start;
+            !(0.4..0.4 + left_out).contains(&since)
+        });
+        let arrivals = sent
+            .windows(2)
+            .map(|pair| pair[1].arrives - pair[0].arrives);
+        let longest = play(&sent).longest(SECOND);
+        let allowed = arrivals.max().unwrap().max(LONGEST_HOLD).as_secs_f64() * 1_000.0;
+        assert!(longest < allowed + 1.0, "{left_out} {drain}: {longest} ms");
+    }
+}
