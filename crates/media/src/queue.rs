@@ -10,9 +10,9 @@ use crate::packet::{EncodedAudio, EncodedVideo};
 /// Encoded sound to one subscriber: 10 packets (200 ms); when full the oldest goes.
 pub const ENCODED_AUDIO_CAPACITY: usize = 10;
 
-/// Encoded frames to one subscriber: 3; when full all go, and nothing is
-/// taken until the next key frame, since what follows could not be decoded.
-pub const ENCODED_VIDEO_CAPACITY: usize = 3;
+/// Encoded frames to one subscriber: 10 (a third of a second); when full all go, and
+/// nothing is taken until the next key frame, since what follows could not be decoded.
+pub const ENCODED_VIDEO_CAPACITY: usize = 10;
 
 /// What a full queue does with an item.
 pub trait Queued {
@@ -126,11 +126,6 @@ impl<T: Queued> QueueWriter<T> {
     pub fn is_closed(&self) -> bool {
         lock(&self.shared).closed
     }
-
-    /// Whether a video queue waits for a key frame.
-    pub fn awaits_independent(&self) -> bool {
-        lock(&self.shared).awaits_independent
-    }
 }
 
 impl<T: Queued> State<T> {
@@ -189,6 +184,11 @@ impl<T> Queue<T> {
         .await
     }
 
+    /// Whether a video queue waits for a key frame.
+    pub fn awaits_independent(&self) -> bool {
+        lock(&self.shared).awaits_independent
+    }
+
     /// The next item, if one is there.
     pub fn try_next(&mut self) -> Option<T> {
         lock(&self.shared).items.pop_front()
@@ -230,23 +230,23 @@ mod tests {
     fn a_video_queue_starts_at_a_key_frame_and_after_overflow_at_the_next() {
         let (writer, mut reader) = queue();
         assert_eq!(writer.push(frame(0, false)), Pushed::Overflowed);
-        for n in 1..=3 {
+        for n in 1..=10 {
             assert_eq!(writer.push(frame(n, n == 1)), Pushed::Queued);
         }
-        assert_eq!(writer.push(frame(4, false)), Pushed::Overflowed);
-        assert!(writer.awaits_independent() && reader.try_next().is_none());
-        assert_eq!(writer.push(frame(5, false)), Pushed::Overflowed);
-        assert_eq!(writer.push(frame(6, true)), Pushed::Queued);
-        assert_eq!(reader.try_next().map(|frame| frame.timestamp), Some(6));
+        assert_eq!(writer.push(frame(11, false)), Pushed::Overflowed);
+        assert!(reader.awaits_independent() && reader.try_next().is_none());
+        assert_eq!(writer.push(frame(12, false)), Pushed::Overflowed);
+        assert_eq!(writer.push(frame(13, true)), Pushed::Queued);
+        assert_eq!(reader.try_next().map(|frame| frame.timestamp), Some(13));
     }
 
     #[test]
     fn a_queue_that_starts_with_items_has_room_for_as_many_more_as_another() {
         let (writer, mut reader) = queue_of([frame(0, true), frame(1, false), frame(2, false)]);
-        for n in 3..=5 {
+        for n in 3..=12 {
             assert_eq!(writer.push(frame(n, false)), Pushed::Queued);
         }
-        assert_eq!(writer.push(frame(6, false)), Pushed::Overflowed);
+        assert_eq!(writer.push(frame(13, false)), Pushed::Overflowed);
         assert!(reader.try_next().is_none());
     }
 

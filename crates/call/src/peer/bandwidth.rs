@@ -47,6 +47,9 @@ const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
 /// The same while the target stays. The loss and the round-trip time are statistics.
 const LONGEST_PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
 
+/// A target that falls to this share is published at once: a queue grows.
+const LARGE_FALL: f64 = 0.8;
+
 /// Highest target before the size of the video is known.
 const FIRST_MAX: u64 = 2_500_000;
 
@@ -58,8 +61,8 @@ pub(super) struct Bandwidth {
     is_connected: AtomicBool,
     /// The most that all sources together can use, in bits per second.
     max: AtomicU64,
-    /// How long the queue of the pacer takes, in milliseconds.
-    queue_ms: AtomicU64,
+    /// Whether the queue of the pacer has room for a frame.
+    has_room: watch::Sender<bool>,
 }
 
 impl Default for Bandwidth {
@@ -71,7 +74,7 @@ impl Default for Bandwidth {
             }),
             is_connected: AtomicBool::new(false),
             max: AtomicU64::new(FIRST_MAX),
-            queue_ms: AtomicU64::new(0),
+            has_room: watch::Sender::new(true),
         }
     }
 }
@@ -94,8 +97,9 @@ impl Bandwidth {
         self.max.store(max, Ordering::Relaxed);
     }
 
-    pub(super) fn queue_time(&self) -> Duration {
-        Duration::from_millis(self.queue_ms.load(Ordering::Relaxed))
+    /// Whether the queue of the pacer has room for a frame.
+    pub(super) fn has_room(&self) -> watch::Receiver<bool> {
+        self.has_room.subscribe()
     }
 }
 
@@ -176,24 +180,33 @@ impl BandwidthInterceptor {
     /// Takes over what the estimator found.
     fn estimated(&mut self, now: Instant) {
         let estimate = self.estimator.estimate(now);
-        self.pacer.set_target(estimate.target);
+        let is_draining = estimate.target < estimate.capacity;
+        self.pacer.set_target(estimate.target, is_draining);
         while let Some(probe) = self.estimator.take_probe() {
             self.pacer.probe(probe);
         }
-        let queue = self.pacer.queue_time().as_millis() as u64;
-        self.shared.queue_ms.store(queue, Ordering::Relaxed);
-        let interval = if differs(&self.shared.estimate(), &estimate) {
+        self.publish_room();
+        let before = self.shared.estimate();
+        let interval = if differs(&before, &estimate) {
             PUBLISH_INTERVAL
         } else {
             LONGEST_PUBLISH_INTERVAL
         };
+        let has_fallen = estimate.target as f64 <= LARGE_FALL * before.target as f64;
         let is_due = self
             .published_at
-            .is_none_or(|at| now.saturating_duration_since(at) >= interval);
+            .is_none_or(|at| has_fallen || now.saturating_duration_since(at) >= interval);
         if is_due {
             self.published_at = Some(now);
             self.shared.estimate.send_replace(estimate);
         }
+    }
+
+    fn publish_room(&self) {
+        let has_room = self.pacer.has_room();
+        self.shared
+            .has_room
+            .send_if_modified(|before| std::mem::replace(before, has_room) != has_room);
     }
 
     /// Numbers a packet and tells the estimator.
@@ -298,6 +311,10 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for BandwidthInterceptor {
         let bytes = rtp.marshal_size() + OVERHEAD_BYTES;
         if priority == Priority::Retransmission {
             let requested = self.padding.original_of(rtp);
+            let counters = self.counters.get(&self.padding.media_of(requested.0));
+            if counters.is_some_and(|counters| counters.is_before_key_frame(requested.1)) {
+                return Ok(());
+            }
             let estimate = self.estimator.estimate(packet.now);
             let round_trip = estimate.round_trip.unwrap_or(ASSUMED_ROUND_TRIP);
             let target = estimate.target;
@@ -309,8 +326,7 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for BandwidthInterceptor {
         if !self.pacer.push(priority, bytes, packet) {
             tracing::debug!("the queue of the pacer is full: a packet was dropped");
         }
-        let queue = self.pacer.queue_time().as_millis() as u64;
-        self.shared.queue_ms.store(queue, Ordering::Relaxed);
+        self.publish_room();
         if self.next_update.is_none() {
             self.next_update = Some(Instant::now());
         }
@@ -328,7 +344,9 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for BandwidthInterceptor {
             chosen.set(Some(choice));
             Some(choice.bytes + OVERHEAD_BYTES)
         };
-        match self.pacer.poll(now, offer)? {
+        let paced = self.pacer.poll(now, offer)?;
+        self.publish_room();
+        match paced {
             Paced::Packet(packet, probe) => Some(self.send(now, packet, probe)),
             Paced::Padding(probe) => {
                 let packet = self.padding.make(chosen.get()?)?;

@@ -11,6 +11,7 @@ use visavis_protocol::TrackSource;
 
 use super::frame_timing::FrameTimes;
 use super::sdp::{MediaKind, kind_of};
+use crate::rtp::SequenceNumber;
 use crate::statistics::{InboundTrack, OutboundTrack};
 
 /// Frames in the pacer of which the times are kept: those of two seconds at 60 frames
@@ -67,6 +68,8 @@ pub(super) struct OutboundCounters {
     retransmitted_bytes: Count,
     /// Frames whose last packet did not leave the pacer yet, by RTP timestamp.
     in_pacer: Mutex<VecDeque<(u32, FrameTimes)>>,
+    /// The first sequence number of the newest key frame, plus one; 0 without any.
+    key_frame_at: AtomicU32,
     /// Fraction lost, in units of 1/256 (RFC 3550, section 6.4.1).
     remote_loss: AtomicU8,
     remote_lost: AtomicI64,
@@ -88,6 +91,21 @@ impl OutboundCounters {
             frames.pop_front();
         }
         frames.push_back((frame.timestamp, frame.into()));
+    }
+
+    /// A key frame begins with this packet.
+    pub(super) fn key_frame_begins(&self, at: SequenceNumber) {
+        self.key_frame_at
+            .store(u32::from(at.0) + 1, Ordering::Relaxed);
+    }
+
+    /// Whether a packet precedes the newest key frame: a receiver that has the key frame
+    /// needs it no more.
+    pub(super) fn is_before_key_frame(&self, packet: SequenceNumber) -> bool {
+        match self.key_frame_at.load(Ordering::Relaxed) {
+            0 => false,
+            at => packet.0.wrapping_sub((at - 1) as u16) > u16::MAX / 2,
+        }
     }
 
     /// The last packet of the frame with this RTP timestamp leaves the pacer.
@@ -211,6 +229,19 @@ impl InboundCounters {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_precedes_a_key_frame_is_known_across_the_wrap() {
+        let counters = OutboundCounters::default();
+        assert!(!counters.is_before_key_frame(SequenceNumber(7)));
+        for (key_frame, before) in [(0_u16, 65_535_u16), (5, 4), (65_535, 65_000)] {
+            counters.key_frame_begins(SequenceNumber(key_frame));
+            assert!(counters.is_before_key_frame(SequenceNumber(before)));
+            for after in [key_frame, key_frame.wrapping_add(9)] {
+                assert!(!counters.is_before_key_frame(SequenceNumber(after)));
+            }
+        }
+    }
 
     #[test]
     fn a_report_block_is_read_in_the_units_of_its_clock() {

@@ -9,11 +9,17 @@ use crate::state::allocation::SentLayer;
 /// Follows the layer of a track. A switch is made at the new layer's first frame,
 /// which is a key frame: until then the old layer continues. At half the frame rate it
 /// leaves out the frames that no other is predicted from.
+///
+/// Frames wait here while the pacer has no room. If too many wait they are dropped, and a
+/// key frame is made once there is room: earlier it would be dropped, too, and cost the
+/// other peers.
 pub(super) struct LayerQueue {
     sender: VideoSender,
     codec: VideoCodec,
     /// None while the track is not sent.
     sent: watch::Receiver<Option<SentLayer>>,
+    /// Whether the pacer has room for a frame.
+    has_room: watch::Receiver<bool>,
     current: Option<(VideoLayer, Queue<EncodedVideo>)>,
     next: Option<(VideoLayer, Queue<EncodedVideo>)>,
     /// Where it begins.
@@ -27,12 +33,14 @@ impl LayerQueue {
         sender: VideoSender,
         codec: VideoCodec,
         sent: watch::Receiver<Option<SentLayer>>,
+        has_room: watch::Receiver<bool>,
         start: Start,
     ) -> Self {
         let mut queue = Self {
             sender,
             codec,
             sent,
+            has_room,
             current: None,
             next: None,
             start,
@@ -42,26 +50,42 @@ impl LayerQueue {
         queue
     }
 
-    /// The next frame; `None` once the encoder or the connection is gone.
+    /// The next frame, once there is room for it; `None` once the encoder or the
+    /// connection is gone.
     pub(super) async fn next(&mut self) -> Option<EncodedVideo> {
         loop {
+            let has_room = *self.has_room.borrow_and_update();
+            if has_room {
+                self.request_key_frame();
+            }
             tokio::select! {
                 biased;
                 changed = self.sent.changed() => {
                     changed.ok()?;
                     self.follow();
                 }
-                frame = next_of(&mut self.next) => {
+                changed = self.has_room.changed(), if !has_room => changed.ok()?,
+                frame = next_of(&mut self.next), if has_room => {
                     self.current = self.next.take();
                     return Some(self.in_order(frame?));
                 }
-                frame = next_of(&mut self.current) => {
+                frame = next_of(&mut self.current), if has_room => {
                     let frame = frame?;
                     if !(frame.is_discardable && self.is_at_half_rate()) {
                         return Some(self.in_order(frame));
                     }
                 }
             }
+        }
+    }
+
+    /// Asks for the key frame that a queue waits for.
+    fn request_key_frame(&self) {
+        let queue = self.next.as_ref().or(self.current.as_ref());
+        if let Some((layer, queue)) = queue
+            && queue.awaits_independent()
+        {
+            self.sender.request_key_frame(self.codec, *layer);
         }
     }
 
@@ -145,6 +169,12 @@ mod tests {
         Some(SentLayer::full(layer))
     }
 
+    /// A queue for a pacer that always has room.
+    fn queue_of(sender: VideoSender, sent: watch::Receiver<Option<SentLayer>>) -> LayerQueue {
+        let (_, has_room) = watch::channel(true);
+        LayerQueue::new(sender, VideoCodec::Vp8, sent, has_room, Start::Soonest)
+    }
+
     async fn next(queue: &mut LayerQueue) -> EncodedVideo {
         timeout(LIMIT, queue.next()).await.unwrap().unwrap()
     }
@@ -152,7 +182,7 @@ mod tests {
     #[tokio::test]
     async fn a_switch_starts_with_a_key_frame_and_the_old_layer_continues_until_then() {
         let (layer, watched) = watch::channel(full(VideoLayer::Full));
-        let mut queue = LayerQueue::new(publisher(), VideoCodec::Vp8, watched, Start::Soonest);
+        let mut queue = queue_of(publisher(), watched);
         let mut last = next(&mut queue).await;
         for wanted in [
             VideoLayer::Quarter,
@@ -177,9 +207,53 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn frames_wait_for_room_and_too_many_give_way_to_a_key_frame() {
+        let (_layer, watched) = watch::channel(full(VideoLayer::Full));
+        let (room, has_room) = watch::channel(true);
+        let publisher = publisher();
+        let (codec, start) = (VideoCodec::Vp8, Start::Soonest);
+        let mut queue = LayerQueue::new(publisher.clone(), codec, watched, has_room, start);
+        let first = next(&mut queue).await;
+        room.send_replace(false);
+        let made = publisher.stats();
+        let (preview, mut seen) = (publisher.preview(), 0);
+        // More than wait at the most.
+        while publisher.stats().frames_encoded < made.frames_encoded + 20 {
+            (seen, _) = preview.changed(seen).await;
+            assert!(timeout(Duration::ZERO, queue.next()).await.is_err());
+        }
+        let key_frames = publisher.stats().key_frames;
+        assert_eq!(key_frames, made.key_frames, "none while there is no room");
+        room.send_replace(true);
+        let after = next(&mut queue).await;
+        assert!(after.key_frame && after.captured_at > first.captured_at);
+    }
+
+    #[tokio::test]
+    async fn a_switch_leaves_out_what_waits_of_the_old_layer() {
+        let (layer, watched) = watch::channel(full(VideoLayer::Full));
+        let (room, has_room) = watch::channel(true);
+        let publisher = publisher();
+        let (codec, start) = (VideoCodec::Vp8, Start::Soonest);
+        let mut queue = LayerQueue::new(publisher.clone(), codec, watched, has_room, start);
+        next(&mut queue).await;
+        room.send_replace(false);
+        layer.send_replace(full(VideoLayer::Quarter));
+        let made = publisher.stats();
+        let (preview, mut seen) = (publisher.preview(), 0);
+        while publisher.stats().key_frames == made.key_frames {
+            (seen, _) = preview.changed(seen).await;
+            assert!(timeout(Duration::ZERO, queue.next()).await.is_err());
+        }
+        room.send_replace(true);
+        let after = next(&mut queue).await;
+        assert!(after.key_frame && after.layer == VideoLayer::Quarter);
+    }
+
+    #[tokio::test]
     async fn nothing_is_sent_without_a_layer_and_a_key_frame_comes_with_the_next() {
         let (layer, watched) = watch::channel(None);
-        let mut queue = LayerQueue::new(publisher(), VideoCodec::Vp8, watched, Start::Soonest);
+        let mut queue = queue_of(publisher(), watched);
         let nothing = Duration::from_millis(200);
         assert!(timeout(nothing, queue.next()).await.is_err());
         layer.send_replace(full(VideoLayer::Half));
@@ -205,7 +279,7 @@ mod tests {
             },
         );
         let (sent, watched) = watch::channel(full(VideoLayer::Full));
-        let mut queue = LayerQueue::new(publisher, VideoCodec::Vp8, watched, Start::Soonest);
+        let mut queue = queue_of(publisher, watched);
         let mut intervals = Vec::new();
         for frame_rate in [FrameRate::Full, FrameRate::Half, FrameRate::Full] {
             let layer = VideoLayer::Full;
@@ -234,7 +308,7 @@ mod tests {
     #[tokio::test]
     async fn timestamps_grow_across_the_wrap() {
         let (_layer, watched) = watch::channel(full(VideoLayer::Full));
-        let mut queue = LayerQueue::new(publisher(), VideoCodec::Vp8, watched, Start::Soonest);
+        let mut queue = queue_of(publisher(), watched);
         let frame = next(&mut queue).await;
         queue.timestamp = None;
         let mut stamped = |timestamp| {

@@ -21,13 +21,11 @@ use visavis_protocol::TrackSource;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
-use super::bandwidth::Bandwidth;
 use super::counters::OutboundCounters;
 use super::layers::LayerQueue;
 use super::sdp::{MediaKind, kind_of, name_of};
 use super::sender_reports::{CaptureTime, ReportedStream};
 use crate::rtp::{PayloadType, RtpTime, SequenceNumber, Ssrc};
-use crate::state::bandwidth::{Admission, FrameGate};
 
 /// Largest RTP payload, in bytes. With RTP, SRTP, TURN, UDP and IPv6 headers the
 /// packet fits 1,280 bytes, the smallest MTU of IPv6 (RFC 8200, section 5).
@@ -132,31 +130,19 @@ impl LocalTrack {
         }
     }
 
-    /// Sends video until the encoder or the connection ends. Drops frames to the next
-    /// key frame, which it requests, where the link does not carry them.
+    /// Sends video until the encoder or the connection ends.
     pub(super) async fn send_video(
         &self,
         mut queue: LayerQueue,
         codec: VideoCodec,
         payload_type: PayloadType,
         counters: &OutboundCounters,
-        bandwidth: &Bandwidth,
-        request_key_frame: impl Fn(),
     ) {
-        let mut gate = FrameGate::default();
         let mut payloader: Box<dyn Payloader> = match codec {
             VideoCodec::Vp8 => Box::new(Vp8Payloader::default()),
             VideoCodec::H264 => Box::new(H264Payloader::default()),
         };
         while let Some(frame) = queue.next().await {
-            match gate.admit(bandwidth.queue_time(), frame.key_frame) {
-                Admission::Send => {}
-                Admission::Drop => continue,
-                Admission::DropAndRequestKeyFrame => {
-                    request_key_frame();
-                    continue;
-                }
-            }
             let payloads = match payloader.payload(MAX_PAYLOAD_BYTES, &frame.data) {
                 Ok(payloads) => payloads,
                 Err(error) => {
@@ -167,6 +153,10 @@ impl LocalTrack {
             self.capture
                 .note(RtpTime(frame.timestamp), frame.captured_at);
             counters.frame_begins(&frame);
+            if frame.key_frame {
+                let first = self.sequence.load(Ordering::Relaxed);
+                counters.key_frame_begins(SequenceNumber(first));
+            }
             let last = payloads.len().saturating_sub(1);
             for (number, payload) in payloads.into_iter().enumerate() {
                 let length = payload.len() as u64;

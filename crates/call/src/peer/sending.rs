@@ -102,23 +102,13 @@ impl Connection {
                 (Some(Publisher::Video(sender)), PayloadFormat::Video(codec)) => {
                     let layer = context.layer(*source);
                     let start = context.start_of(*source);
-                    let queue = LayerQueue::new(sender.clone(), codec, layer, start);
-                    let bandwidth = context.bandwidth.clone();
-                    let (asked, source) = (context.clone(), *source);
-                    let request = move || asked.request_key_frame(source, codec);
+                    let has_room = context.bandwidth.has_room();
+                    let queue = LayerQueue::new(sender.clone(), codec, layer, has_room, start);
                     context
                         .tasks
                         .spawn(running.run_until_cancelled_owned(async move {
-                            track
-                                .send_video(
-                                    queue,
-                                    codec,
-                                    payload_type,
-                                    &counters,
-                                    &bandwidth,
-                                    request,
-                                )
-                                .await
+                            let sent = track.send_video(queue, codec, payload_type, &counters);
+                            sent.await
                         }));
                 }
                 _ => continue,

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use feedback::{PacketStatus, TransportFeedback};
 pub(crate) use history::{ProbeId, SentPacket};
-pub(crate) use pacer::{Admission, FrameGate, Paced, Pacer, Priority};
+pub(crate) use pacer::{Paced, Pacer, Priority};
 pub(crate) use probe::Probe;
 pub(crate) use retransmissions::Retransmissions;
 
@@ -77,6 +77,14 @@ const DRAINED_QUEUE: f64 = 0.04;
 const DRAIN_PER_SECOND: f64 = 1.0;
 /// Least share of the rate while a queue drains.
 const LEAST_DRAIN: f64 = 0.4;
+/// The same after a sudden drop, which leaves a long queue. Hardly more than sound is sent
+/// for a moment: what is in the queue is shown meanwhile, and later frames would be late
+/// by all of it.
+const SUDDEN_DRAIN_PER_SECOND: f64 = 2.0;
+const LEAST_SUDDEN_DRAIN: f64 = 0.1;
+/// What is in flight on an empty link beside a round trip, as time: receivers report so
+/// often.
+const FEEDBACK_INTERVAL: f64 = 0.1;
 /// Once a drain has lasted for so long, it does not lower the rate itself any more: what
 /// is acknowledged then is what the drain lets through, not the capacity, and a flow
 /// that shares the link would give way again and again.
@@ -109,6 +117,9 @@ pub(crate) enum BandwidthState {
 pub(crate) struct Estimate {
     /// Bits per second to send, with all headers.
     pub target: u64,
+    /// Bits per second that the link carries: the target, or more while it is lowered to
+    /// drain a queue.
+    pub capacity: u64,
     /// Bits per second of audio that are sent, part of the target.
     pub audio: u64,
     /// Share of packets lost, 0 to 1.
@@ -139,7 +150,15 @@ pub(crate) struct BandwidthEstimator {
     feedback_at: Option<Instant>,
     /// When the rate was last lowered because feedback is missing.
     silent_at: Option<Instant>,
-    drain_started: Option<Instant>,
+    drain: Option<Drain>,
+}
+
+/// A standing queue drains.
+#[derive(Debug, Clone, Copy)]
+struct Drain {
+    started: Instant,
+    /// The link carries far less than it did a moment before.
+    is_sudden: bool,
 }
 
 impl BandwidthEstimator {
@@ -164,7 +183,7 @@ impl BandwidthEstimator {
             started: None,
             feedback_at: None,
             silent_at: None,
-            drain_started: None,
+            drain: None,
         }
     }
 
@@ -268,6 +287,7 @@ impl BandwidthEstimator {
         let has_feedback = self.has_feedback(now);
         Estimate {
             target: self.target(now) as u64,
+            capacity: self.capacity(now) as u64,
             audio: self.sending.audio_rate() as u64,
             loss: if has_feedback {
                 self.loss.loss()
@@ -314,20 +334,40 @@ impl BandwidthEstimator {
     }
 
     fn target(&self, now: Instant) -> f64 {
-        let target = if self.has_feedback(now) {
-            let mut target = self.control.rate();
-            if let Some(bound) = self.loss.bound() {
-                target = target.min(bound);
-            }
-            if self.is_draining() {
-                let excess = self.queue.standing() - DRAINED_QUEUE;
-                target *= (1.0 - DRAIN_PER_SECOND * excess).clamp(LEAST_DRAIN, 1.0);
-            }
-            target
+        let mut target = self.capacity(now);
+        if self.has_feedback(now)
+            && let Some(drain) = self.drain
+        {
+            let (queue, per_second, least) = if drain.is_sudden {
+                let queue = self.backlog(now);
+                (queue, SUDDEN_DRAIN_PER_SECOND, LEAST_SUDDEN_DRAIN)
+            } else {
+                (self.queue.standing(), DRAIN_PER_SECOND, LEAST_DRAIN)
+            };
+            target *= (1.0 - per_second * (queue - DRAINED_QUEUE)).clamp(least, 1.0);
+        }
+        target.max(MIN_TARGET as f64)
+    }
+
+    fn capacity(&self, now: Instant) -> f64 {
+        let capacity = if self.has_feedback(now) {
+            let rate = self.control.rate();
+            self.loss.bound().map_or(rate, |bound| bound.min(rate))
         } else {
             self.reports.rate(now)
         };
-        target.clamp(MIN_TARGET as f64, self.max)
+        capacity.clamp(MIN_TARGET as f64, self.max)
+    }
+
+    /// Seconds of queue by what is in flight. The delay of the packets that arrived shows
+    /// the queue of the past: less than that of now while it grows, more while it drains.
+    fn backlog(&self, now: Instant) -> f64 {
+        let Some(rate) = self.throughput.newest_rate() else {
+            return 0.0;
+        };
+        let in_flight = self.history.in_flight() as f64 * 8.0 / rate.max(MIN_TARGET as f64);
+        let round_trip = self.round_trip(now).unwrap_or(ASSUMED_ROUND_TRIP);
+        in_flight - round_trip.as_secs_f64() - FEEDBACK_INTERVAL
     }
 
     fn round_trip(&self, now: Instant) -> Option<Duration> {
@@ -353,7 +393,7 @@ impl BandwidthEstimator {
     }
 
     fn is_draining(&self) -> bool {
-        self.drain_started.is_some()
+        self.drain.is_some()
     }
 
     /// Updates the rate by delay, loss and probes.
@@ -371,19 +411,19 @@ impl BandwidthEstimator {
         {
             usage = Usage::Under;
         }
-        let has_settled = |at| now.saturating_duration_since(at) > SETTLED_DRAIN;
-        if self.drain_started.is_some_and(has_settled) {
+        let has_settled =
+            |drain: Drain| now.saturating_duration_since(drain.started) > SETTLED_DRAIN;
+        if self.drain.is_some_and(has_settled) {
             usage = Usage::Under;
         }
         let newest = self.throughput.newest_rate().map(|rate| rate / passed);
+        let sudden = match (usage, acknowledged, newest) {
+            (Usage::Over, Some(rate), Some(newest)) if newest < SUDDEN_DROP * rate => Some(newest),
+            _ => None,
+        };
         let conditions = Conditions {
             usage,
-            acknowledged: match (usage, acknowledged, newest) {
-                (Usage::Over, Some(rate), Some(newest)) if newest < SUDDEN_DROP * rate => {
-                    Some(newest)
-                }
-                _ => acknowledged,
-            },
+            acknowledged: sudden.or(acknowledged),
             round_trip,
             is_application_limited: self.sending.is_limited(),
             loss_bound: self.loss.bound(),
@@ -392,7 +432,7 @@ impl BandwidthEstimator {
         if self.control.update(now, conditions) {
             self.probes.dropped(now, before);
         }
-        self.drain(now, usage);
+        self.drain(now, usage, sudden.is_some());
         self.loss.update(newest_reported, self.throughput.rate());
         if let Some(result) = self.probes.result()
             && usage != Usage::Over
@@ -407,16 +447,23 @@ impl BandwidthEstimator {
     }
 
     /// Starts and ends the drain of a standing queue.
-    fn drain(&mut self, now: Instant, usage: Usage) {
+    fn drain(&mut self, now: Instant, usage: Usage, is_sudden: bool) {
         let has_queue = self.queue.standing() > DRAINED_QUEUE;
-        match self.drain_started {
-            None if usage == Usage::Over && has_queue => self.drain_started = Some(now),
-            Some(_) if !has_queue => self.drain_started = None,
-            Some(started) if now.saturating_duration_since(started) > MAX_DRAIN => {
-                self.queue.rebase();
-                self.drain_started = None;
+        match &mut self.drain {
+            None if usage == Usage::Over && has_queue => {
+                self.drain = Some(Drain {
+                    started: now,
+                    is_sudden,
+                });
             }
-            _ => {}
+            Some(_) if !has_queue => self.drain = None,
+            Some(drain) if now.saturating_duration_since(drain.started) > MAX_DRAIN => {
+                self.queue.rebase();
+                self.drain = None;
+            }
+            // The newest packets show a drop later than the delay.
+            Some(drain) => drain.is_sudden |= is_sudden,
+            None => {}
         }
     }
 

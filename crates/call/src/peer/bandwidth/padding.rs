@@ -60,6 +60,13 @@ impl Padding {
         (ssrc, SequenceNumber(number))
     }
 
+    /// The media stream of an RTX stream; any other stream itself.
+    pub(super) fn media_of(&self, ssrc: Ssrc) -> Ssrc {
+        let mut streams = self.rtx.iter();
+        let found = streams.find(|(_, rtx)| **rtx == ssrc);
+        found.map_or(ssrc, |(media, _)| *media)
+    }
+
     pub(super) fn bind(&mut self, info: &StreamInfo) {
         let (Some(rtx), Some(payload_type)) = (info.ssrc_rtx, info.payload_type_rtx) else {
             return;

@@ -8,9 +8,12 @@ use super::steps::{Ladder, Step, share};
 use super::{SentLayer, video_of};
 use crate::state::bandwidth::{BandwidthState, Estimate};
 
-/// A link must be too narrow for a step for so long: a queue that drains lowers the target
-/// for about a second, and the rate of the encoder falls meanwhile.
+/// A link must be too narrow for a step for so long: the rate of the encoder falls
+/// meanwhile.
 const DOWN_AFTER: Duration = Duration::from_millis(500);
+/// One that carries less than this share of what the step needs leaves it at once: its
+/// frames would fill a queue.
+const FAR_TOO_NARROW: f64 = 0.75;
 /// How long a link must carry a higher step, with [`UP_MARGIN`]; twice as long after each
 /// time that it did not, up to [`UP_AFTER_MAX`].
 const UP_AFTER: Duration = Duration::from_secs(1);
@@ -48,6 +51,7 @@ pub(super) struct Peer {
 struct LinkState {
     added: Instant,
     target: u64,
+    capacity: u64,
     audio: u64,
     is_known: bool,
 }
@@ -58,11 +62,13 @@ impl Peer {
         let link = self.link.get_or_insert(LinkState {
             added: now,
             target: 0,
+            capacity: 0,
             audio: 0,
             is_known: false,
         });
         let before = link.is_known.then_some(link.target);
         link.target = estimate.target;
+        link.capacity = estimate.capacity;
         link.audio = estimate.audio;
         link.is_known = estimate.state != BandwidthState::Unknown;
         before
@@ -105,7 +111,7 @@ impl Peer {
         track.is_suspended && track.demanded.is_some()
     }
 
-    /// The bits per second that its link carries of a track; none without a link.
+    /// The bits per second to send of a track; none without a link.
     pub(super) fn bits(&self, track: usize) -> Option<u64> {
         self.link.as_ref()?;
         Some(self.tracks[track].bits)
@@ -124,9 +130,10 @@ impl Peer {
         let Some(link) = &self.link else {
             return;
         };
-        let bits = split(video_of(link.target.min(level), link.audio), &videos);
-        for (track, bits) in self.tracks.iter_mut().zip(bits) {
-            track.bits = bits;
+        let shares = |bits: u64| split(video_of(bits.min(level), link.audio), &videos);
+        let shares = shares(link.target).into_iter().zip(shares(link.capacity));
+        for (track, (bits, carried)) in self.tracks.iter_mut().zip(shares) {
+            (track.bits, track.carried) = (bits, carried);
         }
         for (number, video) in videos.iter().enumerate() {
             let track = &mut self.tracks[number];
@@ -159,7 +166,10 @@ fn split(bits: u64, videos: &[Option<Video>; 2]) -> [u64; 2] {
 #[derive(Debug)]
 struct Track {
     demanded: Option<VideoLayer>,
+    /// What to send, in bits per second.
     bits: u64,
+    /// What the link carries: more than `bits` while a queue drains.
+    carried: u64,
     sent: Option<SentLayer>,
     is_suspended: bool,
     /// Whether the next choice takes effect at once.
@@ -194,10 +204,22 @@ impl Default for Track {
         Self {
             demanded: Some(VideoLayer::Full),
             bits: 0,
+            carried: 0,
             sent: Some(SentLayer::full(VideoLayer::Full)),
             is_suspended: false,
             is_fresh: true,
             since: Changes::default(),
+        }
+    }
+}
+
+impl Changes {
+    /// A lower step was taken.
+    fn went_down(&mut self, now: Instant) {
+        (self.down, self.up) = (None, None);
+        let was_too_high = |at| now.saturating_duration_since(at) < TOO_SOON;
+        if self.went_up.take().is_some_and(was_too_high) {
+            self.up_after = (self.up_after * 2).min(UP_AFTER_MAX);
         }
     }
 }
@@ -217,7 +239,7 @@ impl Track {
     }
 
     fn choose(&mut self, now: Instant, ladder: &Ladder, others: impl Fn(VideoLayer) -> u64) {
-        let bits = self.bits as f64;
+        let bits = self.carried as f64;
         let lowest = ladder.steps.len() - 1;
         let needed = |(number, step): (usize, &Step)| {
             let least_of_others = if number == lowest {
@@ -238,6 +260,10 @@ impl Track {
         let current = self.sent.and_then(|sent| ladder.position(sent));
         let number = match current.filter(|_| !is_fresh) {
             None => best(1.0),
+            Some(current) if bits < needed[current] * FAR_TOO_NARROW => {
+                self.since.went_down(now);
+                best(1.0)
+            }
             Some(current) => self.next(now, current, best(1.0), best(UP_MARGIN)),
         };
         self.sent = Some(ladder.steps[number].sent);
@@ -255,11 +281,7 @@ impl Track {
     fn next(&mut self, now: Instant, current: usize, fits: usize, with_margin: usize) -> usize {
         let since = &mut self.since;
         if has_held(&mut since.down, fits > current, now, DOWN_AFTER) {
-            since.down = None;
-            let was_too_high = |at| now.saturating_duration_since(at) < TOO_SOON;
-            if since.went_up.take().is_some_and(was_too_high) {
-                since.up_after = (since.up_after * 2).min(UP_AFTER_MAX);
-            }
+            since.went_down(now);
             return fits;
         }
         if since

@@ -35,6 +35,7 @@ impl Scene {
     fn set(&mut self, link: u64, target: u64, state: BandwidthState) {
         let estimate = Estimate {
             target,
+            capacity: target,
             audio: 40_000,
             state,
             ..Estimate::default()
@@ -130,10 +131,10 @@ fn a_weak_link_gets_a_smaller_layer_and_the_others_keep_the_full_rate() {
         scene.known(link, 3_000_000);
     }
     assert_eq!(scene.rate(VideoLayer::Full), 1_500_000);
-    scene.known(3, 200_000);
+    scene.known(3, 900_000);
     // For a moment the rate is lower: not every dip of an estimate is a narrow link.
-    assert_eq!(scene.rate(VideoLayer::Full), 495_000);
-    scene.wait(0.6);
+    assert_eq!(scene.rate(VideoLayer::Full), 770_000);
+    scene.known(3, 200_000);
     assert_eq!(scene.sent(3), Some(QUARTER));
     assert_eq!(scene.rate(VideoLayer::Quarter), 140_000);
     assert_eq!((scene.sent(1), scene.sent(2)), (Some(FULL), Some(FULL)));
@@ -239,12 +240,37 @@ fn a_link_that_swings_goes_up_ever_later() {
 fn a_dip_that_ends_in_half_a_second_changes_no_layer() {
     let mut scene = Scene::new(HD);
     scene.known(1, 2_000_000);
-    scene.known(1, 300_000);
+    scene.known(1, 800_000);
     scene.wait(0.3);
     scene.known(1, 2_000_000);
     assert_eq!(scene.sent(1), Some(FULL));
     scene.wait(1.0);
     assert_eq!(scene.sent(1), Some(FULL));
+}
+
+#[test]
+fn a_queue_that_drains_lowers_the_rate_and_changes_no_layer() {
+    let mut scene = Scene::new(HD);
+    scene.known(1, 2_000_000);
+    let estimate = Estimate {
+        target: 800_000,
+        capacity: 2_000_000,
+        audio: 40_000,
+        state: BandwidthState::Congested,
+        ..Estimate::default()
+    };
+    scene.allocation.set(scene.now, LinkId(1), &estimate);
+    scene.wait(2.0);
+    assert_eq!(scene.sent(1), Some(FULL));
+    assert_eq!(scene.rate(VideoLayer::Full), 680_000);
+}
+
+#[test]
+fn a_link_that_is_cut_goes_to_the_step_that_it_carries_at_once() {
+    let mut scene = Scene::new(HD);
+    scene.known(1, 1_800_000);
+    scene.known(1, 425_000);
+    assert_eq!(scene.sent(1), Some(HALF));
 }
 
 #[test]

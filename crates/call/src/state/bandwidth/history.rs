@@ -121,6 +121,12 @@ impl History {
         self.packets.get(at).map(|packet| packet.sent_at)
     }
 
+    /// Bytes of the packets that no feedback has covered.
+    pub(super) fn in_flight(&self) -> usize {
+        let from = self.position(self.unreported);
+        self.packets.range(from..).map(|packet| packet.bytes).sum()
+    }
+
     /// Takes in a feedback packet. Costs the length of the feedback, plus one step for
     /// each sent packet in all.
     pub(super) fn report(&mut self, now: Instant, feedback: &TransportFeedback) -> Report {

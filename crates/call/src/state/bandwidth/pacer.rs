@@ -12,13 +12,18 @@ use super::probe::Probe;
 /// Rate of sending, as a multiple of the target: a key frame several times as large as
 /// the others must not delay them for long.
 const RATE: f64 = 2.5;
+/// The same while a queue of the network drains: it drains no faster than we let it.
+const DRAINING_RATE: f64 = 1.0;
+/// With a longer queue there is no room for another frame. Frames wait with the encoder's
+/// other frames instead, where those that are superseded by a key frame are left out.
+const ROOM: Duration = Duration::from_millis(100);
 /// Time that a late timer may catch up. A burst of this length is one group for the
 /// estimator.
 const CATCH_UP: Duration = Duration::from_millis(5);
 /// The same within a probe, which measures the rate of sending.
 const PROBE_CATCH_UP: Duration = Duration::from_millis(2);
-/// Bytes queued: more than 2 s at 10 Mbit/s. The frame gate closes long before; a packet
-/// beyond is dropped, and the receiver requests it again.
+/// Bytes queued: more than any frame. A packet beyond is dropped, and the receiver
+/// requests it again.
 const MAX_BYTES: usize = 4_000_000;
 /// Packets queued.
 const MAX_PACKETS: usize = 8_192;
@@ -55,6 +60,7 @@ struct Running {
 #[derive(Debug)]
 pub(crate) struct Pacer<T> {
     target: f64,
+    is_draining: bool,
     audio: VecDeque<(usize, T)>,
     retransmissions: VecDeque<(usize, T)>,
     video: VecDeque<(usize, T)>,
@@ -71,6 +77,7 @@ impl<T> Pacer<T> {
     pub(crate) fn new(target: u64) -> Self {
         Self {
             target: target.max(1) as f64,
+            is_draining: false,
             audio: VecDeque::new(),
             retransmissions: VecDeque::new(),
             video: VecDeque::new(),
@@ -81,9 +88,10 @@ impl<T> Pacer<T> {
         }
     }
 
-    /// Changes the target in bits per second.
-    pub(crate) fn set_target(&mut self, target: u64) {
+    /// Changes the target in bits per second, and whether a queue of the network drains.
+    pub(crate) fn set_target(&mut self, target: u64, is_draining: bool) {
         self.target = target.max(1) as f64;
+        self.is_draining = is_draining;
     }
 
     /// Adds a probe. It waits for the one before.
@@ -111,8 +119,13 @@ impl<T> Pacer<T> {
     }
 
     /// How long the queue would take at the target.
-    pub(crate) fn queue_time(&self) -> Duration {
+    fn queue_time(&self) -> Duration {
         Duration::from_secs_f64(self.queued_bytes as f64 * 8.0 / self.target)
+    }
+
+    /// Whether the queue has room for a frame.
+    pub(crate) fn has_room(&self) -> bool {
+        self.queue_time() <= ROOM
     }
 
     /// What to send now. To be called until there is nothing. `padding` returns the size
@@ -173,6 +186,7 @@ impl<T> Pacer<T> {
     /// Takes a packet out of the allowance, and ends a probe that is complete.
     fn paid(&mut self, now: Instant, bytes: usize) {
         let (rate, catch_up) = match &mut self.running {
+            None if self.is_draining => (DRAINING_RATE * self.target, CATCH_UP),
             None => (RATE * self.target, CATCH_UP),
             Some(running) => {
                 running.packets += 1;
@@ -188,54 +202,6 @@ impl<T> Pacer<T> {
             running.packets >= probe.packets && running.bytes >= probe.packets * probe.packet_bytes
         };
         self.running.take_if(is_complete);
-    }
-}
-
-/// Frames that would wait longer than this in the queue arrive too late to be useful.
-const MAX_QUEUE: Duration = Duration::from_secs(2);
-/// The queue at which sending goes on.
-const RESUME_QUEUE: Duration = Duration::from_millis(250);
-
-/// Whether to send a frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Admission {
-    /// Send it.
-    Send,
-    /// Drop it: those sent before do not lead up to it, or the queue is too long.
-    Drop,
-    /// Drop it, and request a key frame.
-    DropAndRequestKeyFrame,
-}
-
-/// Drops the frames of a track while the queue is too long, until a key frame.
-#[derive(Debug, Default)]
-pub(crate) struct FrameGate {
-    is_closed: bool,
-    has_requested: bool,
-}
-
-impl FrameGate {
-    /// Decides on the next frame, given the time that the queue takes.
-    pub(crate) fn admit(&mut self, queue_time: Duration, is_key_frame: bool) -> Admission {
-        if !self.is_closed && queue_time > MAX_QUEUE {
-            self.is_closed = true;
-            self.has_requested = false;
-        }
-        if !self.is_closed {
-            return Admission::Send;
-        }
-        if queue_time > RESUME_QUEUE {
-            return Admission::Drop;
-        }
-        if is_key_frame {
-            self.is_closed = false;
-            return Admission::Send;
-        }
-        if std::mem::replace(&mut self.has_requested, true) {
-            Admission::Drop
-        } else {
-            Admission::DropAndRequestKeyFrame
-        }
     }
 }
 
@@ -270,6 +236,33 @@ mod tests {
             (pacer.queue_time(), pacer.next_deadline()),
             (Duration::ZERO, None)
         );
+    }
+
+    #[test]
+    fn while_the_network_drains_video_leaves_at_the_target() {
+        let mut pacer = Pacer::new(800_000);
+        for number in 0..50 {
+            assert!(pacer.push(Priority::Video, 1_000, number));
+        }
+        pacer.set_target(800_000, true);
+        let (last, _) = *drain(&mut pacer, Instant::now()).last().unwrap();
+        assert!((480..=500).contains(&last), "{last}");
+    }
+
+    #[test]
+    fn there_is_room_again_once_the_queue_is_short() {
+        let mut pacer = Pacer::new(800_000);
+        let start = Instant::now();
+        for number in 0..11 {
+            assert!(pacer.has_room());
+            pacer.push(Priority::Video, 1_000, number);
+        }
+        assert!(!pacer.has_room());
+        pacer.set_target(1_600_000, false);
+        assert!(pacer.has_room());
+        pacer.set_target(800_000, false);
+        pacer.poll(start, Some);
+        assert!(pacer.has_room());
     }
 
     #[test]
@@ -352,21 +345,5 @@ mod tests {
         let mut pacer = Pacer::new(300_000);
         let accepted = (0..20_000).filter(|number| pacer.push(Priority::Video, 10, *number));
         assert_eq!(accepted.count(), MAX_PACKETS);
-    }
-
-    #[test]
-    fn a_queue_that_is_too_long_drops_frames_until_a_key_frame() {
-        let seconds = Duration::from_secs_f32;
-        let mut gate = FrameGate::default();
-        assert_eq!(gate.admit(seconds(1.9), false), Admission::Send);
-        assert_eq!(gate.admit(seconds(2.1), true), Admission::Drop);
-        assert_eq!(gate.admit(seconds(1.0), true), Admission::Drop);
-        assert_eq!(
-            gate.admit(seconds(0.2), false),
-            Admission::DropAndRequestKeyFrame
-        );
-        assert_eq!(gate.admit(seconds(0.1), false), Admission::Drop);
-        assert_eq!(gate.admit(seconds(0.1), true), Admission::Send);
-        assert_eq!(gate.admit(seconds(0.3), false), Admission::Send);
     }
 }

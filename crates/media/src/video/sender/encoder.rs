@@ -250,15 +250,9 @@ impl EncoderTask {
         if encoded.key_frame || !state.recent.is_empty() {
             state.recent.push(video.clone());
         }
-        let mut overflowed = false;
-        state.subscribers.retain(|subscriber| {
-            let pushed = subscriber.push(video.clone());
-            overflowed |= pushed == Pushed::Overflowed;
-            pushed != Pushed::Closed
-        });
-        if overflowed {
-            state.key_frames.request();
-        }
+        // One that overflows asks for a key frame once it is read again.
+        let subscribers = &mut state.subscribers;
+        subscribers.retain(|subscriber| subscriber.push(video.clone()) != Pushed::Closed);
     }
 }
 

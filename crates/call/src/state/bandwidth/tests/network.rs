@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use visavis_media::queue::ENCODED_VIDEO_CAPACITY;
 use visavis_network_simulator::{Link, Profile, Random};
 
 use super::super::*;
@@ -52,7 +53,8 @@ pub(super) struct Flow {
     pub(super) estimator: BandwidthEstimator,
     pub(super) source: Source,
     pacer: Pacer<(usize, bool)>,
-    gate: FrameGate,
+    /// Sizes of the frames that wait for room in the pacer.
+    waiting: VecDeque<usize>,
     sequence: u16,
     next_frame: Duration,
     frames: u32,
@@ -129,7 +131,7 @@ impl Network {
             estimator: BandwidthEstimator::new(now, max),
             source,
             pacer: Pacer::new(START_TARGET),
-            gate: FrameGate::default(),
+            waiting: VecDeque::new(),
             sequence: first_sequence,
             next_frame: self.now,
             frames: 0,
@@ -206,6 +208,7 @@ impl Network {
         for number in 0..self.flows.len() {
             let flow = &mut self.flows[number];
             flow.produce(now, instant);
+            flow.fill_pacer();
             flow.received.resize(second + 1, 0);
             flow.sent.resize(second + 1, 0);
             let padding = std::cell::Cell::new(0);
@@ -277,7 +280,8 @@ impl Network {
                 flow.estimator.elapsed(instant);
             }
             let estimate = flow.estimator.estimate(instant);
-            flow.pacer.set_target(estimate.target);
+            let is_draining = estimate.target < estimate.capacity;
+            flow.pacer.set_target(estimate.target, is_draining);
             while let Some(probe) = flow.estimator.take_probe() {
                 flow.pacer.probe(probe);
             }
@@ -307,12 +311,6 @@ impl Flow {
         }
         let target = self.estimator.estimate(instant).target as f64;
         let rate = (target * self.source.share - 48_000.0).clamp(30_000.0, self.source.max);
-        if self.gate.admit(self.pacer.queue_time(), false) != Admission::Send {
-            self.dropped_frames += 1;
-            // The simulated encoder's frames are all alike: the next may be a key frame.
-            self.gate.admit(self.pacer.queue_time(), true);
-            return;
-        }
         let mut bytes = (rate * self.source.frame_interval.as_secs_f64() / 8.0) as usize;
         if let Some(every) = self.source.key_frames {
             // The mean stays.
@@ -321,10 +319,24 @@ impl Flow {
                 bytes *= 5;
             }
         }
-        while bytes > 0 {
-            let packet = bytes.min(PACKET_BYTES);
-            self.pacer.push(Priority::Video, packet, (packet, false));
-            bytes -= packet;
+        if self.waiting.len() == ENCODED_VIDEO_CAPACITY {
+            // The simulated encoder's frames are all alike: the next may be a key frame.
+            self.dropped_frames += self.waiting.len() as u32;
+            self.waiting.clear();
+        }
+        self.waiting.push_back(bytes);
+    }
+
+    /// Moves frames to the pacer while it has room.
+    fn fill_pacer(&mut self) {
+        while self.pacer.has_room()
+            && let Some(mut bytes) = self.waiting.pop_front()
+        {
+            while bytes > 0 {
+                let packet = bytes.min(PACKET_BYTES);
+                self.pacer.push(Priority::Video, packet, (packet, false));
+                bytes -= packet;
+            }
         }
     }
 

@@ -33,6 +33,7 @@ fn layers(scene: &Scene, effects: &[Effect]) -> Vec<(String, Option<VideoLayer>)
 fn estimate(target: u64) -> PeerEvent {
     PeerEvent::Bandwidth(Estimate {
         target,
+        capacity: target,
         audio: 40_000,
         state: BandwidthState::Growing,
         ..Estimate::default()
