@@ -171,7 +171,14 @@ mod tests {
 
     /// A queue for a pacer that always has room.
     fn queue_of(sender: VideoSender, sent: watch::Receiver<Option<SentLayer>>) -> LayerQueue {
-        let (_, has_room) = watch::channel(true);
+        queue_for(sender, sent, watch::channel(true).1)
+    }
+
+    fn queue_for(
+        sender: VideoSender,
+        sent: watch::Receiver<Option<SentLayer>>,
+        has_room: watch::Receiver<bool>,
+    ) -> LayerQueue {
         LayerQueue::new(sender, VideoCodec::Vp8, sent, has_room, Start::Soonest)
     }
 
@@ -211,8 +218,7 @@ mod tests {
         let (_layer, watched) = watch::channel(full(VideoLayer::Full));
         let (room, has_room) = watch::channel(true);
         let publisher = publisher();
-        let (codec, start) = (VideoCodec::Vp8, Start::Soonest);
-        let mut queue = LayerQueue::new(publisher.clone(), codec, watched, has_room, start);
+        let mut queue = queue_for(publisher.clone(), watched, has_room);
         let first = next(&mut queue).await;
         room.send_replace(false);
         let made = publisher.stats();
@@ -234,8 +240,7 @@ mod tests {
         let (layer, watched) = watch::channel(full(VideoLayer::Full));
         let (room, has_room) = watch::channel(true);
         let publisher = publisher();
-        let (codec, start) = (VideoCodec::Vp8, Start::Soonest);
-        let mut queue = LayerQueue::new(publisher.clone(), codec, watched, has_room, start);
+        let mut queue = queue_for(publisher.clone(), watched, has_room);
         next(&mut queue).await;
         room.send_replace(false);
         layer.send_replace(full(VideoLayer::Quarter));
